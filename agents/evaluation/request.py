@@ -1,0 +1,106 @@
+"""What an executor is asked: blocks of episodes, each row named rather than shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policy import MLPPolicy
+from environments.terrain.terrain import Terrain
+
+
+class Sample(Protocol):
+    """Thetas by row number: ``Perturbations`` or ``Thetas``."""
+
+    @property
+    def num_rows(self) -> int:
+        """How many thetas there are."""
+        ...
+
+    def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The thetas (len(rows), P) float32 of the given rows."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Thetas:
+    """Thetas as they are.
+
+    Attributes:
+        values: (rows, P) float32.
+    """
+
+    values: NDArray[np.float32]
+
+    @property
+    def num_rows(self) -> int:
+        """How many thetas there are."""
+        return int(self.values.shape[0])
+
+    def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The thetas (len(rows), P) float32 of the given rows."""
+        return self.values[rows]
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Episodes of one sample.
+
+    Attributes:
+        sample: where thetas come from.
+        rows: (B,) int64, the row of the sample that each episode runs.
+        terrains: the grounds.
+        terrain_index: (B,) int64, which of them each episode runs on.
+    """
+
+    sample: Sample
+    rows: NDArray[np.int64]
+    terrains: tuple[Terrain, ...]
+    terrain_index: NDArray[np.int64]
+
+    def part(self, start: int, stop: int) -> Block:
+        """Episodes start..stop-1, with the terrains that they need."""
+        used, index = np.unique(self.terrain_index[start:stop], return_inverse=True)
+        rows = self.rows[start:stop]
+        sample = Thetas(self.sample.values[rows]) if isinstance(self.sample, Thetas) else self.sample
+        rows = np.arange(rows.size) if isinstance(self.sample, Thetas) else rows
+        return Block(sample, rows, tuple(self.terrains[t] for t in used), index.astype(np.int64))
+
+
+def every_row(sample: Sample, terrains: tuple[Terrain, ...]) -> Block:
+    """Each row of the sample on each terrain: episode = row * len(terrains) + terrain."""
+    rows, index = np.divmod(np.arange(sample.num_rows * len(terrains)), len(terrains))
+    return Block(sample, rows, terrains, index)
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationRequest:
+    """A phase's episodes.
+
+    Attributes:
+        blocks: answered by one ``RolloutResult`` each, in this order.
+        policy: the network of all of them.
+        max_steps: control steps after which an episode times out.
+        engine: who integrates, see ``agents.rollouts.ENGINES``.
+    """
+
+    blocks: tuple[Block, ...]
+    policy: MLPPolicy = field(default_factory=MLPPolicy)
+    max_steps: int = 2000
+    engine: str = "box2d"
+
+    @property
+    def num_episodes(self) -> int:
+        """Episodes of all blocks."""
+        return sum(block.rows.size for block in self.blocks)
+
+    def chunks(self, num_episodes: int) -> Iterator[EvaluationRequest]:
+        """The request in pieces of at most ``num_episodes``, each within one block, in order."""
+        for block in self.blocks:
+            for start in range(0, block.rows.size, num_episodes):
+                part = block.part(start, min(start + num_episodes, block.rows.size))
+                yield EvaluationRequest((part,), self.policy, self.max_steps, self.engine)

@@ -1,0 +1,56 @@
+"""Episodes on the oracle: real Box2D, one world at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policy import MLPPolicy
+from agents.rollouts.result import RolloutResult
+from environments.terrain.terrain import Terrain
+from environments.walker.ending import Outcome
+from environments.walker.episode import WalkerEpisode
+
+
+def run_episodes(
+    policy: MLPPolicy,
+    theta: NDArray[np.float32],
+    terrains: Sequence[Terrain],
+    terrain_index: NDArray[np.int64],
+    max_steps: int,
+) -> RolloutResult:
+    """Run one episode for each row of ``theta``.
+
+    Args:
+        policy: the network.
+        theta: (B, P) float32.
+        terrains: the grounds that ``terrain_index`` (B,) points into.
+        terrain_index: (B,) which terrain each row walks on.
+        max_steps: control steps after which an episode is TIMEOUT.
+
+    Returns:
+        One row for each theta, in order.
+    """
+    num = theta.shape[0]
+    result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, -1, np.int8))
+    for b in range(num):
+        total, length, outcome = run_episode(policy, theta[b], terrains[terrain_index[b]], max_steps)
+        result.returns[b], result.lengths[b], result.outcomes[b] = total, length, outcome
+    return result
+
+
+def run_episode(
+    policy: MLPPolicy, theta: NDArray[np.float32], terrain: Terrain, max_steps: int
+) -> tuple[float, int, Outcome]:
+    """One episode: its return, its length in control steps and how it ended."""
+    act = policy.controller(theta)
+    episode = WalkerEpisode(terrain)
+    total = 0.0
+    for step in range(1, max_steps + 1):
+        reward, outcome = episode.step(act(episode.observation))
+        total += reward
+        if outcome is not None:
+            return total, step, outcome
+    return total, max_steps, Outcome.TIMEOUT

@@ -1,0 +1,49 @@
+"""What a batch of episodes gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.walker.ending import Outcome
+
+
+@dataclass(frozen=True, eq=False)
+class RolloutResult:
+    """One row for each episode.
+
+    Attributes:
+        returns: (B,) float64, sum of rewards in step order.
+        lengths: (B,) int32, control steps, 1..max_steps.
+        outcomes: (B,) int8, values of ``Outcome``.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int32]
+    outcomes: NDArray[np.int8]
+
+    @property
+    def num_steps(self) -> int:
+        """Control steps of all episodes together."""
+        return int(self.lengths.sum())
+
+    @property
+    def fitness(self) -> NDArray[np.float64]:
+        """(B,) float64: the returns, with diverged worlds at -inf, below every other."""
+        return np.where(self.outcomes == Outcome.DIVERGED, -np.inf, self.returns)
+
+    def part(self, start: int, stop: int) -> RolloutResult:
+        """Rows start..stop-1."""
+        return RolloutResult(self.returns[start:stop], self.lengths[start:stop], self.outcomes[start:stop])
+
+
+def join(results: Sequence[RolloutResult]) -> RolloutResult:
+    """The rows of all results, in the order given."""
+    return RolloutResult(
+        np.concatenate([r.returns for r in results]),
+        np.concatenate([r.lengths for r in results]),
+        np.concatenate([r.outcomes for r in results]),
+    )

@@ -1,0 +1,93 @@
+"""The contract of an evolution strategy: ask, tell and propose on frozen state, batched over niches.
+
+A strategy object holds settings only. Its state is a frozen dataclass of NumPy arrays, each with the niche axis N first, so
+that niches can be joined, split and stored without knowing the strategy. What decides a result is summed in a fixed order.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.strategies.perturbations import Perturbations
+from environments.streams import StreamKey
+
+
+@dataclass(frozen=True, eq=False)
+class StrategyState:
+    """Base of all strategy states: every field is an array whose first axis is N.
+
+    Attributes:
+        centre: (N, P) float32, the current theta of each niche.
+    """
+
+    centre: NDArray[np.float32]
+
+
+State = TypeVar("State", bound=StrategyState)
+
+
+class AbstractStrategy(ABC, Generic[State]):
+    """Ask for samples, tell their fitness. Returns are maximised."""
+
+    #: The name under which configs know the strategy.
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def initial_state(self, theta: NDArray[np.float32]) -> State:
+        """A fresh optimiser around each theta (N, P) float32."""
+
+    @abstractmethod
+    def ask(self, state: State, places: Sequence[StreamKey]) -> tuple[Perturbations, ...]:
+        """One sample for each niche, its numbers from that niche's stream."""
+
+    @abstractmethod
+    def tell(self, state: State, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> State:
+        """The state after one step.
+
+        Args:
+            state: as it was when ``samples`` were asked for.
+            samples: what ``ask`` gave, N of them.
+            fitness: (N, rows) float64 of every row; -inf ranks below all numbers. NaN is refused.
+        """
+
+    @abstractmethod
+    def propose(
+        self, state: State, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
+    ) -> NDArray[np.float32]:
+        """The theta (N, P) to which one step would lead, from samples around *other* centres than the state's own.
+
+        Args:
+            state: the target's optimiser, whose moments and step sizes are used and not kept.
+            samples: around the source's theta.
+            fitness: (N, rows) float64.
+            plain: a plain gradient step instead of the optimiser's (POET.md 3: SimpleSGD of the released code).
+        """
+
+    @abstractmethod
+    def step_sizes(self, state: State) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(N,) noise standard deviation (mean over parameters) and (N,) learning rate, for statistics."""
+
+
+def concatenate(states: Sequence[State]) -> State:
+    """One state of all niches, in the order given."""
+    first = states[0]
+    values: dict[str, Any] = {
+        f.name: np.concatenate([getattr(state, f.name) for state in states]) for f in fields(first)
+    }
+    return replace(first, **values)
+
+
+def take(state: State, start: int, stop: int) -> State:
+    """The niches start..stop-1 of a state."""
+    return replace(state, **{f.name: getattr(state, f.name)[start:stop] for f in fields(state)})
+
+
+def split(state: State) -> tuple[State, ...]:
+    """One state for each niche."""
+    return tuple(take(state, n, n + 1) for n in range(state.centre.shape[0]))

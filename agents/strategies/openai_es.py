@@ -1,0 +1,151 @@
+"""OpenAI-ES as POET uses it: antithetic pairs, centered ranks, Adam, decaying step sizes, weight decay.
+
+Reference: Salimans et al. 2017; es.py and optimizers.py of the released code; POET.md section 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.strategies.base import AbstractStrategy, StrategyState
+from agents.strategies.perturbations import Perturbations, fill_direction, place_words
+from agents.strategies.shaping import centered_ranks
+from environments.compiled import kernel
+from environments.streams import StreamKey
+
+ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # optimizers.py of the released code
+
+
+@dataclass(frozen=True, eq=False)
+class OpenAIESState(StrategyState):
+    """Where the optimiser of each niche stands.
+
+    Attributes:
+        centre: (N, P) float32, theta.
+        first_moment, second_moment: (N, P) float32, Adam's m and v.
+        beta1_power, beta2_power: (N,) float64, beta^t as a running product (no pow: it is libm's).
+        learning_rate, noise_std: (N,) float64, of the next step.
+    """
+
+    first_moment: NDArray[np.float32]
+    second_moment: NDArray[np.float32]
+    beta1_power: NDArray[np.float64]
+    beta2_power: NDArray[np.float64]
+    learning_rate: NDArray[np.float64]
+    noise_std: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class OpenAIES(AbstractStrategy[OpenAIESState]):
+    """Settings of the strategy; defaults are the papers' (POET.md 3 and 5.3).
+
+    Attributes:
+        pairs: M, antithetic pairs a generation.
+        learning_rate, learning_rate_decay, learning_rate_limit: Adam's step, times the decay after each step, down to
+            the limit.
+        noise_std, noise_decay, noise_limit: likewise for the perturbations' standard deviation.
+        weight_decay: of the L2 term, added to the gradient before Adam.
+    """
+
+    kind = "openai_es"
+
+    pairs: int = 256
+    learning_rate: float = 0.01
+    learning_rate_decay: float = 0.9999
+    learning_rate_limit: float = 0.001
+    noise_std: float = 0.1
+    noise_decay: float = 0.999
+    noise_limit: float = 0.01
+    weight_decay: float = 0.01
+
+    def initial_state(self, theta: NDArray[np.float32]) -> OpenAIESState:
+        """See ``AbstractStrategy``."""
+        num = theta.shape[0]
+        return OpenAIESState(
+            centre=theta.copy(),
+            first_moment=np.zeros_like(theta),
+            second_moment=np.zeros_like(theta),
+            beta1_power=np.ones(num),
+            beta2_power=np.ones(num),
+            learning_rate=np.full(num, self.learning_rate),
+            noise_std=np.full(num, self.noise_std),
+        )
+
+    def ask(self, state: OpenAIESState, places: Sequence[StreamKey]) -> tuple[Perturbations, ...]:
+        """See ``AbstractStrategy``."""
+        return tuple(
+            Perturbations(centre, np.full_like(centre, std), place, self.pairs)
+            for centre, std, place in zip(state.centre, state.noise_std.astype(np.float32), places, strict=True)
+        )
+
+    def tell(
+        self, state: OpenAIESState, samples: Sequence[Perturbations], fitness: NDArray[np.float64]
+    ) -> OpenAIESState:
+        """See ``AbstractStrategy``."""
+        moved = self._adam(state, state.centre, self._gradients(samples, fitness))
+        return replace(
+            moved,
+            learning_rate=np.maximum(self.learning_rate_decay * state.learning_rate, self.learning_rate_limit),
+            noise_std=np.maximum(self.noise_decay * state.noise_std, self.noise_limit),
+        )
+
+    def propose(
+        self, state: OpenAIESState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
+    ) -> NDArray[np.float32]:
+        """See ``AbstractStrategy``."""
+        sources = np.stack([sample.centre for sample in samples])
+        gradients = self._gradients(samples, fitness)
+        if not plain:
+            return self._adam(state, sources, gradients).centre
+        # SimpleSGD of the released optimizers.py: a fixed step, no moments.
+        return (sources - self.learning_rate * gradients).astype(np.float32)
+
+    def step_sizes(self, state: OpenAIESState) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """See ``AbstractStrategy``."""
+        return state.noise_std, state.learning_rate
+
+    def _gradients(self, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(N, P) float64: minus the ES gradient, plus weight decay; what a minimiser descends."""
+        ranks = centered_ranks(fitness)
+        weights = ranks[:, 0::2] - ranks[:, 1::2]
+        gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)
+        for n, sample in enumerate(samples):
+            _descent(gradients_out[n], weights[n], sample.centre, sample.scale, self.weight_decay,
+                     *place_words(sample.place))  # fmt: skip
+        return gradients_out
+
+    def _adam(self, state: OpenAIESState, start: NDArray[np.float32], gradients: NDArray[np.float64]) -> OpenAIESState:
+        """The state with one Adam step made from ``start`` (N, P)."""
+        beta1_power, beta2_power = state.beta1_power * ADAM_BETA1, state.beta2_power * ADAM_BETA2
+        first = (ADAM_BETA1 * state.first_moment + (1.0 - ADAM_BETA1) * gradients).astype(np.float32)
+        second = (ADAM_BETA2 * state.second_moment + (1.0 - ADAM_BETA2) * (gradients * gradients)).astype(np.float32)
+        rate = state.learning_rate * np.sqrt(1.0 - beta2_power) / (1.0 - beta1_power)
+        step = rate[:, None] * first.astype(np.float64) / (np.sqrt(second.astype(np.float64)) + ADAM_EPSILON)
+        return replace(
+            state,
+            centre=(start - step).astype(np.float32),
+            first_moment=first,
+            second_moment=second,
+            beta1_power=beta1_power,
+            beta2_power=beta2_power,
+        )
+
+
+@kernel
+def _descent(gradient_out, weights, centre, scale, weight_decay, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """gradient_out (P,) = weight_decay * centre - sum_m weights[m] eps_m / (M scale), summed over m in order.
+
+    The released code divides by sigma too (``--normalize_grads_by_noise_std``, on in its script).
+    """
+    eps = np.empty(centre.size, np.float32)
+    gradient_out[:] = 0.0
+    for m in range(weights.size):
+        fill_direction(eps, m, c2, c3, k0, k1)
+        for p in range(centre.size):
+            gradient_out[p] += weights[m] * np.float64(eps[p])
+    for p in range(centre.size):
+        gradient_out[p] = weight_decay * centre[p] - gradient_out[p] / (weights.size * np.float64(scale[p]))

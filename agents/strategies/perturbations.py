@@ -1,0 +1,77 @@
+"""A generation's samples, by name: nobody ships a matrix of thetas, every worker makes the rows it runs.
+
+Row 2m of an antithetic sample is centre + scale * eps_m, row 2m + 1 is centre - scale * eps_m (EvoTorch's order), each
+operation rounded to float32. eps_m is counted from the sample's stream, so any row can be made anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.strategies.normal import fill_normals
+from environments.compiled import kernel
+from environments.streams import StreamKey
+
+WORDS_PER_BLOCK = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbations:
+    """The samples of one niche in one generation.
+
+    Attributes:
+        centre: (P,) float32, theta around which samples lie.
+        scale: (P,) float32, standard deviation of each parameter.
+        place: the stream of the numbers eps.
+        num_directions: M, how many eps are drawn.
+        antithetic: whether each eps is used with both signs: 2M rows, otherwise M.
+    """
+
+    centre: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    place: StreamKey
+    num_directions: int
+    antithetic: bool = True
+
+    @property
+    def num_rows(self) -> int:
+        """Thetas in the sample: 2M or M."""
+        return self.num_directions * (2 if self.antithetic else 1)
+
+    def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The thetas (len(rows), P) float32 of the given rows."""
+        theta_out = np.full((rows.size, self.centre.size), np.nan, np.float32)
+        _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *place_words(self.place))
+        return theta_out
+
+
+def place_words(place: StreamKey) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+    """The stream's place as kernels take it: two counter words, two key words."""
+    return np.uint64(place.counter[0]), np.uint64(place.counter[1]), np.uint64(place.key[0]), np.uint64(place.key[1])
+
+
+@kernel
+def fill_direction(eps_out, direction, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """Write eps_m (P,) float32 of ``direction`` m: the stream's blocks from m * ceil(P / 4) on."""
+    blocks = (eps_out.size + WORDS_PER_BLOCK - 1) // WORDS_PER_BLOCK
+    fill_normals(eps_out, np.uint64(direction * blocks), c2, c3, k0, k1)
+
+
+@kernel
+def _fill_theta(theta_out, rows, centre, scale, antithetic, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    eps = np.empty(centre.size, np.float32)
+    last = np.int64(-1)
+    for b in range(rows.size):
+        direction = rows[b] // 2 if antithetic else rows[b]
+        if direction != last:
+            fill_direction(eps, direction, c2, c3, k0, k1)
+            last = direction
+        if antithetic and rows[b] % 2 == 1:
+            for p in range(centre.size):
+                theta_out[b, p] = centre[p] - scale[p] * eps[p]
+        else:
+            for p in range(centre.size):
+                theta_out[b, p] = centre[p] + scale[p] * eps[p]

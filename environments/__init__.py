@@ -1,0 +1,24 @@
+"""Simulated walkers and the ground they walk on."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from environments.terrain.obstacles import ObstacleGenotype
+    from environments.terrain.terrain import Terrain
+
+__all__ = ["ObstacleGenotype", "Terrain"]
+
+# Public names are imported when first asked for: `import environments` costs neither numpy nor numba.
+_HOMES = {
+    "ObstacleGenotype": "environments.terrain.obstacles",
+    "Terrain": "environments.terrain.terrain",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

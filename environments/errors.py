@@ -1,0 +1,28 @@
+"""The one exception class for what a user did wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class InputError(ValueError):
+    """Bad input, said in one sentence: what, what was expected, what was found, how to mend it.
+
+    The command line prints the sentence without a traceback and exits with code 2.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The part of an error sentence that offers the nearest known name, or lists them all.
+
+    Args:
+        name: what the user wrote.
+        known: the names that exist.
+
+    Returns:
+        ``"did you mean 'x'?"`` where one is close, otherwise ``"known: a, b, c"``.
+    """
+    names = sorted(known)
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"

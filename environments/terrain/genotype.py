@@ -1,0 +1,71 @@
+"""What mutates: the contract that every terrain encoding keeps."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.streams import Stream
+from environments.terrain.terrain import Terrain
+
+
+@dataclass(frozen=True)
+class TerrainSettings:
+    """What a run lets its terrains do; the ``[terrain]`` and ``[mutation]`` sections of a config.
+
+    Attributes:
+        obstacles: the gene groups that may mutate, of ``roughness``, ``pit_gap``, ``stump_height``, ``stairs``.
+        mutated_genes: ``"all"``: every enabled group mutates in every child (released code); ``"random_subset"``: a
+            non-empty random subset does ("some or all", Wang et al. 2019).
+        max_pit_gap: upper bound of the pit gap, in terrain steps: 10 in the paper's table 1, 8 in the released code.
+    """
+
+    obstacles: tuple[str, ...] = ("roughness", "pit_gap", "stump_height")
+    mutated_genes: str = "all"
+    max_pit_gap: float = 10.0
+
+
+class AbstractGenotype(ABC):
+    """A terrain's encoding. Concrete genotypes are frozen dataclasses and are never subclassed."""
+
+    #: The name under which configs and archives know this encoding.
+    kind: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def initial(cls, settings: TerrainSettings) -> Self:
+        """The easiest terrain, from which a run starts."""
+
+    @abstractmethod
+    def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
+        """A child; every draw comes from ``stream``."""
+
+    @abstractmethod
+    def express(self, seed: int) -> Terrain:
+        """The phenotype: ground and obstacles from the stream ``(seed, "terrain")``, push from ``(seed, "push")``."""
+
+    @abstractmethod
+    def features(self, settings: TerrainSettings) -> NDArray[np.float64]:
+        """(G,) the genes that are compared for novelty, in the order of ``feature_limits``; absent genes are 0."""
+
+    @classmethod
+    @abstractmethod
+    def feature_limits(cls, settings: TerrainSettings) -> NDArray[np.float64]:
+        """(G,) the greatest value of each feature, for ``novelty.scale = "gene_max"``."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values from which ``from_json`` makes an equal genotype."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The genotype that ``to_json`` described.
+
+        Raises:
+            InputError: a key is missing, unknown or out of range.
+        """

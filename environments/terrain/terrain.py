@@ -1,0 +1,192 @@
+"""The phenotype: the arrays that every engine stands on."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from environments.errors import InputError
+from environments.terrain.constants import INITIAL_RANDOM, MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Terrain:
+    """Ground, obstacles and the push that starts an episode; immutable, equal by content.
+
+    Attributes:
+        ground: (S+1, 2) float32, metres: the vertices of the S ground edges, x strictly increasing. Read-only.
+        obstacles: convex polygons in creation order, each (V, 2) float32, metres, 3 to 16 vertices in either order.
+            Read-only.
+        push: the horizontal force on the hull's centre during the first step, newtons; a float32 value.
+
+    Raises:
+        InputError: an array of another shape, a number that is not finite, a ground that does not go right, a polygon
+            that is not convex or whose area is at most 1e-6 m2 (Box2D asserts on it).
+    """
+
+    ground: NDArray[np.float32]
+    obstacles: tuple[NDArray[np.float32], ...] = ()
+    push: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Copy the arrays, freeze them and check them."""
+        object.__setattr__(self, "ground", _vertices("ground", self.ground))
+        polygons = tuple(_vertices(f"obstacle {i}", polygon) for i, polygon in enumerate(self.obstacles))
+        object.__setattr__(self, "obstacles", polygons)
+        object.__setattr__(self, "push", _push(self.push))
+        _check_ground(self.ground)
+        for i, polygon in enumerate(polygons):
+            _check_polygon(f"obstacle {i}", polygon)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether every bit of the content is the same."""
+        return isinstance(other, Terrain) and self._canonical_bytes() == other._canonical_bytes()
+
+    def __hash__(self) -> int:
+        """By content, in step with ``__eq__``."""
+        return hash(self._canonical_bytes())
+
+    def digest(self) -> str:
+        """SHA-256 of the content, 64 hex digits; the same on every machine."""
+        return hashlib.sha256(self._canonical_bytes()).hexdigest()
+
+    def _canonical_bytes(self) -> bytes:
+        """Counts (uint32) before vertices (float32), ground first, then obstacles, then push; little-endian."""
+        parts = [struct.pack("<I", len(self.obstacles))]
+        for vertices in (self.ground, *self.obstacles):
+            parts += [struct.pack("<I", len(vertices)), vertices.astype("<f4").tobytes()]
+        return b"".join([*parts, struct.pack("<f", self.push)])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values from which ``from_json`` makes an equal terrain (a float32 is exact as a float64)."""
+        return {
+            "ground": self.ground.tolist(),
+            "obstacles": [polygon.tolist() for polygon in self.obstacles],
+            "push": self.push,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Self:
+        """The terrain that ``to_json`` described.
+
+        Raises:
+            InputError: a key is missing or unknown, or a value is bad.
+        """
+        expected = {"ground", "obstacles", "push"}
+        if not isinstance(data, dict) or set(data) != expected:
+            found = sorted(data) if isinstance(data, dict) else type(data).__name__
+            raise InputError(f"a terrain is a JSON object with the keys {sorted(expected)}, found {found}")
+        if not isinstance(data["obstacles"], list):
+            raise InputError(f"obstacles must be a list of polygons, found {type(data['obstacles']).__name__}")
+        return cls(ground=data["ground"], obstacles=tuple(data["obstacles"]), push=data["push"])
+
+    @classmethod
+    def from_gymnasium(cls, env: Any) -> Self:
+        """Geometry and push of a reset ``BipedalWalker-v3`` or ``BipedalWalkerHardcore-v3``.
+
+        The push is cleared by the step that ``reset`` takes, but it was the last draw of ``np_random`` (stepping draws
+        nothing), so a copy of the generator, set back by one draw, gives it again.
+
+        Args:
+            env: the environment, wrapped or not.
+
+        Raises:
+            InputError: another kind of environment, or one that was never reset.
+        """
+        walker = getattr(env, "unwrapped", None)
+        is_bipedal = any(
+            cls_.__name__ == "BipedalWalker" and cls_.__module__.startswith("gymnasium.") for cls_ in type(walker).mro()
+        )
+        if walker is None or not is_bipedal:
+            raise InputError(f"from_gymnasium takes Gymnasium's BipedalWalker-v3, plain or Hardcore, found {env!r}")
+        if not walker.terrain:
+            raise InputError("this BipedalWalker has no terrain yet: call env.reset(seed=...) before from_gymnasium")
+        shapes = [body.fixtures[0].shape for body in reversed(walker.terrain)]
+        edges = [shape.vertices for shape in shapes if type(shape).__name__ == "b2EdgeShape"]
+        polygons = [shape.vertices for shape in shapes if type(shape).__name__ == "b2PolygonShape"]
+        generator = copy.deepcopy(walker.np_random)
+        generator.bit_generator.advance(-1)
+        return cls(
+            ground=np.array([edges[0][0], *(edge[1] for edge in edges)], np.float32),
+            obstacles=tuple(np.array(polygon, np.float32) for polygon in polygons),
+            push=generator.uniform(-INITIAL_RANDOM, INITIAL_RANDOM),
+        )
+
+
+def _vertices(name: str, values: ArrayLike) -> NDArray[np.float32]:
+    """A read-only (V, 2) float32 copy of ``values``."""
+    try:
+        with np.errstate(over="ignore"):
+            array = np.array(values, np.float32)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} must be a list of [x, y] pairs of numbers, found {values!r:.60}") from None
+    if array.ndim != 2 or array.shape[1] != 2:
+        raise InputError(f"{name} must be (V, 2), a list of [x, y] pairs, found the shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} must hold finite float32 numbers, found nan or infinity")
+    array.setflags(write=False)
+    return array
+
+
+def _push(value: float) -> float:
+    """``value`` rounded to float32, as Box2D does with a force."""
+    try:
+        with np.errstate(over="ignore"):
+            push = float(np.float32(value))
+    except (TypeError, ValueError):
+        raise InputError(f"push must be a number of newtons, found {value!r:.60}") from None
+    if not np.isfinite(push):
+        raise InputError(f"push must be a finite float32 number of newtons, found {value!r:.60}")
+    return push
+
+
+def _check_ground(ground: NDArray[np.float32]) -> None:
+    if len(ground) < 2:
+        raise InputError(f"ground must have at least 2 vertices, found {len(ground)}")
+    backward = np.flatnonzero(ground[1:, 0] <= ground[:-1, 0])
+    if backward.size:
+        i = int(backward[0])
+        raise InputError(
+            f"ground must have strictly increasing x, found {ground[i + 1, 0]} after {ground[i, 0]} at vertex {i + 1}"
+        )
+
+
+def _check_polygon(name: str, polygon: NDArray[np.float32]) -> None:
+    points: list[Point] = [(float(x), float(y)) for x, y in polygon]
+    if not 3 <= len(points) <= MAX_POLYGON_VERTICES:
+        raise InputError(f"{name} must have 3 to {MAX_POLYGON_VERTICES} vertices, found {len(points)}")
+    area = polygon_area(points)
+    if abs(area) <= MIN_POLYGON_AREA:
+        raise InputError(f"{name} must have an area above {MIN_POLYGON_AREA} m2, found {abs(area)}: leave it out")
+    if not _is_convex(points, 1.0 if area > 0.0 else -1.0):
+        raise InputError(f"{name} must be strictly convex, found {polygon.tolist()}: split it into convex polygons")
+
+
+def polygon_area(points: Sequence[Point]) -> float:
+    """Signed area in m2, positive when the vertices go counter-clockwise (shoelace, about the first vertex)."""
+    x0, y0 = points[0]
+    doubled = 0.0
+    for (xa, ya), (xb, yb) in pairwise(points[1:]):
+        doubled += (xa - x0) * (yb - y0) - (xb - x0) * (ya - y0)
+    return 0.5 * doubled
+
+
+def _is_convex(points: Sequence[Point], sign: float) -> bool:
+    """Whether every vertex lies strictly on one side of every edge it is not on."""
+    for a, (xa, ya) in enumerate(points):
+        b = (a + 1) % len(points)
+        dx, dy = points[b][0] - xa, points[b][1] - ya
+        for c, (x, y) in enumerate(points):
+            if c not in (a, b) and sign * (dx * (y - ya) - dy * (x - xa)) <= 0.0:
+                return False
+    return True

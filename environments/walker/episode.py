@@ -1,0 +1,130 @@
+"""One episode in Box2D: what the Gymnasium env and the rollouts of the ``box2d`` engine share."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike
+
+from environments.physics.box2d import WalkerWorld
+from environments.physics.lidar import cast_lidar
+from environments.terrain.terrain import Terrain
+from environments.walker.ending import Outcome, ending
+from environments.walker.observe import observe_hull, observe_leg
+from environments.walker.reward import FALL_REWARD, shaping, step_reward
+from environments.walker.spec import MAX_STEPS, NUM_BODY_OBSERVATIONS, NUM_JOINTS, OBSERVATION_SIZE
+
+_OUTCOME_OF = (None, *Outcome)
+_FELL = int(Outcome.FELL)
+_FALL_REWARD = np.float32(FALL_REWARD)
+_STILL = np.zeros(NUM_JOINTS, np.float32)
+
+
+class WalkerEpisode:
+    """A walker that has been set on ``terrain`` and has taken the reset's step (no torque, with the push).
+
+    Args:
+        terrain: what it walks on.
+        max_steps: the time limit.
+
+    Attributes:
+        observation: (24,) float32 after the latest step; a new array each time. When the world diverges it stays what
+            it was before.
+        outcome: how the episode ended; None while it goes on.
+        num_steps: steps taken, without the reset's.
+        world: the Box2D world, to look at.
+    """
+
+    def __init__(self, terrain: Terrain, max_steps: int = MAX_STEPS) -> None:
+        self.world = WalkerWorld(terrain)
+        self.max_steps = max_steps
+        self.num_steps = -1
+        self.outcome: Outcome | None = None
+        self.observation = np.zeros(OBSERVATION_SIZE, np.float32)
+        self._shaping = 0.0
+        self._is_broken = False
+        self.step(_STILL)
+        self.outcome = None
+
+    def step(self, action: ArrayLike) -> tuple[float, Outcome | None]:
+        """Take one step of 1/50 s.
+
+        Args:
+            action: (4,) rounded to float32; hip and knee of leg 1, then of leg 2.
+
+        Returns:
+            The reward, and the outcome if the episode ended with this step, else None. A world that diverges ends it:
+            no exception, reward -100.
+
+        Raises:
+            ValueError: the action does not have the shape (4,).
+        """
+        action = np.asarray(action, np.float32)
+        if action.shape != (NUM_JOINTS,):
+            raise ValueError(f"action must have shape ({NUM_JOINTS},), but has shape {action.shape}")
+        self.num_steps += 1
+        if not self._advance(action.tolist()):
+            self.outcome = Outcome.DIVERGED
+            return FALL_REWARD, Outcome.DIVERGED
+        world = self.world
+        self.observation = np.empty(OBSERVATION_SIZE, np.float32)
+        reward, self._shaping, code = judge_step(
+            world.readings,
+            action,
+            self._shaping,
+            world.has_fallen,
+            self.num_steps,
+            self.max_steps,
+            world.edges,
+            world.obstacles,
+            self.observation,
+        )
+        self.outcome = _OUTCOME_OF[code]
+        return reward, self.outcome
+
+    def _advance(self, action: list[float]) -> bool:
+        """Move the world on; False once an action or a number of a body is not finite, or Box2D asserts."""
+        if self._is_broken or not math.isfinite(sum(action)):
+            self._is_broken = True
+            return False
+        try:
+            self.world.step(action)
+            self._is_broken = not self.world.read()
+        except AssertionError:
+            self._is_broken = True
+        return not self._is_broken
+
+
+@njit(error_model="numpy", cache=True)
+def judge_step(  # type: ignore[no-untyped-def]
+    readings, action, shaping_before, has_fallen, num_steps, max_steps, edges, obstacles, observation_out
+):
+    """Observation, reward and ending of a step that Box2D has taken.
+
+    Args:
+        readings: (16,) float32, see ``WalkerWorld.readings``.
+        action: (4,) float32.
+        shaping_before: float64, of the step before.
+        has_fallen, num_steps, max_steps: see ``ending``.
+        edges, obstacles: see ``cast_lidar``.
+        observation_out: (24,) float32.
+
+    Returns:
+        The reward (float64), the shaping for the next step (float64), the outcome as an integer.
+    """
+    x, y, angle = readings[0], readings[1], readings[2]
+    observation_out[0:4] = observe_hull(angle, readings[3], readings[4], readings[5])
+    for leg in range(2):
+        at, joint = 4 + 5 * leg, 6 + 4 * leg
+        observation_out[at : at + 4] = observe_leg(
+            readings[joint], readings[joint + 1], readings[joint + 2], readings[joint + 3]
+        )
+        observation_out[at + 4] = readings[14 + leg]
+    cast_lidar(x, y, edges, obstacles, observation_out, NUM_BODY_OBSERVATIONS)
+
+    shaping_now = shaping(x, angle)
+    reward = step_reward(shaping_now, shaping_before, action[0], action[1], action[2], action[3])
+    code = ending(has_fallen, x, num_steps, max_steps)
+    return np.float64(_FALL_REWARD if code == _FELL else reward), shaping_now, code

@@ -1,0 +1,88 @@
+"""What terrains are made of: the genes of admitted niches, and how hard they are by the paper's three conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+#: Upper end from which a gene makes a terrain harder than Gymnasium's hardcore course (Wang et al. 2019; POET.md 7.1).
+CHALLENGES = {"roughness": 4.5, "pit_gap": 6.0, "stump_height": 2.4}
+#: What a terrain is called that meets that many of the conditions (Wang et al. 2019).
+CHALLENGE_NAMES = ("below", "challenging", "very challenging", "extremely challenging")
+#: Units of the known genes; lengths are in terrain steps of 14/30 m.
+GENE_UNITS = {
+    "roughness": "factor on ground increments",
+    "pit_gap": "terrain steps",
+    "stump_height": "terrain steps",
+    "stair_height": "terrain steps",
+    "stair_steps": "steps",
+}
+
+
+def genes_table(run: Run) -> pd.DataFrame:
+    """The numeric genes of every niche, one row each.
+
+    A number is an interval whose ends are equal; a gene that a niche lacks, or that is no number, has no row.
+
+    Returns:
+        Columns niche_id, gene, low, high; in the order of niches, then of the genotype.
+    """
+    rows = [
+        (niche_id, gene, *ends)
+        for niche_id, genotype in zip(run.niches["niche_id"], run.niches["genotype"], strict=True)
+        for gene, value in genotype.items()
+        if (ends := _ends(value)) is not None
+    ]
+    table = pd.DataFrame(rows, columns=["niche_id", "gene", "low", "high"])
+    return table.astype({"niche_id": "int64", "low": "float64", "high": "float64"})
+
+
+def gene_columns(genotype: Mapping[str, Any]) -> dict[str, float]:
+    """One genotype's genes as columns of a table: ``NAME`` for a number, ``NAME_low`` and ``NAME_high`` for an interval."""
+    columns: dict[str, float] = {}
+    for gene, value in genotype.items():
+        ends = _ends(value)
+        if ends is not None and isinstance(value, list | tuple):
+            columns |= {f"{gene}_low": ends[0], f"{gene}_high": ends[1]}
+        elif ends is not None:
+            columns[gene] = ends[0]
+    return columns
+
+
+def gene_text(genotype: Mapping[str, Any]) -> str:
+    """One line for a genotype, such as ``roughness 1.2, pit gap 0.4 to 1.2``."""
+    words = []
+    for gene, value in genotype.items():
+        ends = _ends(value)
+        if ends is not None:
+            size = f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
+            words.append(f"{gene.replace('_', ' ')} {size}")
+    return ", ".join(words)
+
+
+def challenge_level(genotype: Mapping[str, Any]) -> int | None:
+    """How many of the paper's three conditions a terrain meets, 0 to 3.
+
+    Args:
+        genotype: as JSON values; an absent obstacle is null.
+
+    Returns:
+        None for a genotype without these genes, such as a user's own.
+    """
+    if not CHALLENGES.keys() <= genotype.keys():
+        return None
+    uppers = {gene: ends[1] for gene in CHALLENGES if (ends := _ends(genotype[gene])) is not None}
+    return sum(upper >= CHALLENGES[gene] for gene, upper in uppers.items())
+
+
+def _ends(value: Any) -> tuple[float, float] | None:
+    """Both ends of a gene; None for what is neither a number nor two."""
+    ends = value if isinstance(value, list | tuple) else [value, value]
+    if len(ends) != 2 or any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
+        return None
+    return float(ends[0]), float(ends[1])

@@ -1,0 +1,154 @@
+"""Admission: the most novel candidates get the best agent there is, and become niches if it passes the criterion.
+
+Reference: Wang et al. 2019, algorithm 3, from EVALUATE_CANDIDATES on; POET.md 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from agents.strategies.base import StrategyState
+from poet import streams
+from poet.criterion import Judgement
+from poet.events import CandidateOutcome, Cost, Event, NicheAdmitted, TransferAttempted, TransferOutcome
+from poet.parts import Parts
+from poet.population import new_version, retire_oldest
+from poet.reproduction import Candidate, eligible_niches, judged, rank_by_novelty, reproduce, satisfy_criterion
+from poet.scoring import solve
+from poet.transfer import (
+    Target,
+    Trial,
+    Winner,
+    best_source,
+    source_scores,
+    trial_evaluations,
+    try_direct,
+    try_proposals,
+)
+from poet.types import Niche, Origin, PoetState, Purpose
+
+_REFUSED_BY_TRANSFER = {
+    Judgement.TOO_HARD: CandidateOutcome.TRANSFER_TOO_HARD,
+    Judgement.TOO_EASY: CandidateOutcome.TRANSFER_TOO_EASY,
+}
+
+
+def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
+    """Reproduce, keep what passes, rank, admit the most novel, retire the oldest (MUTATE_ENVS)."""
+    parents = eligible_niches(state, parts)
+    if not parents:
+        return state, []
+    state, children, duplicates = reproduce(state, parents, parts)
+    passed, refused, costs = satisfy_criterion(children, parts, state.iteration + 1)
+    ranked = rank_by_novelty(passed, state, parts)
+    state, admitted = admit(state, ranked, parts)
+    state, retired = retire_oldest(state, parts.config.poet)
+    return state, [*duplicates, *refused, *costs, *admitted, *retired]
+
+
+def admit(state: PoetState, ranked: Sequence[Candidate], parts: Parts) -> tuple[PoetState, list[Event]]:
+    """Test candidates in order of novelty until ``max_admitted`` are in; every active agent may become the first one."""
+    events: list[Event] = []
+    iteration, sources, num_admitted = state.iteration + 1, state.active, 0
+    for candidate in ranked:
+        if num_admitted == parts.config.poet.max_admitted:
+            events.append(judged(candidate, iteration, CandidateOutcome.NOT_REACHED))
+            continue
+        trials, costs = _test_candidate(candidate, sources, parts, iteration)
+        winner = best_source(trials, proposals_only=False)
+        if winner is None:
+            raise ValueError("a candidate needs at least one source; is there no active niche?")
+        outcome = _verdict(candidate, winner, parts)
+        num_admitted += outcome is CandidateOutcome.ADMITTED
+        state, decided = _conclude(state, candidate, trials, winner, outcome, parts)
+        events += [*costs, *decided]
+    return state, events
+
+
+def _test_candidate(
+    candidate: Candidate, sources: Sequence[Niche], parts: Parts, iteration: int
+) -> tuple[list[Trial], list[Cost]]:
+    """What every active agent scores in the candidate, as it is and after one ES step there."""
+    if not parts.config.transfer.at_admission:
+        if candidate.parent_evaluation is None:
+            raise ValueError(f"candidate {candidate.id} was not run with its parent's agent")
+        return [Trial(candidate.parent, candidate.parent_evaluation)], []
+    optimiser = _fresh_optimiser(sources[0], parts)
+    places = tuple(streams.candidate_sample(parts.seed, candidate.id, source.id) for source in sources)
+    target = Target(candidate.parent.id, candidate.ground, optimiser, tuple(sources), places)
+    purpose, plain = Purpose.CANDIDATE_TRANSFER, parts.config.transfer.candidate_step == "plain"
+    direct, costs = try_direct([target], parts, iteration, purpose)
+    worth = [[True] * len(sources)]
+    tried, more = try_proposals([target], direct, worth, parts, iteration, purpose, plain)
+    return tried[0], [*costs, *more]
+
+
+def _fresh_optimiser(source: Niche, parts: Parts) -> StrategyState:
+    """A candidate has no optimiser of its own yet: first step sizes, no moments."""
+    state: StrategyState = parts.strategy.initial_state(source.theta[None, :])
+    return state
+
+
+def _verdict(candidate: Candidate, winner: Winner, parts: Parts) -> CandidateOutcome:
+    judgement = parts.criterion.judge(winner.evaluation.score)
+    if judgement is not Judgement.ADMISSIBLE:
+        return _REFUSED_BY_TRANSFER[judgement]
+    if f"candidate:{candidate.id}" in parts.config.run.reject:
+        return CandidateOutcome.REJECTED_BY_FORK
+    return CandidateOutcome.ADMITTED
+
+
+def _conclude(
+    state: PoetState,
+    candidate: Candidate,
+    trials: Sequence[Trial],
+    winner: Winner,
+    outcome: CandidateOutcome,
+    parts: Parts,
+) -> tuple[PoetState, list[Event]]:
+    """The state with the candidate as a niche if it was admitted, and the record either way."""
+    iteration, transfer_id = state.iteration + 1, state.next_transfer_id
+    is_admitted = outcome is CandidateOutcome.ADMITTED
+    niche_id = state.next_niche_id if is_admitted else None
+    origin = Origin.ADMISSION_PROPOSAL if winner.is_proposal else Origin.ADMISSION_DIRECT
+    score = winner.evaluation.score
+    attempt = TransferAttempted(
+        id=transfer_id,
+        iteration=iteration,
+        target_id=niche_id,
+        candidate_id=candidate.id,
+        threshold=None,
+        outcome=TransferOutcome.ACCEPTED if is_admitted else TransferOutcome.NOT_BETTER,
+        source_id=winner.source.id,
+        origin=origin,
+        score=score,
+        version_id=state.next_version_id if is_admitted else None,
+    )
+    state = replace(state, next_transfer_id=transfer_id + 1)
+    verdict = judged(candidate, iteration, outcome, score, niche_id)
+    scores = source_scores(transfer_id, trials, iteration)
+    if niche_id is None:
+        return state, [verdict, attempt, *scores]
+
+    state, version = new_version(
+        state, niche_id, winner.theta, winner.evaluation, origin, winner.source.version_id, winner.source.id
+    )
+    niche = Niche(
+        id=niche_id,
+        genotype=candidate.genotype,
+        terrain_seed=candidate.terrain_seed,
+        parent_id=candidate.parent.id,
+        created=iteration,
+        optimiser=parts.strategy.initial_state(winner.theta[None, :]),
+        version_id=version.id,
+        evaluation=winner.evaluation,
+    )
+    run = trial_evaluations(trials, Purpose.CANDIDATE_TRANSFER, Purpose.CANDIDATE_TRANSFER)
+    niche, solved = solve(niche, run, iteration)
+    state = replace(state, active=(*state.active, niche), next_niche_id=niche_id + 1)
+    admitted = NicheAdmitted(
+        niche_id, iteration, candidate.parent.id, candidate.id, candidate.genotype.to_json(), candidate.terrain_seed,
+        candidate.ground.own, score, candidate.novelty, version.id,
+    )  # fmt: skip
+    return state, [verdict, attempt, *scores, admitted, version, *solved]

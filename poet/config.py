@@ -1,0 +1,194 @@
+"""What a run is made of: one frozen tree, defaults here, presets and ``--set`` state differences only.
+
+Every default is the 2019 paper's value where the paper gives one (POET.md 5.3, 5.4). Where papers, released code or readers
+differ, the choice is a named value and each preset says where its value comes from.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from environments.errors import InputError, nearest
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
+
+
+Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
+Positive = Annotated[float, Field(gt=0.0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class RunConfig(_Section):
+    """The run as a whole."""
+
+    seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the run is keyed by it")
+    iterations: Count = Field(25200, description="POET iterations; a resumed run may go further (paper: 25,200)")
+    start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
+    reject: tuple[str, ...] = Field((), description="events of a forked run that must not happen, as 'transfer:ID'")
+
+
+class TerrainConfig(_Section):
+    """The genotype and what it may do."""
+
+    genotype: str = Field("obstacles", description="'obstacles' or a user's 'package.module:Name'")
+    obstacles: tuple[Literal["roughness", "pit_gap", "stump_height", "stairs"], ...] = Field(
+        ("roughness", "pit_gap", "stump_height"), min_length=1, description="gene groups that mutate"
+    )
+    max_pit_gap: float = Field(10.0, ge=0.8, le=10.0, description="terrain steps (paper 10, released code 8)")
+
+
+class MutationConfig(_Section):
+    """How a child differs from its parent."""
+
+    genes: Literal["all", "random_subset"] = Field("all", description="enabled gene groups mutated in each child")
+
+
+class NicheConfig(_Section):
+    """What an agent of a niche is run on."""
+
+    instances: Literal["fixed"] | Count = Field(
+        "fixed", description="'fixed': the niche's own terrain; K: K fresh seeds of its genotype a generation"
+    )
+
+
+class EsConfig(_Section):
+    """The inner optimiser; POET.md 3."""
+
+    strategy: str = Field("openai_es", description="'openai_es', 'pgpe', 'cem' or a user's 'package.module:Name'")
+    pairs: Count = Field(256, description="antithetic pairs a generation (paper: 512 samples)")
+    learning_rate: Positive = 0.01
+    learning_rate_decay: Fraction = 0.9999
+    learning_rate_limit: Positive = 0.001
+    noise_std: Positive = 0.1
+    noise_decay: Fraction = 0.999
+    noise_limit: Positive = 0.01
+    weight_decay: float = Field(0.01, ge=0.0)
+
+
+class PoetConfig(_Section):
+    """The outer loop; POET.md 4.2 and 5.4."""
+
+    max_active: Count = Field(20, description="active niches; the oldest beyond it retire (paper: 20)")
+    retirement: Literal["oldest", "none"] = Field("oldest", description="who leaves when there are too many")
+    reproduction_interval: Count = Field(150, description="iterations between reproductions (2020 paper's M: 150)")
+    reproduction_threshold: float = Field(200.0, description="score from which a niche is eligible")
+    max_children: Count = Field(8, description="mutations tried a reproduction (released code: 8)")
+    max_admitted: Count = Field(1, description="children admitted a reproduction (released code: 1)")
+    criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
+    criterion_lower: float = Field(50.0, description="a lower best score is TOO_HARD (paper: 50)")
+    criterion_upper: float = Field(300.0, description="a higher best score is TOO_EASY (paper: 300)")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PoetConfig:
+        if not self.criterion_lower < self.criterion_upper:
+            raise ValueError(
+                f"criterion_lower must be below criterion_upper, but they are {self.criterion_lower} and "
+                f"{self.criterion_upper}"
+            )
+        return self
+
+
+class NoveltyConfig(_Section):
+    """How candidates are ranked; POET.md 4.2."""
+
+    measure: str = Field("nearest_genes", description="'nearest_genes' or a user's 'package.module:Name'")
+    neighbors: Count = Field(5, description="k nearest environments (paper and code: 5)")
+    scale: Literal["none", "gene_max"] = Field("none", description="raw genes, or each over its greatest value")
+
+
+class TransferConfig(_Section):
+    """Who may replace whom; POET.md 4.3."""
+
+    periodic: bool = Field(True, description="transfers between active niches every interval")
+    at_admission: bool = Field(True, description="a candidate's first agent is the best of all sources")
+    interval: Count = Field(25, description="iterations between transfer rounds (paper: 25)")
+    rule: Literal["2019", "2020"] = Field("2019", description="any better source, or direct test then proposal")
+    recent_scores: Count = Field(5, description="2020 rule: the threshold is the best of that many last scores")
+    candidate_step: Literal["adam", "plain"] = Field("adam", description="the proposal step in a candidate")
+
+
+class EvaluationConfig(_Section):
+    """An episode."""
+
+    max_steps: Annotated[int, Field(ge=1, le=100_000)] = Field(2000, description="control steps (paper: 2000)")
+    engine: str = Field("box2d", description="who integrates; changes no result")
+
+
+class CheckpointConfig(_Section):
+    """What is kept on disk; changes no result."""
+
+    keep_every: Count = Field(100, description="iterations between states that stay, for poet fork")
+    theta_every: Count = Field(25, description="iterations between stored thetas of every active niche")
+
+
+class Config(_Section):
+    """The whole tree; the sections of a preset file."""
+
+    run: RunConfig = RunConfig()
+    terrain: TerrainConfig = TerrainConfig()
+    mutation: MutationConfig = MutationConfig()
+    niche: NicheConfig = NicheConfig()
+    es: EsConfig = EsConfig()
+    poet: PoetConfig = PoetConfig()
+    novelty: NoveltyConfig = NoveltyConfig()
+    transfer: TransferConfig = TransferConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values from which ``make_config`` makes an equal config."""
+        return self.model_dump(mode="json")
+
+
+#: Keys that change no result: a fingerprint leaves them out.
+NEUTRAL_KEYS = ("run.iterations", "evaluation.engine", "checkpoint.keep_every", "checkpoint.theta_every")
+
+
+def make_config(*layers: dict[str, Any]) -> Config:
+    """The config in which later layers overrule earlier ones and the defaults.
+
+    Args:
+        layers: nested dictionaries ``{section: {key: value}}``, as TOML files have them.
+
+    Raises:
+        InputError: an unknown section or key (with the nearest right one), or a value out of range.
+    """
+    merged: dict[str, dict[str, Any]] = {}
+    for layer in layers:
+        for section, values in layer.items():
+            if not isinstance(values, dict):
+                raise InputError(
+                    f"config key {section!r} must stand in a section, such as [run]; found it at top level"
+                )
+            merged.setdefault(section, {}).update(values)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise InputError(_sentence(error.errors()[0])) from None
+
+
+def config_keys() -> list[str]:
+    """Every ``section.key`` that exists."""
+    keys = []
+    for section, info in Config.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
+            keys += [f"{section}.{key}" for key in info.annotation.model_fields]
+    return keys
+
+
+def _sentence(error: ErrorDetails) -> str:
+    """One sentence for the first thing that is wrong."""
+    place = [str(part) for part in error["loc"][:2]]
+    key = ".".join(place)
+    if error["type"] == "extra_forbidden":
+        if len(place) == 1:
+            return f"unknown config section [{key}]; {nearest(key, Config.model_fields)}"
+        return f"unknown config key {key!r}; {nearest(key, config_keys())}"
+    if error["type"] == "value_error":
+        return f"config [{key}]: {error['ctx']['error']}"
+    return f"config key {key!r} is {error['input']!r}, which is out of range: {error['msg'].lower()}"

@@ -1,0 +1,226 @@
+"""What happens in an iteration: frozen records, each a row that the archive appends and never changes.
+
+Every record carries the iteration that made it: 0 for the start of the run, then 1, 2, ... Ids count from 0 in the order of
+events, so that they are the same in every execution of a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from environments.terrain.terrain import Terrain
+from poet.types import Origin, Purpose
+
+
+class CandidateOutcome(StrEnum):
+    """What became of a candidate, in the order in which it can be refused."""
+
+    DUPLICATE = "duplicate"  # an active niche has the same genotype
+    TOO_HARD = "too_hard"  # its parent scores below the criterion's lower bound in it
+    TOO_EASY = "too_easy"  # its parent scores above the upper bound
+    NOT_REACHED = "not_reached"  # enough more novel candidates had been admitted
+    TRANSFER_TOO_HARD = "transfer_too_hard"  # the best of all agents scores below the lower bound
+    TRANSFER_TOO_EASY = "transfer_too_easy"  # the best of all agents scores above the upper bound
+    REJECTED_BY_FORK = "rejected_by_fork"  # a forked run was told to refuse it
+    ADMITTED = "admitted"
+
+
+class TransferOutcome(StrEnum):
+    """What became of a transfer attempt."""
+
+    NOT_BETTER = "not_better"  # no source beat the target's own agent
+    ACCEPTED = "accepted"
+    REJECTED_BY_FORK = "rejected_by_fork"  # a forked run was told to refuse it
+
+
+@dataclass(frozen=True)
+class CandidateJudged:
+    """A child on trial and what became of it.
+
+    Attributes:
+        id: of the candidate.
+        parent_id: niche that it was mutated from.
+        genotype: JSON values.
+        parent_score: of its parent's agent in it; None for a duplicate, which is not run.
+        novelty: None unless it passed the criterion with its parent.
+        best_score: of the best agent in it; None unless it came to the transfer test.
+        niche_id: of the niche it became; None if it was refused.
+    """
+
+    id: int
+    iteration: int
+    parent_id: int
+    genotype: dict[str, Any]
+    terrain_seed: int
+    parent_score: float | None
+    novelty: float | None
+    best_score: float | None
+    outcome: CandidateOutcome
+    niche_id: int | None
+
+
+@dataclass(frozen=True)
+class NicheAdmitted:
+    """A niche begins. ``terrain`` is its own instance as engines stand on it: replay needs no genotype code.
+
+    Attributes:
+        candidate_id, parent_id, novelty: None for the root.
+        score: of its first agent, version ``version_id``.
+    """
+
+    niche_id: int
+    iteration: int
+    parent_id: int | None
+    candidate_id: int | None
+    genotype: dict[str, Any]
+    terrain_seed: int
+    terrain: Terrain
+    score: float
+    novelty: float | None
+    version_id: int
+
+
+@dataclass(frozen=True)
+class NicheSolved:
+    """The first time that any agent solves a niche (finished, return >= 230, on its own instance; POET.md 7.1).
+
+    Attributes:
+        source_id: the niche whose agent did it.
+        purpose: the evaluation in which it happened.
+        own_return: the return.
+    """
+
+    niche_id: int
+    iteration: int
+    source_id: int
+    purpose: Purpose
+    own_return: float
+
+
+@dataclass(frozen=True)
+class NicheRetired:
+    """A niche goes from active to retired, with the agent and score it then has."""
+
+    niche_id: int
+    iteration: int
+    version_id: int
+    score: float
+
+
+@dataclass(frozen=True)
+class TransferAttempted:
+    """One (round, target), or the transfer test of one candidate.
+
+    Attributes:
+        target_id: the niche; None when the target is a candidate that was refused.
+        candidate_id: the candidate; None for a periodic transfer.
+        threshold: the score that had to be beaten; None for a candidate.
+        source_id, origin, score: of the best source; None when no source was tried.
+        version_id: the version it became; None unless accepted.
+    """
+
+    id: int
+    iteration: int
+    target_id: int | None
+    candidate_id: int | None
+    threshold: float | None
+    outcome: TransferOutcome
+    source_id: int | None
+    origin: Origin | None
+    score: float | None
+    version_id: int | None
+
+
+@dataclass(frozen=True)
+class SourceScored:
+    """What one source scored in a transfer attempt.
+
+    Attributes:
+        proposal_score: None when the rule spent no proposal on it.
+    """
+
+    transfer_id: int
+    source_id: int
+    iteration: int
+    direct_score: float
+    proposal_score: float | None
+
+
+@dataclass(frozen=True)
+class GenerationDone:
+    """One ES step of one niche: statistics of its sample, then of the theta it led to (version ``version_id``).
+
+    Attributes:
+        return_mean, return_median, return_std, return_min, return_max: over the sample's episodes.
+        length_mean: control steps.
+        num_diverged: episodes of the sample that diverged.
+        noise_std, learning_rate: of this step.
+        theta_norm, update_norm: Euclidean norms of the new theta and of its change.
+        score: of the new theta.
+    """
+
+    iteration: int
+    niche_id: int
+    version_id: int
+    return_mean: float
+    return_median: float
+    return_std: float
+    return_min: float
+    return_max: float
+    length_mean: float
+    num_diverged: int
+    noise_std: float
+    learning_rate: float
+    theta_norm: float
+    update_norm: float
+    score: float
+
+
+@dataclass(frozen=True)
+class AgentVersion:
+    """One theta of one niche's agent, with its origin.
+
+    Attributes:
+        parent_id: the version it was made from; None for the root's first.
+        source_id: the niche that version belongs to; None unless it came by transfer or admission.
+        theta_digest: see ``poet.types.theta_digest``; the archive keeps the theta itself for some versions.
+        score, own_return, own_length, own_outcome: see ``poet.types.Evaluation``.
+    """
+
+    id: int
+    niche_id: int
+    iteration: int
+    parent_id: int | None
+    origin: Origin
+    source_id: int | None
+    theta_digest: str
+    score: float
+    own_return: float
+    own_length: int
+    own_outcome: int
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Env-steps and episodes spent by one niche on one purpose in one iteration; a candidate's go to its parent."""
+
+    iteration: int
+    niche_id: int
+    purpose: Purpose
+    env_steps: int
+    episodes: int
+
+
+Event = (
+    CandidateJudged
+    | NicheAdmitted
+    | NicheSolved
+    | NicheRetired
+    | TransferAttempted
+    | SourceScored
+    | GenerationDone
+    | AgentVersion
+    | Cost
+)

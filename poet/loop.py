@@ -1,0 +1,127 @@
+"""POET's main loop, one iteration at a time: state in, (state, events) out.
+
+Reference: Wang et al. 2019, algorithm 2 (POET MAIN LOOP); names in capitals in these modules are the paper's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policy import MLPPolicy
+from agents.strategies.normal import normals
+from poet import streams
+from poet.admission import reproduce_and_admit
+from poet.events import Cost, Event, NicheAdmitted
+from poet.optimisation import optimise
+from poet.parts import Parts
+from poet.population import new_version
+from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, read_evaluations, solve
+from poet.transfer import transfer
+from poet.types import Niche, Origin, PoetState, Purpose
+
+#: Standard deviation of random first weights (``--init random`` of the released code; POET.md 2).
+INITIAL_THETA_STD = 0.1
+
+
+def poet_iteration(state: PoetState, parts: Parts) -> tuple[PoetState, tuple[Event, ...]]:
+    """One pass of the main loop.
+
+    With t iterations done: every M of them environments reproduce, then each agent takes an ES step in its niche, then
+    every N of them agents are transferred.
+
+    Args:
+        state: after t iterations.
+        parts: what the config names, and what runs episodes.
+
+    Returns:
+        The state after t + 1 iterations, and what happened in this one.
+    """
+    events: list[Event] = []
+    if is_due(state.iteration, parts.config.poet.reproduction_interval) and state.iteration > 0:
+        state, happened = reproduce_and_admit(state, parts)
+        events += happened
+
+    state, happened = optimise(state, parts)
+    events += happened
+
+    is_round = parts.config.transfer.periodic and is_due(state.iteration, parts.config.transfer.interval)
+    if is_round and len(state.active) > 1:
+        state, happened = transfer(state, parts)
+        events += happened
+
+    return close_iteration(state, events)
+
+
+def is_due(iteration: int, interval: int) -> bool:
+    """Whether ``iteration``, counted in iterations done, is a multiple of ``interval``."""
+    return iteration % interval == 0
+
+
+def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetState, tuple[Event, ...]]:
+    """A run's beginning: the easiest environment as the root niche, with its first agent.
+
+    Args:
+        parts: what the config names, and what runs episodes.
+        theta: (P,) float32, the walker to start from; None for random weights, N(0, 0.1^2).
+
+    Returns:
+        The state after 0 iterations, and the root's events.
+    """
+    theta = random_theta(parts.policy, parts.seed) if theta is None else theta
+    parts.policy.check_theta(theta)
+    genotype = parts.genotype_type.initial(parts.settings)
+    terrain_seed = draw_terrain_seed(streams.root_terrain(parts.seed))
+    ground = make_ground(genotype, terrain_seed, parts.config, streams.niche_instances(parts.seed, 0, 0))
+    (result,) = parts.run_blocks([agent_block([theta], ground)])
+    (evaluation,) = read_evaluations(result, ground)
+
+    state, version = new_version(
+        PoetState(iteration=0, active=(), next_niche_id=1), 0, theta, evaluation, Origin.INITIAL, parent_id=None
+    )
+    root = Niche(
+        id=0,
+        genotype=genotype,
+        terrain_seed=terrain_seed,
+        parent_id=None,
+        created=0,
+        optimiser=parts.strategy.initial_state(theta[None, :]),
+        version_id=version.id,
+        evaluation=evaluation,
+    )
+    root, solved = solve(root, [(0, evaluation, Purpose.SELF_EVAL)], 0)
+    admitted = NicheAdmitted(
+        0, 0, None, None, genotype.to_json(), terrain_seed, ground.own, evaluation.score, None, version.id
+    )
+    spent = cost(0, 0, Purpose.SELF_EVAL, result)
+    state = replace(state, active=(root,), env_steps=spent.env_steps, episodes=spent.episodes)
+    return state, (admitted, version, *solved, spent)
+
+
+def random_theta(policy: MLPPolicy, seed: int) -> NDArray[np.float32]:
+    """(P,) float32 random weights and biases."""
+    eps = normals(streams.initial_theta(seed), policy.num_parameters)
+    return np.float32(INITIAL_THETA_STD) * eps
+
+
+def close_iteration(state: PoetState, events: Iterable[Event]) -> tuple[PoetState, tuple[Event, ...]]:
+    """Count the iteration as done, with one ledger entry for each niche and purpose."""
+    others = [event for event in events if not isinstance(event, Cost)]
+    costs: dict[tuple[int, Purpose], Cost] = {}
+    for event in events:
+        if isinstance(event, Cost):
+            key = (event.niche_id, event.purpose)
+            last = costs.get(key)
+            costs[key] = event if last is None else replace(
+                last, env_steps=last.env_steps + event.env_steps, episodes=last.episodes + event.episodes
+            )  # fmt: skip
+    done = replace(
+        state,
+        iteration=state.iteration + 1,
+        env_steps=state.env_steps + sum(c.env_steps for c in costs.values()),
+        episodes=state.episodes + sum(c.episodes for c in costs.values()),
+    )
+    return done, (*others, *costs.values())

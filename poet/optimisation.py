@@ -1,0 +1,91 @@
+"""One generation of every active niche: ask, run, tell, evaluate (ES_STEP of algorithm 2)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+import numpy as np
+
+from agents.rollouts.result import RolloutResult
+from agents.strategies.base import concatenate, split
+from environments.walker.ending import Outcome
+from poet import streams
+from poet.events import Event, GenerationDone
+from poet.parts import Parts
+from poet.population import new_version, replace_niche
+from poet.scoring import agent_block, cost, niche_ground, read_evaluations, solve, training_block
+from poet.types import Niche, Origin, PoetState, Purpose
+
+
+def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
+    """Take one ES step in each active niche and evaluate the theta that it leads to.
+
+    All niches' samples run as one request, then all their new thetas as another.
+    """
+    iteration, niches, strategy = state.iteration + 1, state.active, parts.strategy
+    grounds = [niche_ground(niche, parts.config, iteration) for niche in niches]
+
+    before = concatenate([niche.optimiser for niche in niches])
+    samples = strategy.ask(before, [streams.es_sample(parts.seed, iteration, niche.id) for niche in niches])
+    sampled = parts.run_blocks([training_block(s, g) for s, g in zip(samples, grounds, strict=True)])
+    after = strategy.tell(before, samples, np.stack([result.fitness for result in sampled]))
+
+    optimisers = split(after)
+    evaluated = parts.run_blocks([agent_block([o.centre[0]], g) for o, g in zip(optimisers, grounds, strict=True)])
+
+    events: list[Event] = []
+    noise_std, learning_rate = strategy.step_sizes(before)
+    for n, niche in enumerate(niches):
+        evaluation = read_evaluations(evaluated[n], grounds[n])[0]
+        theta = optimisers[n].centre[0]
+        state, version = new_version(state, niche.id, theta, evaluation, Origin.ES, niche.version_id)
+        moved = replace(
+            niche,
+            optimiser=optimisers[n],
+            version_id=version.id,
+            evaluation=evaluation,
+            recent_scores=(*niche.recent_scores, evaluation.score)[-parts.config.transfer.recent_scores :],
+        )
+        moved, solved = solve(moved, [(niche.id, evaluation, Purpose.SELF_EVAL)], iteration)
+        state = replace_niche(state, moved)
+        done = _generation(niche, moved, sampled[n], float(noise_std[n]), float(learning_rate[n]), iteration)
+        events += [
+            version,
+            done,
+            *solved,
+            cost(iteration, niche.id, Purpose.ES, sampled[n]),
+            cost(iteration, niche.id, Purpose.SELF_EVAL, evaluated[n]),
+        ]
+    return state, events
+
+
+def _generation(
+    before: Niche, after: Niche, sampled: RolloutResult, noise_std: float, learning_rate: float, iteration: int
+) -> GenerationDone:
+    """The statistics of a generation; every sum is exact (fsum), hence the same in any order."""
+    returns = sampled.returns.tolist()
+    mean = math.fsum(returns) / len(returns)
+    return GenerationDone(
+        iteration=iteration,
+        niche_id=before.id,
+        version_id=after.version_id,
+        return_mean=mean,
+        return_median=median(returns),
+        return_std=math.sqrt(math.fsum((r - mean) * (r - mean) for r in returns) / len(returns)),
+        return_min=min(returns),
+        return_max=max(returns),
+        length_mean=sampled.num_steps / len(returns),
+        num_diverged=sampled.outcomes.tolist().count(Outcome.DIVERGED),
+        noise_std=noise_std,
+        learning_rate=learning_rate,
+        theta_norm=_norm(after.theta.tolist()),
+        update_norm=_norm((after.theta.astype(np.float64) - before.theta).tolist()),
+        score=after.evaluation.score,
+    )
+
+
+def _norm(values: Sequence[float]) -> float:
+    return math.sqrt(math.fsum(x * x for x in values))

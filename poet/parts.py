@@ -1,0 +1,89 @@
+"""The parts of a run that its config names, loaded and ready to use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from agents.evaluation.request import Block, EvaluationRequest
+from agents.policy import MLPPolicy
+from agents.rollouts import check_engine
+from agents.rollouts.result import RolloutResult
+from agents.strategies import make_strategy
+from agents.strategies.base import AbstractStrategy
+from environments.errors import InputError
+from environments.registry import load_named
+from environments.terrain import genotype_class
+from environments.terrain.genotype import AbstractGenotype, TerrainSettings
+from poet.config import Config
+from poet.criterion import AbstractCriterion, ReturnBand
+from poet.novelty import AbstractNovelty, NearestGenes
+
+#: Runs the episodes of a request; ``AbstractExecutor.evaluate`` with its progress bound.
+Evaluate = Callable[[EvaluationRequest], tuple[RolloutResult, ...]]
+
+CRITERIA: dict[str, type[AbstractCriterion]] = {"return_band": ReturnBand}
+NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {"nearest_genes": NearestGenes}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the phases of an iteration are given beside the state.
+
+    Attributes:
+        config: the run's.
+        genotype_type, settings: how terrains are encoded and what mutation may do.
+        strategy: the inner optimiser.
+        criterion, novelty: who is admitted, and in which order.
+        policy: the network of every agent.
+        evaluate: runs episodes.
+    """
+
+    config: Config
+    genotype_type: type[AbstractGenotype]
+    settings: TerrainSettings
+    strategy: AbstractStrategy[Any]
+    criterion: AbstractCriterion
+    novelty: AbstractNovelty
+    policy: MLPPolicy
+    evaluate: Evaluate
+
+    @property
+    def seed(self) -> int:
+        """The run's seed, part of every stream's name."""
+        return self.config.run.seed
+
+    def run_blocks(self, blocks: list[Block]) -> tuple[RolloutResult, ...]:
+        """Run the episodes of some blocks as one request."""
+        if not blocks:
+            return ()
+        evaluation = self.config.evaluation
+        return self.evaluate(EvaluationRequest(tuple(blocks), self.policy, evaluation.max_steps, evaluation.engine))
+
+
+def make_parts(config: Config, evaluate: Evaluate) -> Parts:
+    """Load what a config names.
+
+    Raises:
+        InputError: a name is unknown, cannot be imported or is no part of that kind.
+    """
+    check_engine(config.evaluation.engine)
+    criterion_type = load_named(config.poet.criterion, CRITERIA, "poet.criterion")
+    novelty_type = load_named(config.novelty.measure, NOVELTY_MEASURES, "novelty.measure")
+    for name, part, base in (
+        (config.poet.criterion, criterion_type, AbstractCriterion),
+        (config.novelty.measure, novelty_type, AbstractNovelty),
+    ):
+        if not (isinstance(part, type) and issubclass(part, base)):
+            raise InputError(f"{name!r} must be a subclass of {base.__module__}.{base.__name__}, but is {part!r}")
+    return Parts(
+        config=config,
+        genotype_type=genotype_class(config.terrain.genotype),
+        settings=TerrainSettings(config.terrain.obstacles, config.mutation.genes, config.terrain.max_pit_gap),
+        strategy=make_strategy(config.es.strategy, **config.es.model_dump(exclude={"strategy"})),
+        criterion=criterion_type(config.poet.criterion_lower, config.poet.criterion_upper),
+        novelty=novelty_type(config.novelty.neighbors, config.novelty.scale),
+        policy=MLPPolicy(),
+        evaluate=evaluate,
+    )

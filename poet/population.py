@@ -1,0 +1,67 @@
+"""Changes to the set of niches: new agent versions, new niches, retirement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from poet.config import PoetConfig
+from poet.events import AgentVersion, NicheRetired
+from poet.types import Evaluation, Niche, Origin, PoetState, RetiredNiche, theta_digest
+
+
+def new_version(
+    state: PoetState,
+    niche_id: int,
+    theta: NDArray[np.float32],
+    evaluation: Evaluation,
+    origin: Origin,
+    parent_id: int | None,
+    source_id: int | None = None,
+) -> tuple[PoetState, AgentVersion]:
+    """The record of a niche's new theta, under the next free version id.
+
+    Args:
+        state: whose counter is taken from; its ``iteration`` is the last one done.
+        niche_id: whose agent it becomes.
+        theta: (P,) float32.
+        evaluation: of theta in that niche.
+        origin: how it was made.
+        parent_id: the version it was made from; None for the root's first.
+        source_id: the niche it came from by transfer or admission; None otherwise.
+    """
+    version = AgentVersion(
+        id=state.next_version_id,
+        niche_id=niche_id,
+        iteration=0 if origin is Origin.INITIAL else state.iteration + 1,
+        parent_id=parent_id,
+        origin=origin,
+        source_id=source_id,
+        theta_digest=theta_digest(theta),
+        score=evaluation.score,
+        own_return=evaluation.own_return,
+        own_length=evaluation.own_length,
+        own_outcome=evaluation.own_outcome,
+    )
+    return replace(state, next_version_id=state.next_version_id + 1), version
+
+
+def replace_niche(state: PoetState, niche: Niche) -> PoetState:
+    """The state in which the active niche of that id is ``niche``."""
+    return replace(state, active=tuple(niche if n.id == niche.id else n for n in state.active))
+
+
+def retire_oldest(state: PoetState, config: PoetConfig) -> tuple[PoetState, list[NicheRetired]]:
+    """Retire from the front until at most ``max_active`` are left (REMOVE_OLDEST of algorithm 3)."""
+    num_over = max(0, len(state.active) - config.max_active) if config.retirement == "oldest" else 0
+    leaving, staying = state.active[:num_over], state.active[num_over:]
+    iteration = state.iteration + 1
+    retired = tuple(
+        RetiredNiche(n.id, n.genotype, n.terrain_seed, n.parent_id, n.created, n.is_solved, iteration, n.version_id,
+                     n.theta.copy())
+        for n in leaving
+    )  # fmt: skip
+    events = [NicheRetired(n.id, iteration, n.version_id, n.evaluation.score) for n in leaving]
+    return replace(state, active=staying, retired=(*state.retired, *retired)), events

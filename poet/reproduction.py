@@ -1,0 +1,126 @@
+"""Children: who may have them, how they differ, which pass the criterion with their parent, and how they are ranked.
+
+Reference: Wang et al. 2019, MUTATE_ENVS (algorithm 3); POET.md 4.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from environments.terrain.genotype import AbstractGenotype
+from poet import streams
+from poet.criterion import Judgement
+from poet.events import CandidateJudged, CandidateOutcome, Cost
+from poet.parts import Parts
+from poet.scoring import Ground, agent_block, cost, draw_terrain_seed, make_ground, read_evaluations
+from poet.types import Evaluation, Niche, PoetState, Purpose
+
+_REFUSED_BY_PARENT = {
+    Judgement.TOO_HARD: CandidateOutcome.TOO_HARD,
+    Judgement.TOO_EASY: CandidateOutcome.TOO_EASY,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A child on trial.
+
+    Attributes:
+        id: of the candidate.
+        parent: the niche it was mutated from.
+        genotype, terrain_seed: what it would be as a niche.
+        ground: its instances.
+        parent_evaluation: of its parent's agent in it; None before it is run.
+        novelty: None before it is ranked.
+    """
+
+    id: int
+    parent: Niche
+    genotype: AbstractGenotype
+    terrain_seed: int
+    ground: Ground
+    parent_evaluation: Evaluation | None = None
+    novelty: float | None = None
+
+
+def eligible_niches(state: PoetState, parts: Parts) -> tuple[Niche, ...]:
+    """Active niches whose agent's score reaches the reproduction threshold (ELIGIBLE_TO_REPRODUCE)."""
+    return tuple(n for n in state.active if n.evaluation.score >= parts.config.poet.reproduction_threshold)
+
+
+def reproduce(
+    state: PoetState, parents: Sequence[Niche], parts: Parts
+) -> tuple[PoetState, list[Candidate], list[CandidateJudged]]:
+    """Mutate ``max_children`` times, each time a parent drawn uniformly (ENV_REPRODUCE).
+
+    Returns:
+        The state without the ids used, the candidates, and the verdict on children that an active niche equals.
+    """
+    active = {niche.genotype for niche in state.active}
+    candidates: list[Candidate] = []
+    duplicates: list[CandidateJudged] = []
+    first = state.next_candidate_id
+    for candidate_id in range(first, first + parts.config.poet.max_children):
+        stream = streams.mutation(parts.seed, candidate_id)
+        parent = stream.choice(parents)
+        genotype = parent.genotype.mutate(stream, parts.settings)
+        terrain_seed = draw_terrain_seed(stream)
+        ground = make_ground(
+            genotype, terrain_seed, parts.config, streams.candidate_instances(parts.seed, candidate_id)
+        )
+        candidate = Candidate(candidate_id, parent, genotype, terrain_seed, ground)
+        if genotype in active:
+            duplicates.append(judged(candidate, state.iteration + 1, CandidateOutcome.DUPLICATE))
+        else:
+            candidates.append(candidate)
+    return replace(state, next_candidate_id=first + parts.config.poet.max_children), candidates, duplicates
+
+
+def satisfy_criterion(
+    candidates: Sequence[Candidate], parts: Parts, iteration: int
+) -> tuple[list[Candidate], list[CandidateJudged], list[Cost]]:
+    """Keep the candidates that are neither too hard nor too easy for their parent's agent (MC_SATISFIED)."""
+    results = parts.run_blocks([agent_block([c.parent.theta], c.ground) for c in candidates])
+    passed: list[Candidate] = []
+    refused: list[CandidateJudged] = []
+    costs: list[Cost] = []
+    for candidate, result in zip(candidates, results, strict=True):
+        evaluation = read_evaluations(result, candidate.ground)[0]
+        candidate = replace(candidate, parent_evaluation=evaluation)
+        judgement = parts.criterion.judge(evaluation.score)
+        if judgement is Judgement.ADMISSIBLE:
+            passed.append(candidate)
+        else:
+            refused.append(judged(candidate, iteration, _REFUSED_BY_PARENT[judgement]))
+        costs.append(cost(iteration, candidate.parent.id, Purpose.CANDIDATE_CRITERION, result))
+    return passed, refused, costs
+
+
+def rank_by_novelty(candidates: Sequence[Candidate], state: PoetState, parts: Parts) -> list[Candidate]:
+    """Most novel first among all environments ever admitted; equals in order of id (RANK_BY_NOVELTY)."""
+    others = [niche.genotype for niche in (*state.retired, *state.active)]
+    scored = [replace(c, novelty=parts.novelty.score(c.genotype, others, parts.settings)) for c in candidates]
+    return sorted(scored, key=lambda c: (-(c.novelty or 0.0), c.id))
+
+
+def judged(
+    candidate: Candidate,
+    iteration: int,
+    outcome: CandidateOutcome,
+    best_score: float | None = None,
+    niche_id: int | None = None,
+) -> CandidateJudged:
+    """The record of what became of a candidate."""
+    return CandidateJudged(
+        id=candidate.id,
+        iteration=iteration,
+        parent_id=candidate.parent.id,
+        genotype=candidate.genotype.to_json(),
+        terrain_seed=candidate.terrain_seed,
+        parent_score=candidate.parent_evaluation.score if candidate.parent_evaluation else None,
+        novelty=candidate.novelty,
+        best_score=best_score,
+        outcome=outcome,
+        niche_id=niche_id,
+    )

@@ -1,0 +1,48 @@
+"""The names of a run's random streams: what each draw is for, and the ids that tell it from others.
+
+Iterations count from 1; 0 is the start of the run.
+"""
+
+from __future__ import annotations
+
+from environments.streams import Stream, StreamKey, stream_key
+
+
+def initial_theta(seed: int) -> StreamKey:
+    """The root agent's random weights."""
+    return stream_key(seed, "initial_theta")
+
+
+def root_terrain(seed: int) -> Stream:
+    """The root niche's terrain seed."""
+    return Stream(seed, "root_terrain")
+
+
+def es_sample(seed: int, iteration: int, niche_id: int) -> StreamKey:
+    """A niche's generation."""
+    return stream_key(seed, "es", iteration, niche_id)
+
+
+def proposal_sample(seed: int, iteration: int, target_id: int, source_id: int) -> StreamKey:
+    """The ES step of a source's theta in a target niche."""
+    return stream_key(seed, "transfer_proposal", iteration, target_id, source_id)
+
+
+def candidate_sample(seed: int, candidate_id: int, source_id: int) -> StreamKey:
+    """The ES step of a source's theta in a candidate."""
+    return stream_key(seed, "candidate_proposal", candidate_id, source_id)
+
+
+def mutation(seed: int, candidate_id: int) -> Stream:
+    """Which parent a candidate has, how it differs, and its terrain seed."""
+    return Stream(seed, "mutation", candidate_id)
+
+
+def niche_instances(seed: int, iteration: int, niche_id: int) -> Stream:
+    """Terrain seeds of a niche's fresh instances in an iteration."""
+    return Stream(seed, "niche_instances", iteration, niche_id)
+
+
+def candidate_instances(seed: int, candidate_id: int) -> Stream:
+    """Terrain seeds of a candidate's fresh instances."""
+    return Stream(seed, "candidate_instances", candidate_id)

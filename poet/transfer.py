@@ -1,0 +1,237 @@
+"""Transfers: what one niche's agent can do in another niche, as it is or after one ES step there.
+
+``best_source`` is EVALUATE_CANDIDATES of the paper and serves periodic transfers and the test of a candidate alike.
+
+Reference: Wang et al. 2019, algorithm 2 and EVALUATE_CANDIDATES; Wang et al. 2020, section on transfers; POET.md 4.3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.strategies.base import StrategyState, concatenate
+from environments.streams import StreamKey
+from poet import streams
+from poet.events import Cost, Event, SourceScored, TransferAttempted, TransferOutcome
+from poet.parts import Parts
+from poet.population import new_version, replace_niche
+from poet.scoring import Ground, agent_block, cost, niche_ground, read_evaluations, solve, training_block
+from poet.types import Evaluation, Niche, Origin, PoetState, Purpose
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """Where sources are tried: a niche of a transfer round, or a candidate.
+
+    Attributes:
+        ledger_id: the niche that pays for the trials.
+        ground: what is run on.
+        optimiser: whose step sizes and moments a proposal uses; N = 1.
+        sources: whose agents are tried.
+        places: for each source, the stream of its proposal's sample.
+    """
+
+    ledger_id: int
+    ground: Ground
+    optimiser: StrategyState
+    sources: tuple[Niche, ...]
+    places: tuple[StreamKey, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """One source in one target.
+
+    Attributes:
+        source: whose agent it was.
+        direct: its theta as it is.
+        proposal: after one ES step in the target; None when the rule spent no proposal on it.
+        proposal_theta: (P,) float32, likewise.
+    """
+
+    source: Niche
+    direct: Evaluation
+    proposal: Evaluation | None = None
+    proposal_theta: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Winner:
+    """The best of a target's trials.
+
+    Attributes:
+        source: the niche it came from.
+        is_proposal: whether it is the theta after the ES step.
+        theta: (P,) float32.
+        evaluation: of that theta in the target.
+    """
+
+    source: Niche
+    is_proposal: bool
+    theta: NDArray[np.float32]
+    evaluation: Evaluation
+
+
+def transfer(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
+    """One round: every active niche takes the best agent of the others if it beats its own.
+
+    All sources are the agents after this iteration's ES step; replacements happen together at the end.
+    """
+    iteration, niches, rule = state.iteration + 1, state.active, parts.config.transfer
+    thresholds = [transfer_threshold(niche, rule.rule) for niche in niches]
+    targets = [_round_target(niche, niches, parts, iteration) for niche in niches]
+
+    direct, events = try_direct(targets, parts, iteration, Purpose.TRANSFER_DIRECT)
+    worth = [
+        [rule.rule == "2019" or trial.direct.score > threshold for trial in trials]
+        for trials, threshold in zip(direct, thresholds, strict=True)
+    ]
+    tried, costs = try_proposals(targets, direct, worth, parts, iteration, Purpose.TRANSFER_PROPOSAL)
+    events += costs
+
+    for niche, trials, threshold in zip(niches, tried, thresholds, strict=True):
+        winner = best_source(trials, proposals_only=rule.rule == "2020")
+        state, decided = _decide(state, niche, trials, winner, threshold, parts)
+        events += decided
+    return state, events
+
+
+def transfer_threshold(niche: Niche, rule: str) -> float:
+    """What a source must exceed: the last self evaluation (2019), or the best of the last few (2020)."""
+    if rule == "2019":
+        return niche.evaluation.score
+    return max(niche.recent_scores, default=niche.evaluation.score)
+
+
+def try_direct(
+    targets: Sequence[Target], parts: Parts, iteration: int, purpose: Purpose
+) -> tuple[list[list[Trial]], list[Cost]]:
+    """Run every source's theta in its target as it is, all targets as one request."""
+    results = parts.run_blocks([agent_block([s.theta for s in t.sources], t.ground) for t in targets])
+    trials = [
+        [Trial(source, e) for source, e in zip(t.sources, read_evaluations(result, t.ground), strict=True)]
+        for t, result in zip(targets, results, strict=True)
+    ]
+    return trials, [cost(iteration, t.ledger_id, purpose, r) for t, r in zip(targets, results, strict=True)]
+
+
+def try_proposals(
+    targets: Sequence[Target],
+    direct: Sequence[Sequence[Trial]],
+    worth: Sequence[Sequence[bool]],
+    parts: Parts,
+    iteration: int,
+    purpose: Purpose,
+    plain: bool = False,
+) -> tuple[list[list[Trial]], list[Cost]]:
+    """Give each source worth it one ES step in its target and run what it leads to.
+
+    Args:
+        targets, direct: the trials so far, one list a target.
+        worth: which of them get a proposal.
+        parts, iteration, purpose: of the phase.
+        plain: a plain gradient step instead of the optimiser's.
+    """
+    trials = [list(row) for row in direct]
+    pairs = [(t, s) for t, row in enumerate(worth) for s, is_worth in enumerate(row) if is_worth]
+    if not pairs:
+        return trials, []
+    optimisers: list[Any] = [
+        replace(targets[t].optimiser, centre=targets[t].sources[s].theta[None, :]) for t, s in pairs
+    ]
+    asked = [parts.strategy.ask(o, [targets[t].places[s]])[0] for o, (t, s) in zip(optimisers, pairs, strict=True)]
+    sampled = parts.run_blocks([training_block(a, targets[t].ground) for a, (t, _) in zip(asked, pairs, strict=True)])
+    own = concatenate([targets[t].optimiser for t, _ in pairs])
+    thetas = parts.strategy.propose(own, asked, np.stack([result.fitness for result in sampled]), plain)
+    evaluated = parts.run_blocks(
+        [agent_block([theta], targets[t].ground) for theta, (t, _) in zip(thetas, pairs, strict=True)]
+    )
+    costs = []
+    for i, (t, s) in enumerate(pairs):
+        evaluation = read_evaluations(evaluated[i], targets[t].ground)[0]
+        trials[t][s] = replace(trials[t][s], proposal=evaluation, proposal_theta=thetas[i])
+        costs += [cost(iteration, targets[t].ledger_id, purpose, result) for result in (sampled[i], evaluated[i])]
+    return trials, costs
+
+
+def best_source(trials: Sequence[Trial], proposals_only: bool) -> Winner | None:
+    """The highest score; the first of equals, direct before proposals. None when nothing was tried."""
+    winners = [] if proposals_only else [Winner(t.source, False, t.source.theta, t.direct) for t in trials]
+    winners += [
+        Winner(t.source, True, t.proposal_theta, t.proposal)
+        for t in trials
+        if t.proposal is not None and t.proposal_theta is not None
+    ]
+    return max(winners, key=lambda winner: winner.evaluation.score, default=None)
+
+
+def source_scores(transfer_id: int, trials: Sequence[Trial], iteration: int) -> list[SourceScored]:
+    """The record of what each source scored."""
+    return [
+        SourceScored(
+            transfer_id, t.source.id, iteration, t.direct.score, None if t.proposal is None else t.proposal.score
+        )
+        for t in trials
+    ]
+
+
+def trial_evaluations(
+    trials: Sequence[Trial], direct: Purpose, proposal: Purpose
+) -> list[tuple[int, Evaluation, Purpose]]:
+    """(source niche id, evaluation, what for) of all direct trials, then of all proposals."""
+    return [(t.source.id, t.direct, direct) for t in trials] + [
+        (t.source.id, t.proposal, proposal) for t in trials if t.proposal is not None
+    ]
+
+
+def _round_target(niche: Niche, niches: Sequence[Niche], parts: Parts, iteration: int) -> Target:
+    sources = tuple(source for source in niches if source.id != niche.id)
+    places = tuple(streams.proposal_sample(parts.seed, iteration, niche.id, source.id) for source in sources)
+    return Target(niche.id, niche_ground(niche, parts.config, iteration), niche.optimiser, sources, places)
+
+
+def _decide(
+    state: PoetState, niche: Niche, trials: Sequence[Trial], winner: Winner | None, threshold: float, parts: Parts
+) -> tuple[PoetState, list[Event]]:
+    """Accept or refuse the winner of one target."""
+    transfer_id, iteration = state.next_transfer_id, state.iteration + 1
+    state = replace(state, next_transfer_id=transfer_id + 1)
+    run = trial_evaluations(trials, Purpose.TRANSFER_DIRECT, Purpose.TRANSFER_PROPOSAL)
+    niche, solved = solve(niche, run, iteration)
+    attempt = TransferAttempted(
+        id=transfer_id,
+        iteration=iteration,
+        target_id=niche.id,
+        candidate_id=None,
+        threshold=threshold,
+        outcome=TransferOutcome.NOT_BETTER,
+        source_id=winner.source.id if winner else None,
+        origin=(Origin.PROPOSAL if winner.is_proposal else Origin.DIRECT) if winner else None,
+        score=winner.evaluation.score if winner else None,
+        version_id=None,
+    )
+    scores = source_scores(transfer_id, trials, iteration)
+    if winner is None or attempt.origin is None or not winner.evaluation.score > threshold:
+        return replace_niche(state, niche), [attempt, *scores, *solved]
+    if f"transfer:{transfer_id}" in parts.config.run.reject:
+        refused = replace(attempt, outcome=TransferOutcome.REJECTED_BY_FORK)
+        return replace_niche(state, niche), [refused, *scores, *solved]
+
+    source = winner.source
+    state, version = new_version(
+        state, niche.id, winner.theta, winner.evaluation, attempt.origin, source.version_id, source.id
+    )
+    # A transferred agent starts with a fresh optimiser: moments, learning rate and noise (POET.md 3, reset rule).
+    moved = replace(
+        niche,
+        optimiser=parts.strategy.initial_state(winner.theta[None, :]),
+        version_id=version.id,
+        evaluation=winner.evaluation,
+    )
+    accepted = replace(attempt, outcome=TransferOutcome.ACCEPTED, version_id=version.id)
+    return replace_niche(state, moved), [accepted, *scores, *solved, version]

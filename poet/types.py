@@ -1,0 +1,140 @@
+"""What POET knows between two iterations: niches, active and retired, and the counters of ids.
+
+All of it is frozen: an iteration takes a state and returns the next one with the events between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.strategies.base import StrategyState
+from environments.terrain.genotype import AbstractGenotype
+
+
+class Origin(StrEnum):
+    """How an agent version came to be."""
+
+    INITIAL = "initial"
+    ES = "es"
+    DIRECT = "direct"
+    PROPOSAL = "proposal"
+    ADMISSION_DIRECT = "admission_direct"
+    ADMISSION_PROPOSAL = "admission_proposal"
+
+
+class Purpose(StrEnum):
+    """What env-steps are spent on; the ledger's columns."""
+
+    ES = "es"
+    SELF_EVAL = "self_eval"
+    TRANSFER_DIRECT = "transfer_direct"
+    TRANSFER_PROPOSAL = "transfer_proposal"
+    CANDIDATE_CRITERION = "candidate_criterion"
+    CANDIDATE_TRANSFER = "candidate_transfer"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One theta in one niche.
+
+    Attributes:
+        score: mean return over the niche's instances of the iteration; -inf if a world diverged.
+        own_return: of the episode on the niche's own instance (the same as ``score`` when instances are fixed).
+        own_length: control steps of that episode.
+        own_outcome: how it ended, a value of ``Outcome``.
+    """
+
+    score: float
+    own_return: float
+    own_length: int
+    own_outcome: int
+
+
+@dataclass(frozen=True, eq=False)
+class Niche:
+    """An environment and its paired agent.
+
+    Attributes:
+        id: of the niche and of its agent; ids grow with admission.
+        genotype: what its children mutate from.
+        terrain_seed: of its own instance, ``genotype.express(terrain_seed)``.
+        parent_id: the niche it is a child of; None for the root.
+        created: iteration of its admission.
+        optimiser: the strategy's state, N = 1; its centre is the agent's theta.
+        version_id: the agent version that theta is.
+        evaluation: of that theta in this niche.
+        recent_scores: last self evaluations, oldest first; the 2020 transfer rule's memory.
+        is_solved: whether any agent has solved it.
+    """
+
+    id: int
+    genotype: AbstractGenotype
+    terrain_seed: int
+    parent_id: int | None
+    created: int
+    optimiser: StrategyState
+    version_id: int
+    evaluation: Evaluation
+    recent_scores: tuple[float, ...] = ()
+    is_solved: bool = False
+
+    @property
+    def theta(self) -> NDArray[np.float32]:
+        """(P,) float32, the agent."""
+        return self.optimiser.centre[0]
+
+
+@dataclass(frozen=True, eq=False)
+class RetiredNiche:
+    """A niche put aside: no longer trained, parent, source or target; still compared with for novelty.
+
+    Attributes:
+        id, genotype, terrain_seed, parent_id, created, is_solved: as in ``Niche``.
+        retired: iteration of its retirement.
+        version_id: its agent's last version.
+        theta: (P,) float32, that agent.
+    """
+
+    id: int
+    genotype: AbstractGenotype
+    terrain_seed: int
+    parent_id: int | None
+    created: int
+    is_solved: bool
+    retired: int
+    version_id: int
+    theta: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class PoetState:
+    """A run between two iterations.
+
+    Attributes:
+        iteration: iterations done.
+        active: niches being optimised, oldest first.
+        retired: niches put aside, in order of retirement.
+        next_niche_id, next_version_id, next_candidate_id, next_transfer_id: ids not used yet.
+        env_steps: control steps spent so far, the sum of the ledger.
+        episodes: episodes run so far.
+    """
+
+    iteration: int
+    active: tuple[Niche, ...]
+    retired: tuple[RetiredNiche, ...] = ()
+    next_niche_id: int = 0
+    next_version_id: int = 0
+    next_candidate_id: int = 0
+    next_transfer_id: int = 0
+    env_steps: int = 0
+    episodes: int = 0
+
+
+def theta_digest(theta: NDArray[np.float32]) -> str:
+    """SHA-256 of a theta's little-endian bytes, 64 hex digits; the name of its content in an archive."""
+    return hashlib.sha256(theta.astype("<f4", copy=False).tobytes()).hexdigest()
