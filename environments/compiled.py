@@ -1,8 +1,8 @@
 """How kernels are compiled: one decorator, no fastmath, a disk cache that knows every source it depends on.
 
-Numba's own cache looks at the file of a function alone: an edited callee in another file would leave its callers stale
-(PHYSICS.md 5). So the cache folder is named by a hash of all kernel sources and of Numba's version, set before the first
-decorator runs. Old folders are harmless; they lie under the user's cache directory.
+Numba's own cache looks at the file of a function alone: an edited callee in another file would leave its callers
+stale (PHYSICS.md 5). So the cache folder is named by a hash of all kernel sources and of Numba's version, set before the
+first decorator runs. Old folders are harmless; they lie under the user's cache directory.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 
 
 def kernel(function: Function) -> Function:
-    """Compile a function that loops over memory: IEEE arithmetic in the order written, division by zero as NumPy has it."""
+    """Compile a function that loops over memory: IEEE arithmetic as written, division by zero as NumPy has it."""
     return cast(Function, numba.njit(function, error_model="numpy", fastmath=False, cache=True))
 
 

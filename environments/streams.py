@@ -1,11 +1,12 @@
 """Randomness as an argument: counter-based streams, each named by what it is for.
 
 A stream is named by ``(seed, purpose, *ids)``. Its name is hashed to the key and the upper half of the counter of
-Philox4x32-10; the lower half counts blocks. Nothing is shared between two streams and nothing is kept between two draws but
-a position, so a draw added in one place moves no other, and any worker (or a GPU thread) can make any part of a stream.
+Philox4x32-10; the lower half counts blocks. Nothing is shared between two streams and nothing is kept between two draws
+but a position, so a draw added in one place moves no other, and any worker (or a GPU thread) can make any part of a
+stream.
 
-Everything here is integer arithmetic or float64 ``+ - * /`` and ``sqrt`` (exact by IEEE 754): no libm, hence the same bits
-on every machine.
+Everything here is integer arithmetic or float64 ``+ - * /`` and ``sqrt`` (exact by IEEE 754): no libm, hence the same
+bits on every machine.
 
 Reference: Salmon et al. 2011, Parallel Random Numbers: As Easy as 1, 2, 3 (Philox, table 2 and the Random123 vectors).
 """
@@ -62,7 +63,8 @@ def stream_key(seed: int, purpose: str, *ids: int) -> StreamKey:
 def philox4x32(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """One block of Philox4x32-10.
 
-    Words travel as uint64 below 2^32: Numba widens uint32 products and sums by itself, so 32-bit wrap-around is spelled out.
+    Words travel as uint64 below 2^32: Numba widens uint32 products and sums by itself, so 32-bit wrap-around is spelled
+    out.
 
     Args:
         c0, c1, c2, c3: counter words, lowest first.

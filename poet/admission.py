@@ -34,6 +34,12 @@ _REFUSED_BY_TRANSFER = {
 }
 
 
+_TRANSFER_OUTCOME = {
+    CandidateOutcome.ADMITTED: TransferOutcome.ACCEPTED,
+    CandidateOutcome.REJECTED_BY_FORK: TransferOutcome.REJECTED_BY_FORK,
+}
+
+
 def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
     """Reproduce, keep what passes, rank, admit the most novel, retire the oldest (MUTATE_ENVS)."""
     parents = eligible_niches(state, parts)
@@ -48,7 +54,7 @@ def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list
 
 
 def admit(state: PoetState, ranked: Sequence[Candidate], parts: Parts) -> tuple[PoetState, list[Event]]:
-    """Test candidates in order of novelty until ``max_admitted`` are in; every active agent may become the first one."""
+    """Test candidates in order of novelty until ``max_admitted`` are in; any active agent may become the first one."""
     events: list[Event] = []
     iteration, sources, num_admitted = state.iteration + 1, state.active, 0
     for candidate in ranked:
@@ -108,28 +114,27 @@ def _conclude(
     parts: Parts,
 ) -> tuple[PoetState, list[Event]]:
     """The state with the candidate as a niche if it was admitted, and the record either way."""
-    iteration, transfer_id = state.iteration + 1, state.next_transfer_id
-    is_admitted = outcome is CandidateOutcome.ADMITTED
-    niche_id = state.next_niche_id if is_admitted else None
+    niche_id = state.next_niche_id if outcome is CandidateOutcome.ADMITTED else None
     origin = Origin.ADMISSION_PROPOSAL if winner.is_proposal else Origin.ADMISSION_DIRECT
-    score = winner.evaluation.score
-    attempt = TransferAttempted(
-        id=transfer_id,
-        iteration=iteration,
-        target_id=niche_id,
-        candidate_id=candidate.id,
-        threshold=None,
-        outcome=TransferOutcome.ACCEPTED if is_admitted else TransferOutcome.NOT_BETTER,
-        source_id=winner.source.id,
-        origin=origin,
-        score=score,
-        version_id=state.next_version_id if is_admitted else None,
-    )
-    state = replace(state, next_transfer_id=transfer_id + 1)
-    verdict = judged(candidate, iteration, outcome, score, niche_id)
-    scores = source_scores(transfer_id, trials, iteration)
+    iteration, score = state.iteration + 1, winner.evaluation.score
+    events: list[Event] = [judged(candidate, iteration, outcome, score, niche_id)]
+    if parts.config.transfer.at_admission:
+        attempt = TransferAttempted(
+            id=state.next_transfer_id,
+            iteration=iteration,
+            target_id=niche_id,
+            candidate_id=candidate.id,
+            threshold=None,
+            outcome=_TRANSFER_OUTCOME.get(outcome, TransferOutcome.CANDIDATE_REFUSED),
+            source_id=winner.source.id,
+            origin=origin,
+            score=score,
+            version_id=None if niche_id is None else state.next_version_id,
+        )
+        events += [attempt, *source_scores(attempt.id, trials, iteration)]
+        state = replace(state, next_transfer_id=attempt.id + 1)
     if niche_id is None:
-        return state, [verdict, attempt, *scores]
+        return state, events
 
     state, version = new_version(
         state, niche_id, winner.theta, winner.evaluation, origin, winner.source.version_id, winner.source.id
@@ -151,4 +156,4 @@ def _conclude(
         niche_id, iteration, candidate.parent.id, candidate.id, candidate.genotype.to_json(), candidate.terrain_seed,
         candidate.ground.own, score, candidate.novelty, version.id,
     )  # fmt: skip
-    return state, [verdict, attempt, *scores, admitted, version, *solved]
+    return state, [*events, admitted, version, *solved]

@@ -1,7 +1,7 @@
 """What a run is made of: one frozen tree, defaults here, presets and ``--set`` state differences only.
 
-Every default is the 2019 paper's value where the paper gives one (POET.md 5.3, 5.4). Where papers, released code or readers
-differ, the choice is a named value and each preset says where its value comes from.
+Every default is the 2019 paper's value where the paper gives one (POET.md 5.3, 5.4). Where papers, released code or
+readers differ, the choice is a named value and each preset says where its value comes from.
 """
 
 from __future__ import annotations

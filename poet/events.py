@@ -1,7 +1,7 @@
 """What happens in an iteration: frozen records, each a row that the archive appends and never changes.
 
-Every record carries the iteration that made it: 0 for the start of the run, then 1, 2, ... Ids count from 0 in the order of
-events, so that they are the same in every execution of a run.
+Every record carries the iteration that made it: 0 for the start of the run, then 1, 2, ... Ids count from 0 in the
+order of events, so that they are the same in every execution of a run.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ class TransferOutcome(StrEnum):
 
     NOT_BETTER = "not_better"  # no source beat the target's own agent
     ACCEPTED = "accepted"
+    CANDIDATE_REFUSED = "candidate_refused"  # the best source does not satisfy the criterion in a candidate
     REJECTED_BY_FORK = "rejected_by_fork"  # a forked run was told to refuse it
 
 

@@ -76,7 +76,7 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
     genotype = parts.genotype_type.initial(parts.settings)
     terrain_seed = draw_terrain_seed(streams.root_terrain(parts.seed))
     ground = make_ground(genotype, terrain_seed, parts.config, streams.niche_instances(parts.seed, 0, 0))
-    (result,) = parts.run_blocks([agent_block([theta], ground)])
+    (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)
     (evaluation,) = read_evaluations(result, ground)
 
     state, version = new_version(

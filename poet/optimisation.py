@@ -30,11 +30,13 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
 
     before = concatenate([niche.optimiser for niche in niches])
     samples = strategy.ask(before, [streams.es_sample(parts.seed, iteration, niche.id) for niche in niches])
-    sampled = parts.run_blocks([training_block(s, g) for s, g in zip(samples, grounds, strict=True)])
+    sampled = parts.run_blocks([training_block(s, g) for s, g in zip(samples, grounds, strict=True)], Purpose.ES)
     after = strategy.tell(before, samples, np.stack([result.fitness for result in sampled]))
 
     optimisers = split(after)
-    evaluated = parts.run_blocks([agent_block([o.centre[0]], g) for o, g in zip(optimisers, grounds, strict=True)])
+    evaluated = parts.run_blocks(
+        [agent_block([o.centre[0]], g) for o, g in zip(optimisers, grounds, strict=True)], Purpose.SELF_EVAL
+    )
 
     events: list[Event] = []
     noise_std, learning_rate = strategy.step_sizes(before)

@@ -19,6 +19,7 @@ from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes
+from poet.types import Purpose
 
 #: Runs the episodes of a request; ``AbstractExecutor.evaluate`` with its progress bound.
 Evaluate = Callable[[EvaluationRequest], tuple[RolloutResult, ...]]
@@ -54,12 +55,14 @@ class Parts:
         """The run's seed, part of every stream's name."""
         return self.config.run.seed
 
-    def run_blocks(self, blocks: list[Block]) -> tuple[RolloutResult, ...]:
-        """Run the episodes of some blocks as one request."""
+    def run_blocks(self, blocks: list[Block], purpose: Purpose) -> tuple[RolloutResult, ...]:
+        """Run the episodes of some blocks as one request, labelled with what they are for."""
         if not blocks:
             return ()
-        evaluation = self.config.evaluation
-        return self.evaluate(EvaluationRequest(tuple(blocks), self.policy, evaluation.max_steps, evaluation.engine))
+        settings = self.config.evaluation
+        return self.evaluate(
+            EvaluationRequest(tuple(blocks), self.policy, settings.max_steps, settings.engine, label=purpose)
+        )
 
 
 def make_parts(config: Config, evaluate: Evaluate) -> Parts:

@@ -81,7 +81,9 @@ def satisfy_criterion(
     candidates: Sequence[Candidate], parts: Parts, iteration: int
 ) -> tuple[list[Candidate], list[CandidateJudged], list[Cost]]:
     """Keep the candidates that are neither too hard nor too easy for their parent's agent (MC_SATISFIED)."""
-    results = parts.run_blocks([agent_block([c.parent.theta], c.ground) for c in candidates])
+    results = parts.run_blocks(
+        [agent_block([c.parent.theta], c.ground) for c in candidates], Purpose.CANDIDATE_CRITERION
+    )
     passed: list[Candidate] = []
     refused: list[CandidateJudged] = []
     costs: list[Cost] = []

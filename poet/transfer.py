@@ -112,7 +112,7 @@ def try_direct(
     targets: Sequence[Target], parts: Parts, iteration: int, purpose: Purpose
 ) -> tuple[list[list[Trial]], list[Cost]]:
     """Run every source's theta in its target as it is, all targets as one request."""
-    results = parts.run_blocks([agent_block([s.theta for s in t.sources], t.ground) for t in targets])
+    results = parts.run_blocks([agent_block([s.theta for s in t.sources], t.ground) for t in targets], purpose)
     trials = [
         [Trial(source, e) for source, e in zip(t.sources, read_evaluations(result, t.ground), strict=True)]
         for t, result in zip(targets, results, strict=True)
@@ -145,11 +145,13 @@ def try_proposals(
         replace(targets[t].optimiser, centre=targets[t].sources[s].theta[None, :]) for t, s in pairs
     ]
     asked = [parts.strategy.ask(o, [targets[t].places[s]])[0] for o, (t, s) in zip(optimisers, pairs, strict=True)]
-    sampled = parts.run_blocks([training_block(a, targets[t].ground) for a, (t, _) in zip(asked, pairs, strict=True)])
+    sampled = parts.run_blocks(
+        [training_block(a, targets[t].ground) for a, (t, _) in zip(asked, pairs, strict=True)], purpose
+    )
     own = concatenate([targets[t].optimiser for t, _ in pairs])
     thetas = parts.strategy.propose(own, asked, np.stack([result.fitness for result in sampled]), plain)
     evaluated = parts.run_blocks(
-        [agent_block([theta], targets[t].ground) for theta, (t, _) in zip(thetas, pairs, strict=True)]
+        [agent_block([theta], targets[t].ground) for theta, (t, _) in zip(thetas, pairs, strict=True)], purpose
     )
     costs = []
     for i, (t, s) in enumerate(pairs):

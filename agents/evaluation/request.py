@@ -86,12 +86,14 @@ class EvaluationRequest:
         policy: the network of all of them.
         max_steps: control steps after which an episode times out.
         engine: who integrates, see ``agents.rollouts.ENGINES``.
+        label: what the episodes are for, for people who watch; changes no result.
     """
 
     blocks: tuple[Block, ...]
     policy: MLPPolicy = field(default_factory=MLPPolicy)
     max_steps: int = 2000
     engine: str = "box2d"
+    label: str = ""
 
     @property
     def num_episodes(self) -> int:

@@ -43,7 +43,8 @@ def engine(name: str) -> RunEpisodes:
     try:
         run_episodes: RunEpisodes = import_module(ENGINES[name]).run_episodes
     except ImportError as error:
-        raise InputError(f"engine {name!r} is not available here ({error}); install the extra that brings it") from error
+        message = f"engine {name!r} is not available here ({error}); install the extra that brings it"
+        raise InputError(message) from error
     return run_episodes
 
 

@@ -46,11 +46,9 @@ def run_episode(
 ) -> tuple[float, int, Outcome]:
     """One episode: its return, its length in control steps and how it ended."""
     act = policy.controller(theta)
-    episode = WalkerEpisode(terrain)
-    total = 0.0
-    for step in range(1, max_steps + 1):
+    episode = WalkerEpisode(terrain, max_steps)
+    total, outcome = 0.0, None
+    while outcome is None:
         reward, outcome = episode.step(act(episode.observation))
         total += reward
-        if outcome is not None:
-            return total, step, outcome
-    return total, max_steps, Outcome.TIMEOUT
+    return total, episode.num_steps, outcome

@@ -41,9 +41,10 @@ class RolloutResult:
 
 
 def join(results: Sequence[RolloutResult]) -> RolloutResult:
-    """The rows of all results, in the order given."""
+    """The rows of all results, in the order given; no rows for no results."""
+    parts = [RolloutResult(np.zeros(0), np.zeros(0, np.int32), np.zeros(0, np.int8)), *results]
     return RolloutResult(
-        np.concatenate([r.returns for r in results]),
-        np.concatenate([r.lengths for r in results]),
-        np.concatenate([r.outcomes for r in results]),
+        np.concatenate([part.returns for part in parts]),
+        np.concatenate([part.lengths for part in parts]),
+        np.concatenate([part.outcomes for part in parts]),
     )

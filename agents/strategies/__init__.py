@@ -1,0 +1,38 @@
+"""Evolution strategies by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from agents.strategies.base import AbstractStrategy
+from environments.errors import InputError, nearest
+from environments.registry import load_named
+
+#: Our strategies, imported when first asked for.
+STRATEGIES = {
+    "openai_es": "agents.strategies.openai_es:OpenAIES",
+    "pgpe": "agents.strategies.evotorch:Pgpe",
+    "cem": "agents.strategies.evotorch:Cem",
+}
+
+
+def make_strategy(name: str, **settings: Any) -> AbstractStrategy[Any]:
+    """The strategy called ``name``.
+
+    Args:
+        name: a key of ``STRATEGIES``, or ``"package.module:Name"`` of a user's subclass of ``AbstractStrategy``.
+        settings: its fields; what is left out keeps its default.
+
+    Raises:
+        InputError: no strategy of that name, no such setting, or a value out of range.
+    """
+    found = load_named(name, STRATEGIES, "strategy")
+    strategy = load_named(found, {}, "strategy") if isinstance(found, str) else found
+    if not (isinstance(strategy, type) and issubclass(strategy, AbstractStrategy)):
+        raise InputError(f"strategy {name!r} must be a subclass of {AbstractStrategy.__module__}.AbstractStrategy")
+    known = inspect.signature(strategy).parameters
+    for setting in settings:
+        if setting not in known:
+            raise InputError(f"strategy {name!r} has no setting {setting!r}: {nearest(setting, known)}")
+    return strategy(**settings)

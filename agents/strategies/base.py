@@ -1,20 +1,23 @@
 """The contract of an evolution strategy: ask, tell and propose on frozen state, batched over niches.
 
-A strategy object holds settings only. Its state is a frozen dataclass of NumPy arrays, each with the niche axis N first, so
-that niches can be joined, split and stored without knowing the strategy. What decides a result is summed in a fixed order.
+A strategy object holds settings only. Its state is a frozen dataclass of NumPy arrays, each with the niche axis N first,
+so that niches can be joined, split and stored without knowing the strategy. What decides a result is summed in a fixed
+order.
 """
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.strategies.perturbations import Perturbations
+from environments.errors import InputError
 from environments.streams import StreamKey
 
 
@@ -33,10 +36,26 @@ State = TypeVar("State", bound=StrategyState)
 
 
 class AbstractStrategy(ABC, Generic[State]):
-    """Ask for samples, tell their fitness. Returns are maximised."""
+    """Ask for samples, tell their fitness. Returns are maximised.
+
+    A strategy is a frozen dataclass whose fields are its settings.
+
+    Raises:
+        InputError: a count (int) below 1, another number (float) that is negative or not finite, or no noise.
+    """
 
     #: The name under which configs know the strategy.
     kind: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for f in fields(cast(Any, self)):
+            value = getattr(self, f.name)
+            if f.type == "int" and not (type(value) is int and value >= 1):
+                raise InputError(f"{self.kind} setting {f.name} must be a whole number from 1 on, but is {value!r}")
+            if f.type == "float":
+                is_number = isinstance(value, (int, float)) and 0.0 <= value < math.inf
+                if not is_number or (f.name == "noise_std" and value == 0.0):
+                    raise InputError(f"{self.kind} setting {f.name} must be a positive number, but is {value!r}")
 
     @abstractmethod
     def initial_state(self, theta: NDArray[np.float32]) -> State:

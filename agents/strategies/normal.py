@@ -2,7 +2,8 @@
 
 One word gives one number, so that parameter p of perturbation m sits at a known place of its stream.
 
-Reference: Wichura 1988, Algorithm AS 241: The Percentage Points of the Normal Distribution (PPND16, relative error 1e-16).
+Reference: Wichura 1988, Algorithm AS 241: The Percentage Points of the Normal Distribution (PPND16, relative error
+1e-16).
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _SHIFT = np.uint64(32)
 def _log_fraction(numerator):  # type: ignore[no-untyped-def]
     """ln(numerator / 2^33) for an integer 1 <= numerator <= 2^32.
 
-    numerator = m 2^e with m in [1/sqrt(2), sqrt(2)); ln m = 2 artanh(s), s = (m - 1)/(m + 1), |s| < 0.172, by its series:
-    the first term left out, 2 s^21 / 21, is below 1e-17.
+    numerator = m 2^e with m in [1/sqrt(2), sqrt(2)); ln m = 2 artanh(s), s = (m - 1)/(m + 1), |s| < 0.172, by its
+    series: the first term left out, 2 s^21 / 21, is below 1e-17.
     """
     m, e = float(numerator), 0
     while m >= 1.4142135623730951:

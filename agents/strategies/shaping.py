@@ -1,4 +1,4 @@
-"""Fitness shaping: returns to centered ranks."""
+"""Fitness shaping: returns to ranks."""
 
 from __future__ import annotations
 
@@ -6,23 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def centered_ranks(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks scaled to [-0.5, 0.5]; ties are broken by position, the earlier row lower.
+def ranks(fitness: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Ranks 0 (worst) to rows - 1 (best); ties are broken by position, the earlier row lower.
 
     Args:
-        fitness: (..., rows) float64, ranked along the last axis, at least two rows.
+        fitness: (..., rows) float64, ranked along the last axis, at least two rows; -inf is the worst.
 
     Returns:
-        The same shape: rank / (rows - 1) - 0.5.
+        The same shape.
 
     Raises:
         ValueError: NaN, or fewer than two rows.
-
-    Reference: compute_centered_ranks of the released es.py (Salimans et al. 2017, section 2.1); POET.md 3.2.
     """
     if fitness.shape[-1] < 2 or np.isnan(fitness).any():
         raise ValueError(f"fitness must hold two or more rows without NaN, but has shape {fitness.shape}")
     order = np.argsort(fitness, axis=-1, kind="stable")
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.broadcast_to(np.arange(fitness.shape[-1]), fitness.shape), axis=-1)
-    return ranks / float(fitness.shape[-1] - 1) - 0.5
+    ranks_out = np.empty_like(order)
+    np.put_along_axis(ranks_out, order, np.broadcast_to(np.arange(fitness.shape[-1]), fitness.shape), axis=-1)
+    return ranks_out
+
+
+def centered_ranks(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks scaled to [-0.5, 0.5]: rank / (rows - 1) - 0.5; see ``ranks``.
+
+    Reference: compute_centered_ranks of the released es.py (Salimans et al. 2017, section 2.1); POET.md 3.2.
+    """
+    return ranks(fitness) / float(fitness.shape[-1] - 1) - 0.5

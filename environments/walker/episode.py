@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from environments.physics.box2d import WalkerWorld
 from environments.physics.lidar import cast_lidar
@@ -61,9 +61,7 @@ class WalkerEpisode:
         Raises:
             ValueError: the action does not have the shape (4,).
         """
-        action = np.asarray(action, np.float32)
-        if action.shape != (NUM_JOINTS,):
-            raise ValueError(f"action must have shape ({NUM_JOINTS},), but has shape {action.shape}")
+        action = _as_action(action)
         self.num_steps += 1
         if not self._advance(action.tolist()):
             self.outcome = Outcome.DIVERGED
@@ -95,6 +93,15 @@ class WalkerEpisode:
         except AssertionError:
             self._is_broken = True
         return not self._is_broken
+
+
+def _as_action(action: ArrayLike) -> NDArray[np.float32]:
+    if not isinstance(action, np.ndarray) or action.dtype != np.float32:
+        with np.errstate(over="ignore"):  # beyond float32 is infinity, and infinity is DIVERGED
+            action = np.asarray(action, np.float32)
+    if action.shape != (NUM_JOINTS,):
+        raise ValueError(f"action must have shape ({NUM_JOINTS},), one number for each motor, found {action.shape}")
+    return action
 
 
 @njit(error_model="numpy", cache=True)

@@ -32,19 +32,19 @@ def progress_curves(run: Run) -> pd.DataFrame:
     """What the run had reached by the end of each iteration.
 
     Returns:
-        Indexed by iteration: env_steps; num_admitted, num_active, num_solved (niches so far); best_score (the highest score
-        of any agent in its own niche so far, NaN before the first finite one); for each gene ``GENE_admitted`` and
-        ``GENE_solved``: the greatest upper end among niches admitted, and among niches solved, so far (0 while none).
+        Indexed by iteration: env_steps; best_score (the highest score of any agent in its own niche so far, NaN before the
+        first finite one); num_active (niches at that time); num_admitted, num_solved (niches so far); for each gene
+        ``GENE_admitted`` and ``GENE_solved``: the greatest upper end among niches admitted, and solved, so far (0: none).
     """
     steps = cumulative_steps(run)
     curves = steps.to_frame()
-    admitted = _count_so_far(run.niches["iteration"], steps.index)
-    curves["num_admitted"] = admitted
-    curves["num_active"] = admitted - _count_so_far(run.retirements["iteration"], steps.index)
-    curves["num_solved"] = _count_so_far(run.solved["iteration"], steps.index)
     scores = score_history(run)
     finite = scores[np.isfinite(scores["score"])]
     curves["best_score"] = finite.groupby("iteration")["score"].max().reindex(steps.index).cummax().ffill()
+    admitted = _count_so_far(run.niches["iteration"], steps.index)
+    curves["num_active"] = admitted - _count_so_far(run.retirements["iteration"], steps.index)
+    curves["num_admitted"] = admitted
+    curves["num_solved"] = _count_so_far(run.solved["iteration"], steps.index)
 
     genes = genes_table(run)
     for name, events in (("admitted", run.niches), ("solved", run.solved)):
@@ -59,8 +59,8 @@ def progress_curves(run: Run) -> pd.DataFrame:
 def run_card(run: Run) -> dict[str, int | float | str]:
     """The numbers that sum up a run, by name, in the order in which they are read.
 
-    Wall time and speed are there when the archive has clock times. ``Periodic transfers accepted`` counts (round, target) as
-    the paper does (POET.md 7.1). Counts of challenging terrains are there for the paper's genotype only.
+    ``Periodic transfers accepted`` counts (round, target) as the paper does (POET.md 7.1). Counts of challenging terrains are
+    there for the paper's genotype only. NaN where there is nothing to divide by.
     """
     niches, costs = niches_table(run), ledger_table(run)
     attempts, accepted = periodic_share(run)
@@ -84,11 +84,9 @@ def run_card(run: Run) -> dict[str, int | float | str]:
         solved = niches.loc[niches["solved"].notna(), "challenge_level"]
         for level, name in enumerate(CHALLENGE_NAMES[1:], start=1):
             card[f"Solved {name}"] = int((solved == level).sum())
-    seconds = wall_seconds(run)
-    if seconds is not None:
-        card["Wall time, s"] = seconds
-        if seconds > 0.0:
-            card["Env-steps per second"] = card["Env-steps"] / seconds  # type: ignore[operator]
+    seconds = float(run.iterations["seconds"].sum())
+    card["Wall time, s"] = seconds
+    card["Env-steps per second"] = int(costs["env_steps"].sum()) / seconds if seconds > 0.0 else float("nan")
     return card
 
 

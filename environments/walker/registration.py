@@ -1,0 +1,57 @@
+"""How ``gymnasium.make("BipedalTerrain-v0")`` finds our env.
+
+Gymnasium looks at no entry points since its release 1.0: whoever offers an env registers it. We do so when Gymnasium is
+there, and never import it ourselves for that: workers that do without it must stay light.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+ENV_ID = "BipedalTerrain-v0"
+_ENTRY_POINT = "environments.walker.env:BipedalTerrainEnv"
+
+
+def register_envs() -> None:
+    """Make ``BipedalTerrain-v0`` known to Gymnasium; a second call changes nothing.
+
+    The env keeps its own time limit, so no ``max_episode_steps`` is given here.
+    """
+    import gymnasium
+
+    if ENV_ID not in gymnasium.registry:
+        gymnasium.register(id=ENV_ID, entry_point=_ENTRY_POINT)
+
+
+def register_when_gymnasium_is_imported() -> None:
+    """Call ``register_envs`` now if Gymnasium has been imported, otherwise as soon as it is."""
+    if "gymnasium" in sys.modules:
+        register_envs()
+    elif not any(isinstance(finder, _RegisterAfterImport) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _RegisterAfterImport())
+
+
+class _RegisterAfterImport(MetaPathFinder):
+    """Waits for ``import gymnasium``, lets the usual loader run, registers, and is gone."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname != "gymnasium":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            run = spec.loader.exec_module
+
+            def run_and_register(module: ModuleType) -> None:
+                run(module)
+                register_envs()
+
+            spec.loader.exec_module = run_and_register  # type: ignore[method-assign]
+        return spec

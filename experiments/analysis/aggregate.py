@@ -1,0 +1,134 @@
+"""Several runs together: runs that differ only in their seed are one group, and a group has a median and quartiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from environments.errors import InputError
+from experiments.analysis.measures import flat_config, progress_curves, run_card
+from poet.config import NEUTRAL_KEYS
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+#: Points at which curves of several runs are compared.
+NUM_POINTS = 400
+
+
+@dataclass(frozen=True, eq=False)
+class RunGroup:
+    """Runs of one config.
+
+    Attributes:
+        name: the settings in which the group differs from the others; ``"all runs"`` when there is one group.
+        curves: ``progress_curves`` of each run, by the run's name.
+    """
+
+    name: str
+    curves: Mapping[str, pd.DataFrame]
+
+
+def run_names(paths: Sequence[Path]) -> list[str]:
+    """A short name for each run: its folder's, with as many parents as it takes to tell it from the others.
+
+    Raises:
+        InputError: a folder is given twice.
+    """
+    parts = [path.resolve().parts for path in paths]
+    for i, path in enumerate(paths):
+        if parts[i] in parts[:i]:
+            raise InputError(f"run {path} is given twice; give each run once")
+    for length in range(1, max(map(len, parts), default=1) + 1):
+        names = ["/".join(part[-length:]) for part in parts]
+        if len(set(names)) == len(names):
+            return names
+    return ["/".join(part) for part in parts]
+
+
+def group_runs(runs: Mapping[str, Run]) -> list[RunGroup]:
+    """Runs by config; the seed and settings that change no result do not count.
+
+    Raises:
+        InputError: two runs have the same config and the same seed: they are one run, and would count twice.
+    """
+    configs = {name: _result_settings(run) for name, run in runs.items()}
+    seeds: dict[tuple[str, int], str] = {}
+    for name, run in runs.items():
+        key = (repr(configs[name]), run.config.run.seed)
+        if key in seeds:
+            raise InputError(
+                f"runs {seeds[key]} and {name} have the same config and seed {key[1]}, so they are one run and would count "
+                "twice; leave one of them out"
+            )
+        seeds[key] = name
+    varying = [key for key in next(iter(configs.values())) if len({repr(c[key]) for c in configs.values()}) > 1]
+    grouped: dict[str, dict[str, pd.DataFrame]] = {}
+    for name, run in runs.items():
+        label = ", ".join(f"{key}={configs[name][key]}" for key in varying) or "all runs"
+        grouped.setdefault(label, {})[name] = progress_curves(run)
+    return [RunGroup(label, curves) for label, curves in grouped.items()]
+
+
+def spread(group: RunGroup, measure: str) -> pd.DataFrame:
+    """Median and quartiles of a measure over a group's runs, at the same env-steps.
+
+    A curve keeps its last value until the next iteration ends. Nothing is said beyond the end of the shortest run.
+
+    Returns:
+        Columns env_steps, lower (first quartile), median, upper (third quartile), num_runs (with a value there).
+    """
+    end = min(int(curves["env_steps"].iloc[-1]) for curves in group.curves.values())
+    points = np.linspace(0, end, NUM_POINTS).astype(np.int64)
+    values = np.stack([_values_at(curves, measure, points) for curves in group.curves.values()])
+    num_runs = np.isfinite(values).sum(axis=0)
+    quartiles = np.full((3, points.size), np.nan)
+    has_any = num_runs > 0
+    quartiles[:, has_any] = np.nanquantile(values[:, has_any], [0.25, 0.5, 0.75], axis=0)
+    return pd.DataFrame(
+        {"env_steps": points, "lower": quartiles[0], "median": quartiles[1], "upper": quartiles[2], "num_runs": num_runs}
+    )
+
+
+def measures_of(groups: Sequence[RunGroup]) -> list[str]:
+    """Every curve that some run has, env_steps aside, in order."""
+    names = [name for group in groups for curves in group.curves.values() for name in curves.columns]
+    return [name for name in dict.fromkeys(names) if name != "env_steps"]
+
+
+def aggregate_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
+    """Median and quartiles of every measure at the end of each group's shortest run.
+
+    Returns:
+        Columns group, measure, num_runs, env_steps, lower, median, upper.
+    """
+    rows = []
+    for group in groups:
+        for measure in measures_of([group]):
+            last = spread(group, measure).iloc[-1]
+            rows.append({"group": group.name, "measure": measure, **last.to_dict()})
+    table = pd.DataFrame(rows, columns=["group", "measure", "num_runs", "env_steps", "lower", "median", "upper"])
+    return table.astype({"num_runs": "int64", "env_steps": "int64"})
+
+
+def runs_table(runs: Mapping[str, Run]) -> pd.DataFrame:
+    """The run card of each run as a row, with its name first."""
+    return pd.DataFrame([{"Run": name, **run_card(run)} for name, run in runs.items()])
+
+
+def _result_settings(run: Run) -> dict[str, object]:
+    """The settings that decide a result, the seed aside."""
+    return {key: v for key, v in flat_config(run.config).items() if key not in NEUTRAL_KEYS and key != "run.seed"}
+
+
+def _values_at(curves: pd.DataFrame, measure: str, points: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """(len(points),) float64: the measure after the last iteration that ended by then; NaN before the first, or without."""
+    if measure not in curves:
+        return np.full(points.size, np.nan)
+    last = np.searchsorted(curves["env_steps"].to_numpy(), points, side="right") - 1
+    return np.where(last >= 0, curves[measure].to_numpy(np.float64)[np.maximum(last, 0)], np.nan)

@@ -1,0 +1,102 @@
+"""Curves of several runs over env-steps, by config."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from experiments.analysis import theme
+from experiments.analysis.aggregate import RunGroup, measures_of, spread
+from experiments.analysis.genes import CHALLENGES, GENE_UNITS
+from experiments.analysis.theme import themed
+from poet.scoring import SOLVED_RETURN
+
+_TITLES = {
+    "best_score": "Best score of any agent in its niche, so far",
+    "num_active": "Niches active",
+    "num_admitted": "Niches admitted so far",
+    "num_solved": "Niches solved so far",
+}
+_WIDTH, _PANEL_HEIGHT, _TOP, _BOTTOM = 13.0, 2.6, 0.95, 0.6
+
+
+@themed
+def plot_aggregate(groups: Sequence[RunGroup]) -> Figure:
+    """One panel for each measure: the median of each group of runs with its interquartile band, and every run thinly.
+
+    Measures stand in pairs, such as admitted and solved; a pair has one scale.
+    """
+    measures = [name for name in measures_of(groups) if _is_ever_above_zero(groups, name)]
+    pairs = [measures[i : i + 2] for i in range(0, len(measures), 2)]
+    height = _TOP + _BOTTOM + _PANEL_HEIGHT * len(pairs)
+    figure = theme.make_figure(_WIDTH, height)
+    panels = figure.subplots(len(pairs), 2, squeeze=False)
+    figure.subplots_adjust(
+        left=0.05, right=0.985, top=1.0 - _TOP / height, bottom=_BOTTOM / height, hspace=0.45, wspace=0.1
+    )
+    last = max(int(curves["env_steps"].iloc[-1]) for group in groups for curves in group.curves.values())
+    for row, pair in zip(panels, pairs, strict=True):
+        for axes, measure in zip(row, pair, strict=False):
+            for g, group in enumerate(groups):
+                _draw_group(axes, group, measure, theme.GROUP_COLORS[g % len(theme.GROUP_COLORS)])
+            _finish_panel(axes, measure)
+            theme.steps_axis(axes, last)
+        if pair[0] != "best_score":
+            top = max(axes.get_ylim()[1] for axes in row)
+            for axes in row:
+                axes.set_ylim(0.0, top)
+    for axes in panels.flat[len(measures) :]:
+        axes.set_visible(False)
+    theme.draw_heading(figure, "Growth of complexity, several runs", _legend(groups))
+    return figure
+
+
+def _is_ever_above_zero(groups: Sequence[RunGroup], measure: str) -> bool:
+    """Whether there is anything to see; of a gene, both curves are drawn or none."""
+    names = [measure.removesuffix("_solved") + "_admitted", measure] if measure.endswith("_solved") else [measure]
+    return any(
+        (curves[name] > 0.0).any()
+        for group in groups for curves in group.curves.values() for name in names if name in curves
+    )  # fmt: skip
+
+
+def _draw_group(axes: Axes, group: RunGroup, measure: str, color: str) -> None:
+    for curves in group.curves.values():
+        if measure in curves:
+            axes.step(curves["env_steps"], curves[measure], where="post", color=color, linewidth=0.6, alpha=0.45, zorder=2)
+    shared = spread(group, measure)
+    axes.fill_between(shared["env_steps"], shared["lower"], shared["upper"], color=color, alpha=0.18, linewidth=0, zorder=1)
+    axes.step(shared["env_steps"], shared["median"], where="post", color=color, linewidth=1.8, zorder=3)
+
+
+def _finish_panel(axes: Axes, measure: str) -> None:
+    gene, _, which = measure.rpartition("_")
+    if measure in _TITLES:
+        axes.set_title(_TITLES[measure])
+    else:
+        unit = f", {GENE_UNITS[gene]}" if gene in GENE_UNITS else ""
+        axes.set_title(f"{gene.replace('_', ' ').capitalize()}: hardest {which} so far{unit}")
+    if gene in CHALLENGES:
+        theme.draw_threshold(axes, CHALLENGES[gene], "challenging")
+    if measure == "best_score":
+        theme.draw_threshold(axes, SOLVED_RETURN, "solved")
+    axes.grid(axis="y")
+    axes.margins(y=0.12)
+
+
+def _legend(groups: Sequence[RunGroup]) -> list[Artist]:
+    handles: list[Artist] = []
+    for g, group in enumerate(groups):
+        runs = f"{len(group.curves)} run" + ("s" if len(group.curves) > 1 else "")
+        color = theme.GROUP_COLORS[g % len(theme.GROUP_COLORS)]
+        handles.append(Line2D([], [], color=color, linewidth=2.0, label=f"{group.name} ({runs}): median"))
+    return [
+        *handles,
+        Patch(color=theme.MUTED, alpha=0.3, linewidth=0, label="first to third quartile"),
+        Line2D([], [], color=theme.MUTED, linewidth=0.6, label="one run"),
+    ]

@@ -1,0 +1,82 @@
+"""The genes of admitted terrains over env-steps."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from experiments.analysis import theme
+from experiments.analysis.frames import cumulative_steps, niches_table
+from experiments.analysis.genes import CHALLENGES, GENE_UNITS, genes_table
+from experiments.analysis.measures import progress_curves
+from experiments.analysis.theme import themed
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+_WIDTH, _PANEL_HEIGHT, _TOP, _BOTTOM = 13.0, 2.5, 0.95, 0.6
+
+
+@themed
+def plot_genes(run: Run) -> Figure | None:
+    """One panel for each gene that is ever above 0: a bar for each niche, from the gene's lower to its upper end.
+
+    Returns:
+        None when there is no such gene: only a flat root, or a genotype without numbers.
+    """
+    genes, end = genes_table(run), int(cumulative_steps(run).iloc[-1])
+    names = [name for name in genes["gene"].unique() if (genes.loc[genes["gene"] == name, "high"] > 0.0).any()]
+    if not names:
+        return None
+    niches = niches_table(run).set_index("niche_id")
+    genes["env_steps"] = genes["niche_id"].map(niches["created_env_steps"])
+    genes["is_solved"] = genes["niche_id"].map(niches["solved"].notna())
+    curves = progress_curves(run)
+
+    num_columns = min(2, len(names))
+    num_rows = math.ceil(len(names) / num_columns)
+    height = _TOP + _BOTTOM + _PANEL_HEIGHT * num_rows
+    figure = theme.make_figure(_WIDTH, height)
+    panels = figure.subplots(num_rows, num_columns, squeeze=False)
+    figure.subplots_adjust(
+        left=0.05, right=0.985, top=1.0 - _TOP / height, bottom=_BOTTOM / height, hspace=0.42, wspace=0.12
+    )
+    for axes, name in zip(panels.flat, names, strict=False):
+        _draw_gene(axes, name, genes[genes["gene"] == name], curves)
+        theme.steps_axis(axes, end)
+    for axes in panels.flat[len(names) :]:
+        axes.set_visible(False)
+    theme.draw_heading(figure, "Genes of admitted terrains", _legend())
+    return figure
+
+
+def _draw_gene(axes: Axes, name: str, genes: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Bars of one gene, its greatest value so far as steps, and the paper's bound of a challenging terrain."""
+    width = max(1.0, 4.0 - len(genes) / 40)
+    for is_solved, color in ((False, theme.UNSOLVED), (True, theme.SOLVED)):
+        some = genes[genes["is_solved"] == is_solved]
+        axes.vlines(some["env_steps"], some["low"], some["high"], color=color, linewidth=width, zorder=2 + is_solved)
+        axes.plot(some["env_steps"], some["high"], "o", color=color, markersize=width + 0.8, markeredgewidth=0, zorder=2 + is_solved)
+    axes.step(curves["env_steps"], curves[f"{name}_admitted"], where="post", color=theme.MUTED, linewidth=0.9, zorder=1.5)
+    axes.step(curves["env_steps"], curves[f"{name}_solved"], where="post", color=theme.SOLVED, linewidth=0.9, zorder=1.6)
+    if name in CHALLENGES:
+        theme.draw_threshold(axes, CHALLENGES[name], "challenging")
+    greatest = max(float(genes["high"].max()), CHALLENGES.get(name, 0.0))
+    axes.set_ylim(0.0, 1.12 * greatest)
+    axes.set_title(name.replace("_", " ").capitalize() + (f", {GENE_UNITS[name]}" if name in GENE_UNITS else ""))
+    axes.grid(axis="y")
+    axes.margins(x=0.01)
+
+
+def _legend() -> list[Line2D]:
+    return [
+        Line2D([], [], color=theme.UNSOLVED, marker="o", markersize=4, linewidth=3, label="niche not solved: lower to upper end"),
+        Line2D([], [], color=theme.SOLVED, marker="o", markersize=4, linewidth=3, label="niche solved later or at once"),
+        Line2D([], [], color=theme.MUTED, linewidth=0.9, label="hardest admitted so far"),
+        Line2D([], [], color=theme.SOLVED, linewidth=0.9, label="hardest solved so far"),
+    ]

@@ -1,0 +1,148 @@
+"""Scores of all niches over env-steps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from experiments.analysis import theme
+from experiments.analysis.frames import agent_genealogy, cumulative_steps, niches_table, score_history
+from experiments.analysis.measures import progress_curves
+from experiments.analysis.theme import themed
+from poet.config import Config
+from poet.scoring import SOLVED_RETURN
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+#: Points of time at which scores are drawn; a run has more iterations than a plot has pixels.
+NUM_POINTS = 700
+# Inches.
+_WIDTH, _TOP, _BOTTOM, _CURVES, _GAP, _LEFT, _RIGHT = 13.0, 0.95, 0.6, 3.4, 0.5, 0.65, 0.2
+
+
+@themed
+def plot_scores(run: Run) -> Figure:
+    """Above, every niche's score as a curve; below, the same as one band a niche, with solutions and transfers marked."""
+    niches, end = niches_table(run), int(cumulative_steps(run).iloc[-1])
+    points = np.linspace(0, end, NUM_POINTS)
+    scores = scores_at(run, points)
+
+    band = max(0.1, min(0.22, 8.0 / len(niches)))
+    bands_height = band * len(niches)
+    height = _TOP + _CURVES + _GAP + bands_height + _BOTTOM
+    figure = theme.make_figure(_WIDTH, height)
+    inner = (_WIDTH - _LEFT - _RIGHT) / _WIDTH
+    bands = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / height, inner, bands_height / height))
+    top = (_BOTTOM + bands_height + _GAP) / height
+    curves = figure.add_axes((_LEFT / _WIDTH, top, inner, _CURVES / height), sharex=bands)
+
+    _draw_curves(curves, points, scores, niches, run.config)
+    best = progress_curves(run)
+    curves.step(best["env_steps"], best["best_score"], where="post", color=theme.INK, linewidth=1.3, zorder=4)
+    _draw_bands(bands, points, scores, niches, end)
+    _draw_transfers(bands, agent_genealogy(run), niches, band)
+    theme.steps_axis(bands, end)
+    curves.tick_params(labelbottom=False)
+    theme.draw_heading(figure, "Scores of all niches", _legend(), left=_LEFT)
+    return figure
+
+
+def scores_at(run: Run, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each niche's agent scored at given env-steps.
+
+    A score holds until the next iteration ends. The last point is after the last iteration.
+
+    Returns:
+        (niches, points) float64, niches by id; NaN before admission, from retirement on, and where a world diverged.
+    """
+    niches, history = niches_table(run), score_history(run)
+    scores = np.full((len(niches), points.size), np.nan)
+    spells = zip(niches["niche_id"], niches["retired_env_steps"].astype("Float64"), strict=True)
+    by_niche = dict(iter(history.groupby("niche_id")))
+    for n, (niche_id, retired) in enumerate(spells):
+        mine = by_niche[niche_id]
+        last = np.searchsorted(mine["env_steps"].to_numpy(), points, side="right") - 1
+        is_alive = (last >= 0) & (points < (np.inf if pd.isna(retired) else float(retired)))
+        values = mine["score"].to_numpy(np.float64)[np.maximum(last, 0)]
+        scores[n] = np.where(is_alive & np.isfinite(values), values, np.nan)
+    return scores
+
+
+def _draw_curves(
+    axes: Axes, points: NDArray[np.float64], scores: NDArray[np.float64], niches: pd.DataFrame, config: Config
+) -> None:
+    """Thin curves, solved niches in colour, admissions as triangles, thresholds as dashed lines."""
+    alpha = float(np.clip(12.0 / len(niches), 0.25, 0.9))
+    is_solved = niches["solved"].notna().to_numpy()
+    for row, solved in zip(scores, is_solved, strict=True):
+        axes.plot(points, row, color=theme.SOLVED if solved else theme.MUTED, linewidth=0.8, alpha=alpha, zorder=2)
+    axes.plot(niches["created_env_steps"], niches["admission_score"], "v", color=theme.INK, markersize=3, markeredgewidth=0, zorder=3)
+    for value, name in thresholds(config):
+        theme.draw_threshold(axes, value, name)
+    lowest = np.nanmin(scores) if np.isfinite(scores).any() else -100.0
+    axes.set_ylim(min(-20.0, max(-160.0, lowest - 15.0)), 365.0)
+    axes.set_ylabel("score")
+    axes.grid(axis="both")
+
+
+def thresholds(config: Config) -> list[tuple[float, str]]:
+    """The scores that decide something in a run, with their names."""
+    return [
+        (config.poet.criterion_lower, "too hard below"),
+        (config.poet.reproduction_threshold, "reproduces from"),
+        (SOLVED_RETURN, "solved from"),
+        (config.poet.criterion_upper, "too easy above"),
+    ]
+
+
+def _draw_bands(
+    axes: Axes, points: NDArray[np.float64], scores: NDArray[np.float64], niches: pd.DataFrame, end: int
+) -> None:
+    """One row a niche, the root on top, coloured by score; a tick where it was solved."""
+    edges = (-0.5, len(niches) - 0.5)
+    axes.imshow(
+        scores, aspect="auto", interpolation="nearest", cmap=theme.SCORE_COLORS, norm=theme.SCORE_NORM,
+        extent=(0.0, max(1, end), edges[1], edges[0]), zorder=1,
+    )  # fmt: skip
+    solved = niches.dropna(subset="solved_env_steps")
+    x, rows = solved["solved_env_steps"].astype("int64"), solved.index.to_numpy(np.float64)
+    axes.vlines(x, rows - 0.5, rows + 0.5, color=theme.PAPER, linewidth=2.6, zorder=3)
+    axes.vlines(x, rows - 0.5, rows + 0.5, color=theme.WARNING, linewidth=1.3, zorder=3)
+    if len(niches) <= 60:
+        axes.hlines(np.arange(len(niches) + 1) - 0.5, 0, max(1, end), color=theme.PAPER, linewidth=1.0, zorder=2)
+    every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 1000) if len(niches) / n <= 60)
+    axes.set_yticks(np.arange(0, len(niches), every), niches["niche_id"][::every].astype(str), fontsize=7)
+    axes.set_ylim(edges[1], edges[0])
+    axes.set_ylabel("niche")
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+
+
+def _draw_transfers(axes: Axes, moved: pd.DataFrame, niches: pd.DataFrame, band: float) -> None:
+    """A dot for each agent that came from another niche."""
+    rows = moved["target_id"].map(pd.Series(niches.index, index=niches["niche_id"]))
+    is_periodic = ~moved["origin"].str.startswith("admission")
+    alpha = float(np.clip(400.0 / max(1, len(moved)), 0.35, 1.0))
+    size = min(3.5, 72.0 * band * 0.32)
+    axes.plot(
+        moved.loc[is_periodic, "env_steps"], rows[is_periodic], "o", color=theme.TRANSFER, markersize=size,
+        markeredgewidth=0, alpha=alpha, zorder=4,
+    )  # fmt: skip
+
+
+def _legend() -> list[Line2D]:
+    return [
+        Line2D([], [], color=theme.INK, linewidth=1.3, label="best of all niches so far"),
+        Line2D([], [], color=theme.SOLVED, linewidth=1.0, label="niche solved"),
+        Line2D([], [], color=theme.MUTED, linewidth=1.0, label="niche not solved"),
+        Line2D([], [], color=theme.INK, marker="v", markersize=4, linestyle="", label="admitted"),
+        Line2D([], [], color=theme.WARNING, linewidth=1.6, label="first solved"),
+        Line2D([], [], color=theme.TRANSFER, marker="o", markersize=4, linestyle="", label="agent transferred in"),
+    ]

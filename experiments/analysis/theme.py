@@ -1,0 +1,128 @@
+"""The look that all plots share: colours, type, axes over env-steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import blended_transform_factory
+
+Params = ParamSpec("Params")
+Drawn = TypeVar("Drawn")
+
+INK, MUTED, FAINT, PAPER = "#2a3038", "#79828d", "#dfe3e8", "#ffffff"
+SOLVED, UNSOLVED, TRANSFER, WARNING = "#23806c", "#a9b2bc", "#d9822b", "#b5483a"
+SKY, GROUND, OBSTACLE = "#f3f6f8", "#93a18f", "#4a5560"
+#: For groups of runs; told apart also without colour vision (after Okabe and Ito 2008).
+GROUP_COLORS = ("#2f6ea3", "#d9822b", "#23806c", "#a05195", "#7a6a53", "#b5483a")
+#: Scores from a fall to the end of the course; the darker, the better.
+SCORE_COLORS = LinearSegmentedColormap.from_list(
+    "score", ["#f4efe6", "#e6dcc3", "#bccfb4", "#6fa99a", "#2b7a78", "#123f52"]
+)
+SCORE_NORM = Normalize(-100.0, 340.0, clip=True)
+
+DPI = 140
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": INK,
+    "axes.titlepad": 8,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.6,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "figure.facecolor": PAPER,
+    "lines.solid_capstyle": "round",
+}
+
+
+def themed(plot: Callable[Params, Drawn]) -> Callable[Params, Drawn]:
+    """Make a function that draws a figure do so in the shared style."""
+
+    @wraps(plot)
+    def drawn(*args: Params.args, **kwargs: Params.kwargs) -> Drawn:
+        with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+            return plot(*args, **kwargs)
+
+    return drawn
+
+
+def make_figure(width: float, height: float, **options: Any) -> Figure:
+    """A figure of that many inches that is drawn off screen; no global state, no window."""
+    figure = Figure(figsize=(width, height), **options)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG; the file does not say when or with what it was made."""
+    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
+
+
+def steps_axis(axes: Axes, last: int, label: bool = True) -> None:
+    """Make x an axis of env-steps from 0 to ``last``, in thousands, millions or billions."""
+    axes.set_xlim(0, max(1, last))
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: format_count(steps)))
+    if label:
+        axes.set_xlabel("env-steps spent so far")
+
+
+def format_count(value: float) -> str:
+    """A count for reading: ``950``, ``12.5 k``, ``3.1 M``, ``1.2 G``."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
+
+
+def draw_heading(figure: Figure, title: str, handles: Sequence[Artist] = (), left: float = 0.35) -> None:
+    """A title and, below it, a legend in one row, at the top left of a figure that leaves 0.85 inches for them.
+
+    Args:
+        figure: to draw on.
+        title: a few words.
+        handles: of the legend, with labels.
+        left: inches from the figure's left edge.
+    """
+    width, height = figure.get_size_inches()
+    figure.text(left / width, 1.0 - 0.28 / height, title, fontsize=12, weight="bold", va="center")
+    if handles:
+        figure.legend(
+            handles=list(handles), loc="center left", ncols=len(handles), columnspacing=2.0, borderaxespad=0.0,
+            borderpad=0.0, bbox_to_anchor=(left / width, 1.0 - 0.58 / height),
+        )  # fmt: skip
+
+
+def draw_threshold(axes: Axes, value: float, label: str) -> None:
+    """A dashed line across the axes, named at its right end."""
+    axes.axhline(value, color=WARNING, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    place = blended_transform_factory(axes.transAxes, axes.transData)
+    text = axes.text(1.0, value, f"{label} {value:g}", transform=place, fontsize=7, color=WARNING, ha="right", va="bottom")
+    text.set_path_effects([Stroke(linewidth=2.0, foreground=PAPER), Normal()])

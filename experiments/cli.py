@@ -1,0 +1,54 @@
+"""The console script ``poet``: what each command is called, and what an error looks like.
+
+Everything heavy is imported inside the commands, so that ``poet --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from environments.errors import InputError
+from experiments.commands import bench, evolve, record, show
+
+#: Exit codes: the run or check failed; the user's input was wrong; stopped by Ctrl-C.
+FAILED, BAD_INPUT = 1, 2
+
+app = typer.Typer(
+    name="poet",
+    help="Paired open-ended co-evolution of walkers and terrains: run, resume, look at, analyse.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (
+    evolve.run, evolve.resume, show.status, show.replay, show.analyse, evolve.fork, record.fingerprint, record.export,
+    bench.bench,
+):  # fmt: skip
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line; what a user did wrong is one sentence and no traceback."""
+    # A user's "package.module:Name" is looked up where they stand, as `python -m` does.
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        app()
+    except InputError as error:
+        _fail(error, BAD_INPUT)
+    except (RuntimeError, OSError) as error:
+        _fail(error, FAILED)
+
+
+def _fail(error: Exception, code: int) -> None:
+    print(f"poet: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

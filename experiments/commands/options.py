@@ -1,0 +1,26 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.", show_default=False)]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="A config value, such as es.pairs=64; may be repeated."),
+]
+Engine = Annotated[str | None, typer.Option("--engine", help="Who integrates; changes no result.")]
+Executor = Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", help="Episodes at a time; all cores if not given.", show_default=False)
+]
+RayAddress = Annotated[
+    str | None, typer.Option("--ray-address", help="A running Ray cluster; a Ray of its own if not given.")
+]
+Iterations = Annotated[int | None, typer.Option("--iterations", help="Stop after this many iterations in all.")]
+EnvSteps = Annotated[
+    int | None, typer.Option("--env-steps", help="Stop after the iteration that reaches this many env-steps in all.")
+]

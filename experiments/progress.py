@@ -1,0 +1,191 @@
+"""What a run does now, in words: kept while it runs, said as plain lines or on a live panel (``experiments.cli_live``)."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self, TextIO
+
+from agents.evaluation.request import EvaluationRequest
+from poet.types import PoetState, Purpose
+
+#: Seconds between two plain lines when no iteration ends.
+LINE_INTERVAL = 10.0
+#: Seconds over which steps/s is averaged.
+_RATE_WINDOW = 30.0
+#: Iterations over which the time left is estimated: enough to hold a transfer round of most presets.
+_ITERATION_WINDOW = 25
+
+_PHASES = {
+    Purpose.ES: "ES of {} niches",
+    Purpose.SELF_EVAL: "evaluation of {} agents",
+    Purpose.TRANSFER_DIRECT: "transfers into {} niches",
+    Purpose.TRANSFER_PROPOSAL: "{} transfer proposals",
+    Purpose.CANDIDATE_CRITERION: "criterion of {} candidates",
+    Purpose.CANDIDATE_TRANSFER: "transfers into a candidate",
+}
+
+
+class RunTracker:
+    """How far a run is and how fast; updated by the runner, read by whoever shows it, also from another thread.
+
+    Args:
+        iterations: how many the run shall have.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(self, iterations: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.iterations = iterations
+        self._clock = clock
+        self._state: PoetState | None = None
+        self._phase = "starting"
+        self._steps_of_phase = 0
+        self._steps_before = 0
+        self._rates: deque[tuple[float, int]] = deque([(clock(), 0)])
+        self._ends: deque[float] = deque(maxlen=_ITERATION_WINDOW + 1)
+
+    def begin_phase(self, request: EvaluationRequest) -> None:
+        """Some episodes are about to run."""
+        self._steps_before += self._steps_of_phase
+        self._steps_of_phase = 0
+        self._label = _PHASES.get(Purpose(request.label), request.label).format(len(request.blocks))
+        self.advance(0, request.num_episodes, 0)
+
+    def advance(self, num_done: int, num_episodes: int, num_steps: int) -> None:
+        """Some of them are done; see ``agents.evaluation.executor.Progress``."""
+        self._phase = f"{self._label}, {num_done}/{num_episodes} episodes"
+        self._steps_of_phase = num_steps
+        now = self._clock()
+        self._rates.append((now, self._steps_before + num_steps))
+        while len(self._rates) > 2 and self._rates[1][0] < now - _RATE_WINDOW:
+            self._rates.popleft()
+
+    def end_iteration(self, state: PoetState) -> None:
+        """The state stands on disk."""
+        self._state = state
+        self._ends.append(self._clock())
+        self._phase = "between iterations"
+
+    @property
+    def iteration(self) -> int:
+        """Iterations done."""
+        return self._state.iteration if self._state else 0
+
+    @property
+    def steps_per_second(self) -> float:
+        """Env-steps a second of this process and its workers, lately; 0 before the first."""
+        (then, before), (_, steps) = self._rates[0], self._rates[-1]
+        return (steps - before) / max(self._clock() - then, 1e-9)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """As long as iterations lately took; None before the first is done."""
+        ends, state = list(self._ends), self._state
+        if state is None or len(ends) < 2:
+            return None
+        return (ends[-1] - ends[0]) / (len(ends) - 1) * max(0, self.iterations - state.iteration)
+
+    @property
+    def phase(self) -> str:
+        """``iteration 12/40: ES of 5 niches, 213/640 episodes``."""
+        number = 0 if self._state is None else self.iteration + 1
+        return f"iteration {number}/{self.iterations}: {self._phase}"
+
+    @property
+    def facts(self) -> str:
+        """Niches, best score, speed, time left."""
+        return ", ".join([*_population(self._state), *self._pace()])
+
+    def done_line(self) -> str:
+        """One line for the iteration that has just ended."""
+        return f"iteration {self.iteration}/{self.iterations} done: {self.facts}"
+
+    def _pace(self) -> list[str]:
+        left = self.seconds_left
+        return [f"{self.steps_per_second:,.0f} steps/s", *([] if left is None else [f"{duration(left)} left"])]
+
+
+class AbstractDisplay(ABC):
+    """Shows a tracker while a run goes on; a context manager around it."""
+
+    @abstractmethod
+    def iteration_done(self) -> None:
+        """The tracker has just been told of the end of an iteration."""
+
+    @abstractmethod
+    def __enter__(self) -> Self: ...
+
+    @abstractmethod
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class PlainLines(AbstractDisplay):
+    """A line for each iteration, and one every ten seconds while an iteration lasts.
+
+    Args:
+        tracker: what is shown.
+        stream: where lines go.
+        interval: seconds between lines within an iteration.
+    """
+
+    def __init__(self, tracker: RunTracker, stream: TextIO, interval: float = LINE_INTERVAL) -> None:
+        self._tracker = tracker
+        self._stream = stream
+        self._interval = interval
+        self._stop = threading.Event()
+        self._spoken = threading.Event()
+        self._thread = threading.Thread(target=self._speak_now_and_then, daemon=True)
+
+    def iteration_done(self) -> None:
+        """See ``AbstractDisplay``."""
+        self._say(self._tracker.done_line())
+        self._spoken.set()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._spoken.set()
+        self._thread.join()
+
+    def _speak_now_and_then(self) -> None:
+        while not self._stop.is_set():
+            if not self._spoken.wait(self._interval):
+                self._say(f"{self._tracker.phase}; {self._tracker.facts}")
+            self._spoken.clear()
+
+    def _say(self, line: str) -> None:
+        print(line, file=self._stream, flush=True)
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: ``40 s``, ``12 min``, ``3.5 h``, ``2.1 days``."""
+    for limit, unit, form in ((90.0, 1.0, "{:.0f} s"), (5400.0, 60.0, "{:.0f} min"), (129_600.0, 3600.0, "{:.1f} h")):
+        if seconds < limit:
+            return form.format(seconds / unit)
+    return f"{seconds / 86_400.0:.1f} days"
+
+
+def best_score(scores: Sequence[float]) -> str:
+    """``best 231.4``, or that there is none."""
+    finite = [score for score in scores if math.isfinite(score)]
+    return f"best {max(finite):.1f}" if finite else "no finite score"
+
+
+def _population(state: PoetState | None) -> list[str]:
+    if state is None:
+        return []
+    niches = f"{len(state.active)} niches" if len(state.active) != 1 else "1 niche"
+    retired = [f"{len(state.retired)} retired"] if state.retired else []
+    return [niches, *retired, best_score([niche.evaluation.score for niche in state.active])]

@@ -1,0 +1,96 @@
+"""From what a user says on the command line to a config: preset, file, ``--set`` and flags, the later over the earlier."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from environments.errors import InputError, nearest
+from experiments.presets import load_preset
+from poet.config import Config, config_keys, make_config
+
+#: Sections of a config by key by value, as TOML has them.
+Layer = dict[str, dict[str, Any]]
+
+
+def resolve_config(
+    preset: str | None = None,
+    file: Path | None = None,
+    assignments: Iterable[str] = (),
+    flags: Mapping[str, Any] | None = None,
+    base: Config | None = None,
+) -> Config:
+    """The config that a command line asks for.
+
+    Args:
+        preset: its name; None for the defaults.
+        file: a TOML file laid over it; None for none.
+        assignments: ``key=value`` texts laid over that, in order.
+        flags: values of options such as ``--seed`` by key, laid over all; a None in it says nothing.
+        base: the config of a stored run to start from; None for the defaults.
+
+    Raises:
+        InputError: a preset, key or value that does not exist, or a file that cannot be read.
+    """
+    layers: list[Layer] = [base.to_json()] if base else []
+    layers += [load_preset(preset)] if preset else []
+    layers += [read_config_file(file)] if file else []
+    layers += [parse_assignment(text) for text in assignments]
+    layers += [_layer(key, value) for key, value in (flags or {}).items() if value is not None]
+    return make_config(*layers)
+
+
+def parse_assignment(text: str) -> Layer:
+    """The layer that ``section.key=value`` means; the value is TOML, or a plain string where it is none.
+
+    Raises:
+        InputError: no ``=``, or a key that is not known.
+    """
+    key, equals, value = (part.strip() for part in text.partition("="))
+    if not equals:
+        raise InputError(f"--set takes key=value, such as es.pairs=64, found {text!r}")
+    if key not in config_keys():
+        raise InputError(f"unknown config key {key!r}; {nearest(key, config_keys())}")
+    try:
+        return _layer(key, tomllib.loads(f"value = {value}")["value"])
+    except tomllib.TOMLDecodeError:
+        return _layer(key, value)
+
+
+def read_config_file(path: Path) -> Layer:
+    """The layer in a TOML file.
+
+    Raises:
+        InputError: it cannot be read or is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"--config must be a readable TOML file, but {str(path)!r} is not: {error}") from error
+
+
+def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
+    """The values of ``config`` that ``base`` (None for the defaults) has otherwise, by ``section.key``."""
+    values, others = config.to_json(), (base or Config()).to_json()
+    return {
+        f"{section}.{key}": value
+        for section, keys in values.items()
+        for key, value in keys.items()
+        if value != others[section][key]
+    }
+
+
+def describe(values: Mapping[str, Any]) -> str:
+    """Config values in one line: ``es.pairs=64 run.seed=3``."""
+    return " ".join(f"{key}={_plain(value)}" for key, value in values.items())
+
+
+def _layer(key: str, value: Any) -> Layer:
+    section, _, name = key.partition(".")
+    return {section: {name: value}}
+
+
+def _plain(value: Any) -> str:
+    return "[" + ",".join(map(_plain, value)) + "]" if isinstance(value, list | tuple) else str(value)

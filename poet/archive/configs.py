@@ -1,0 +1,60 @@
+"""The configs of a run: which was in force when, and which of their keys decide results."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from environments.errors import InputError
+from poet.archive.rows import canonical_json
+from poet.config import NEUTRAL_KEYS, Config, make_config
+
+
+def set_config(connection: sqlite3.Connection, from_iteration: int, config: Config) -> None:
+    """Let a config be in force from an iteration on, in place of any other that was to begin there."""
+    connection.execute(
+        "INSERT OR REPLACE INTO configs (from_iteration, config) VALUES (?, ?)",
+        (from_iteration, canonical_json(config.to_json())),
+    )
+
+
+def config_at(connection: sqlite3.Connection, iteration: int) -> Config:
+    """The config in force when an iteration was done; iteration 0 is the start."""
+    (text,) = connection.execute(
+        "SELECT config FROM configs WHERE from_iteration <= ? ORDER BY from_iteration DESC LIMIT 1", (max(0, iteration),)
+    ).fetchone()
+    return make_config(json.loads(text))
+
+
+def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
+    """From which iteration on which keys that decide results were in force; equal neighbours are one."""
+    history: list[tuple[int, dict[str, Any]]] = []
+    for from_iteration, text in connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration"):
+        values = deciding_keys(json.loads(text))
+        if not history or history[-1][1] != values:
+            history.append((from_iteration, values))
+    return history
+
+
+def deciding_keys(config: dict[str, Any]) -> dict[str, Any]:
+    """``section.key`` to value, without the neutral ones."""
+    flat = {f"{section}.{key}": value for section, keys in config.items() for key, value in keys.items()}
+    return {key: value for key, value in flat.items() if key not in NEUTRAL_KEYS}
+
+
+def refuse_changes(old: Config, new: Config, keys: set[str] | None, why: str) -> None:
+    """Check that a config keeps the values of another.
+
+    Args:
+        old, new: the configs.
+        keys: those that must not change; None for all that decide results.
+        why: the end of the error sentence.
+
+    Raises:
+        InputError: a value differs.
+    """
+    before, after = deciding_keys(old.to_json()), deciding_keys(new.to_json())
+    for key in sorted(before if keys is None else keys):
+        if before[key] != after[key]:
+            raise InputError(f"config key {key!r} is {before[key]!r} in the run and cannot become {after[key]!r}: {why}")

@@ -1,0 +1,65 @@
+"""What SQLite and the file system say about a run's archive, as one sentence for its user."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from environments.errors import InputError
+
+
+class ArchiveError(RuntimeError):
+    """The machine stopped a run from being recorded: a full disk, a failing one, a foreign lock.
+
+    What was recorded before is whole. The command line prints the sentence without a traceback and exits with code 1.
+    """
+
+
+@contextmanager
+def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
+    """Turn errors of SQLite and of the file system within the block into sentences.
+
+    Args:
+        folder: the run that is read or written.
+        source: the run that is read while ``folder`` is written; None if there is only one.
+
+    Raises:
+        ArchiveError: disk full, disk failing, or the archive locked by another program.
+        InputError: the folder cannot be read or written, or the file is damaged.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        # The low byte is the kind; the rest says which system call. Errors of the sqlite3 module itself carry no code.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        match code:
+            case sqlite3.SQLITE_FULL:
+                raise ArchiveError(_disk_full(folder)) from error
+            case sqlite3.SQLITE_IOERR:
+                message = f"the disk under the run {folder} failed ({error}): check its space, quota and health"
+                raise ArchiveError(f"{message}; what was recorded before is whole, and poet resume goes on") from error
+            case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+                message = f"the archive of the run {folder} is locked by another program ({error})"
+                raise ArchiveError(f"{message}: end that program's transaction, then resume the run") from error
+            case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
+                message = f"the run {folder} cannot be opened or written ({error})"
+                raise InputError(f"{message}: give yourself the rights, or copy it to a folder of yours") from error
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+                message = f"the archive of the run {source or folder} is damaged ({error})"
+                raise InputError(f"{message}: take it from a backup, or fork another run") from error
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ArchiveError(_disk_full(folder)) from error
+        message = f"the run folder {folder} cannot be used ({error.strerror})"
+        raise InputError(f"{message}: name a place where you may read and write") from error
+
+
+def _disk_full(folder: Path) -> str:
+    return (
+        f"the disk is full, so the last step of the run {folder} was not recorded: free some space and use poet resume; "
+        "what was recorded before is whole"
+    )

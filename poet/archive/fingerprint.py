@@ -1,0 +1,57 @@
+"""The fingerprint of a run: a hash of what happened in it, the same wherever, however and how fast it was run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import closing
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from poet.archive.configs import deciding_configs
+from poet.archive.database import connect_to_read, transaction
+from poet.archive.errors import explained
+from poet.archive.frames import read_rows, table_columns
+from poet.archive.rows import EVENT_TABLES
+
+
+def fingerprint(path: str | PathLike[str]) -> str:
+    """SHA-256 of a run's logical content, 64 hex digits.
+
+    In: every event of every table and the config, from when on it was in force. Out: clock, host, versions, path, engine,
+    executor, workers, which thetas and states are kept, whose fork it is, and the config's neutral keys.
+
+    Args:
+        path: the run's folder; what is recorded at this moment counts.
+
+    Raises:
+        InputError: no run, damaged, or written by a newer POET.
+    """
+    folder = Path(path)
+    sha = hashlib.sha256()
+    with explained(folder), closing(connect_to_read(folder)) as connection, transaction(connection, "DEFERRED"):
+        sha.update(_line(["configs", *deciding_configs(connection)]))
+        for table in EVENT_TABLES.values():
+            columns = table_columns(connection, table)
+            names = [name for name, _, _ in columns]
+            is_json = [kind == "JSON_TEXT" for _, kind, _ in columns]
+            sha.update(_line([table, *names]))
+            for row in read_rows(connection, table, names):
+                sha.update(_line([json.loads(v) if j else v for v, j in zip(row, is_json, strict=True)]))
+    return sha.hexdigest()
+
+
+def _line(value: Any) -> bytes:
+    return f"{_canonical(value)}\n".encode()
+
+
+def _canonical(value: Any) -> str:
+    """JSON with sorted keys in which a float is its hexadecimal digits, hence exact and never equal to an integer."""
+    if isinstance(value, float):
+        return value.hex()
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_canonical, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{json.dumps(key)}:{_canonical(value[key])}' for key in sorted(value))}}}"
+    return json.dumps(value)

@@ -1,0 +1,88 @@
+"""A new run that shares another's history up to a kept state: an exact counterfactual."""
+
+from __future__ import annotations
+
+import sqlite3
+from os import PathLike
+from pathlib import Path
+
+from environments.errors import InputError
+from poet.archive.configs import config_at, refuse_changes, set_config
+from poet.archive.database import connect_to_read, create_archive, readable_uri, transaction
+from poet.archive.errors import explained
+from poet.archive.folder import new_run_folder
+from poet.archive.frames import table_columns
+from poet.archive.rows import EVENT_TABLES
+from poet.archive.snapshots import kept_iterations, nearest_kept
+from poet.config import Config
+
+#: Config keys that say what kind of numbers a state holds.
+_KINDS = {"es.strategy", "terrain.genotype"}
+
+#: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
+_SHARED = {
+    "configs": "from_iteration <= :at + 1",
+    "sessions": "id IN (SELECT session_id FROM source.iterations WHERE iteration <= :at)",
+    "iterations": "iteration <= :at",
+    **dict.fromkeys(EVENT_TABLES.values(), "iteration <= :at"),
+    "thetas": "digest IN (SELECT theta_digest FROM source.versions WHERE iteration <= :at)",
+    "snapshots": "iteration = :at",
+}
+
+
+def fork_run(
+    source_folder: str | PathLike[str], destination: str | PathLike[str], at: int, config: Config | None = None
+) -> None:
+    """Make a run that goes on from a state of another one; ``RunArchive.open`` then goes on with it.
+
+    Args:
+        source_folder: the other run; it is only read, and may be running.
+        destination: the new run's folder; must not exist.
+        at: the last iteration that both share; its state must be kept (``Run.keyframes``).
+        config: in force from iteration ``at + 1`` on; None for the source's. Without a change the new run's fingerprint
+            will be the source's.
+
+    Raises:
+        InputError: no such run, state or place for the new one, or the config changes the strategy or the genotype.
+        ArchiveError: the disk is full or fails.
+    """
+    source, folder = Path(source_folder), Path(destination)
+    with explained(source):
+        connect_to_read(source).close()
+        source_uri = readable_uri(source)
+    with explained(folder, source), new_run_folder(folder) as draft:
+        connection = create_archive(draft / "run.sqlite")
+        try:
+            connection.execute("ATTACH DATABASE ? AS source", (source_uri,))
+            with transaction(connection):
+                _check_kept(connection, source, at)
+                _copy_shared(connection, at)
+                connection.execute("UPDATE snapshots SET keyframe = 1")
+                connection.execute(
+                    "INSERT INTO run (id, parent_run, parent_iteration) VALUES (1, ?, ?)", (str(source.resolve()), at)
+                )
+                if config is not None:
+                    _change_config(connection, at, config)
+        finally:
+            connection.close()
+
+
+def _check_kept(connection: sqlite3.Connection, source: Path, at: int) -> None:
+    kept = kept_iterations(connection, "source")
+    if at not in kept:
+        raise InputError(nearest_kept(source, kept, at))
+
+
+def _copy_shared(connection: sqlite3.Connection, at: int) -> None:
+    for table, condition in _SHARED.items():
+        names = ", ".join(name for name, _, _ in table_columns(connection, table))
+        connection.execute(
+            f"INSERT INTO main.{table} ({names}) SELECT {names} FROM source.{table} WHERE {condition}", {"at": at}
+        )
+
+
+def _change_config(connection: sqlite3.Connection, at: int, config: Config) -> None:
+    shared = config_at(connection, at + 1)
+    refuse_changes(shared, config, _KINDS, "the stored state is of that kind; start a new run")
+    if config != shared:
+        set_config(connection, at + 1, config)

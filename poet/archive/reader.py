@@ -1,0 +1,237 @@
+"""A run as it was recorded, read-only: frames for analysis, agents and terrains for replay, states to go on from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from agents.strategies.base import StrategyState
+from environments.errors import InputError
+from environments.terrain.genotype import AbstractGenotype
+from environments.terrain.terrain import Terrain
+from poet.archive.checkpoint import decode_state
+from poet.archive.configs import config_at
+from poet.archive.database import connect_to_read
+from poet.archive.errors import explained
+from poet.archive.frames import read_frame
+from poet.archive.records import ForkOrigin, StoredAgent
+from poet.archive.rows import VERSION_COLUMNS, read_version
+from poet.archive.snapshots import kept_iterations, nearest_kept
+from poet.archive.thetas import read_theta, theta_from_bytes
+from poet.config import Config
+from poet.types import PoetState
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_STORED = f"SELECT thetas.theta, {VERSION_COLUMNS} FROM versions JOIN thetas ON digest = theta_digest"
+
+
+def open_run(path: str | PathLike[str]) -> Run:
+    """A run to be read, while it is written or after.
+
+    Args:
+        path: the run's folder. It may be read-only once the run has stopped.
+
+    Raises:
+        InputError: no run, damaged, or written by a newer POET.
+    """
+    folder = Path(path)
+    with explained(folder):
+        return Run(folder, connect_to_read(folder))
+
+
+class Run:
+    """A run's record, from ``open_run``. Each call reads what is recorded at that moment.
+
+    Frames hold a row for each event, in the order of their ids, with the fields of the event as columns (``poet.events``).
+    An id or number that is None is <NA> or NaN; scores of diverged episodes are -inf.
+    """
+
+    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+        self._folder = folder
+        self._connection = connection
+
+    @property
+    def niches(self) -> pd.DataFrame:
+        """Niches admitted (``NicheAdmitted``), without their terrains: see ``terrain``."""
+        return self._frame("niches", without=("terrain",))
+
+    @property
+    def candidates(self) -> pd.DataFrame:
+        """Candidates and what became of them (``CandidateJudged``)."""
+        return self._frame("candidates")
+
+    @property
+    def solved(self) -> pd.DataFrame:
+        """Niches solved, each once (``NicheSolved``)."""
+        return self._frame("solved")
+
+    @property
+    def retirements(self) -> pd.DataFrame:
+        """Niches retired (``NicheRetired``)."""
+        return self._frame("retirements")
+
+    @property
+    def transfers(self) -> pd.DataFrame:
+        """Transfer attempts (``TransferAttempted``)."""
+        return self._frame("transfers")
+
+    @property
+    def transfer_sources(self) -> pd.DataFrame:
+        """What each source scored in each attempt (``SourceScored``)."""
+        return self._frame("transfer_sources")
+
+    @property
+    def generations(self) -> pd.DataFrame:
+        """ES steps (``GenerationDone``)."""
+        return self._frame("generations")
+
+    @property
+    def versions(self) -> pd.DataFrame:
+        """Agent versions (``AgentVersion``), those without a stored theta included."""
+        return self._frame("versions")
+
+    @property
+    def ledger(self) -> pd.DataFrame:
+        """Env-steps and episodes by iteration, niche and purpose (``Cost``)."""
+        return self._frame("ledger")
+
+    @property
+    def iterations(self) -> pd.DataFrame:
+        """The clock: seconds, env-steps and episodes of each iteration, and the session that ran it."""
+        return self._frame("iterations")
+
+    @property
+    def sessions(self) -> pd.DataFrame:
+        """Each time that a program went on with the run: when, where, and with which versions."""
+        return self._frame("sessions")
+
+    @property
+    def folder(self) -> Path:
+        """Where the run is."""
+        return self._folder
+
+    @property
+    def iteration(self) -> int | None:
+        """The last iteration recorded; None before the start (iteration 0) is."""
+        ((last,),) = self._rows("SELECT max(iteration) FROM iterations")
+        return None if last is None else int(last)
+
+    @property
+    def parent(self) -> ForkOrigin | None:
+        """The run that this one was forked from; None if it is nobody's fork."""
+        ((run, iteration),) = self._rows("SELECT parent_run, parent_iteration FROM run")
+        return None if run is None else ForkOrigin(run, iteration)
+
+    @property
+    def config(self) -> Config:
+        """The config in force for the next iteration."""
+        iteration = self.iteration
+        return self.config_at(0 if iteration is None else iteration + 1)
+
+    def config_at(self, iteration: int) -> Config:
+        """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""
+        with explained(self._folder):
+            return config_at(self._connection, iteration)
+
+    @property
+    def keyframes(self) -> list[int]:
+        """Iterations after which the state is kept, ascending; the last one goes when the run goes on."""
+        with explained(self._folder):
+            return kept_iterations(self._connection)
+
+    def agent(self, id: int, iteration: int | None = None) -> StoredAgent:
+        """A niche's agent: the latest version with a stored theta.
+
+        Args:
+            id: of the agent, which is that of its niche.
+            iteration: consider versions up to it; None for all.
+
+        Raises:
+            InputError: no such niche, or none of its versions is that old.
+        """
+        self._check_niche(id)
+        up_to = "" if iteration is None else f" AND iteration <= {int(iteration)}"
+        rows = self._rows(f"{_STORED} WHERE niche_id = ?{up_to} ORDER BY iteration DESC, id DESC LIMIT 1", id)
+        if not rows:
+            ((first,),) = self._rows("SELECT iteration FROM niches WHERE niche_id = ?", id)
+            raise InputError(f"agent {id} of {self._folder} begins at iteration {first}: ask for that or a later one")
+        return _stored_agent(rows[0])
+
+    def stored_agents(self) -> list[StoredAgent]:
+        """Every agent version with a stored theta, in the order of version ids."""
+        return [_stored_agent(row) for row in self._rows(f"{_STORED} ORDER BY id")]
+
+    def terrain(self, niche_id: int) -> Terrain:
+        """A niche's own instance.
+
+        Raises:
+            InputError: no such niche.
+        """
+        self._check_niche(niche_id)
+        ((text,),) = self._rows("SELECT terrain FROM niches WHERE niche_id = ?", niche_id)
+        return Terrain.from_json(json.loads(text))
+
+    def load_state(
+        self,
+        iteration: int | None = None,
+        *,
+        state_type: type[StrategyState],
+        genotype_type: type[AbstractGenotype],
+    ) -> PoetState:
+        """The state after an iteration, from which the run can go on.
+
+        Args:
+            iteration: one of ``keyframes``; None for the last.
+            state_type: the state class of the run's strategy.
+            genotype_type: the run's genotype class.
+
+        Raises:
+            InputError: that state is not kept, or it is of another strategy or genotype.
+        """
+        kept = self.keyframes
+        wanted = iteration if iteration is not None or not kept else kept[-1]
+        rows = self._rows("SELECT state FROM snapshots WHERE iteration = ?", wanted)
+        if not rows:
+            raise InputError(nearest_kept(self._folder, kept, wanted))
+        with explained(self._folder):
+            return decode_state(
+                rows[0][0], lambda digest: read_theta(self._connection, digest), state_type, genotype_type
+            )
+
+    def close(self) -> None:
+        """Give the archive back; a second call does nothing."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _frame(self, table: str, without: tuple[str, ...] = ()) -> pd.DataFrame:
+        with explained(self._folder):
+            return read_frame(self._connection, table, without)
+
+    def _rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        with explained(self._folder):
+            return self._connection.execute(sql, parameters).fetchall()
+
+    def _check_niche(self, niche_id: int) -> None:
+        ((num_niches,),) = self._rows("SELECT count(*) FROM niches")
+        if not self._rows("SELECT 1 FROM niches WHERE niche_id = ?", niche_id):
+            known = f"its niches are 0 to {num_niches - 1}" if num_niches else "nothing is recorded yet"
+            raise InputError(f"the run {self._folder} has no niche {niche_id}: {known}")
+
+
+def _stored_agent(row: tuple[Any, ...]) -> StoredAgent:
+    theta = theta_from_bytes(row[0])
+    theta.setflags(write=False)
+    return StoredAgent(read_version(row[1:]), theta)

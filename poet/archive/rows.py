@@ -1,0 +1,84 @@
+"""Event records as rows of tables, and back."""
+
+from __future__ import annotations
+
+import json
+import math
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from environments.terrain.terrain import Terrain
+from poet.events import (
+    AgentVersion,
+    CandidateJudged,
+    Cost,
+    Event,
+    GenerationDone,
+    NicheAdmitted,
+    NicheRetired,
+    NicheSolved,
+    SourceScored,
+    TransferAttempted,
+)
+from poet.types import Origin
+
+#: The table of each kind of event, in the order in which a fingerprint reads them.
+EVENT_TABLES: dict[type[Event], str] = {
+    NicheAdmitted: "niches",
+    CandidateJudged: "candidates",
+    NicheSolved: "solved",
+    NicheRetired: "retirements",
+    TransferAttempted: "transfers",
+    SourceScored: "transfer_sources",
+    GenerationDone: "generations",
+    AgentVersion: "versions",
+    Cost: "ledger",
+}
+
+Value = int | float | str | None
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a value: sorted keys, no spaces, shortest digits that give the same float."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
+    """Append each event to its table."""
+    rows: dict[type[Event], list[tuple[Value, ...]]] = {}
+    for event in events:
+        row = tuple(_value(event, field.name) for field in fields(event))
+        rows.setdefault(type(event), []).append(row)
+    for kind, kind_rows in rows.items():
+        names = [field.name for field in fields(kind)]
+        marks = ", ".join("?" * len(names))
+        connection.executemany(f"INSERT INTO {EVENT_TABLES[kind]} ({', '.join(names)}) VALUES ({marks})", kind_rows)
+
+
+def _value(event: Event, name: str) -> Value:
+    """What SQLite holds for a field. NumPy's numbers are made Python's: SQLite would take their bytes for a BLOB."""
+    value = getattr(event, name)
+    if isinstance(value, float | np.floating):
+        if math.isnan(value):
+            raise ValueError(f"{event!r:.200}: {name} is NaN, which history cannot hold (SQLite takes it for None)")
+        return float(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Terrain):
+        return canonical_json(value.to_json())
+    return None if value is None else canonical_json(value)
+
+
+VERSION_COLUMNS = ", ".join(f"versions.{field.name}" for field in fields(AgentVersion))
+
+
+def read_version(row: tuple[Any, ...]) -> AgentVersion:
+    """The record of a row of ``VERSION_COLUMNS``."""
+    values = dict(zip((field.name for field in fields(AgentVersion)), row, strict=True))
+    return AgentVersion(**{**values, "origin": Origin(values["origin"])})

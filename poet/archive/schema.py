@@ -1,0 +1,221 @@
+"""The tables of a run's archive. History tables have the fields of the event records (``poet.events``) as columns.
+
+Enums are text, JSON is canonical text in columns declared ``JSON_TEXT``. Scores may be -Inf; NULL is None. Foreign keys are
+checked when a transaction ends, since the events of an iteration refer to each other.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from environments.errors import InputError
+
+#: "POET" in ASCII: how a file is known to be an archive of ours.
+APPLICATION_ID = 0x504F4554
+
+#: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
+MIGRATIONS: tuple[str, ...] = ()
+
+#: The schema that this code reads and writes.
+SCHEMA_VERSION = 1
+
+TABLES = """
+CREATE TABLE run (                       -- one row: where the run comes from
+    id               INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
+    created_at       TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+    parent_run       TEXT,               -- folder of the run that it was forked from
+    parent_iteration INTEGER             -- the last iteration that both share
+);
+
+CREATE TABLE configs (                   -- the whole config, from that iteration on
+    from_iteration   INTEGER NOT NULL PRIMARY KEY,
+    config           JSON_TEXT NOT NULL
+);
+
+CREATE TABLE sessions (                  -- each time that a program went on with the run
+    id               INTEGER NOT NULL PRIMARY KEY,
+    started_at       TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+    host             TEXT NOT NULL,
+    versions         JSON_TEXT NOT NULL, -- of Python and of packages
+    engine           TEXT NOT NULL,
+    executor         TEXT NOT NULL,
+    workers          INTEGER NOT NULL,
+    code_version     TEXT NOT NULL       -- of POET itself, such as a git commit
+);
+
+CREATE TABLE iterations (                -- the clock
+    iteration        INTEGER NOT NULL PRIMARY KEY,
+    session_id       INTEGER NOT NULL REFERENCES sessions (id),
+    seconds          REAL NOT NULL,      -- wall time of this iteration
+    env_steps        INTEGER NOT NULL,   -- control steps of this iteration, the sum of its ledger
+    episodes         INTEGER NOT NULL
+);
+
+CREATE TABLE niches (
+    niche_id         INTEGER NOT NULL PRIMARY KEY,
+    iteration        INTEGER NOT NULL,
+    parent_id        INTEGER REFERENCES niches (niche_id),
+    candidate_id     INTEGER REFERENCES candidates (id),
+    genotype         JSON_TEXT NOT NULL,
+    terrain_seed     INTEGER NOT NULL,
+    terrain          JSON_TEXT NOT NULL, -- metres, newtons
+    score            REAL NOT NULL,
+    novelty          REAL,
+    version_id       INTEGER NOT NULL REFERENCES versions (id)
+);
+
+CREATE TABLE candidates (
+    id               INTEGER NOT NULL PRIMARY KEY,
+    iteration        INTEGER NOT NULL,
+    parent_id        INTEGER NOT NULL REFERENCES niches (niche_id),
+    genotype         JSON_TEXT NOT NULL,
+    terrain_seed     INTEGER NOT NULL,
+    parent_score     REAL,
+    novelty          REAL,
+    best_score       REAL,
+    outcome          TEXT NOT NULL,
+    niche_id         INTEGER REFERENCES niches (niche_id)
+);
+
+CREATE TABLE solved (
+    niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),
+    iteration        INTEGER NOT NULL,
+    source_id        INTEGER NOT NULL REFERENCES niches (niche_id),
+    purpose          TEXT NOT NULL,
+    own_return       REAL NOT NULL
+);
+
+CREATE TABLE retirements (
+    niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),
+    iteration        INTEGER NOT NULL,
+    version_id       INTEGER NOT NULL REFERENCES versions (id),
+    score            REAL NOT NULL
+);
+
+CREATE TABLE transfers (
+    id               INTEGER NOT NULL PRIMARY KEY,
+    iteration        INTEGER NOT NULL,
+    target_id        INTEGER REFERENCES niches (niche_id),
+    candidate_id     INTEGER REFERENCES candidates (id),
+    threshold        REAL,
+    outcome          TEXT NOT NULL,
+    source_id        INTEGER REFERENCES niches (niche_id),
+    origin           TEXT,
+    score            REAL,
+    version_id       INTEGER REFERENCES versions (id)
+);
+
+CREATE TABLE transfer_sources (
+    transfer_id      INTEGER NOT NULL REFERENCES transfers (id),
+    source_id        INTEGER NOT NULL REFERENCES niches (niche_id),
+    iteration        INTEGER NOT NULL,
+    direct_score     REAL NOT NULL,
+    proposal_score   REAL,
+    PRIMARY KEY (transfer_id, source_id)
+) WITHOUT ROWID;
+
+CREATE TABLE generations (
+    iteration        INTEGER NOT NULL,
+    niche_id         INTEGER NOT NULL REFERENCES niches (niche_id),
+    version_id       INTEGER NOT NULL REFERENCES versions (id),
+    return_mean      REAL NOT NULL,
+    return_median    REAL NOT NULL,
+    return_std       REAL NOT NULL,
+    return_min       REAL NOT NULL,
+    return_max       REAL NOT NULL,
+    length_mean      REAL NOT NULL,
+    num_diverged     INTEGER NOT NULL,
+    noise_std        REAL NOT NULL,
+    learning_rate    REAL NOT NULL,
+    theta_norm       REAL NOT NULL,
+    update_norm      REAL NOT NULL,
+    score            REAL NOT NULL,
+    PRIMARY KEY (iteration, niche_id)
+) WITHOUT ROWID;
+
+CREATE TABLE versions (
+    id               INTEGER NOT NULL PRIMARY KEY,
+    niche_id         INTEGER NOT NULL REFERENCES niches (niche_id),
+    iteration        INTEGER NOT NULL,
+    parent_id        INTEGER REFERENCES versions (id),
+    origin           TEXT NOT NULL,
+    source_id        INTEGER REFERENCES niches (niche_id),
+    theta_digest     TEXT NOT NULL,      -- SHA-256; the theta itself is in thetas for some versions
+    score            REAL NOT NULL,
+    own_return       REAL NOT NULL,
+    own_length       INTEGER NOT NULL,
+    own_outcome      INTEGER NOT NULL
+);
+CREATE INDEX versions_of_niche ON versions (niche_id, iteration);
+
+CREATE TABLE ledger (
+    iteration        INTEGER NOT NULL,
+    niche_id         INTEGER NOT NULL REFERENCES niches (niche_id),
+    purpose          TEXT NOT NULL,
+    env_steps        INTEGER NOT NULL,
+    episodes         INTEGER NOT NULL,
+    PRIMARY KEY (iteration, niche_id, purpose)
+) WITHOUT ROWID;
+
+CREATE TABLE thetas (
+    digest           TEXT NOT NULL PRIMARY KEY,
+    theta            BLOB NOT NULL       -- (P,) float32, little-endian
+);
+
+CREATE TABLE snapshots (                 -- states from which the run can go on; see poet/archive/checkpoint.py
+    iteration        INTEGER NOT NULL PRIMARY KEY,
+    keyframe         INTEGER NOT NULL,   -- 1: stays; 0: goes when the next iteration comes
+    state            BLOB NOT NULL
+);
+"""
+
+
+def create_schema(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty database, in WAL mode, so that readers and the writer never wait for each other."""
+    connection.execute("PRAGMA journal_mode = WAL")
+    _run_script(connection, f"{TABLES}\nPRAGMA application_id = {APPLICATION_ID};", SCHEMA_VERSION)
+
+
+def schema_version(connection: sqlite3.Connection, folder: Path, newest: int = SCHEMA_VERSION) -> int:
+    """The version of an archive's tables.
+
+    Args:
+        connection: open on the archive.
+        folder: the run, for the error sentence.
+        newest: the latest version that is understood.
+
+    Raises:
+        InputError: the file is no archive of ours, or a newer POET wrote it.
+    """
+    (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application_id != APPLICATION_ID or version < 1:
+        raise InputError(f"{folder} is no run: its run.sqlite is a database that POET did not write; name a run's folder")
+    if version > newest:
+        raise InputError(
+            f"the run {folder} has archive schema {version}, but this POET knows up to {newest}: use the newer POET"
+        )
+    return int(version)
+
+
+def upgrade_schema(connection: sqlite3.Connection, folder: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
+    """Bring an older archive to the newest version, each step in a transaction of its own.
+
+    Raises:
+        InputError: as ``schema_version``.
+    """
+    version = schema_version(connection, folder, newest=1 + len(migrations))
+    for i, migration in enumerate(migrations[version - 1 :], start=version):
+        _run_script(connection, migration, i + 1)
+
+
+def _run_script(connection: sqlite3.Connection, script: str, version: int) -> None:
+    """Run SQL and set the version, all or nothing."""
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

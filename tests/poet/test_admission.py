@@ -1,0 +1,234 @@
+"""Reproduction and admission: who may have children, which are refused and why, who gets in."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.terrain import Terrain
+from environments.walker.ending import Outcome
+from poet.admission import reproduce_and_admit
+from poet.criterion import Judgement, ReturnBand
+from poet.events import AgentVersion, CandidateJudged, CandidateOutcome, NicheAdmitted, NicheRetired, TransferAttempted
+from poet.novelty import NearestGenes
+from poet.types import Origin
+from tests.poet.builders import first_weight, make_niche, make_state, make_test_parts
+from tests.poet.test_transfer import of_kind
+
+ADMITS_ALL = {"criterion_lower": -1000.0, "criterion_upper": 1000.0}
+
+
+def outcomes(events) -> Counter[CandidateOutcome]:
+    """How many candidates came to each outcome."""
+    return Counter(event.outcome for event in of_kind(events, CandidateJudged))
+
+
+@pytest.mark.parametrize(
+    ("score", "judgement"),
+    [
+        (49.9, Judgement.TOO_HARD),
+        (50.0, Judgement.ADMISSIBLE),
+        (300.0, Judgement.ADMISSIBLE),
+        (300.1, Judgement.TOO_EASY),
+        (float("-inf"), Judgement.TOO_HARD),
+    ],
+)
+def test_the_band_includes_its_bounds(score, judgement):
+    """50 <= score <= 300 is neither too hard nor too easy; a diverged world is too hard."""
+    assert judgement is ReturnBand(50.0, 300.0).judge(score)
+
+
+def test_nobody_reproduces_below_the_threshold():
+    """Without an eligible parent nothing is tried and nothing is spent."""
+    parts = make_test_parts(poet={"reproduction_threshold": 200.0})
+
+    after, events = reproduce_and_admit(make_state(make_niche(0, parts, 199.9)), parts)
+
+    assert [] == events
+    assert 0 == after.next_candidate_id
+
+
+def test_only_eligible_niches_are_parents():
+    """Every child's parent scores at least the threshold."""
+    parts = make_test_parts(poet={"reproduction_threshold": 200.0, "max_children": 30})
+    state = make_state(make_niche(0, parts, 100.0), make_niche(1, parts, 250.0), make_niche(2, parts, 200.0))
+
+    _, events = reproduce_and_admit(state, parts)
+
+    assert {1, 2} == {event.parent_id for event in of_kind(events, CandidateJudged)}
+
+
+@pytest.mark.parametrize(
+    ("parent_score", "outcome"), [(301.0, CandidateOutcome.TOO_EASY), (20.0, CandidateOutcome.TOO_HARD)]
+)
+def test_a_child_is_refused_by_its_parents_score(parent_score, outcome):
+    """A child on which its parent scores outside the band is refused, and no other agent is tried in it."""
+    parts = make_test_parts(poet={"reproduction_threshold": 0.0})
+
+    after, events = reproduce_and_admit(make_state(make_niche(0, parts, parent_score)), parts)
+
+    assert {outcome, CandidateOutcome.DUPLICATE} >= set(outcomes(events))
+    assert outcomes(events)[outcome] > 0
+    assert [] == of_kind(events, TransferAttempted)
+    assert 1 == len(after.active)
+
+
+def test_the_most_novel_child_is_admitted_and_the_rest_are_not_reached():
+    """Candidates are tried in order of novelty until ``max_admitted`` are in."""
+    parts = make_test_parts(poet={"reproduction_threshold": 0.0, "max_children": 20})
+
+    after, events = reproduce_and_admit(make_state(make_niche(0, parts, 100.0)), parts)
+
+    judged = of_kind(events, CandidateJudged)
+    (admitted,) = [c for c in judged if c.outcome is CandidateOutcome.ADMITTED]
+    passed_over = [c for c in judged if c.outcome is CandidateOutcome.NOT_REACHED]
+    assert passed_over
+    assert admitted.novelty >= max(c.novelty for c in passed_over)
+    (niche,) = of_kind(events, NicheAdmitted)
+    assert (1, 0, admitted.id) == (niche.niche_id, niche.parent_id, niche.candidate_id)
+    assert ObstacleGenotype.from_json(niche.genotype) == after.active[1].genotype
+    assert niche.terrain == after.active[1].genotype.express(niche.terrain_seed)
+
+
+def test_the_best_of_all_agents_comes_with_the_child():
+    """The admitted niche starts with the agent that scores best in it, not with its parent's."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0})
+    state = make_state(make_niche(0, parts, 120.0), make_niche(1, parts, 90.0), make_niche(2, parts, 150.0))
+
+    after, events = reproduce_and_admit(state, parts)
+
+    (version,) = of_kind(events, AgentVersion)
+    assert 2 == version.source_id
+    assert version.origin in (Origin.ADMISSION_DIRECT, Origin.ADMISSION_PROPOSAL)
+    assert 150.0 == round(after.active[-1].evaluation.score)
+    (attempt,) = of_kind(events, TransferAttempted)
+    assert (3, version.id) == (attempt.target_id, attempt.version_id)
+
+
+def test_a_child_that_is_too_easy_for_another_agent_is_refused():
+    """The criterion is asked again of the best of all agents."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0, "max_children": 4})
+    state = make_state(make_niche(0, parts, 120.0), make_niche(1, parts, 310.0))
+    parts_of_first = make_test_parts(poet={"reproduction_threshold": 100.0, "max_children": 4})
+    only_first = make_state(make_niche(0, parts_of_first, 120.0))
+
+    _, events = reproduce_and_admit(state, parts)
+    _, control = reproduce_and_admit(only_first, parts_of_first)
+
+    assert outcomes(events)[CandidateOutcome.ADMITTED] == 0
+    assert outcomes(events)[CandidateOutcome.TRANSFER_TOO_EASY] > 0
+    assert outcomes(control)[CandidateOutcome.ADMITTED] == 1
+
+
+def test_without_transfer_at_admission_the_parent_comes_along():
+    """``transfer.at_admission = false``: no other agent is tried, and no transfer attempt is counted."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0}, transfer={"at_admission": False})
+    state = make_state(make_niche(0, parts, 120.0), make_niche(1, parts, 90.0))
+
+    after, events = reproduce_and_admit(state, parts)
+
+    (version,) = of_kind(events, AgentVersion)
+    assert (0, Origin.ADMISSION_DIRECT, 120.0) == (version.source_id, version.origin, version.score)
+    assert [] == of_kind(events, TransferAttempted)
+    assert 0 == after.next_transfer_id
+
+
+def test_the_oldest_niche_retires():
+    """Beyond ``max_active`` the oldest leaves with its agent, and stays known for novelty."""
+    parts = make_test_parts(poet={"reproduction_threshold": 0.0, "max_active": 2})
+    state = make_state(make_niche(0, parts, 100.0), make_niche(1, parts, 100.0))
+
+    after, events = reproduce_and_admit(state, parts)
+
+    assert [1, 2] == [niche.id for niche in after.active]
+    (retired,) = of_kind(events, NicheRetired)
+    assert (0, 0, 100.0) == (retired.niche_id, retired.version_id, retired.score)
+    assert state.active[0].theta.tolist() == after.retired[0].theta.tolist()
+
+
+def test_retirement_can_be_switched_off():
+    """``poet.retirement = none`` lets the population grow."""
+    parts = make_test_parts(poet={"reproduction_threshold": 0.0, "max_active": 1, "retirement": "none"})
+
+    after, _ = reproduce_and_admit(make_state(make_niche(0, parts, 100.0)), parts)
+
+    assert 2 == len(after.active)
+
+
+def test_a_child_that_an_active_niche_equals_is_a_duplicate():
+    """The genotype of an active niche is not tried again, and costs nothing."""
+    parts = make_test_parts(terrain={"obstacles": ["pit_gap"]}, poet={"reproduction_threshold": 0.0, "max_children": 3})
+    flat = make_niche(0, parts, 100.0, genotype=ObstacleGenotype())
+    first_child = make_niche(1, parts, -100.0, genotype=ObstacleGenotype(pit_gap=(0.0, 0.8)))
+
+    _, events = reproduce_and_admit(make_state(flat, first_child), parts)
+
+    assert {CandidateOutcome.DUPLICATE: 3} == outcomes(events)
+    assert all(c.parent_score is None for c in of_kind(events, CandidateJudged))
+
+
+def test_a_fork_can_refuse_a_candidate():
+    """``run.reject`` names a candidate that must not get in; the next in rank gets its chance."""
+    sections = {"poet": {"reproduction_threshold": 0.0}}
+    parts = make_test_parts(**sections)
+    state = make_state(make_niche(0, parts, 100.0))
+    _, events = reproduce_and_admit(state, parts)
+    (admitted,) = of_kind(events, NicheAdmitted)
+
+    other = make_test_parts(**sections, run={"reject": [f"candidate:{admitted.candidate_id}"]})
+    _, events = reproduce_and_admit(state, other)
+
+    assert CandidateOutcome.REJECTED_BY_FORK in outcomes(events)
+    assert admitted.candidate_id != of_kind(events, NicheAdmitted)[0].candidate_id
+
+
+def test_a_niche_is_solved_at_its_admission_by_the_agent_that_finishes_it():
+    """Solved counts from the first evaluation of any agent, the transfer test of the candidate included."""
+    parts = make_test_parts(first_weight, Outcome.FINISHED, poet={"reproduction_threshold": 0.0})
+
+    after, _ = reproduce_and_admit(make_state(make_niche(0, parts, 240.0)), parts)
+
+    assert after.active[1].is_solved
+
+
+def test_novelty_is_the_mean_distance_to_the_nearest_genes():
+    """Hand-worked: distances 0.5, 3 and 4 with k = 2 give 1.75; with more neighbours than environments all count."""
+    parts = make_test_parts(terrain={"obstacles": ["roughness", "pit_gap"]})
+    candidate = ObstacleGenotype(roughness=1.0)
+    others = [
+        ObstacleGenotype(roughness=0.5),
+        ObstacleGenotype(roughness=4.0),
+        ObstacleGenotype(roughness=1.0, pit_gap=(0.0, 4.0)),
+    ]
+
+    assert 1.75 == NearestGenes(2, "none").score(candidate, others, parts.settings)
+    assert 2.5 == NearestGenes(9, "none").score(candidate, others, parts.settings)
+
+
+def test_scaled_novelty_divides_each_gene_by_its_greatest_value():
+    """A gap of 4 of 10 is farther than a roughness of 3 of 10, and stairs count when they are enabled."""
+    parts = make_test_parts(terrain={"obstacles": ["roughness", "pit_gap", "stairs"]})
+    flat = [ObstacleGenotype()]
+    measure = NearestGenes(5, "gene_max")
+
+    assert pytest.approx(0.3) == measure.score(ObstacleGenotype(roughness=3.0), flat, parts.settings)
+    assert pytest.approx(0.4) == measure.score(ObstacleGenotype(pit_gap=(0.0, 4.0)), flat, parts.settings)
+    stairs = ObstacleGenotype(stair_height=(0.0, 2.0), stair_steps=(1, 1))
+    assert measure.score(stairs, flat, parts.settings) > 0.4
+
+
+def test_terrain_is_scored_on_the_childs_own_instance():
+    """The criterion sees the child's terrain, not the parent's."""
+    seen: list[Terrain] = []
+
+    def remember(theta, terrain):
+        seen.append(terrain)
+        return 100.0
+
+    parts = make_test_parts(remember, poet={"reproduction_threshold": 0.0, "max_children": 1})
+    after, _ = reproduce_and_admit(make_state(make_niche(0, parts, 100.0)), parts)
+
+    child = after.active[1]
+    assert {child.genotype.express(child.terrain_seed)} == set(seen)

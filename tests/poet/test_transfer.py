@@ -1,0 +1,177 @@
+"""Transfers by the 2019 and the 2020 rule, on scores that are known beforehand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.terrain.terrain import Terrain
+from environments.walker.ending import Outcome
+from poet.events import AgentVersion, Cost, NicheSolved, SourceScored, TransferAttempted, TransferOutcome
+from poet.transfer import transfer
+from poet.types import Origin, Purpose
+from tests.poet.builders import EPISODE_LENGTH, Judge, first_weight, make_niche, make_state, make_test_parts
+
+
+def of_kind(events, kind):
+    """The events of one kind, in order."""
+    return [event for event in events if isinstance(event, kind)]
+
+
+def by_second_weight_too(theta: NDArray[np.float32], terrain: Terrain) -> float:
+    """A score on which an ES step always helps: it climbs in every direction that samples reward."""
+    return float(theta[0]) + 5000.0 * float(theta[1])
+
+
+def test_a_better_source_replaces_the_agent_and_the_best_keeps_its_own():
+    """By the 2019 rule each target takes the best source that is strictly better than its own agent."""
+    parts = make_test_parts(transfer={"rule": "2019"})
+    state = make_state(*(make_niche(i, parts, score) for i, score in enumerate((10.0, 30.0, 20.0))))
+
+    after, events = transfer(state, parts)
+
+    attempts = of_kind(events, TransferAttempted)
+    assert [TransferOutcome.ACCEPTED, TransferOutcome.NOT_BETTER, TransferOutcome.ACCEPTED] == [
+        a.outcome for a in attempts
+    ]
+    assert [1, 2, 1] == [a.source_id for a in attempts]
+    assert [10.0, 30.0, 20.0] == [a.threshold for a in attempts]
+    assert (30.0, 30.0) == (round(after.active[0].evaluation.score, 1), round(after.active[2].evaluation.score, 1))
+    assert 30.0 == after.active[1].evaluation.score
+
+
+def test_an_equal_source_is_not_better():
+    """A source must be strictly better: among equal agents nothing moves."""
+    parts = make_test_parts(score=lambda theta, terrain: 7.0)
+    state = make_state(make_niche(0, parts, 7.0), make_niche(1, parts, 7.0))
+
+    after, events = transfer(state, parts)
+
+    assert all(a.outcome is TransferOutcome.NOT_BETTER for a in of_kind(events, TransferAttempted))
+    assert [0, 1] == [niche.version_id for niche in after.active]
+
+
+def test_all_sources_are_the_agents_from_before_the_round():
+    """Replacements happen together: a niche that receives in a round still gives its old agent in that round."""
+    parts = make_test_parts(score=lambda theta, terrain: float(theta[0]) * (1 if terrain.push > 0 else -1))
+    seeds = {sign: next(s for s in range(50) if (make_niche(0, parts).genotype.express(s).push > 0) == sign)
+             for sign in (True, False)}  # fmt: skip
+    low = make_niche(0, parts, -5.0, terrain_seed=seeds[True])
+    high = make_niche(1, parts, 5.0, terrain_seed=seeds[False])
+    low = replace(low, evaluation=replace(low.evaluation, score=-5.0))
+    high = replace(high, evaluation=replace(high.evaluation, score=-5.0))
+
+    after, _ = transfer(make_state(low, high), parts)
+
+    assert 5.0 == round(float(after.active[0].theta[0]), 1)
+    assert -5.0 == round(float(after.active[1].theta[0]), 1)
+
+
+def test_an_accepted_transfer_resets_the_optimiser():
+    """Moments, learning rate and noise start again around the theta that came."""
+    parts = make_test_parts()
+    worn = make_niche(0, parts, 0.0)
+    worn = replace(
+        worn, optimiser=replace(worn.optimiser, beta1_power=np.array([0.5]), learning_rate=np.array([0.0005]))
+    )
+    after, _ = transfer(make_state(worn, make_niche(1, parts, 9.0)), parts)
+
+    assert [1.0] == after.active[0].optimiser.beta1_power.tolist()
+    assert [0.001] == after.active[0].optimiser.learning_rate.tolist()
+
+
+def test_a_transfer_is_a_new_version_with_its_source():
+    """The version knows its parent version, the source niche and whether it was direct or a proposal."""
+    parts = make_test_parts(score=by_second_weight_too)
+    state = make_state(make_niche(0, parts, 0.0), make_niche(1, parts, 9.0))
+
+    after, events = transfer(state, parts)
+
+    (version,) = [v for v in of_kind(events, AgentVersion) if v.niche_id == 0]
+    assert (Origin.PROPOSAL, 1, 1) == (version.origin, version.source_id, version.parent_id)
+    assert version.id == after.active[0].version_id
+    assert version.score == after.active[0].evaluation.score
+
+
+def test_the_2019_rule_spends_a_proposal_on_every_pair():
+    """Both tests of every ordered pair are run and recorded, whatever the direct score."""
+    parts = make_test_parts(transfer={"rule": "2019"})
+    state = make_state(*(make_niche(i, parts, float(i)) for i in range(3)))
+
+    _, events = transfer(state, parts)
+
+    scored = of_kind(events, SourceScored)
+    assert 6 == len(scored)
+    assert all(s.proposal_score is not None for s in scored)
+    costs = of_kind(events, Cost)
+    assert 6 == sum(c.episodes for c in costs if c.purpose is Purpose.TRANSFER_DIRECT)
+    assert 6 * (4 + 1) == sum(c.episodes for c in costs if c.purpose is Purpose.TRANSFER_PROPOSAL)
+    assert EPISODE_LENGTH * 36 == sum(c.env_steps for c in costs)
+
+
+def test_the_2020_rule_wants_a_direct_score_above_the_best_of_recent_ones():
+    """The threshold is the best of the recent self evaluations; who fails it directly gets no proposal."""
+    parts = make_test_parts(transfer={"rule": "2020"})
+    target = make_niche(0, parts, 10.0, recent_scores=(25.0, 10.0))
+    state = make_state(target, make_niche(1, parts, 20.0), make_niche(2, parts, 30.0))
+
+    after, events = transfer(state, parts)
+
+    attempt = of_kind(events, TransferAttempted)[0]
+    assert (25.0, 2, Origin.PROPOSAL) == (attempt.threshold, attempt.source_id, attempt.origin)
+    tried = {s.source_id: s.proposal_score is not None for s in of_kind(events, SourceScored) if s.transfer_id == 0}
+    assert {1: False, 2: True} == tried
+    assert (25.0, 10.0) == after.active[0].recent_scores
+
+
+def test_the_2020_rule_accepts_proposals_only():
+    """A direct score above the threshold is not enough: the proposal has to pass as well."""
+    parts = make_test_parts(transfer={"rule": "2020"})
+    source = make_niche(1, parts, 5.0)
+
+    def only_the_source_itself(theta: NDArray[np.float32], terrain: Terrain) -> float:
+        return 100.0 if np.array_equal(theta, source.theta) else float(theta[1])
+
+    parts = replace(parts, evaluate=Judge(only_the_source_itself))
+    after, events = transfer(make_state(make_niche(0, parts, 10.0), source), parts)
+
+    attempt = of_kind(events, TransferAttempted)[0]
+    assert TransferOutcome.NOT_BETTER is attempt.outcome
+    assert 0 == after.active[0].version_id
+
+
+def test_a_fork_can_refuse_a_transfer():
+    """``run.reject`` names a transfer that must not happen; the attempt is still recorded."""
+    parts = make_test_parts(run={"reject": ["transfer:0"]})
+    state = make_state(make_niche(0, parts, 0.0), make_niche(1, parts, 9.0))
+
+    after, events = transfer(state, parts)
+
+    assert TransferOutcome.REJECTED_BY_FORK is of_kind(events, TransferAttempted)[0].outcome
+    assert 0 == after.active[0].version_id
+
+
+def test_a_diverged_source_never_wins():
+    """A diverged world ranks below every score, even when its return is the highest."""
+    parts = make_test_parts(score=first_weight, outcome=Outcome.DIVERGED)
+    state = make_state(make_niche(0, parts, -1000.0), make_niche(1, parts, 50.0))
+
+    after, _ = transfer(state, parts)
+
+    assert [0, 1] == [niche.version_id for niche in after.active]
+
+
+def test_a_niche_solved_by_a_visitor_is_solved():
+    """Finishing with 230 or more in a transfer test marks the niche, with who did it and in which test."""
+    parts = make_test_parts(score=first_weight, outcome=Outcome.FINISHED)
+    state = make_state(make_niche(0, parts, 0.0), make_niche(1, parts, 240.0, is_solved=True))
+
+    after, events = transfer(state, parts)
+
+    (solved,) = of_kind(events, NicheSolved)
+    assert (0, 1, Purpose.TRANSFER_DIRECT, 240.0) == (
+        solved.niche_id, solved.source_id, solved.purpose, solved.own_return,
+    )  # fmt: skip
+    assert after.active[0].is_solved
