@@ -1,0 +1,21 @@
+"""What acts: policies, strategies that improve them, and where episodes run."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agents.evaluation.rollout import rollout
+    from agents.policy import MLPPolicy
+
+__all__ = ["MLPPolicy", "rollout"]
+
+_HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: ``import agents`` alone costs nothing."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,8 +14,8 @@ from environments.compiled import inline_kernel, kernel
 from environments.errors import InputError
 
 # tanh(x) = x p(x^2) / q(x^2) on |x| <= 8.5, where tanh is 1 - 8e-8. Fitted for least relative error (weighted least
-# squares on 400 Chebyshev nodes, 50 digits): 1.2e-8 before rounding, 3.6e-7 in float32. Only * + / and selects: no libm,
-# and a lane loop packs it.
+# squares on 400 Chebyshev nodes, 50 digits): 1.2e-8 before rounding, 3.6e-7 in float32. Only * + / and selects: no
+# libm, and a lane loop packs it.
 _TANH_BOUND = np.float32(8.5)
 _P1, _P2, _P3, _P4 = (np.float32(c) for c in (0.13413341, 0.0035341377, 2.1252796e-05, 1.4271526e-08))
 _Q1, _Q2, _Q3, _Q4 = (np.float32(c) for c in (0.46746665, 0.02602318, 0.0003349043, 8.1460905e-07))

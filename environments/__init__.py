@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from environments.walker.registration import register_when_gymnasium_is_imported
+
 if TYPE_CHECKING:
     from environments.terrain.obstacles import ObstacleGenotype
     from environments.terrain.terrain import Terrain
@@ -22,3 +24,6 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+register_when_gymnasium_is_imported()

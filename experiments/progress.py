@@ -1,4 +1,4 @@
-"""What a run does now, in words: kept while it runs, said as plain lines or on a live panel (``experiments.cli_live``)."""
+"""What a run does now, in words: said as plain lines here, or on a live panel by ``experiments.commands.display``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RATE_WINDOW = 30.0
 #: Iterations over which the time left is estimated: enough to hold a transfer round of most presets.
 _ITERATION_WINDOW = 25
 
-_PHASES = {
+_PHASES: dict[str, str] = {
     Purpose.ES: "ES of {} niches",
     Purpose.SELF_EVAL: "evaluation of {} agents",
     Purpose.TRANSFER_DIRECT: "transfers into {} niches",
@@ -53,7 +53,7 @@ class RunTracker:
         """Some episodes are about to run."""
         self._steps_before += self._steps_of_phase
         self._steps_of_phase = 0
-        self._label = _PHASES.get(Purpose(request.label), request.label).format(len(request.blocks))
+        self._label = _PHASES.get(request.label, request.label).format(len(request.blocks))
         self.advance(0, request.num_episodes, 0)
 
     def advance(self, num_done: int, num_episodes: int, num_steps: int) -> None:

@@ -1,4 +1,4 @@
-"""From what a user says on the command line to a config: preset, file, ``--set`` and flags, the later over the earlier."""
+"""From a command line to a config: preset, file, ``--set`` and flags, the later over the earlier."""
 
 from __future__ import annotations
 

@@ -138,7 +138,8 @@ def machine() -> str:
     """CPU, cores, system and versions, in one line."""
     packages = ("numpy", "numba", "gymnasium", "Box2D")
     versions = ", ".join(f"{name} {version(name)}" for name in packages)
-    return f"{_cpu_name()}, {os.cpu_count()} cores, {platform.platform()}, Python {platform.python_version()}, {versions}"
+    here = f"{_cpu_name()}, {os.cpu_count()} cores, {platform.platform()}"
+    return f"{here}, Python {platform.python_version()}, {versions}"
 
 
 def _cpu_name() -> str:

@@ -1,8 +1,8 @@
 """The contract of an evolution strategy: ask, tell and propose on frozen state, batched over niches.
 
-A strategy object holds settings only. Its state is a frozen dataclass of NumPy arrays, each with the niche axis N first,
-so that niches can be joined, split and stored without knowing the strategy. What decides a result is summed in a fixed
-order.
+A strategy object holds settings only. Its state is a frozen dataclass of NumPy arrays, each with the niche axis N
+first, so that niches can be joined, split and stored without knowing the strategy. What decides a result is summed in a
+fixed order.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
 """EvoTorch's PGPE and CEM behind our contract: our samples, their update.
 
-Samples are our named ones, so that workers make them without torch; the update is EvoTorch's functional ``tell``, given the
-very rows that were run. It is called for one niche at a time, on one thread: how niches are batched and how many threads
-torch has change no bit.
+Samples are our named ones, so that workers make them without torch; the update is EvoTorch's functional ``tell``, given
+the very rows that were run. It is called for one niche at a time, on one thread: how niches are batched and how many
+threads torch has change no bit.
 
-Fitness is handed over as whole ranks, which EvoTorch ranks once more: the same weights as from the fitness itself, but -inf
-is the worst, float64 returns are told apart, and ties are broken by position.
+Fitness is handed over as whole ranks, which EvoTorch ranks once more: the same weights as from the fitness itself, but
+-inf is the worst, float64 returns are told apart, and ties are broken by position.
 
 torch and EvoTorch are imported by the first ``tell`` (430 MB, 1.4 to 3 s); workers never call it.
 
@@ -165,8 +165,8 @@ class Cem(AbstractStrategy[CemState]):
         num_rows = 2 * self.pairs
         if not 2.0 <= math.floor(num_rows * self.parenthood_ratio) <= num_rows:
             raise InputError(
-                f"cem setting parenthood_ratio must make between 2 and all of the {num_rows} rows of a generation best, "
-                f"but is {self.parenthood_ratio!r}"
+                f"cem setting parenthood_ratio must make between 2 and all of the {num_rows} rows of a generation best"
+                f", but is {self.parenthood_ratio!r}"
             )
 
     def initial_state(self, theta: NDArray[np.float32]) -> CemState:

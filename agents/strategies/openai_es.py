@@ -121,9 +121,9 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     def _adam(self, state: OpenAIESState, start: NDArray[np.float32], gradients: NDArray[np.float64]) -> OpenAIESState:
         """The state with one Adam step made from ``start`` (N, P): float64, rounded to float32 where it is kept."""
         beta1_power, beta2_power = state.beta1_power * ADAM_BETA1, state.beta2_power * ADAM_BETA2
-        first, second = state.first_moment.astype(np.float64), state.second_moment.astype(np.float64)
-        first = (ADAM_BETA1 * first + (1.0 - ADAM_BETA1) * gradients).astype(np.float32)
-        second = (ADAM_BETA2 * second + (1.0 - ADAM_BETA2) * (gradients * gradients)).astype(np.float32)
+        before1, before2 = state.first_moment.astype(np.float64), state.second_moment.astype(np.float64)
+        first = (ADAM_BETA1 * before1 + (1.0 - ADAM_BETA1) * gradients).astype(np.float32)
+        second = (ADAM_BETA2 * before2 + (1.0 - ADAM_BETA2) * (gradients * gradients)).astype(np.float32)
         rate = state.learning_rate * np.sqrt(1.0 - beta2_power) / (1.0 - beta1_power)
         step = rate[:, None] * first.astype(np.float64) / (np.sqrt(second.astype(np.float64)) + ADAM_EPSILON)
         return replace(

@@ -67,7 +67,7 @@ class _ContactListener(Box2D.b2ContactListener):  # type: ignore[misc]
         self.is_touching_1 = 0.0
         self.is_touching_2 = 0.0
 
-    def BeginContact(self, contact: Any) -> None:  # noqa: N802 - Box2D's name
+    def BeginContact(self, contact: Any) -> None:
         walker = _address(contact.fixtureB.body)
         if walker == self.hull:
             self.has_fallen = True
@@ -76,18 +76,18 @@ class _ContactListener(Box2D.b2ContactListener):  # type: ignore[misc]
         elif walker == self.lower_2:
             self.is_touching_2 = 1.0
 
-    def EndContact(self, contact: Any) -> None:  # noqa: N802 - Box2D's name
+    def EndContact(self, contact: Any) -> None:
         walker = _address(contact.fixtureB.body)
         if walker == self.lower_1:
             self.is_touching_1 = 0.0
         elif walker == self.lower_2:
             self.is_touching_2 = 0.0
 
-    # Box2D calls these for every touching contact, every step; the inherited ones cost four times as much.
-    def PreSolve(self, contact: Any, old_manifold: Any) -> None:  # noqa: N802 - Box2D's name
+    # Box2D calls these for every touching contact in every step; empty ones of our own are cheaper than the inherited.
+    def PreSolve(self, contact: Any, old_manifold: Any) -> None:
         pass
 
-    def PostSolve(self, contact: Any, impulse: Any) -> None:  # noqa: N802 - Box2D's name
+    def PostSolve(self, contact: Any, impulse: Any) -> None:
         pass
 
 
@@ -192,9 +192,7 @@ class _NearestHit(Box2D.b2RayCastCallback):  # type: ignore[misc]
         super().__init__()
         self.fraction = 1.0
 
-    def ReportFixture(  # noqa: N802 - Box2D's name
-        self, fixture: Any, point: Any, normal: Any, fraction: float
-    ) -> float:
+    def ReportFixture(self, fixture: Any, point: Any, normal: Any, fraction: float) -> float:
         if fixture.filterData.categoryBits & GROUND_CATEGORY == 0:
             return -1.0
         self.fraction = fraction

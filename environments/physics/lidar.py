@@ -11,9 +11,9 @@ and obstacles stand still at the origin, so their transform is the identity.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from environments.compiled import inline_kernel, kernel
 from environments.physics.constants import AABB_EXTENSION, EPSILON
 from environments.walker.spec import LIDAR_RANGE, LIDAR_RAYS, NUM_RAYS
 
@@ -33,7 +33,7 @@ _RAY_X = tuple(x for x, _ in LIDAR_RAYS)
 _RAY_Y = tuple(y for _, y in LIDAR_RAYS)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def normalised(x, y):  # type: ignore[no-untyped-def]
     """``b2Vec2::Normalize``: the float32 vector times one over its length; as it is when shorter than epsilon."""
     length = np.sqrt(x * x + y * y)
@@ -41,7 +41,7 @@ def normalised(x, y):  # type: ignore[no-untyped-def]
     return x * scale, y * scale
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def cast_at_edge(px, py, dx, dy, edge, max_fraction):  # type: ignore[no-untyped-def]
     """``b2EdgeShape::RayCast``.
 
@@ -66,7 +66,7 @@ def cast_at_edge(px, py, dx, dy, edge, max_fraction):  # type: ignore[no-untyped
     return max_fraction if s < _ZERO or s > _ONE else t
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def cast_at_polygon(px, py, dx, dy, polygon, max_fraction):  # type: ignore[no-untyped-def]
     """``b2PolygonShape::RayCast``; ``polygon`` is a row of an obstacle table, the rest as in ``cast_at_edge``."""
     lower, upper = _ZERO, max_fraction
@@ -89,7 +89,7 @@ def cast_at_polygon(px, py, dx, dy, polygon, max_fraction):  # type: ignore[no-u
     return lower if is_entered else max_fraction
 
 
-@njit(error_model="numpy", cache=True)
+@kernel
 def fill_edge_table(ground, edges_out):  # type: ignore[no-untyped-def]
     """What ``cast_at_edge`` wants of each edge: (S, 7) float32 from ``ground`` (S+1, 2) float32."""
     for i in range(ground.shape[0] - 1):
@@ -116,7 +116,7 @@ def obstacle_table(
     return table
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def cast_lidar(px, py, edges, obstacles, fractions_out, offset):  # type: ignore[no-untyped-def]
     """Write the ten lidar readings to ``fractions_out[offset:offset + 10]``.
 
@@ -148,7 +148,7 @@ def cast_lidar(px, py, edges, obstacles, fractions_out, offset):  # type: ignore
             fractions_out[offset + ray] = cast_at_polygon(px, py, dx, dy, obstacles[i], nearest)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def _first_edge(edges, left):  # type: ignore[no-untyped-def]
     """The first edge whose right end is beyond ``left``; the ground's x increases."""
     low, high = 0, edges.shape[0]

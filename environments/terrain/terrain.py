@@ -48,6 +48,12 @@ class Terrain:
         for i, polygon in enumerate(polygons):
             _check_polygon(f"obstacle {i}", polygon)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpickle; NumPy forgets on the way that an array is read-only."""
+        self.__dict__.update(state)
+        for array in (self.ground, *self.obstacles):
+            array.flags.writeable = False
+
     def __eq__(self, other: object) -> bool:
         """Whether every bit of the content is the same."""
         return isinstance(other, Terrain) and self._canonical_bytes() == other._canonical_bytes()

@@ -236,7 +236,7 @@ def _draw_bodies(canvas: _Canvas, pose: WalkerPose) -> None:
     for body, color in _PAINT_ORDER:
         canvas.polygon([_world_point(pose, body, vertex) for vertex in BODIES[body].vertices], color, outline=OUTLINE)
         for joint in JOINTS:
-            if joint.body_b == body:
+            if body in (joint.body_a, joint.body_b):
                 canvas.disc(_world_point(pose, joint.body_a, joint.anchor_a), 0.06, JOINT, outline=OUTLINE)
 
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from numba import njit
 
+from environments.compiled import inline_kernel
 from environments.walker import spec
 
 
@@ -38,7 +38,7 @@ _FINISHED, _FELL, _TIMEOUT = (int(o) for o in (Outcome.FINISHED, Outcome.FELL, O
 _FINISH_X = float(spec.FINISH_X)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def ending(has_fallen, x, num_steps, max_steps):  # type: ignore[no-untyped-def]
     """The outcome after a step, as an integer; ``GOES_ON`` where the episode is not over.
 

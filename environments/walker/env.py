@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -48,7 +48,7 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
         InputError: something else than a ``Terrain``, or an unknown render mode.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": list(_RENDER_MODES), "render_fps": STEPS_PER_SECOND}
+    metadata = {"render_modes": list(_RENDER_MODES), "render_fps": STEPS_PER_SECOND}  # noqa: RUF012 - as in gymnasium.Env
 
     def __init__(self, terrain: Terrain | None = None, render_mode: str | None = None) -> None:
         EzPickle.__init__(self, terrain, render_mode)
@@ -109,7 +109,7 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
         is_terminated = outcome is not None and not is_truncated
         return self._episode.observation.copy(), reward, is_terminated, is_truncated, info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Draw the walker where it is.
 
         Returns:

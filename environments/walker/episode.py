@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from environments.compiled import kernel
 from environments.physics.box2d import WalkerWorld
 from environments.physics.lidar import cast_lidar
 from environments.terrain.terrain import Terrain
@@ -104,7 +104,7 @@ def _as_action(action: ArrayLike) -> NDArray[np.float32]:
     return action
 
 
-@njit(error_model="numpy", cache=True)
+@kernel
 def judge_step(  # type: ignore[no-untyped-def]
     readings, action, shaping_before, has_fallen, num_steps, max_steps, edges, obstacles, observation_out
 ):

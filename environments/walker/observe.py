@@ -7,8 +7,8 @@ state, in Gymnasium's order of operations, and rounded once.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from environments.compiled import inline_kernel
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.walker.spec import SPEED_HIP, SPEED_KNEE
 
@@ -18,7 +18,7 @@ _HIP, _KNEE = float(SPEED_HIP), float(SPEED_KNEE)
 _VIEW_WIDTH, _VIEW_HEIGHT = 600 / 30.0, 400 / 30.0
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def observe_hull(angle, angular_velocity, vx, vy):  # type: ignore[no-untyped-def]
     """Observations 0 to 3 from the hull's float32 angle (rad), angular velocity (rad/s) and velocity (m/s)."""
     return (
@@ -29,7 +29,7 @@ def observe_hull(angle, angular_velocity, vx, vy):  # type: ignore[no-untyped-de
     )
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def observe_leg(hip_angle, hip_speed, knee_angle, knee_speed):  # type: ignore[no-untyped-def]
     """Observations 4 to 7, or 9 to 12, from a leg's float32 joint angles (rad) and speeds (rad/s).
 

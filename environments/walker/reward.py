@@ -8,8 +8,8 @@ is the float64 sum of its rewards in step order; the step inside the reset does 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from environments.compiled import inline_kernel
 from environments.terrain.constants import SCALE
 from environments.walker.spec import MOTORS_TORQUE
 
@@ -22,7 +22,7 @@ TORQUE_COST = np.float32(0.00035 * MOTORS_TORQUE)
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def shaping(x, angle):  # type: ignore[no-untyped-def]
     """The potential whose growth is the reward, float64: 300 over the course, less 5 per rad that the hull leans.
 
@@ -33,7 +33,7 @@ def shaping(x, angle):  # type: ignore[no-untyped-def]
     return 130.0 * np.float64(x) / _SCALE - 5.0 * abs(np.float64(angle))
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def step_reward(shaping_now, shaping_before, action_0, action_1, action_2, action_3):  # type: ignore[no-untyped-def]
     """The reward of a step that is not a fall, float32, from two float64 shapings and the four float32 actions."""
     reward = np.float32(shaping_now - shaping_before)
@@ -44,7 +44,7 @@ def step_reward(shaping_now, shaping_before, action_0, action_1, action_2, actio
     return reward
 
 
-@njit(error_model="numpy", forceinline=True)
+@inline_kernel
 def _torque_share(action):  # type: ignore[no-untyped-def]
     share = abs(action)
     return _ONE if share > _ONE else share

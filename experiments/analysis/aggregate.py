@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from environments.errors import InputError
 from experiments.analysis.measures import flat_config, progress_curves, run_card
+from experiments.analysis.run_tables import RunTables
 from poet.config import NEUTRAL_KEYS
-
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
 
 #: Points at which curves of several runs are compared.
 NUM_POINTS = 400
@@ -51,7 +48,7 @@ def run_names(paths: Sequence[Path]) -> list[str]:
     return ["/".join(part) for part in parts]
 
 
-def group_runs(runs: Mapping[str, Run]) -> list[RunGroup]:
+def group_runs(runs: Mapping[str, RunTables]) -> list[RunGroup]:
     """Runs by config; the seed and settings that change no result do not count.
 
     Raises:
@@ -75,15 +72,24 @@ def group_runs(runs: Mapping[str, Run]) -> list[RunGroup]:
     return [RunGroup(label, curves) for label, curves in grouped.items()]
 
 
-def spread(group: RunGroup, measure: str) -> pd.DataFrame:
+def last_shared_step(groups: Sequence[RunGroup]) -> int:
+    """Env-steps of the shortest of all runs: the last point at which all can be compared."""
+    return min(int(curves["env_steps"].iloc[-1]) for group in groups for curves in group.curves.values())
+
+
+def spread(group: RunGroup, measure: str, end: int) -> pd.DataFrame:
     """Median and quartiles of a measure over a group's runs, at the same env-steps.
 
-    A curve keeps its last value until the next iteration ends. Nothing is said beyond the end of the shortest run.
+    A curve keeps its last value until the next iteration ends.
+
+    Args:
+        group: of runs.
+        measure: a column of ``progress_curves``.
+        end: env-steps up to which; ``last_shared_step([group])`` is the furthest that says something.
 
     Returns:
         Columns env_steps, lower (first quartile), median, upper (third quartile), num_runs (with a value there).
     """
-    end = min(int(curves["env_steps"].iloc[-1]) for curves in group.curves.values())
     points = np.linspace(0, end, NUM_POINTS).astype(np.int64)
     values = np.stack([_values_at(curves, measure, points) for curves in group.curves.values()])
     num_runs = np.isfinite(values).sum(axis=0)
@@ -91,7 +97,13 @@ def spread(group: RunGroup, measure: str) -> pd.DataFrame:
     has_any = num_runs > 0
     quartiles[:, has_any] = np.nanquantile(values[:, has_any], [0.25, 0.5, 0.75], axis=0)
     return pd.DataFrame(
-        {"env_steps": points, "lower": quartiles[0], "median": quartiles[1], "upper": quartiles[2], "num_runs": num_runs}
+        {
+            "env_steps": points,
+            "lower": quartiles[0],
+            "median": quartiles[1],
+            "upper": quartiles[2],
+            "num_runs": num_runs,
+        }
     )
 
 
@@ -102,31 +114,33 @@ def measures_of(groups: Sequence[RunGroup]) -> list[str]:
 
 
 def aggregate_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
-    """Median and quartiles of every measure at the end of each group's shortest run.
+    """Median and quartiles of every measure where the shortest of all runs ends.
 
     Returns:
         Columns group, measure, num_runs, env_steps, lower, median, upper.
     """
-    rows = []
+    rows, end = [], last_shared_step(groups)
     for group in groups:
         for measure in measures_of([group]):
-            last = spread(group, measure).iloc[-1]
+            last = spread(group, measure, end).iloc[-1]
             rows.append({"group": group.name, "measure": measure, **last.to_dict()})
     table = pd.DataFrame(rows, columns=["group", "measure", "num_runs", "env_steps", "lower", "median", "upper"])
     return table.astype({"num_runs": "int64", "env_steps": "int64"})
 
 
-def runs_table(runs: Mapping[str, Run]) -> pd.DataFrame:
+def runs_table(runs: Mapping[str, RunTables]) -> pd.DataFrame:
     """The run card of each run as a row, with its name first."""
     return pd.DataFrame([{"Run": name, **run_card(run)} for name, run in runs.items()])
 
 
-def _result_settings(run: Run) -> dict[str, object]:
+def _result_settings(run: RunTables) -> dict[str, object]:
     """The settings that decide a result, the seed aside."""
     return {key: v for key, v in flat_config(run.config).items() if key not in NEUTRAL_KEYS and key != "run.seed"}
 
 
-def _values_at(curves: pd.DataFrame, measure: str, points: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _values_at(
+    curves: pd.DataFrame, measure: str, points: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """(len(points),) float64: the measure after the last iteration that ended by then; NaN before the first, or without."""
     if measure not in curves:
         return np.full(points.size, np.nan)

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from experiments.analysis import theme
-from experiments.analysis.aggregate import RunGroup, measures_of, spread
+from experiments.analysis.aggregate import RunGroup, last_shared_step, measures_of, spread
 from experiments.analysis.genes import CHALLENGES, GENE_UNITS
 from experiments.analysis.theme import themed
 from poet.scoring import SOLVED_RETURN
@@ -22,7 +22,7 @@ _TITLES = {
     "num_admitted": "Niches admitted so far",
     "num_solved": "Niches solved so far",
 }
-_WIDTH, _PANEL_HEIGHT, _TOP, _BOTTOM = 13.0, 2.6, 0.95, 0.6
+_WIDTH, _PANEL_HEIGHT, _BOTTOM = 13.0, 2.4, 0.6
 
 
 @themed
@@ -33,11 +33,13 @@ def plot_aggregate(groups: Sequence[RunGroup]) -> Figure:
     """
     measures = [name for name in measures_of(groups) if _is_ever_above_zero(groups, name)]
     pairs = [measures[i : i + 2] for i in range(0, len(measures), 2)]
-    height = _TOP + _BOTTOM + _PANEL_HEIGHT * len(pairs)
+    legend = _legend(groups)
+    top = theme.heading_height(len(legend)) + 0.1
+    height = top + _BOTTOM + _PANEL_HEIGHT * len(pairs)
     figure = theme.make_figure(_WIDTH, height)
     panels = figure.subplots(len(pairs), 2, squeeze=False)
     figure.subplots_adjust(
-        left=0.05, right=0.985, top=1.0 - _TOP / height, bottom=_BOTTOM / height, hspace=0.45, wspace=0.1
+        left=0.04, right=0.925, top=1.0 - top / height, bottom=_BOTTOM / height, hspace=0.34, wspace=0.19
     )
     last = max(int(curves["env_steps"].iloc[-1]) for group in groups for curves in group.curves.values())
     for row, pair in zip(panels, pairs, strict=True):
@@ -45,14 +47,14 @@ def plot_aggregate(groups: Sequence[RunGroup]) -> Figure:
             for g, group in enumerate(groups):
                 _draw_group(axes, group, measure, theme.GROUP_COLORS[g % len(theme.GROUP_COLORS)])
             _finish_panel(axes, measure)
-            theme.steps_axis(axes, last)
+            theme.steps_axis(axes, last, label=pair is pairs[-1])
         if pair[0] != "best_score":
-            top = max(axes.get_ylim()[1] for axes in row)
+            greatest = max(axes.get_ylim()[1] for axes in row)
             for axes in row:
-                axes.set_ylim(0.0, top)
+                axes.set_ylim(0.0, greatest)
     for axes in panels.flat[len(measures) :]:
         axes.set_visible(False)
-    theme.draw_heading(figure, "Growth of complexity, several runs", _legend(groups))
+    theme.draw_heading(figure, "Growth of complexity, several runs", legend, num_rows=len(legend))
     return figure
 
 
@@ -68,9 +70,13 @@ def _is_ever_above_zero(groups: Sequence[RunGroup], measure: str) -> bool:
 def _draw_group(axes: Axes, group: RunGroup, measure: str, color: str) -> None:
     for curves in group.curves.values():
         if measure in curves:
-            axes.step(curves["env_steps"], curves[measure], where="post", color=color, linewidth=0.6, alpha=0.45, zorder=2)
-    shared = spread(group, measure)
-    axes.fill_between(shared["env_steps"], shared["lower"], shared["upper"], color=color, alpha=0.18, linewidth=0, zorder=1)
+            axes.step(
+                curves["env_steps"], curves[measure], where="post", color=color, linewidth=0.6, alpha=0.45, zorder=2
+            )
+    shared = spread(group, measure, last_shared_step([group]))
+    axes.fill_between(
+        shared["env_steps"], shared["lower"], shared["upper"], color=color, alpha=0.18, linewidth=0, zorder=1
+    )
     axes.step(shared["env_steps"], shared["median"], where="post", color=color, linewidth=1.8, zorder=3)
 
 

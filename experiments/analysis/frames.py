@@ -5,19 +5,15 @@ Every time column comes twice: as iteration, and as env-steps spent by the end o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
 from experiments.analysis.genes import challenge_level, gene_columns, gene_text
+from experiments.analysis.run_tables import RunTables
 from poet.types import Origin
 
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
 
-
-def cumulative_steps(run: Run) -> pd.Series[int]:
+def cumulative_steps(run: RunTables) -> pd.Series[int]:
     """Env-steps spent by the end of each iteration, from the ledger.
 
     Returns:
@@ -28,7 +24,7 @@ def cumulative_steps(run: Run) -> pd.Series[int]:
     return steps.cumsum().astype("int64").rename("env_steps")
 
 
-def ledger_table(run: Run) -> pd.DataFrame:
+def ledger_table(run: RunTables) -> pd.DataFrame:
     """What env-steps and episodes went into.
 
     Returns:
@@ -39,7 +35,7 @@ def ledger_table(run: Run) -> pd.DataFrame:
     return table.sort_values(["env_steps", "purpose"], ascending=[False, True], ignore_index=True)
 
 
-def niche_ledger_table(run: Run) -> pd.DataFrame:
+def niche_ledger_table(run: RunTables) -> pd.DataFrame:
     """Env-steps by niche (rows) and purpose (columns), with a column ``total``."""
     table = run.ledger.pivot_table(
         index="niche_id", columns="purpose", values="env_steps", aggfunc="sum", fill_value=0
@@ -48,7 +44,7 @@ def niche_ledger_table(run: Run) -> pd.DataFrame:
     return table.astype("int64").reset_index()
 
 
-def score_history(run: Run) -> pd.DataFrame:
+def score_history(run: RunTables) -> pd.DataFrame:
     """What every niche's agent scored at the end of each iteration.
 
     Returns:
@@ -60,7 +56,7 @@ def score_history(run: Run) -> pd.DataFrame:
     return table
 
 
-def niches_table(run: Run) -> pd.DataFrame:
+def niches_table(run: RunTables) -> pd.DataFrame:
     """One row for each niche ever admitted.
 
     Returns:
@@ -92,13 +88,17 @@ def niches_table(run: Run) -> pd.DataFrame:
     table["last_score"] = ids.map(by_niche.last())
     moved = agent_genealogy(run)
     moved = moved[moved["origin"].isin([Origin.DIRECT, Origin.PROPOSAL])]
-    for name, others in (("children", table["parent_id"]), ("transfers_in", moved["target_id"]), ("transfers_out", moved["source_id"])):
+    for name, others in (
+        ("children", table["parent_id"]),
+        ("transfers_in", moved["target_id"]),
+        ("transfers_out", moved["source_id"]),
+    ):
         table[name] = ids.map(others.value_counts()).fillna(0).astype("int64")
     table["env_steps"] = ids.map(run.ledger.groupby("niche_id")["env_steps"].sum()).fillna(0).astype("int64")
     return table
 
 
-def terrain_genealogy(run: Run) -> pd.DataFrame:
+def terrain_genealogy(run: RunTables) -> pd.DataFrame:
     """Which terrain was mutated from which.
 
     Returns:
@@ -124,7 +124,7 @@ def terrain_genealogy(run: Run) -> pd.DataFrame:
     )
 
 
-def agent_genealogy(run: Run) -> pd.DataFrame:
+def agent_genealogy(run: RunTables) -> pd.DataFrame:
     """How agents moved between niches: every version that neither an ES step nor the start of the run made.
 
     Returns:
@@ -140,6 +140,6 @@ def agent_genealogy(run: Run) -> pd.DataFrame:
     return table
 
 
-def _steps_at(run: Run, iterations: pd.Series[int]) -> pd.Series[int]:
+def _steps_at(run: RunTables, iterations: pd.Series[int]) -> pd.Series[int]:
     """Env-steps spent by the end of each of these iterations; missing where the iteration is."""
     return iterations.map(cumulative_steps(run)).astype("Int64" if iterations.hasnans else "int64")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,16 +13,14 @@ from experiments.analysis import theme
 from experiments.analysis.frames import cumulative_steps, niches_table
 from experiments.analysis.genes import CHALLENGES, GENE_UNITS, genes_table
 from experiments.analysis.measures import progress_curves
+from experiments.analysis.run_tables import RunTables
 from experiments.analysis.theme import themed
 
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
-
-_WIDTH, _PANEL_HEIGHT, _TOP, _BOTTOM = 13.0, 2.5, 0.95, 0.6
+_WIDTH, _PANEL_HEIGHT, _TOP, _BOTTOM = 13.0, 2.6, 1.1, 0.6
 
 
 @themed
-def plot_genes(run: Run) -> Figure | None:
+def plot_genes(run: RunTables) -> Figure | None:
     """One panel for each gene that is ever above 0: a bar for each niche, from the gene's lower to its upper end.
 
     Returns:
@@ -38,13 +35,13 @@ def plot_genes(run: Run) -> Figure | None:
     genes["is_solved"] = genes["niche_id"].map(niches["solved"].notna())
     curves = progress_curves(run)
 
-    num_columns = min(2, len(names))
+    num_columns = 2 if len(names) == 4 else min(3, len(names))
     num_rows = math.ceil(len(names) / num_columns)
     height = _TOP + _BOTTOM + _PANEL_HEIGHT * num_rows
     figure = theme.make_figure(_WIDTH, height)
     panels = figure.subplots(num_rows, num_columns, squeeze=False)
     figure.subplots_adjust(
-        left=0.05, right=0.985, top=1.0 - _TOP / height, bottom=_BOTTOM / height, hspace=0.42, wspace=0.12
+        left=0.035, right=0.95, top=1.0 - _TOP / height, bottom=_BOTTOM / height, hspace=0.45, wspace=0.28
     )
     for axes, name in zip(panels.flat, names, strict=False):
         _draw_gene(axes, name, genes[genes["gene"] == name], curves)
@@ -57,13 +54,23 @@ def plot_genes(run: Run) -> Figure | None:
 
 def _draw_gene(axes: Axes, name: str, genes: pd.DataFrame, curves: pd.DataFrame) -> None:
     """Bars of one gene, its greatest value so far as steps, and the paper's bound of a challenging terrain."""
-    width = max(1.0, 4.0 - len(genes) / 40)
+    width = max(1.0, 3.5 - len(genes) / 40)
     for is_solved, color in ((False, theme.UNSOLVED), (True, theme.SOLVED)):
         some = genes[genes["is_solved"] == is_solved]
-        axes.vlines(some["env_steps"], some["low"], some["high"], color=color, linewidth=width, zorder=2 + is_solved)
-        axes.plot(some["env_steps"], some["high"], "o", color=color, markersize=width + 0.8, markeredgewidth=0, zorder=2 + is_solved)
-    axes.step(curves["env_steps"], curves[f"{name}_admitted"], where="post", color=theme.MUTED, linewidth=0.9, zorder=1.5)
-    axes.step(curves["env_steps"], curves[f"{name}_solved"], where="post", color=theme.SOLVED, linewidth=0.9, zorder=1.6)
+        axes.vlines(some["env_steps"], some["low"], some["high"], color=color, linewidth=width, alpha=0.55, zorder=2)
+        axes.plot(
+            some["env_steps"],
+            some["high"],
+            "o",
+            color=color,
+            markersize=width + 1.2,
+            markeredgewidth=0,
+            zorder=2 + is_solved,
+        )
+    axes.step(curves["env_steps"], curves[f"{name}_admitted"], where="post", color=theme.INK, linewidth=0.8, zorder=1.5)
+    axes.step(
+        curves["env_steps"], curves[f"{name}_solved"], where="post", color=theme.SOLVED, linewidth=1.5, zorder=1.4
+    )
     if name in CHALLENGES:
         theme.draw_threshold(axes, CHALLENGES[name], "challenging")
     greatest = max(float(genes["high"].max()), CHALLENGES.get(name, 0.0))
@@ -75,8 +82,16 @@ def _draw_gene(axes: Axes, name: str, genes: pd.DataFrame, curves: pd.DataFrame)
 
 def _legend() -> list[Line2D]:
     return [
-        Line2D([], [], color=theme.UNSOLVED, marker="o", markersize=4, linewidth=3, label="niche not solved: lower to upper end"),
-        Line2D([], [], color=theme.SOLVED, marker="o", markersize=4, linewidth=3, label="niche solved later or at once"),
-        Line2D([], [], color=theme.MUTED, linewidth=0.9, label="hardest admitted so far"),
-        Line2D([], [], color=theme.SOLVED, linewidth=0.9, label="hardest solved so far"),
+        Line2D(
+            [],
+            [],
+            color=theme.UNSOLVED,
+            marker="o",
+            markersize=4,
+            linewidth=3,
+            label="niche not solved: lower to upper end",
+        ),
+        Line2D([], [], color=theme.SOLVED, marker="o", markersize=4, linewidth=3, label="niche solved"),
+        Line2D([], [], color=theme.INK, linewidth=0.8, label="hardest admitted so far"),
+        Line2D([], [], color=theme.SOLVED, linewidth=1.5, label="hardest solved so far"),
     ]

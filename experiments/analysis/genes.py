@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
+from experiments.analysis.run_tables import RunTables
 
 #: Upper end from which a gene makes a terrain harder than Gymnasium's hardcore course (Wang et al. 2019; POET.md 7.1).
 CHALLENGES = {"roughness": 4.5, "pit_gap": 6.0, "stump_height": 2.4}
 #: What a terrain is called that meets that many of the conditions (Wang et al. 2019).
-CHALLENGE_NAMES = ("below", "challenging", "very challenging", "extremely challenging")
+CHALLENGE_NAMES = ("not yet challenging", "challenging", "very challenging", "extremely challenging")
 #: Units of the known genes; lengths are in terrain steps of 14/30 m.
 GENE_UNITS = {
     "roughness": "factor on ground increments",
@@ -24,7 +23,7 @@ GENE_UNITS = {
 }
 
 
-def genes_table(run: Run) -> pd.DataFrame:
+def genes_table(run: RunTables) -> pd.DataFrame:
     """The numeric genes of every niche, one row each.
 
     A number is an interval whose ends are equal; a gene that a niche lacks, or that is no number, has no row.

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 
 from experiments.analysis import theme
 from experiments.analysis.theme import themed
 
 #: Agents up to which every cell says its score in figures.
 MAX_FIGURES = 24
-_LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 1.3, 1.25, 0.3
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 1.3, 1.3, 0.3
 
 
 @themed
@@ -40,11 +41,14 @@ def plot_matrix(matrix: pd.DataFrame) -> Figure:
     else:
         rows, columns = np.nonzero(solved)
         axes.plot(columns, rows, "o", color="white", markersize=max(0.8, 60 * side / num * 0.15), markeredgewidth=0)
+    for i in range(num):
+        frame = Rectangle((i - 0.5, i - 0.5), 1.0, 1.0, facecolor="none", edgecolor=theme.INK, linewidth=0.9)
+        axes.add_patch(frame)
     bar_axes = figure.add_axes(((_LEFT + side + 0.3) / width, _BOTTOM / height, 0.14 / width, min(side, 4.0) / height))
     bar = figure.colorbar(image, cax=bar_axes)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.set_label("score")
-    theme.draw_heading(figure, "Agents on terrains", left=_LEFT)
+    theme.draw_heading(figure, "Agents on terrains", _legend(num <= MAX_FIGURES), left=_LEFT)
     return figure
 
 
@@ -62,7 +66,11 @@ def _label_axes(axes: Axes, names: list[str]) -> None:
         spine.set_visible(False)
 
 
-def _write_scores(axes: Axes, values: np.ndarray[tuple[int, int], np.dtype[np.float64]], solved: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> None:
+def _write_scores(
+    axes: Axes,
+    values: np.ndarray[tuple[int, int], np.dtype[np.float64]],
+    solved: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+) -> None:
     """The score in each cell; bold where solved."""
     for (row, column), value in np.ndenumerate(values):
         is_dark = np.isfinite(value) and float(theme.SCORE_NORM(value)) > 0.6
@@ -70,3 +78,13 @@ def _write_scores(axes: Axes, values: np.ndarray[tuple[int, int], np.dtype[np.fl
             column, row, f"{value:.0f}" if np.isfinite(value) else "div.", ha="center", va="center_baseline", fontsize=6.5,
             color="white" if is_dark else theme.INK, weight="bold" if solved[row, column] else "normal",
         )  # fmt: skip
+
+
+def _legend(has_figures: bool) -> list[Artist]:
+    home = Patch(facecolor="none", edgecolor=theme.INK, linewidth=1.0, label="agent at home")
+    if has_figures:
+        return [
+            home,
+            Line2D([], [], marker="$\\mathbf{230}$", color=theme.INK, linestyle="", markersize=16, label="solved"),
+        ]
+    return [home, Line2D([], [], marker="o", color=theme.MUTED, linestyle="", markersize=3, label="solved")]

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from experiments.analysis.frames import cumulative_steps, ledger_table, niches_table, score_history
 from experiments.analysis.genes import CHALLENGE_NAMES, genes_table
+from experiments.analysis.run_tables import RunTables
 from experiments.analysis.transfers import periodic_share
 from poet.config import Config
 from poet.events import CandidateOutcome
-
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
 
 
 def flat_config(config: Config) -> dict[str, Any]:
@@ -28,7 +26,7 @@ def config_differences(config: Config) -> dict[str, Any]:
     return {key: value for key, value in flat_config(config).items() if value != defaults[key]}
 
 
-def progress_curves(run: Run) -> pd.DataFrame:
+def progress_curves(run: RunTables) -> pd.DataFrame:
     """What the run had reached by the end of each iteration.
 
     Returns:
@@ -47,16 +45,15 @@ def progress_curves(run: Run) -> pd.DataFrame:
     curves["num_solved"] = _count_so_far(run.solved["iteration"], steps.index)
 
     genes = genes_table(run)
-    for name, events in (("admitted", run.niches), ("solved", run.solved)):
-        when = events.set_index("niche_id")["iteration"]
-        reached = genes.assign(iteration=genes["niche_id"].map(when)).dropna(subset="iteration")
-        for gene in genes["gene"].unique():
-            greatest = reached[reached["gene"] == gene].groupby("iteration")["high"].max()
+    for gene in genes["gene"].unique():
+        for name, events in (("admitted", run.niches), ("solved", run.solved)):
+            when = genes["niche_id"].map(events.set_index("niche_id")["iteration"])
+            greatest = genes[genes["gene"] == gene].groupby(when)["high"].max()
             curves[f"{gene}_{name}"] = greatest.reindex(steps.index).cummax().ffill().fillna(0.0)
     return curves
 
 
-def run_card(run: Run) -> dict[str, int | float | str]:
+def run_card(run: RunTables) -> dict[str, int | float | str]:
     """The numbers that sum up a run, by name, in the order in which they are read.
 
     ``Periodic transfers accepted`` counts (round, target) as the paper does (POET.md 7.1). Counts of challenging terrains are
@@ -90,7 +87,7 @@ def run_card(run: Run) -> dict[str, int | float | str]:
     return card
 
 
-def candidates_table(run: Run) -> pd.DataFrame:
+def candidates_table(run: RunTables) -> pd.DataFrame:
     """What became of candidates.
 
     Returns:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -16,24 +14,23 @@ from matplotlib.transforms import Affine2D, ScaledTranslation
 from environments.terrain.terrain import Terrain
 from experiments.analysis import theme
 from experiments.analysis.frames import agent_genealogy, cumulative_steps, niches_table
+from experiments.analysis.genes import CHALLENGE_NAMES
+from experiments.analysis.run_tables import RunTables
 from experiments.analysis.theme import themed
 from experiments.analysis.thumbnail import make_thumbnail
 from experiments.analysis.tree import tree_rows
 
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
-
 #: Niches up to which every node has its terrain beside it; with more, rows are too low for it.
 MAX_THUMBNAILS = 60
-#: Arcs that can be told apart; more are bundled over longer stretches of time.
-MAX_ARCS = 500
+#: Arcs that can be told apart.
+MAX_ARCS = 250
 # Inches.
 _WIDTH, _LEFT, _TOP, _BOTTOM = 13.0, 0.35, 0.85, 0.6
-_THUMBNAIL_WIDTH, _THUMBNAIL_HEIGHT = 2.3, 0.28
+_THUMBNAIL_WIDTH, _THUMBNAIL_HEIGHT = 2.3, 0.34
 
 
 @themed
-def plot_phylogeny(run: Run) -> Figure:
+def plot_phylogeny(run: RunTables) -> Figure:
     """Every niche as a line from its admission to its retirement or the end, branching off its parent's line."""
     niches, end = niches_table(run), int(cumulative_steps(run).iloc[-1])
     parents = {n: None if pd.isna(p) else int(p) for n, p in zip(niches["niche_id"], niches["parent_id"], strict=True)}
@@ -46,12 +43,15 @@ def plot_phylogeny(run: Run) -> Figure:
     figure, axes = _make_axes(len(niches), end, has_thumbnails)
     _draw_branches(axes, niches)
     arcs = bundle_arcs(agent_genealogy(run), parents, end)
-    _draw_arcs(axes, arcs, rows)
+    shown = arcs.nlargest(MAX_ARCS, "count").sort_index()
+    _draw_arcs(axes, shown, rows)
     _draw_nodes(axes, niches, has_thumbnails)
     if has_thumbnails:
         for niche_id, x, row in zip(niches["niche_id"], niches["created_env_steps"], niches["row"], strict=True):
-            _draw_thumbnail(axes, run.terrain(niche_id), float(x), float(row))
-    _draw_legend(figure, axes)
+            _draw_thumbnail(axes, run.terrains[niche_id], float(x), float(row))
+    theme.draw_heading(
+        figure, "Phylogeny of terrains", _legend(niches, int(shown["count"].sum()), int(arcs["count"].sum()))
+    )
     return figure
 
 
@@ -66,13 +66,13 @@ def bundle_arcs(moved: pd.DataFrame, parents: dict[int, int | None], end: int) -
         end: env-steps of the whole run.
 
     Returns:
-        Columns source_id, target_id, env_steps (mean of the bundle), count; at most ``MAX_ARCS`` rows, if stretches of a
-        tenth of the run are long enough for that.
+        Columns source_id, target_id, env_steps (mean of the bundle), count. Stretches are a thousandth of the run, or longer
+        (up to a fortieth) where there would be more than ``MAX_ARCS`` rows.
     """
     is_branch = moved["origin"].str.startswith("admission") & (moved["source_id"] == moved["target_id"].map(parents))
     moved = moved[~is_branch]
     arcs = pd.DataFrame()
-    for num_stretches in (1000, 300, 150, 75, 40, 20, 10):
+    for num_stretches in (1000, 300, 150, 75, 40):
         stretch = (moved["env_steps"] * num_stretches // max(1, end)).rename("stretch")
         bundles = moved.groupby(["source_id", "target_id", stretch])["env_steps"]
         arcs = bundles.agg(env_steps="mean", count="size").reset_index().drop(columns="stretch")
@@ -83,13 +83,11 @@ def bundle_arcs(moved: pd.DataFrame, parents: dict[int, int | None], end: int) -
 
 def _make_axes(num_niches: int, end: int, has_thumbnails: bool) -> tuple[Figure, Axes]:
     """Axes with one row a niche, the root on top, and room for the thumbnails of the last niches."""
-    row_height = 0.46 if has_thumbnails else 0.11
+    row_height = 0.52 if has_thumbnails else 0.11
     height = _TOP + _BOTTOM + row_height * (num_niches + 0.6)
     figure = theme.make_figure(_WIDTH, height)
     width = _WIDTH - _LEFT - 0.15
-    axes = figure.add_axes(
-        (_LEFT / _WIDTH, _BOTTOM / height, width / _WIDTH, 1.0 - (_TOP + _BOTTOM) / height)
-    )
+    axes = figure.add_axes((_LEFT / _WIDTH, _BOTTOM / height, width / _WIDTH, 1.0 - (_TOP + _BOTTOM) / height))
     theme.steps_axis(axes, end)
     room = _THUMBNAIL_WIDTH + 0.25 if has_thumbnails else 0.3
     ticks = [tick for tick in axes.get_xticks() if tick <= end]
@@ -100,8 +98,8 @@ def _make_axes(num_niches: int, end: int, has_thumbnails: bool) -> tuple[Figure,
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x")
     axes.axvline(end, color=theme.MUTED, linewidth=0.7, linestyle=(0, (2, 3)), zorder=0.5)
-    axes.xaxis.set_label_coords(0.0, -0.38 / (height - _TOP - _BOTTOM))
-    axes.xaxis.label.set_horizontalalignment("left")
+    axes.spines["bottom"].set_bounds(0, max(1, end))
+    axes.xaxis.set_label_coords(0.5 * (width - room) / width, -0.36 / (height - _TOP - _BOTTOM))
     return figure, axes
 
 
@@ -109,8 +107,12 @@ def _draw_branches(axes: Axes, niches: pd.DataFrame) -> None:
     """Lines of niches, pale until solved, with a cap where they retire, and the branches that lead to them."""
     children = niches.dropna(subset="parent_row")
     x = children["created_env_steps"]
-    axes.vlines(x, children["parent_row"].astype(float), children["row"], color=theme.UNSOLVED, linewidth=0.9, zorder=1.2)
-    axes.hlines(niches["row"], niches["created_env_steps"], niches["end"], color=theme.UNSOLVED, linewidth=1.2, zorder=1.5)
+    axes.vlines(
+        x, children["parent_row"].astype(float), children["row"], color=theme.UNSOLVED, linewidth=0.9, zorder=1.2
+    )
+    axes.hlines(
+        niches["row"], niches["created_env_steps"], niches["end"], color=theme.UNSOLVED, linewidth=1.2, zorder=1.5
+    )
     solved = niches.dropna(subset="solved_env_steps")
     start = solved["solved_env_steps"].astype("int64")
     axes.hlines(solved["row"], start, solved["end"], color=theme.SOLVED, linewidth=1.8, zorder=1.6)
@@ -131,24 +133,30 @@ def _draw_arcs(axes: Axes, arcs: pd.DataFrame, rows: dict[int, int]) -> None:
     t = np.linspace(0.0, 1.0, 24)[:, None]
     curve_x = x + 4.0 * t * (1.0 - t) * bulge
     curve_y = start + (stop - start) * t
-    alpha = float(np.clip(60.0 / len(arcs), 0.3, 0.8))
+    alpha = float(np.clip(60.0 / len(arcs), 0.35, 0.8))
     widths = 0.6 + 0.35 * np.log2(arcs["count"].to_numpy(np.float64))
     curves = np.stack([curve_x.T, curve_y.T], axis=-1)
     axes.add_collection(LineCollection(list(curves), colors=theme.TRANSFER, linewidths=widths, alpha=alpha, zorder=1.8))
-    axes.plot(x, stop, "o", color=theme.TRANSFER, markersize=2.2, markeredgewidth=0, alpha=min(1.0, 2 * alpha), zorder=1.9)
+    axes.plot(
+        x, stop, "o", color=theme.TRANSFER, markersize=2.2, markeredgewidth=0, alpha=min(1.0, 2 * alpha), zorder=1.9
+    )
 
 
 def _draw_nodes(axes: Axes, niches: pd.DataFrame, has_thumbnails: bool) -> None:
     """A node where each niche was admitted, with its id."""
-    colors = np.where(niches["solved"].notna(), theme.SOLVED, theme.MUTED)
+    colors = [theme.CHALLENGE_COLORS[level] for level in niches["challenge_level"].fillna(0)]
     x, rows = niches["created_env_steps"], niches["row"]
     axes.scatter(x, rows, s=190 if has_thumbnails else 16, c=colors, linewidths=0, zorder=3, clip_on=False)
     for niche_id, niche_x, row in zip(niches["niche_id"], x, rows, strict=True):
         if has_thumbnails:
-            axes.text(niche_x, row, str(niche_id), color="white", fontsize=6.5, ha="center", va="center_baseline", zorder=4)
+            axes.text(
+                niche_x, row, str(niche_id), color="white", fontsize=6.5, ha="center", va="center_baseline", zorder=4
+            )
         else:
             offset = axes.transData + ScaledTranslation(-0.05, 0.0, axes.figure.dpi_scale_trans)
-            axes.text(niche_x, row, str(niche_id), transform=offset, fontsize=4.5, ha="right", va="center_baseline", zorder=4)
+            axes.text(
+                niche_x, row, str(niche_id), transform=offset, fontsize=4.5, ha="right", va="center_baseline", zorder=4
+            )
 
 
 def _draw_thumbnail(axes: Axes, terrain: Terrain, x: float, row: float) -> None:
@@ -166,16 +174,17 @@ def _draw_thumbnail(axes: Axes, terrain: Terrain, x: float, row: float) -> None:
         axes.add_artist(artist)
 
 
-def _draw_legend(figure: Figure, axes: Axes) -> None:
+def _legend(niches: pd.DataFrame, num_shown: int, num_transfers: int) -> list[Line2D]:
+    transfers = "agent transferred (dot: where to)"
+    if num_shown < num_transfers:
+        transfers = f"agent transferred (dot: where to); the busiest routes, {num_shown} of {num_transfers} transfers"
     handles = [
         Line2D([], [], color=theme.UNSOLVED, linewidth=1.2, label="not solved yet"),
         Line2D([], [], color=theme.SOLVED, linewidth=1.8, label="solved"),
         Line2D([], [], color=theme.INK, marker="|", linestyle="", markersize=7, label="retired"),
-        Line2D([], [], color=theme.TRANSFER, marker="o", markersize=3, linewidth=1, label="agent transferred (dot: where to)"),
+        Line2D([], [], color=theme.TRANSFER, marker="o", markersize=3, linewidth=1, label=transfers),
     ]
-    height = figure.get_figheight()
-    figure.text(_LEFT / _WIDTH, 1.0 - 0.28 / height, "Phylogeny of terrains", fontsize=12, weight="bold", va="center")
-    figure.legend(
-        handles=handles, loc="center left", ncols=4, bbox_to_anchor=(_LEFT / _WIDTH - 0.005, 1.0 - 0.6 / height),
-        columnspacing=2.0, borderaxespad=0.0,
-    )  # fmt: skip
+    for level in sorted(niches["challenge_level"].dropna().unique()):
+        color, name = theme.CHALLENGE_COLORS[level], CHALLENGE_NAMES[level]
+        handles.append(Line2D([], [], color=color, marker="o", linestyle="", markersize=6, label=name))
+    return handles

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,27 +12,27 @@ from numpy.typing import NDArray
 from experiments.analysis import theme
 from experiments.analysis.frames import agent_genealogy, cumulative_steps, niches_table, score_history
 from experiments.analysis.measures import progress_curves
+from experiments.analysis.run_tables import RunTables
 from experiments.analysis.theme import themed
 from poet.config import Config
 from poet.scoring import SOLVED_RETURN
 
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
-
 #: Points of time at which scores are drawn; a run has more iterations than a plot has pixels.
 NUM_POINTS = 700
+#: Niches up to which transfers are marked on their bands; with more, bands are too low for it.
+MAX_MARKED = 60
 # Inches.
-_WIDTH, _TOP, _BOTTOM, _CURVES, _GAP, _LEFT, _RIGHT = 13.0, 0.95, 0.6, 3.4, 0.5, 0.65, 0.2
+_WIDTH, _TOP, _BOTTOM, _CURVES, _GAP, _LEFT, _RIGHT = 13.0, 0.95, 0.6, 3.4, 0.4, 0.65, 1.35
 
 
 @themed
-def plot_scores(run: Run) -> Figure:
+def plot_scores(run: RunTables) -> Figure:
     """Above, every niche's score as a curve; below, the same as one band a niche, with solutions and transfers marked."""
     niches, end = niches_table(run), int(cumulative_steps(run).iloc[-1])
     points = np.linspace(0, end, NUM_POINTS)
     scores = scores_at(run, points)
 
-    band = max(0.1, min(0.22, 8.0 / len(niches)))
+    band = max(0.03, min(0.22, 7.0 / len(niches)))
     bands_height = band * len(niches)
     height = _TOP + _CURVES + _GAP + bands_height + _BOTTOM
     figure = theme.make_figure(_WIDTH, height)
@@ -47,14 +45,16 @@ def plot_scores(run: Run) -> Figure:
     best = progress_curves(run)
     curves.step(best["env_steps"], best["best_score"], where="post", color=theme.INK, linewidth=1.3, zorder=4)
     _draw_bands(bands, points, scores, niches, end)
-    _draw_transfers(bands, agent_genealogy(run), niches, band)
+    if len(niches) <= MAX_MARKED:
+        _draw_transfers(bands, agent_genealogy(run), niches, band)
+    _draw_colorbar(figure, bands)
     theme.steps_axis(bands, end)
     curves.tick_params(labelbottom=False)
-    theme.draw_heading(figure, "Scores of all niches", _legend(), left=_LEFT)
+    theme.draw_heading(figure, "Scores of all niches", _legend(len(niches) <= MAX_MARKED), left=_LEFT)
     return figure
 
 
-def scores_at(run: Run, points: NDArray[np.float64]) -> NDArray[np.float64]:
+def scores_at(run: RunTables, points: NDArray[np.float64]) -> NDArray[np.float64]:
     """What each niche's agent scored at given env-steps.
 
     A score holds until the next iteration ends. The last point is after the last iteration.
@@ -82,8 +82,24 @@ def _draw_curves(
     alpha = float(np.clip(12.0 / len(niches), 0.25, 0.9))
     is_solved = niches["solved"].notna().to_numpy()
     for row, solved in zip(scores, is_solved, strict=True):
-        axes.plot(points, row, color=theme.SOLVED if solved else theme.MUTED, linewidth=0.8, alpha=alpha, zorder=2)
-    axes.plot(niches["created_env_steps"], niches["admission_score"], "v", color=theme.INK, markersize=3, markeredgewidth=0, zorder=3)
+        axes.plot(
+            points,
+            row,
+            color=theme.SOLVED if solved else theme.MUTED,
+            linewidth=0.8,
+            alpha=alpha,
+            zorder=2,
+            drawstyle="steps-post",
+        )
+    axes.plot(
+        niches["created_env_steps"],
+        niches["admission_score"],
+        "v",
+        color=theme.INK,
+        markersize=3,
+        markeredgewidth=0,
+        zorder=3,
+    )
     for value, name in thresholds(config):
         theme.draw_threshold(axes, value, name)
     lowest = np.nanmin(scores) if np.isfinite(scores).any() else -100.0
@@ -95,10 +111,10 @@ def _draw_curves(
 def thresholds(config: Config) -> list[tuple[float, str]]:
     """The scores that decide something in a run, with their names."""
     return [
-        (config.poet.criterion_lower, "too hard below"),
-        (config.poet.reproduction_threshold, "reproduces from"),
-        (SOLVED_RETURN, "solved from"),
-        (config.poet.criterion_upper, "too easy above"),
+        (config.poet.criterion_lower, f"too hard below {config.poet.criterion_lower:g}"),
+        (config.poet.reproduction_threshold, f"reproduces from {config.poet.reproduction_threshold:g}"),
+        (SOLVED_RETURN, f"solved from {SOLVED_RETURN:g}"),
+        (config.poet.criterion_upper, f"too easy above {config.poet.criterion_upper:g}"),
     ]
 
 
@@ -113,9 +129,8 @@ def _draw_bands(
     )  # fmt: skip
     solved = niches.dropna(subset="solved_env_steps")
     x, rows = solved["solved_env_steps"].astype("int64"), solved.index.to_numpy(np.float64)
-    axes.vlines(x, rows - 0.5, rows + 0.5, color=theme.PAPER, linewidth=2.6, zorder=3)
-    axes.vlines(x, rows - 0.5, rows + 0.5, color=theme.WARNING, linewidth=1.3, zorder=3)
-    if len(niches) <= 60:
+    axes.vlines(x, rows - 0.5, rows + 0.5, color=theme.WARNING, linewidth=1.5, zorder=3)
+    if len(niches) <= MAX_MARKED:
         axes.hlines(np.arange(len(niches) + 1) - 0.5, 0, max(1, end), color=theme.PAPER, linewidth=1.0, zorder=2)
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 1000) if len(niches) / n <= 60)
     axes.set_yticks(np.arange(0, len(niches), every), niches["niche_id"][::every].astype(str), fontsize=7)
@@ -129,20 +144,38 @@ def _draw_transfers(axes: Axes, moved: pd.DataFrame, niches: pd.DataFrame, band:
     """A dot for each agent that came from another niche."""
     rows = moved["target_id"].map(pd.Series(niches.index, index=niches["niche_id"]))
     is_periodic = ~moved["origin"].str.startswith("admission")
-    alpha = float(np.clip(400.0 / max(1, len(moved)), 0.35, 1.0))
     size = min(3.5, 72.0 * band * 0.32)
     axes.plot(
         moved.loc[is_periodic, "env_steps"], rows[is_periodic], "o", color=theme.TRANSFER, markersize=size,
-        markeredgewidth=0, alpha=alpha, zorder=4,
+        markeredgewidth=0, zorder=4,
     )  # fmt: skip
 
 
-def _legend() -> list[Line2D]:
-    return [
+def _draw_colorbar(figure: Figure, bands: Axes) -> None:
+    """What the colours of the bands mean, right of them, 1.6 inches high where there is room."""
+    width, height = figure.get_size_inches()
+    place = bands.get_position()
+    bar_height = min(1.6, max(0.5, place.height * height))
+    axes = figure.add_axes(
+        ((width - _RIGHT + 0.25) / width, place.y1 - bar_height / height, 0.13 / width, bar_height / height)
+    )
+    bar = figure.colorbar(bands.images[0], cax=axes, ticks=[-100, 0, 100, 200, 300])
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(labelsize=7, length=2)
+    bar.ax.set_title("score", fontsize=8, pad=4)
+
+
+def _legend(has_transfers: bool) -> list[Line2D]:
+    handles = [
         Line2D([], [], color=theme.INK, linewidth=1.3, label="best of all niches so far"),
         Line2D([], [], color=theme.SOLVED, linewidth=1.0, label="niche solved"),
         Line2D([], [], color=theme.MUTED, linewidth=1.0, label="niche not solved"),
         Line2D([], [], color=theme.INK, marker="v", markersize=4, linestyle="", label="admitted"),
         Line2D([], [], color=theme.WARNING, linewidth=1.6, label="first solved"),
-        Line2D([], [], color=theme.TRANSFER, marker="o", markersize=4, linestyle="", label="agent transferred in"),
     ]
+    if has_transfers:
+        mark = Line2D(
+            [], [], color=theme.TRANSFER, marker="o", markersize=4, linestyle="", label="agent transferred in"
+        )
+        handles.append(mark)
+    return handles

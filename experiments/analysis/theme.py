@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -13,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.patheffects import Normal, Stroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
@@ -22,7 +22,9 @@ Drawn = TypeVar("Drawn")
 
 INK, MUTED, FAINT, PAPER = "#2a3038", "#79828d", "#dfe3e8", "#ffffff"
 SOLVED, UNSOLVED, TRANSFER, WARNING = "#23806c", "#a9b2bc", "#d9822b", "#b5483a"
-SKY, GROUND, OBSTACLE = "#f3f6f8", "#93a18f", "#4a5560"
+SKY, GROUND, OBSTACLE = "#f1f5f8", "#a3b09c", "#5d6b62"
+#: Of a terrain that meets none, one, two, three of the paper's conditions.
+CHALLENGE_COLORS = ("#8b95a1", "#cf8fb2", "#ad3f84", "#5b1050")
 #: For groups of runs; told apart also without colour vision (after Okabe and Ito 2008).
 GROUP_COLORS = ("#2f6ea3", "#d9822b", "#23806c", "#a05195", "#7a6a53", "#b5483a")
 #: Scores from a fall to the end of the course; the darker, the better.
@@ -102,27 +104,39 @@ def format_count(value: float) -> str:
     return f"{value:.3g}"
 
 
-def draw_heading(figure: Figure, title: str, handles: Sequence[Artist] = (), left: float = 0.35) -> None:
-    """A title and, below it, a legend in one row, at the top left of a figure that leaves 0.85 inches for them.
+def draw_heading(
+    figure: Figure, title: str, handles: Sequence[Artist] = (), *, left: float = 0.35, num_rows: int = 1
+) -> None:
+    """A title and, below it, a legend, at the top left of a figure that leaves ``heading_height`` for them.
 
     Args:
         figure: to draw on.
         title: a few words.
         handles: of the legend, with labels.
         left: inches from the figure's left edge.
+        num_rows: of the legend.
     """
     width, height = figure.get_size_inches()
     figure.text(left / width, 1.0 - 0.28 / height, title, fontsize=12, weight="bold", va="center")
     if handles:
         figure.legend(
-            handles=list(handles), loc="center left", ncols=len(handles), columnspacing=2.0, borderaxespad=0.0,
-            borderpad=0.0, bbox_to_anchor=(left / width, 1.0 - 0.58 / height),
-        )  # fmt: skip
+            handles=list(handles),
+            loc="upper left",
+            ncols=math.ceil(len(handles) / num_rows),
+            columnspacing=2.0,
+            borderaxespad=0.0,
+            borderpad=0.0,
+            bbox_to_anchor=(left / width, 1.0 - 0.5 / height),
+        )
+
+
+def heading_height(num_rows: int = 1) -> float:
+    """Inches that a heading takes whose legend has that many rows, with the space below it."""
+    return 0.75 + 0.2 * num_rows
 
 
 def draw_threshold(axes: Axes, value: float, label: str) -> None:
-    """A dashed line across the axes, named at its right end."""
+    """A dashed line across the axes, named right of them."""
     axes.axhline(value, color=WARNING, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     place = blended_transform_factory(axes.transAxes, axes.transData)
-    text = axes.text(1.0, value, f"{label} {value:g}", transform=place, fontsize=7, color=WARNING, ha="right", va="bottom")
-    text.set_path_effects([Stroke(linewidth=2.0, foreground=PAPER), Normal()])
+    axes.text(1.008, value, label, transform=place, fontsize=7, color=WARNING, ha="left", va="center")

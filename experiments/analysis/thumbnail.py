@@ -11,7 +11,7 @@ from environments.terrain.constants import TERRAIN_HEIGHT
 from environments.terrain.terrain import Terrain
 
 #: Heights are drawn this many times larger than lengths, unless the course would not fit.
-EXAGGERATION = 2.2
+EXAGGERATION = 3.5
 #: Where the start pad's height stands in a thumbnail, as a share of its height; obstacles and pits need about the same.
 _PAD_HEIGHT = 0.52
 

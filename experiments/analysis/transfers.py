@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from experiments.analysis.run_tables import RunTables
 from poet.events import TransferOutcome
 
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
 
-
-def transfers_by_kind(run: Run) -> pd.DataFrame:
+def transfers_by_kind(run: RunTables) -> pd.DataFrame:
     """Transfer attempts by where they aim and what the best source was.
 
     Returns:
@@ -30,16 +26,18 @@ def transfers_by_kind(run: Run) -> pd.DataFrame:
     table = attempts.groupby(["kind", "origin"])["is_accepted"].agg(attempts="size", accepted="sum").reset_index()
     table["accepted_share"] = table["accepted"] / table["attempts"]
     order = ["periodic", "admission"]
-    return table.sort_values(["kind", "origin"], key=lambda c: c.map(order.index) if c.name == "kind" else c, ignore_index=True)
+    return table.sort_values(
+        ["kind", "origin"], key=lambda c: c.map(order.index) if c.name == "kind" else c, ignore_index=True
+    )
 
 
-def periodic_share(run: Run) -> tuple[int, int]:
+def periodic_share(run: RunTables) -> tuple[int, int]:
     """Periodic transfer attempts, and how many of them were accepted."""
     periodic = run.transfers[run.transfers["candidate_id"].isna()]
     return len(periodic), int((periodic["outcome"] == TransferOutcome.ACCEPTED).sum())
 
 
-def transfers_by_pair(run: Run) -> pd.DataFrame:
+def transfers_by_pair(run: RunTables) -> pd.DataFrame:
     """Periodic transfers from each source niche to each target niche.
 
     Returns:
@@ -48,7 +46,10 @@ def transfers_by_pair(run: Run) -> pd.DataFrame:
     """
     periodic = run.transfers[run.transfers["candidate_id"].isna()]
     tried = run.transfer_sources.merge(
-        periodic[["id", "target_id", "source_id", "outcome"]], left_on="transfer_id", right_on="id", suffixes=("", "_best")
+        periodic[["id", "target_id", "source_id", "outcome"]],
+        left_on="transfer_id",
+        right_on="id",
+        suffixes=("", "_best"),
     )
     tried["is_best"] = tried["source_id"] == tried["source_id_best"]
     tried["is_accepted"] = tried["is_best"] & (tried["outcome"] == TransferOutcome.ACCEPTED)

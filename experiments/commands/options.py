@@ -13,7 +13,7 @@ Assignments = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="A config value, such as es.pairs=64; may be repeated."),
 ]
 Engine = Annotated[str | None, typer.Option("--engine", help="Who integrates; changes no result.")]
-Executor = Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")]
+ExecutorName = Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")]
 Workers = Annotated[
     int | None, typer.Option("--workers", help="Episodes at a time; all cores if not given.", show_default=False)
 ]

@@ -138,4 +138,3 @@ def _retired(
 ) -> RetiredNiche:
     parts = {"genotype": genotype_type.from_json(values["genotype"]), "theta": theta_of(values["theta"])}
     return RetiredNiche(**{**values, **parts})
-

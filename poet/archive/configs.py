@@ -21,16 +21,16 @@ def set_config(connection: sqlite3.Connection, from_iteration: int, config: Conf
 
 def config_at(connection: sqlite3.Connection, iteration: int) -> Config:
     """The config in force when an iteration was done; iteration 0 is the start."""
-    (text,) = connection.execute(
-        "SELECT config FROM configs WHERE from_iteration <= ? ORDER BY from_iteration DESC LIMIT 1", (max(0, iteration),)
-    ).fetchone()
+    query = "SELECT config FROM configs WHERE from_iteration <= ? ORDER BY from_iteration DESC LIMIT 1"
+    (text,) = connection.execute(query, (iteration,)).fetchone()
     return make_config(json.loads(text))
 
 
 def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
     """From which iteration on which keys that decide results were in force; equal neighbours are one."""
     history: list[tuple[int, dict[str, Any]]] = []
-    for from_iteration, text in connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration"):
+    rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration")
+    for from_iteration, text in rows:
         values = deciding_keys(json.loads(text))
         if not history or history[-1][1] != values:
             history.append((from_iteration, values))
@@ -57,4 +57,5 @@ def refuse_changes(old: Config, new: Config, keys: set[str] | None, why: str) ->
     before, after = deciding_keys(old.to_json()), deciding_keys(new.to_json())
     for key in sorted(before if keys is None else keys):
         if before[key] != after[key]:
-            raise InputError(f"config key {key!r} is {before[key]!r} in the run and cannot become {after[key]!r}: {why}")
+            change = f"is {before[key]!r} in the run and cannot become {after[key]!r}"
+            raise InputError(f"config key {key!r} {change}: {why}")

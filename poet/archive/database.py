@@ -61,8 +61,9 @@ def connect_to_read(folder: Path) -> sqlite3.Connection:
 def readable_uri(folder: Path) -> str:
     """The address under which SQLite reads a run's archive.
 
-    SQLite reads a WAL database through a shared-memory file beside it, which it must be able to make. Where it cannot, in a
-    read-only folder, a finished run can be read as a file that never changes: all of it is in the one file.
+    SQLite reads a WAL database through a shared-memory file beside it, which it must be able to make (and which stays,
+    with an empty journal, until the next writer ends). Where it cannot, in a read-only folder, a finished run is read
+    as a file that never changes: all of it is in the one file.
     """
     path = archive_path(folder)
     uri = path.resolve().as_uri()
@@ -103,8 +104,8 @@ def _connect(uri: str) -> sqlite3.Connection:
 def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Settings of a writer.
 
-    NORMAL syncs at checkpoints only. A killed process loses nothing, because committed frames are in the kernel's cache; a
-    power cut may lose the last iterations, but leaves a whole archive that ends earlier.
+    NORMAL syncs at checkpoints only. A killed process loses nothing, because committed frames are in the kernel's
+    cache; a power cut may lose the last iterations, but leaves a whole archive that ends earlier.
     """
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -40,7 +40,7 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
                 raise ArchiveError(_disk_full(folder)) from error
             case sqlite3.SQLITE_IOERR:
                 message = f"the disk under the run {folder} failed ({error}): check its space, quota and health"
-                raise ArchiveError(f"{message}; what was recorded before is whole, and poet resume goes on") from error
+                raise ArchiveError(f"{message}, then use poet resume: what was recorded before is whole") from error
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 message = f"the archive of the run {folder} is locked by another program ({error})"
                 raise ArchiveError(f"{message}: end that program's transaction, then resume the run") from error
@@ -49,7 +49,7 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
                 raise InputError(f"{message}: give yourself the rights, or copy it to a folder of yours") from error
             case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
                 message = f"the archive of the run {source or folder} is damaged ({error})"
-                raise InputError(f"{message}: take it from a backup, or fork another run") from error
+                raise InputError(f"{message}: restore it from a backup") from error
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -59,7 +59,5 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
 
 
 def _disk_full(folder: Path) -> str:
-    return (
-        f"the disk is full, so the last step of the run {folder} was not recorded: free some space and use poet resume; "
-        "what was recorded before is whole"
-    )
+    lost = f"the disk is full, and the last step of the run {folder} was not recorded"
+    return f"{lost}: free some space and use poet resume, since what was recorded before is whole"

@@ -19,8 +19,9 @@ from poet.archive.rows import EVENT_TABLES
 def fingerprint(path: str | PathLike[str]) -> str:
     """SHA-256 of a run's logical content, 64 hex digits.
 
-    In: every event of every table and the config, from when on it was in force. Out: clock, host, versions, path, engine,
-    executor, workers, which thetas and states are kept, whose fork it is, and the config's neutral keys.
+    In: every event of every table, and the config with the iteration from which it is in force. Out: clock, host,
+    versions, path, engine, executor, workers, which thetas and states are kept, whose fork it is, and the config's
+    neutral keys.
 
     Args:
         path: the run's folder; what is recorded at this moment counts.

@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from environments.errors import InputError
+
+_LOCK_ATTEMPTS, _LOCK_PAUSE_SECONDS = 5, 0.05
 
 
 def archive_path(folder: Path) -> Path:
@@ -63,14 +66,10 @@ class WriterLock:
 
     def __init__(self, folder: Path) -> None:
         self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not self._acquire():
             holder = os.read(self._file, 32).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._file)
-            raise InputError(
-                f"the run {folder} is being written by process {holder}: wait for it, or stop it first"
-            ) from None
+            self.release()
+            raise InputError(f"the run {folder} is being written by process {holder}: wait for it, or stop it first")
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
@@ -78,8 +77,24 @@ class WriterLock:
             self.release()
             raise
 
+    @property
+    def is_held(self) -> bool:
+        """Whether ``release`` is still to come."""
+        return self._file >= 0
+
+    def _acquire(self) -> bool:
+        """Whether the lock is ours now. Tried for a moment, since ``poet status`` looks at it by locking it too."""
+        for _ in range(_LOCK_ATTEMPTS):
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(_LOCK_PAUSE_SECONDS)
+            else:
+                return True
+        return False
+
     def release(self) -> None:
         """Let another writer in; a second call does nothing."""
-        if self._file >= 0:
+        if self.is_held:
             os.close(self._file)
             self._file = -1

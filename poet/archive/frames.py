@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A column's declared type, and whether it may be NULL, to the pandas type. NULL is NaN in a score (a score is never NaN),
-#: <NA> in a whole number and None in a text.
+#: A column's declared type, and whether it may be NULL, to the pandas type. NULL is NaN in a score (a score is never
+#: NaN), <NA> in a whole number and None in a text.
 _DTYPES = {
     ("INTEGER", False): "int64",
     ("INTEGER", True): "Int64",
@@ -43,6 +43,6 @@ def table_columns(connection: sqlite3.Connection, table: str) -> list[tuple[str,
 
 def read_rows(connection: sqlite3.Connection, table: str, names: list[str]) -> list[tuple[Any, ...]]:
     """Some columns of all rows, in the order of the table's key."""
-    keys = sorted((place, name) for _, name, _, _, _, place in connection.execute(f"PRAGMA table_info({table})") if place)
-    order = ", ".join(name for _, name in keys)
+    columns = connection.execute(f"PRAGMA table_info({table})")
+    order = ", ".join(name for place, name in sorted((place, name) for _, name, *_, place in columns) if place)
     return connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}").fetchall()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -55,13 +56,23 @@ def create_run(folder: str | PathLike[str], config: Config, *, session: SessionI
 class RunArchive:
     """A run's archive, open for its one writer; ``create_run`` and ``RunArchive.open`` give one. Close it after use."""
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection, lock: WriterLock, session: SessionInfo) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        connection: sqlite3.Connection,
+        lock: WriterLock,
+        session: SessionInfo,
+        config: Config | None,
+    ) -> None:
         self._folder = folder
         self._connection = connection
         self._lock = lock
         self._iteration: int | None = connection.execute(_LAST_ITERATION).fetchone()[0]
-        self._session_id = _insert_session(connection, session)
         self._config = config_at(connection, self._next_iteration)
+        with transaction(connection):
+            if config is not None:
+                self._change_config(config)
+            self._session_id = _insert_session(connection, session)
 
     @classmethod
     def open(cls, folder: str | PathLike[str], *, session: SessionInfo, config: Config | None = None) -> RunArchive:
@@ -84,16 +95,13 @@ class RunArchive:
             try:
                 connection = connect_to_write(folder)
                 try:
-                    archive = cls(folder, connection, lock, session)
-                    if config is not None:
-                        archive._change_config(config)
+                    return cls(folder, connection, lock, session, config)
                 except BaseException:
                     connection.close()
                     raise
             except BaseException:
                 lock.release()
                 raise
-        return archive
 
     @property
     def config(self) -> Config:
@@ -121,8 +129,8 @@ class RunArchive:
             state: after the iteration.
             events: of the iteration.
             seconds: it took.
-            thetas: (P,) each; those of new versions that the state no longer holds, such as a niche's first agent, which
-                took an ES step in the iteration of its admission.
+            thetas: (P,) each; those of new versions that the state no longer holds, such as a niche's first agent,
+                which takes an ES step in the iteration of its admission.
 
         Raises:
             ValueError: the iteration is not the one after the last, an event is of another, or a theta is missing.
@@ -161,10 +169,17 @@ class RunArchive:
             store_thetas(self._connection, (niche.theta for niche in state.active))
 
     def close(self) -> None:
-        """Give the archive back; a second call does nothing."""
-        with explained(self._folder):
-            self._connection.close()
-        self._lock.release()
+        """Give the archive back; a second call does nothing.
+
+        All of it is then in the one file, unless somebody is in the middle of reading.
+        """
+        try:
+            with explained(self._folder), closing(self._connection):
+                if self._lock.is_held:
+                    self._connection.execute("PRAGMA busy_timeout = 1000")
+                    self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._lock.release()
 
     def __enter__(self) -> Self:
         return self
@@ -181,8 +196,7 @@ class RunArchive:
     def _change_config(self, config: Config) -> None:
         refuse_changes(self._config, config, None, "it changes results; poet fork makes a run with a change")
         if config != self._config:
-            with transaction(self._connection):
-                set_config(self._connection, self._next_iteration, config)
+            set_config(self._connection, self._next_iteration, config)
             self._config = config
 
     def _store_new_thetas(

@@ -48,8 +48,8 @@ def open_run(path: str | PathLike[str]) -> Run:
 class Run:
     """A run's record, from ``open_run``. Each call reads what is recorded at that moment.
 
-    Frames hold a row for each event, in the order of their ids, with the fields of the event as columns (``poet.events``).
-    An id or number that is None is <NA> or NaN; scores of diverged episodes are -inf.
+    Frames hold a row for each event, in the order of their ids, with the fields of the event as columns
+    (``poet.events``). An id that is None is <NA>, a score that is None is NaN; the score of a diverged episode is -inf.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:

@@ -1,7 +1,7 @@
 """The tables of a run's archive. History tables have the fields of the event records (``poet.events``) as columns.
 
-Enums are text, JSON is canonical text in columns declared ``JSON_TEXT``. Scores may be -Inf; NULL is None. Foreign keys are
-checked when a transaction ends, since the events of an iteration refer to each other.
+Enums are text, JSON is canonical text in columns declared ``JSON_TEXT``. Scores may be -Inf; NULL is None. Foreign keys
+are checked when a transaction ends, since the events of an iteration refer to each other.
 """
 
 from __future__ import annotations
@@ -192,7 +192,7 @@ def schema_version(connection: sqlite3.Connection, folder: Path, newest: int = S
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application_id != APPLICATION_ID or version < 1:
-        raise InputError(f"{folder} is no run: its run.sqlite is a database that POET did not write; name a run's folder")
+        raise InputError(f"{folder} is no run: POET did not write the database run.sqlite in it; name a run's folder")
     if version > newest:
         raise InputError(
             f"the run {folder} has archive schema {version}, but this POET knows up to {newest}: use the newer POET"

@@ -31,7 +31,7 @@ def read_theta(connection: sqlite3.Connection, digest: str) -> NDArray[np.float3
     """
     row = connection.execute("SELECT theta FROM thetas WHERE digest = ?", (digest,)).fetchone()
     if row is None:
-        raise InputError(f"the archive is damaged: theta {digest} is missing; take it from a backup, or fork another run")
+        raise InputError(f"the archive is damaged: the theta {digest} is missing; restore it from a backup")
     return theta_from_bytes(row[0])
 
 

@@ -34,13 +34,14 @@ TRIANGLES = Terrain(
 
 
 def _positions(terrain: Terrain, name: str) -> np.ndarray:
-    """(N, 2) float32 around the ground, some below it, a third exactly above or below a vertex of ground or obstacle."""
+    """(N, 2) float32 around ground and obstacles, some below the ground; a third exactly above or below a vertex."""
     stream = Stream(1, "test_lidar", *name.encode())
-    corners = np.concatenate([terrain.ground, *terrain.obstacles])
+    corners = np.concatenate([terrain.ground, *terrain.obstacles]).tolist()
     positions = []
     for _ in range(NUM_POSITIONS):
         x, y = stream.choice(corners)
-        positions.append((x + stream.choice([0.0, stream.uniform(-3, 3), stream.uniform(-3, 3)]), y + stream.uniform(-2, 6)))
+        aside = stream.choice([0.0, stream.uniform(-3.0, 3.0), stream.uniform(-3.0, 3.0)])
+        positions.append((x + aside, y + stream.uniform(-2.0, 6.0)))
     return np.array(positions, np.float32)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import Box2D
@@ -10,7 +11,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from environments import Terrain
+from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
 
 GROUND: Any = [[0.0, 1.0], [0.1, 1.5], [3.0, 1.0]]
@@ -205,3 +206,12 @@ def test_a_walker_that_was_not_reset_is_refused() -> None:
     """Before the first reset there is no course, and the error says what to call."""
     with pytest.raises(InputError, match=r"call env.reset"):
         Terrain.from_gymnasium(gymnasium.make("BipedalWalker-v3"))
+
+
+def test_a_pickled_terrain_is_equal_and_still_frozen() -> None:
+    """A terrain that went to a worker process has the same bits, and nobody can write to it there."""
+    terrain = ObstacleGenotype(roughness=1.0, stump_height=(1.0, 2.0)).express(seed=3)
+    copy = pickle.loads(pickle.dumps(terrain))
+
+    assert terrain == copy
+    assert not any(array.flags.writeable for array in (copy.ground, *copy.obstacles))

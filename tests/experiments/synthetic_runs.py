@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from environments.streams import Stream
 from environments.terrain.genotype import TerrainSettings
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
+from experiments.analysis.run_tables import RunTables, read_tables
 from poet.archive.records import StoredAgent
 from poet.archive.rows import EVENT_TABLES
 from poet.config import Config
@@ -32,6 +34,17 @@ from poet.events import (
 )
 from poet.types import Origin, Purpose
 
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+
+#: As an archive's frames have them; everything else is an object.
+_DTYPES = {
+    "iteration": "int64", "env_steps": "int64", "episodes": "int64", "niche_id": "Int64", "parent_id": "Int64",
+    "source_id": "Int64", "target_id": "Int64", "candidate_id": "Int64", "version_id": "Int64", "id": "int64",
+    "transfer_id": "int64", "score": "float64", "novelty": "float64", "threshold": "float64", "own_return": "float64",
+}  # fmt: skip
+
 
 class HandmadeRun:
     """What ``open_run`` returns, from a list of events.
@@ -43,25 +56,34 @@ class HandmadeRun:
     """
 
     def __init__(self, events: Sequence[Event], config: Config | None = None, iteration: int | None = None) -> None:
+        self.folder = Path("handmade")
         self.config = config or Config()
         self.iteration = max(event.iteration for event in events) if iteration is None else iteration
         for kind, table in EVENT_TABLES.items():
             columns = [field.name for field in fields(kind) if field.name != "terrain"]
             rows = [[getattr(e, name) for name in columns] for e in events if isinstance(e, kind)]
-            setattr(self, table, pd.DataFrame(rows, columns=columns).infer_objects())
+            frame = pd.DataFrame(rows, columns=columns, dtype="object")
+            setattr(self, table, frame.astype({name: _DTYPES.get(name, "object") for name in columns}))
         self.iterations = pd.DataFrame({"iteration": range(self.iteration + 1), "seconds": 0.5})
         self._terrains = {e.niche_id: e.terrain for e in events if isinstance(e, NicheAdmitted)}
         self._versions = [e for e in events if isinstance(e, AgentVersion)]
 
     def terrain(self, niche_id: int) -> Terrain:
+        """The niche's own instance."""
         return self._terrains[niche_id]
 
-    def agent(self, niche_id: int, iteration: int) -> StoredAgent:
-        """The niche's last version by then; its theta is made of its id."""
-        version = [v for v in self._versions if v.niche_id == niche_id and v.iteration <= iteration][-1]
+    def agent(self, id: int, iteration: int | None = None) -> StoredAgent:
+        """The niche's last version by then; its theta is made of the version's id."""
+        last = self.iteration if iteration is None else iteration
+        version = [v for v in self._versions if v.niche_id == id and v.iteration <= last][-1]
         stream = Stream(version.id, "theta")
         theta = np.array([stream.uniform(-0.3, 0.3) for _ in range(MLPPolicy().num_parameters)], np.float32)
         return StoredAgent(version, theta)
+
+    @property
+    def tables(self) -> RunTables:
+        """What the analysis reads of it."""
+        return read_tables(cast("Run", self))
 
 
 def admitted(niche_id: int, iteration: int, parent_id: int | None, score: float, **genes: Any) -> NicheAdmitted:
@@ -126,7 +148,15 @@ class _Simulation:
         self.stream = Stream(seed, "simulation")
         self.num_niches = self.num_versions = self.num_candidates = self.num_transfers = 0
 
-    def admit(self, iteration: int, parent: _SimulatedNiche | None, genotype: ObstacleGenotype, skill: float, origin: Origin, source: _SimulatedNiche | None) -> None:
+    def admit(
+        self,
+        iteration: int,
+        parent: _SimulatedNiche | None,
+        genotype: ObstacleGenotype,
+        skill: float,
+        origin: Origin,
+        source: _SimulatedNiche | None,
+    ) -> None:
         niche = _SimulatedNiche(self.num_niches, genotype, _difficulty(genotype), skill)
         self.num_niches += 1
         self.active.append(niche)
@@ -144,7 +174,15 @@ class _Simulation:
         noise = self.stream.uniform(-8.0, 8.0)
         niche.score = _score(niche.skill, niche.difficulty) + noise
         self.events.append(
-            version(self.num_versions, niche.id, iteration, niche.score, origin, None if source is None else source.id, niche.version_id)
+            version(
+                self.num_versions,
+                niche.id,
+                iteration,
+                niche.score,
+                origin,
+                None if source is None else source.id,
+                niche.version_id,
+            )
         )
         niche.version_id = self.num_versions
         self.num_versions += 1
@@ -176,7 +214,6 @@ class _Simulation:
                 source = max(self.active, key=lambda n: n.skill) if self.stream.uniform() < 0.4 else parent
                 self.admit(iteration, parent, child, source.skill, Origin.ADMISSION_DIRECT, source)
             self.num_candidates += 1
-            self.events.append(Cost(iteration, parent.id, Purpose.CANDIDATE_CRITERION, 900, 1)) if False else None
         while len(self.active) > self.config.poet.max_active:
             gone = self.active.pop(0)
             self.events.append(NicheRetired(gone.id, iteration, gone.version_id, gone.score))
@@ -206,18 +243,27 @@ class _Simulation:
             ]
             self.num_transfers += 1
             self.events.append(Cost(iteration, target.id, Purpose.TRANSFER_DIRECT, 700 * len(sources), len(sources)))
-            self.events.append(Cost(iteration, target.id, Purpose.TRANSFER_PROPOSAL, 9000 * len(sources), 13 * len(sources)))
+            self.events.append(
+                Cost(iteration, target.id, Purpose.TRANSFER_PROPOSAL, 9000 * len(sources), 13 * len(sources))
+            )
 
     def optimise(self, iteration: int) -> None:
         for niche in self.active:
-            niche.skill += self.stream.uniform(0.0, 0.012) * (1.6 - min(1.5, max(0.0, niche.skill - niche.difficulty)))
+            niche.skill += self.stream.uniform(-0.002, 0.016) * (
+                1.0 - min(1.0, max(0.0, niche.skill - niche.difficulty) / 0.6)
+            )
             self.move(iteration, niche, Origin.ES, None)
             self.events.append(Cost(iteration, niche.id, Purpose.ES, 20_000 + 200 * niche.id, 32))
             self.events.append(Cost(iteration, niche.id, Purpose.SELF_EVAL, 700, 1))
 
 
 def simulated_run(
-    seed: int = 0, iterations: int = 400, reproduction_interval: int = 25, transfer_interval: int = 10, max_active: int = 8, **sections: dict[str, Any]
+    seed: int = 0,
+    iterations: int = 400,
+    reproduction_interval: int = 25,
+    transfer_interval: int = 10,
+    max_active: int = 8,
+    **sections: dict[str, Any],
 ) -> HandmadeRun:
     """A run of any size that looks like one of POET; the same for the same arguments."""
     config = Config.model_validate(
@@ -243,7 +289,7 @@ def simulated_run(
 def _difficulty(genotype: ObstacleGenotype) -> float:
     pit = (genotype.pit_gap or (0.0, 0.0))[1]
     stump = (genotype.stump_height or (0.0, 0.0))[1]
-    return genotype.roughness / 4.5 + pit / 6.0 + stump / 2.4
+    return 1.6 * genotype.roughness / 4.5 + 2.0 * pit / 6.0 + 1.4 * stump / 2.4
 
 
 def _score(skill: float, difficulty: float) -> float:

@@ -1,0 +1,150 @@
+"""Episodes on Ray: a cluster that is joined, or a small Ray that this process starts and ends."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from agents.evaluation.executor import AbstractExecutor, run_chunk
+from agents.evaluation.local import available_cores
+from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.result import RolloutResult
+from environments.errors import InputError
+
+_ROOT = Path(__file__).parents[2]
+_OBJECT_STORE_BYTES = 80 * 2**20  # Ray's least is 75 MB; chunks and results travel beside the store
+_RETRIES = 3
+_CONNECT_SECONDS = 5.0
+_JOIN_SECONDS = 30.0
+_QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+_JOIN = "import logging, ray, sys; ray.init(sys.argv[1], logging_level=logging.ERROR, log_to_driver=False)"
+
+
+class RayExecutor(AbstractExecutor):
+    """Chunks as Ray tasks of one CPU each. A Ray that this process has joined already is used and left running.
+
+    Args:
+        workers: tasks at the same time; None for all CPUs that there are.
+        address: ``"host:port"``, ``"ray://host:port"`` or ``"auto"`` of a running cluster; None to start a Ray here.
+
+    Raises:
+        InputError: Ray is not installed, or no cluster answers at the address.
+    """
+
+    def __init__(self, workers: int | None = None, address: str | None = None) -> None:
+        self._ray = _import_ray()
+        self._is_ours = not self._ray.is_initialized()
+        if self._is_ours and address is None:
+            workers = workers or available_cores()
+            _start(self._ray, workers)
+        elif self._is_ours:
+            _join(self._ray, str(address))
+        self._workers = workers or int(self._ray.cluster_resources().get("CPU", 1))
+        self._task = self._ray.remote(num_cpus=1, max_retries=_RETRIES)(run_chunk)
+
+    @property
+    def num_workers(self) -> int:
+        """See ``AbstractExecutor``."""
+        return self._workers
+
+    def _run(self, chunks: list[EvaluationRequest]) -> Iterator[RolloutResult]:
+        num_started = 0
+        running: dict[Any, int] = {}
+        finished: dict[int, RolloutResult] = {}
+        try:
+            for index in range(len(chunks)):
+                while index not in finished:
+                    while num_started < len(chunks) and len(running) < self._workers:
+                        running[self._task.remote(chunks[num_started])] = num_started
+                        num_started += 1
+                    (done, *_), _ = self._ray.wait(list(running))
+                    finished[running.pop(done)] = self._result(done)
+                yield finished.pop(index)
+        finally:
+            for task in running:  # Ctrl-C, or a caller that wants no more
+                self._ray.cancel(task, force=True)
+
+    def _result(self, done: Any) -> RolloutResult:
+        try:
+            result: RolloutResult = self._ray.get(done)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause from None  # what a worker raised, without Ray's pages around it
+        except self._ray.exceptions.RayError as error:
+            reason = type(error).__name__
+            message = f"Ray gave up on a chunk after {_RETRIES} retries ({reason}); is there enough memory?"
+            raise RuntimeError(message) from error
+        return result
+
+    def close(self) -> None:
+        """See ``AbstractExecutor``; a joined cluster goes on without us."""
+        if self._is_ours:
+            self._ray.shutdown()
+
+
+def _import_ray() -> ModuleType:
+    try:
+        import ray
+    except ImportError as error:
+        message = f"executor 'ray' needs Ray, which is not installed here ({error}); pip install ray, or use 'local'"
+        raise InputError(message) from error
+    return ray
+
+
+def _start(ray: ModuleType, workers: int) -> None:
+    """A Ray of this process alone, which ends with it; workers import from where this process does."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    path = os.pathsep.join([str(_ROOT), *filter(None, sys.path)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of changes to come in how Ray hides GPUs; we use none
+        ray.init(
+            address="local",
+            num_cpus=workers,
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            runtime_env={"env_vars": {"PYTHONPATH": path}},
+            **_QUIET,
+        )
+
+
+def _join(ray: ModuleType, address: str) -> None:
+    """Join the cluster at ``address``. Its machines run our code as it is here, whatever they have installed.
+
+    Ray itself waits minutes for an address where nobody listens, out of reach of Ctrl-C. So it is first tried from a
+    process that can be ended.
+    """
+    problem = _unreachable(address)
+    if problem is None:
+        try:
+            command = [sys.executable, "-c", _JOIN, address]
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=_JOIN_SECONDS)
+        except subprocess.TimeoutExpired:
+            problem = f"it did not answer as Ray within {_JOIN_SECONDS:.0f} s"
+        except subprocess.CalledProcessError as error:
+            problem = (error.stderr.strip().splitlines() or ["Ray gave no reason"])[-1]
+    if problem is not None:
+        raise InputError(
+            f"no Ray cluster could be joined at {address!r}: {problem}; give host:port, ray://host:port or 'auto' of a "
+            "cluster that runs, or no address to start one here"
+        )
+    packages = [str(_ROOT / package) for package in ("environments", "agents")]
+    ray.init(address, runtime_env={"py_modules": packages}, **_QUIET)
+
+
+def _unreachable(address: str) -> str | None:
+    """Why no connection to ``address`` can be made; None if one can, or if only Ray knows how."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not (colon and port.isdecimal()):
+        return None
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        return str(error)
+    return None

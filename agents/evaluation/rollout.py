@@ -1,0 +1,88 @@
+"""Episodes in one call, for people's own code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from agents.evaluation.local import LocalExecutor, available_cores
+from agents.evaluation.request import Block, EvaluationRequest, Thetas
+from agents.policy import MLPPolicy
+from agents.rollouts import check_engine
+from agents.rollouts.result import RolloutResult
+from environments.errors import InputError
+from environments.terrain.terrain import Terrain
+from environments.walker.spec import MAX_STEPS
+
+#: Worker processes kept for the next call, by their number; they end with this process.
+_executors: dict[int, LocalExecutor] = {}
+
+
+def rollout(
+    policy: MLPPolicy,
+    theta: NDArray[np.float32],
+    terrains: Terrain | Sequence[Terrain],
+    terrain_index: ArrayLike | None = None,
+    engine: str = "box2d",
+    max_steps: int = MAX_STEPS,
+    threads: int | None = None,
+) -> RolloutResult:
+    """Run one episode for each theta.
+
+    Args:
+        policy: the network.
+        theta: (B, P) or (P,) float32, finite.
+        terrains: one or several grounds.
+        terrain_index: (B,) which of them each row walks on; None if there is one for all, or one for each row.
+        engine: who integrates, a key of ``agents.rollouts.ENGINES``; changes no result.
+        max_steps: control steps after which an episode is TIMEOUT.
+        threads: worker processes; 1 for this process itself, None for one a core. Changes no result.
+
+    Returns:
+        B rows in the order of ``theta``; one row for (P,).
+
+    Raises:
+        InputError: an argument has another shape, type or range.
+    """
+    theta = np.asarray(theta)
+    policy.check_theta(theta)
+    grounds = (terrains,) if isinstance(terrains, Terrain) else tuple(terrains)
+    check_engine(engine)
+    for name, value in (("max_steps", max_steps), ("threads", threads)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
+    rows = np.atleast_2d(theta)
+    index = _terrain_index(terrain_index, rows.shape[0], grounds)
+    block = Block(Thetas(rows), np.arange(rows.shape[0]), grounds, index)
+    workers = 1 if rows.shape[0] == 1 else threads or available_cores()
+    executor = _executors.setdefault(workers, LocalExecutor(workers))
+    (result,) = executor.evaluate(EvaluationRequest((block,), policy, max_steps, engine))
+    return result
+
+
+def _terrain_index(given: ArrayLike | None, num_rows: int, terrains: tuple[Terrain, ...]) -> NDArray[np.int64]:
+    """(B,) the terrain of each row."""
+    for terrain in terrains:
+        if not isinstance(terrain, Terrain):
+            raise InputError(f"terrains must be a Terrain or a list of them, but one is a {type(terrain).__name__}")
+    if given is None:
+        if len(terrains) not in (1, num_rows):
+            raise InputError(
+                f"terrains must be one for all or one for each of {num_rows} thetas, but there are {len(terrains)}; "
+                "give terrain_index to say which theta walks where"
+            )
+        return np.zeros(num_rows, np.int64) if len(terrains) == 1 else np.arange(num_rows)
+    index = np.asarray(given)
+    if index.shape != (num_rows,) or index.dtype.kind not in "iu":
+        raise InputError(
+            f"terrain_index must hold {num_rows} whole numbers, one for each theta, but is {index.dtype} of shape "
+            f"{index.shape}"
+        )
+    if index.size and (index.min() < 0 or index.max() >= len(terrains)):
+        raise InputError(
+            f"terrain_index must be in 0..{len(terrains) - 1} for {len(terrains)} terrains, but holds "
+            f"{index.min()}..{index.max()}"
+        )
+    return index.astype(np.int64)

@@ -1,0 +1,128 @@
+"""Tables for people: the same numbers in fewer digits, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from environments.errors import InputError
+from experiments.analysis.aggregate import RunGroup, aggregate_table, group_runs, last_shared_step, runs_table
+from experiments.analysis.frames import ledger_table, niches_table
+from experiments.analysis.genes import gene_text
+from experiments.analysis.measures import candidates_table, config_differences, run_card
+from experiments.analysis.run_tables import RunTables
+from experiments.analysis.transfers import transfers_by_kind
+
+
+def render_tables(runs: Mapping[str, RunTables]) -> list[tuple[str, pd.DataFrame]]:
+    """The tables that sum up a run, or several.
+
+    Args:
+        runs: by name, see ``run_names``.
+
+    Returns:
+        Titles with tables of texts; numbers are rounded, missing values are empty.
+
+    Raises:
+        InputError: no run, or two that would count twice; see ``group_runs``.
+    """
+    if not runs:
+        raise InputError("there is nothing to analyse: name at least one run")
+    if len(runs) == 1:
+        (run,) = runs.values()
+        return run_summary(run)
+    groups = group_runs(runs)
+    steps = f"{last_shared_step(groups):,}"
+    return [
+        ("Runs", readable(transposed(runs_table(runs)))),
+        (f"After {steps} env-steps: median (first to third quartile)", comparison_table(groups)),
+    ]
+
+
+def run_summary(run: RunTables) -> list[tuple[str, pd.DataFrame]]:
+    """One run's tables, see ``render_tables``."""
+    tables = [
+        ("Run", card_table(run)),
+        ("Settings that differ from the defaults", settings_table(run)),
+        ("Niches", short_niches_table(run)),
+        ("Candidates", readable(candidates_table(run))),
+        ("Transfers", readable(transfers_by_kind(run))),
+        ("Cost", readable(ledger_table(run))),
+    ]
+    return [(title, table) for title, table in tables if len(table)]
+
+
+def card_table(run: RunTables) -> pd.DataFrame:
+    """The run card as rows of name and value."""
+    card = run_card(run)
+    return pd.DataFrame({"": list(card), "value": [_text(name, value) for name, value in card.items()]})
+
+
+def settings_table(run: RunTables) -> pd.DataFrame:
+    """The config's differences from the defaults, as rows of key and value."""
+    changed = config_differences(run.config)
+    return pd.DataFrame({"key": list(changed), "value": [str(value) for value in changed.values()]})
+
+
+def short_niches_table(run: RunTables) -> pd.DataFrame:
+    """``niches_table`` in the columns that fit a terminal; iterations, not env-steps."""
+    niches = niches_table(run)
+    genotypes = run.niches.set_index("niche_id")["genotype"]
+    shown = pd.DataFrame(
+        {
+            "niche": niches["niche_id"],
+            "parent": niches["parent_id"],
+            "genes": niches["niche_id"].map(genotypes).map(gene_text),
+            "admitted": niches["created"],
+            "solved": niches["solved"],
+            "retired": niches["retired"],
+            "first score": niches["admission_score"],
+            "best": niches["best_score"],
+            "last": niches["last_score"],
+            "children": niches["children"],
+            "agents in": niches["transfers_in"],
+            "agents out": niches["transfers_out"],
+        }
+    )
+    return readable(shown)
+
+
+def comparison_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
+    """``aggregate_table`` with a row for each measure and a column for each group: ``median (first to third quartile)``."""
+    values: dict[str, dict[str, str]] = {}
+    for row in aggregate_table(groups).to_dict("records"):
+        lower, median, upper = (_text("", row[name]) for name in ("lower", "median", "upper"))
+        measure = str(row["measure"]).replace("_", " ").replace("num ", "niches ")
+        cell = f"{median} ({lower} to {upper})" if row["num_runs"] > 1 else median
+        values.setdefault(measure, {})[f"{row['group']} ({row['num_runs']})"] = cell
+    table = pd.DataFrame.from_dict(values, orient="index").fillna("")
+    return table.rename_axis("measure").reset_index()
+
+
+def transposed(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows as columns; the first column gives their names."""
+    by_name = table.set_index(table.columns[0]).T
+    return by_name.rename_axis(index="", columns=None).reset_index()
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Every value as text. A share is written as a percentage, whether its column or its row's first cell says so."""
+    rows = []
+    for row in table.itertuples(index=False, name=None):
+        label = row[0] if isinstance(row[0], str) else ""
+        rows.append([_text(f"{label} {column}", value) for column, value in zip(table.columns, row, strict=True)])
+    return pd.DataFrame(rows, columns=[str(column).replace("_", " ") for column in table.columns])
+
+
+def _text(name: str, value: object) -> str:
+    """A value for reading; ``name`` says what it is."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and "share" in name:
+        return f"{100 * value:.1f} %"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 10_000 or value.is_integer() else f"{value:,.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,150 @@
+"""The report of one run or several: tables, plots and a page that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from agents.evaluation.executor import AbstractExecutor, Progress
+from environments.errors import InputError
+from experiments.analysis import page, theme
+from experiments.analysis.aggregate import RunGroup, aggregate_table, group_runs, last_shared_step, runs_table
+from experiments.analysis.aggregate_plot import plot_aggregate
+from experiments.analysis.matrix import matrix_niches, score_matrix
+from experiments.analysis.readable import comparison_table, readable, transposed
+from experiments.analysis.run_report import write_run_report, write_tables
+from experiments.analysis.run_tables import RunTables, read_tables
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixOptions:
+    """How the matrix of agents and terrains is computed.
+
+    Attributes:
+        executor: what runs the episodes.
+        limit: niches at most; N niches cost N * N episodes.
+        engine: who integrates; None for the run's.
+        progress: told after each chunk of episodes; None to be told nothing.
+    """
+
+    executor: AbstractExecutor
+    limit: int = 20
+    engine: str | None = None
+    progress: Progress | None = None
+
+
+def write_report(runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | None = None) -> Path:
+    """Write a folder with ``index.html``, ``plots/*.png`` and ``tables/*.csv``; for several runs, a folder for each below.
+
+    The folder is made if need be. One that holds an earlier report is written over, file by file; nothing is deleted.
+
+    Args:
+        runs: by name, see ``experiments.analysis.aggregate.run_names``.
+        output: the folder.
+        matrix: how to compute the matrix of agents and terrains; None to leave it out.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: no run, one in which nothing is recorded, two that would count twice, or ``output`` is not empty and
+            no report.
+    """
+    if not runs:
+        raise InputError("there is nothing to analyse: name at least one run")
+    tables = {name: read_tables(run) for name, run in runs.items()}
+    groups = group_runs(tables)
+    _claim(output)
+    if len(runs) == 1:
+        ((name, run),) = runs.items()
+        return write_run_report(name, tables[name], output, _matrix(run, tables[name], matrix))
+    folders = {}
+    for i, (name, run) in enumerate(runs.items(), start=1):
+        folders[name] = f"run{i:02d}"
+        (output / folders[name]).mkdir(exist_ok=True)
+        write_run_report(name, tables[name], output / folders[name], _matrix(run, tables[name], matrix))
+    return _write_overview(tables, groups, folders, output)
+
+
+def _matrix(run: Run, tables: RunTables, options: MatrixOptions | None) -> pd.DataFrame | None:
+    if options is None:
+        return None
+    niche_ids = matrix_niches(tables, options.limit)
+    return score_matrix(run, tables, niche_ids, options.executor, options.engine, options.progress)
+
+
+def _claim(output: Path) -> None:
+    """Make the folder, or see that it is empty or a report; leave a page that says that the report is being written."""
+    index = output / "index.html"
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output {output} is a file, but a report is a folder: name a new folder")
+    is_ours = index.is_file() and page.GENERATOR in index.read_text(encoding="utf-8", errors="replace")[:500]
+    if output.exists() and any(output.iterdir()) and not is_ours:
+        raise InputError(
+            f"--output {output} holds other files, but a report needs a folder of its own: name a new or an empty one"
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    index.write_text(
+        page.make_page("Report", "This report is being written, or was interrupted.", []), encoding="utf-8"
+    )
+
+
+def _write_overview(
+    tables: Mapping[str, RunTables], groups: Sequence[RunGroup], folders: Mapping[str, str], output: Path
+) -> Path:
+    """The page of several runs, with their curves and links to the report of each."""
+    aggregate, summary = aggregate_table(groups), runs_table(tables)
+    write_tables({"aggregate": aggregate, "runs": summary}, output)
+    (output / "plots").mkdir(exist_ok=True)
+    theme.save_figure(plot_aggregate(groups), output / "plots" / "aggregate.png")
+    how = (
+        "Each thin line is a run; the thick line is the median of the runs with the same settings, the band goes from the "
+        "first to the third quartile. Both end where the shortest of these runs does. Left admitted, right solved."
+    )
+    end = f"{last_shared_step(groups):,}"
+    parts = [
+        *_remarks(groups),
+        page.section("Growth of complexity", how, page.image("plots/aggregate.png", f"Growth of complexity. {how}")),
+        page.section(
+            "At the same cost", f"After {end} env-steps, where the shortest of all runs ends: median (first to third "
+            "quartile). In brackets above: runs.",
+            page.table(comparison_table(groups)),
+        ),
+        page.section("Runs", "Each run at its own end.", _links(folders) + page.table(readable(transposed(summary)))),
+        page.section(
+            "Tables", "The numbers behind this page, as CSV.",
+            '<ul><li><a href="tables/aggregate.csv">aggregate.csv</a>: medians and quartiles</li>'
+            '<li><a href="tables/runs.csv">runs.csv</a>: the run card of each run</li></ul>',
+        ),
+    ]  # fmt: skip
+    lead = f"{len(tables)} runs in {len(groups)} group" + ("s" if len(groups) > 1 else "") + " of equal settings."
+    path = output / "index.html"
+    path.write_text(page.make_page("Several runs", lead, parts), encoding="utf-8")
+    return path
+
+
+def _remarks(groups: Sequence[RunGroup]) -> list[str]:
+    """What a reader of medians must know."""
+    remarks = []
+    if len(groups) > 1:
+        remarks.append(
+            "The runs differ in more than their seed, so they are not one sample: each group stands for itself."
+        )
+    small = [group.name for group in groups if len(group.curves) < 3]
+    if small:
+        remarks.append(f"Fewer than three runs, so quartiles say little: {'; '.join(small)}.")
+    return [page.note(remark) for remark in remarks]
+
+
+def _links(folders: Mapping[str, str]) -> str:
+    """The way to the report of each run."""
+    links = [f'<a href="{folder}/index.html">{escape(name)}</a>' for name, folder in folders.items()]
+    return f"<p>Reports: {', '.join(links)}</p>"

@@ -1,0 +1,210 @@
+"""The report of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from experiments.analysis import page, theme
+from experiments.analysis.frames import (
+    agent_genealogy,
+    ledger_table,
+    niche_ledger_table,
+    niches_table,
+    score_history,
+    terrain_genealogy,
+)
+from experiments.analysis.gene_plot import plot_genes
+from experiments.analysis.matrix import solves_table
+from experiments.analysis.matrix_plot import plot_matrix
+from experiments.analysis.measures import candidates_table, progress_curves, run_card
+from experiments.analysis.phylogeny import MAX_THUMBNAILS, plot_phylogeny
+from experiments.analysis.readable import readable, settings_table, short_niches_table
+from experiments.analysis.run_tables import RunTables
+from experiments.analysis.score_plot import plot_scores
+from experiments.analysis.thumbnail import thumbnail_svg
+from experiments.analysis.transfers import transfers_by_kind, transfers_by_pair
+
+#: File in ``tables/`` to what makes it and what it holds.
+TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
+    "niches": (niches_table, "every niche: times, genes, scores, transfers, cost"),
+    "progress": (lambda run: progress_curves(run).reset_index(), "what was reached by the end of each iteration"),
+    "scores": (score_history, "score of every niche's agent after each iteration"),
+    "terrain_genealogy": (terrain_genealogy, "which terrain was mutated from which, with the genes of both"),
+    "agent_genealogy": (agent_genealogy, "every agent that came from another niche: source, target, kind"),
+    "transfers_by_kind": (transfers_by_kind, "attempts and accepted ones, periodic and at admission"),
+    "transfers_by_pair": (transfers_by_pair, "the same from each source niche to each target niche"),
+    "candidates": (candidates_table, "what became of candidates"),
+    "ledger": (ledger_table, "env-steps and episodes by purpose"),
+    "ledger_by_niche": (niche_ledger_table, "env-steps by niche and purpose"),
+}
+
+
+def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFrame | None) -> Path:
+    """Write plots, tables and the page of a run into an existing folder.
+
+    Args:
+        name: of the run.
+        run: its tables.
+        folder: where to.
+        matrix: ``score_matrix`` of some niches; None to leave it out.
+
+    Returns:
+        The path of the page.
+    """
+    tables = {file: make(run) for file, (make, _) in TABLES.items()}
+    described = {file: what for file, (_, what) in TABLES.items()}
+    if matrix is not None:
+        tables["score_matrix"], described["score_matrix"] = matrix, "last agents on terrains, one episode each"
+    write_tables(tables, folder)
+    parts = [
+        _card_section(run),
+        _plot_section(
+            folder, "phylogeny", plot_phylogeny(run), "Phylogeny",
+            "Time runs right, in env-steps. Each line is a niche from its admission to its retirement or the end, and "
+            "begins on its parent's line; it turns green when any agent first solves it. An orange arc is an agent that "
+            "moved to the niche with the dot."
+            + _thumbnail_remark(run),
+        ),
+        _plot_section(
+            folder, "scores", plot_scores(run), "Scores",
+            "Above: each niche's score, with the scores that decide something as dashed lines. Below: one band a niche, "
+            "the darker the better; a band begins at admission and ends at retirement.",
+        ),
+        _plot_section(
+            folder, "genes", plot_genes(run), "Genes",
+            "Each bar is a niche where it was admitted, from the lower to the upper end of the gene. Complexity grows "
+            "where bars climb; the dashed line is the upper end from which the paper calls a terrain challenging.",
+        ),
+        "" if matrix is None else _matrix_section(run, folder, matrix),
+        _transfer_section(run),
+        _cost_section(run),
+        _niche_section(run),
+        _file_section(described),
+    ]  # fmt: skip
+    path = folder / "index.html"
+    path.write_text(page.make_page(name, _lead(run), [part for part in parts if part]), encoding="utf-8")
+    return path
+
+
+def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
+    """Write each table as ``tables/NAME.csv``."""
+    (folder / "tables").mkdir(exist_ok=True)
+    for name, table in tables.items():
+        table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def format_seconds(seconds: float) -> str:
+    """A time span in its two largest units, such as ``3 h 05 min``."""
+    minutes, hours = int(seconds) // 60, int(seconds) // 3600
+    if seconds < 60.0:
+        return f"{seconds:.1f} s"
+    if hours < 1:
+        return f"{minutes} min {int(seconds) % 60:02d} s"
+    return f"{hours} h {minutes % 60:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24:02d} h"
+
+
+def _lead(run: RunTables) -> str:
+    card = run_card(run)
+    return (
+        f"{run.iteration:,} iterations and {theme.format_count(float(card['Env-steps']))} env-steps: "
+        f"{card['Niches admitted']} niches admitted, {card['Niches solved']} solved, {card['Niches active']} active at the "
+        "end."
+    )
+
+
+def _card_section(run: RunTables) -> str:
+    """The numbers that matter, and how the run was set up."""
+    card, candidates = run_card(run), candidates_table(run).set_index("outcome")
+    attempts = card["Periodic transfers tried"]
+    share = f"{100 * float(card['Periodic transfers accepted share']):.0f} %" if attempts else "none"
+    values = [
+        ("env-steps", theme.format_count(float(card["Env-steps"]))),
+        ("iterations", f"{run.iteration:,}"),
+        (
+            f"niches admitted: {card['Niches active']} active, {card['Niches retired']} retired",
+            f"{card['Niches admitted']:,}",
+        ),
+        ("niches solved by some agent", f"{card['Niches solved']:,}"),
+        ("best score of an agent in its niche", f"{card['Best score']:.0f}"),
+        (f"accepted of {attempts:,} periodic transfers" if attempts else "periodic transfers", share),
+        (f"admitted of {len(run.candidates):,} candidates", f"{candidates.loc['admitted', 'candidates']:,}"),
+        ("wall time", format_seconds(float(card["Wall time, s"]))),
+        ("env-steps a second, all included", theme.format_count(float(card["Env-steps per second"]))),
+    ]
+    if "Solved challenging" in card:
+        levels = [card[f"Solved {name}"] for name in ("challenging", "very challenging", "extremely challenging")]
+        values.insert(4, ("challenging, very, extremely challenging terrains solved", " / ".join(map(str, levels))))
+    settings = settings_table(run)
+    how = "A terrain is challenging by how many of the paper's conditions it meets: roughness from 4.5, gaps from 6, stumps from 2.4."
+    changed = "<h3>Settings that differ from the defaults</h3>" + page.table(settings) if len(settings) else ""
+    return page.section("Run card", how, page.tiles(values) + changed)
+
+
+def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, how: str) -> str:
+    """Save a plot and show it; nothing where there is none."""
+    if figure is None:
+        return ""
+    (folder / "plots").mkdir(exist_ok=True)
+    theme.save_figure(figure, folder / "plots" / f"{file}.png")
+    return page.section(title, how, page.image(f"plots/{file}.png", f"{title}. {how}"))
+
+
+def _thumbnail_remark(run: RunTables) -> str:
+    if len(run.niches) > MAX_THUMBNAILS:
+        return f" Terrains are drawn for up to {MAX_THUMBNAILS} niches; here they stand in the table of niches."
+    return " Beside each node stands its terrain, heights enlarged."
+
+
+def _matrix_section(run: RunTables, folder: Path, matrix: pd.DataFrame) -> str:
+    num_shown, num_niches = matrix["agent_id"].nunique(), len(run.niches)
+    chosen = "" if num_shown == num_niches else f" {num_shown} of {num_niches} niches, spread evenly over admissions."
+    how = (
+        "Rows are the last stored agents, columns the terrains, both in order of admission; one episode each. A dark row is "
+        "a generalist, a dark column an easy terrain, a dark diagonal specialists." + chosen
+    )
+    plot = _plot_section(folder, "matrix", plot_matrix(matrix), "Agents on terrains", how)
+    return plot.replace("</section>", page.table(readable(solves_table(matrix))) + "</section>")
+
+
+def _transfer_section(run: RunTables) -> str:
+    by_kind, by_pair = transfers_by_kind(run), transfers_by_pair(run)
+    if by_kind.empty:
+        return page.section("Transfers", "Agents that moved between niches.", page.note("No transfer was tried."))
+    content = page.table(readable(by_kind))
+    busiest = by_pair[by_pair["accepted"] > 0].head(15)
+    if len(busiest):
+        content += "<h3>Busiest routes of periodic transfers</h3>" + page.table(readable(busiest))
+    how = (
+        "An attempt is one round and one target; its origin is that of the best source tried. A route's share is of the "
+        "times that the source was tried there."
+    )
+    return page.section("Transfers", how, content)
+
+
+def _cost_section(run: RunTables) -> str:
+    costs, candidates = ledger_table(run), candidates_table(run)
+    named = {purpose.replace("_", " "): share for purpose, share in zip(costs["purpose"], costs["share"], strict=True)}
+    content = page.shares_bar(named) + page.table(readable(costs))
+    if len(run.candidates):
+        tried = candidates[candidates["candidates"] > 0]
+        outcomes = {o.replace("_", " "): s for o, s in zip(tried["outcome"], tried["share"], strict=True)}
+        content += f"<h3>What became of {len(run.candidates):,} candidates</h3>" + page.shares_bar(outcomes)
+    return page.section("Cost", "Where env-steps went; they add up to the cost of the run.", content)
+
+
+def _niche_section(run: RunTables) -> str:
+    """All niches with their terrains."""
+    niches = short_niches_table(run)
+    terrains = [thumbnail_svg(run.terrains[int(niche_id)]) for niche_id in niches["niche"]]
+    niches.insert(1, "terrain", terrains)
+    how = "Every niche ever admitted; times are iterations, heights are enlarged."
+    return page.section("Niches", how, page.table(niches, html_columns=["terrain"]))
+
+
+def _file_section(described: dict[str, str]) -> str:
+    rows = "".join(f'<li><a href="tables/{file}.csv">{file}.csv</a>: {what}</li>' for file, what in described.items())
+    return page.section("Tables", "The numbers behind all of this, as CSV.", f"<ul>{rows}</ul>")

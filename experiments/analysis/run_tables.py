@@ -1,0 +1,65 @@
+"""What the analysis reads of a run, read once: tables and terrains as they were after one iteration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from environments.errors import InputError
+from environments.terrain.terrain import Terrain
+from poet.config import Config
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+
+@dataclass(frozen=True, eq=False)
+class RunTables:
+    """A run up to the end of an iteration. Tables have the fields of the event records as columns (``poet.events``).
+
+    Attributes:
+        config: in force.
+        iteration: the last one done.
+        niches, candidates, solved, retirements, transfers, transfer_sources, versions, ledger: see ``poet.archive.reader.Run``.
+        iterations: the clock; the column ``seconds`` is used.
+        terrains: each niche's own instance, by niche id.
+    """
+
+    config: Config
+    iteration: int
+    niches: pd.DataFrame
+    candidates: pd.DataFrame
+    solved: pd.DataFrame
+    retirements: pd.DataFrame
+    transfers: pd.DataFrame
+    transfer_sources: pd.DataFrame
+    versions: pd.DataFrame
+    ledger: pd.DataFrame
+    iterations: pd.DataFrame
+    terrains: Mapping[int, Terrain]
+
+
+#: The attributes of ``RunTables`` that are frames.
+FRAMES = (
+    "niches", "candidates", "solved", "retirements", "transfers", "transfer_sources", "versions", "ledger", "iterations"
+)  # fmt: skip
+
+
+def read_tables(run: Run) -> RunTables:
+    """Everything up to the run's last iteration; what a run that goes on writes meanwhile is left out.
+
+    Raises:
+        InputError: nothing is recorded yet.
+    """
+    iteration = run.iteration
+    if iteration is None:
+        raise InputError(
+            f"the run {run.folder} has not begun: nothing is recorded yet; analyse it after its first iteration"
+        )
+    frames = {name: getattr(run, name) for name in FRAMES}
+    until = {name: frame[frame["iteration"] <= iteration].reset_index(drop=True) for name, frame in frames.items()}
+    terrains = {int(niche_id): run.terrain(int(niche_id)) for niche_id in until["niches"]["niche_id"]}
+    return RunTables(run.config, iteration, **until, terrains=terrains)

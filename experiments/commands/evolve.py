@@ -1,0 +1,152 @@
+"""``poet run``, ``poet resume`` and ``poet fork``: the commands that make a run go on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from environments.errors import InputError
+from experiments.commands.options import (
+    Assignments,
+    Engine,
+    EnvSteps,
+    ExecutorName,
+    ExistingRun,
+    Iterations,
+    RayAddress,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from poet.config import Config
+
+#: What a shell expects of a program that Ctrl-C stopped: 128 + SIGINT.
+INTERRUPTED = 130
+
+
+def run(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder to make; must not exist.", show_default=False)],
+    preset: Annotated[str | None, typer.Option("--preset", help="Named settings to start from.")] = None,
+    assignments: Assignments = None,
+    config: Annotated[Path | None, typer.Option("--config", help="TOML file laid over the preset.")] = None,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    iterations: Iterations = None,
+    env_steps: EnvSteps = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Every random draw is keyed by it.")] = None,
+) -> None:
+    """Start a run in the new folder RUN. Ctrl-C stops it cleanly."""
+    from experiments.presets import preset_names
+    from experiments.settings import resolve_config
+
+    _check_new(run)
+    if preset is None and config is None:
+        raise InputError(f"give --preset, one of {', '.join(preset_names())}, or --config FILE.toml; found neither")
+    flags = {"run.seed": seed, "run.iterations": iterations, "evaluation.engine": engine}
+    settings = resolve_config(preset, config, assignments or (), flags)
+    _go_on(run, settings, executor, workers, ray_address, env_steps)
+
+
+def resume(
+    run: ExistingRun,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    iterations: Iterations = None,
+    env_steps: EnvSteps = None,
+) -> None:
+    """Go on with RUN exactly where it stopped, or further with --iterations."""
+    from experiments.settings import resolve_config
+    from poet.archive.reader import open_run
+
+    with open_run(run) as stored:
+        done, base = stored.iteration, stored.config
+    settings = resolve_config(flags={"run.iterations": iterations, "evaluation.engine": engine}, base=base)
+    if done is not None and done >= settings.run.iterations:
+        print(f"{run} is finished: it has done {done} iterations; go further with: poet resume {run} --iterations N")
+        return
+    _go_on(run, settings, executor, workers, ray_address, env_steps)
+
+
+def fork(
+    run: ExistingRun,
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder to make; must not exist.", show_default=False)],
+    at: Annotated[int, typer.Option("--at", help="The last iteration that both share; its state must be kept.")],
+    assignments: Assignments = None,
+    reject: Annotated[
+        list[str] | None,
+        typer.Option("--reject", metavar="EVENT", help="transfer:ID or candidate:ID that must not be accepted."),
+    ] = None,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    iterations: Iterations = None,
+    env_steps: EnvSteps = None,
+) -> None:
+    """Go on from a stored state of RUN in the new folder NEW, with a change: an exact counterfactual."""
+    from experiments.rejection import check_rejection
+    from experiments.settings import describe, differences, resolve_config
+    from poet.archive.fork import fork_run
+    from poet.archive.reader import open_run
+
+    _check_new(new)
+    with open_run(run) as source:
+        base, last = source.config_at(at + 1), source.config
+        for event in reject or ():
+            check_rejection(source, event, at)
+    flags = {
+        "run.iterations": iterations or last.run.iterations,
+        "evaluation.engine": engine,
+        "run.reject": [*base.run.reject, *reject] if reject else None,
+    }
+    settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
+    fork_run(run, new, at, settings)
+    changed = describe(differences(settings, base)) or "nothing changed"
+    print(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
+    _go_on(new, settings, executor, workers, ray_address, env_steps)
+
+
+def _check_new(folder: Path) -> None:
+    """Before any work: the archive checks again when it makes the folder."""
+    if os.path.lexists(folder):
+        raise InputError(f"{folder} exists: name a new folder, or go on with the run in it by: poet resume {folder}")
+
+
+def _go_on(
+    folder: Path,
+    config: Config,
+    executor_name: str,
+    workers: int | None,
+    ray_address: str | None,
+    env_steps: int | None,
+) -> None:
+    """Run until the end and say where it is."""
+    from agents.evaluation import make_executor
+    from experiments.commands.display import make_display
+    from experiments.runner import run_experiment
+    from experiments.settings import describe, differences
+
+    if env_steps is not None and env_steps < 1:
+        raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
+    with make_executor(executor_name, workers, ray_address) as executor:
+        what = describe(differences(config)) or "nothing but defaults"
+        print(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})", flush=True)
+        stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps)
+    total = config.run.iterations
+    if stopped.iteration is None:
+        print("stopped before the start was on disk: nothing was written", file=sys.stderr)
+    elif stopped.iteration < total:
+        line = f"stopped after iteration {stopped.iteration} of {total}; go on with: poet resume {folder}"
+        print(line, file=sys.stderr if stopped.is_interrupted else sys.stdout)
+    else:
+        print(f"done: {total} iterations; look at them with: poet status {folder}, or poet analyse {folder}")
+    if stopped.is_interrupted:
+        raise typer.Exit(INTERRUPTED)

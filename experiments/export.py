@@ -1,0 +1,99 @@
+"""A run in files that other programs read: Parquet tables, JSON terrains and genotypes, npz agents."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from environments.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from poet.archive.reader import Run
+
+#: The frames of a ``Run`` (``poet.archive.reader``); each becomes ``NAME.parquet``.
+TABLES = (
+    "niches", "candidates", "solved", "retirements", "transfers", "transfer_sources", "generations", "versions",
+    "ledger", "iterations", "sessions",
+)  # fmt: skip
+
+
+def export_run(run: Run, output: Path) -> list[str]:
+    """Write a run's record to a new folder, all of it or nothing.
+
+    Args:
+        run: what is exported. While it goes on, later tables may be an iteration ahead of earlier ones.
+        output: the folder; gets ``config.json``, a Parquet file for each table (JSON columns as text), and for each
+            niche ``terrains/ID.json``, ``genotypes/ID.json`` and ``agents/ID.npz``, which ``run.start`` takes: ``theta``
+            (P,) float32 of the latest version kept, ``version_id``, ``iteration``.
+
+    Returns:
+        What was written, in lines for people.
+
+    Raises:
+        InputError: the folder exists or cannot be made.
+    """
+    with new_folder(output) as draft:
+        _write_json(draft / "config.json", run.config.to_json())
+        for name in TABLES:
+            _parquet_ready(getattr(run, name)).to_parquet(draft / f"{name}.parquet", index=False)
+        niche_ids = _export_niches(run, draft)
+    return [f"{output}: {len(TABLES)} tables, and terrain, genotype and agent of {len(niche_ids)} niches"]
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A draft folder beside ``folder`` that takes its name when the block ends well, and vanishes when it does not.
+
+    Raises:
+        InputError: ``folder`` exists or cannot be made.
+    """
+    if os.path.lexists(folder):
+        raise InputError(f"{folder} exists: name a new folder for --output")
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        draft.mkdir(parents=True)
+    except OSError as error:
+        message = f"the folder {folder} cannot be made ({error.strerror})"
+        raise InputError(f"{message}: name a place that you may write to") from error
+    try:
+        yield draft
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _export_niches(run: Run, draft: Path) -> list[int]:
+    for name in ("terrains", "genotypes", "agents"):
+        (draft / name).mkdir()
+    niches = run.niches
+    for niche_id, genotype in zip(niches["niche_id"], niches["genotype"], strict=True):
+        agent = run.agent(int(niche_id))
+        _write_json(draft / "terrains" / f"{niche_id}.json", run.terrain(int(niche_id)).to_json())
+        _write_json(draft / "genotypes" / f"{niche_id}.json", genotype)
+        np.savez(
+            draft / "agents" / f"{niche_id}.npz",
+            theta=agent.theta,
+            version_id=agent.version.id,
+            iteration=agent.version.iteration,
+        )
+    return [int(niche_id) for niche_id in niches["niche_id"]]
+
+
+def _parquet_ready(frame: pd.DataFrame) -> pd.DataFrame:
+    """JSON values as text: a Parquet struct would need one shape for all rows."""
+    is_json = {name: frame[name].map(lambda value: isinstance(value, dict | list)).any() for name in frame.columns}
+    return frame.assign(**{name: frame[name].map(json.dumps) for name, found in is_json.items() if found})
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,89 @@
+"""Words on pictures: the band above a film's picture and the labels of a strip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from environments.walker.ending import Outcome
+from experiments.replay.pairs import Pair
+from experiments.replay.walk import Walk, seconds
+
+Color = tuple[int, int, int]
+
+PAPER: Color = (250, 250, 247)
+INK: Color = (44, 46, 51)
+FAINT: Color = (112, 116, 122)
+OUTCOME_COLORS: dict[Outcome, Color] = {
+    Outcome.FINISHED: (38, 122, 76),
+    Outcome.FELL: (190, 54, 44),
+    Outcome.TIMEOUT: (150, 104, 24),
+    Outcome.DIVERGED: (132, 60, 140),
+}
+_SUPERSAMPLING = 4
+
+
+@dataclass(frozen=True)
+class Caption:
+    """Four short texts, two on each side, and how the episode ended.
+
+    Attributes:
+        pair: who walks where.
+        version: which version that is.
+        progress: the return so far.
+        time: time and step.
+        outcome: None while the episode goes on.
+    """
+
+    pair: str
+    version: str
+    progress: str
+    time: str
+    outcome: Outcome | None = None
+
+
+def caption_of(pair: Pair, walk: Walk, step: int) -> Caption:
+    """What is said of a moment."""
+    version = pair.agent.version
+    who = f"agent {version.niche_id}" if pair.archived else f"agent of niche {version.niche_id}"
+    return Caption(
+        pair=f"niche {pair.niche_id} · {who}",
+        version=f"version {version.id} · iteration {version.iteration}",
+        progress=f"return {walk.returns[step]:.1f}",
+        time=f"step {step} · {seconds(step):.2f} s",
+        outcome=walk.outcome if step == walk.length else None,
+    )
+
+
+def draw_band(caption: Caption, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A caption on a band of its own, so that it never covers the walker.
+
+    Args:
+        caption: what it says.
+        size: width W and height H, pixels; the letters follow from H.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+    """
+    # Large letters made small are evenly spaced, which small letters are not.
+    width, height = (_SUPERSAMPLING * length for length in size)
+    image = Image.new("RGB", (width, height), PAPER)
+    pen = ImageDraw.Draw(image)
+    letters = font(0.36 * height)
+    margin, lines = 0.25 * height, (0.29 * height, 0.71 * height)
+    pen.text((margin, lines[0]), caption.pair, INK, letters, anchor="lm")
+    pen.text((margin, lines[1]), caption.version, FAINT, letters, anchor="lm")
+    pen.text((width - margin, lines[0]), caption.progress, INK, letters, anchor="rm")
+    pen.text((width - margin, lines[1]), caption.time, FAINT, letters, anchor="rm")
+    if caption.outcome is not None:
+        color = OUTCOME_COLORS[caption.outcome]
+        pen.text((0.56 * width, 0.5 * height), caption.outcome.name, color, font(0.5 * height), anchor="mm")
+    return np.asarray(image.reduce(_SUPERSAMPLING))
+
+
+def font(pixels: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Pillow's own letters; its digits have one width, so that running numbers stand still."""
+    return ImageFont.load_default(pixels)

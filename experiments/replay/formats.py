@@ -1,0 +1,110 @@
+"""The files that a replay can become, chosen by the name's ending."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from environments.errors import InputError
+from experiments.replay.film import FRAMES_PER_SECOND, LAST_SECONDS, Film
+from experiments.replay.pairs import Pair
+from experiments.replay.strip import draw_strip
+from experiments.replay.walk import Walk
+
+#: Told after each picture: how many are done, of how many.
+Progress = Callable[[int, int], None]
+
+GIF_SIZE = (400, 267)
+#: Even, as yuv420p wants it.
+MP4_SIZE = (720, 480)
+
+_NUM_COLORS = 255
+_NUM_SAMPLES = 16
+
+
+def check_format(path: Path) -> None:
+    """Raise ``InputError`` unless the name's ending is one of a format, and the folder is there."""
+    if path.suffix.lower() not in WRITERS:
+        raise InputError(
+            f"--output ends in {', '.join(WRITERS)} for an animation, a video or a still picture, found {str(path)!r}"
+        )
+    if not path.parent.is_dir():
+        raise InputError(f"--output {str(path)!r} needs the folder {str(path.parent)!r}, which does not exist: make it")
+
+
+def write_replay(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
+    """Draw a walk into a file, which appears when it is whole; one of that name is replaced.
+
+    Raises:
+        InputError: see ``check_format``.
+        OSError: the file cannot be written.
+    """
+    check_format(path)
+    draft = path.with_name(f".{path.stem}.part{path.suffix.lower()}")
+    try:
+        WRITERS[path.suffix.lower()](draft, pair, walk, progress)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _write_gif(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
+    """An animation that repeats for ever; all pictures share one palette, so what stands still costs nothing."""
+    film = Film(pair, walk, GIF_SIZE)
+    samples = sorted({film.steps[i * (len(film) - 1) // (_NUM_SAMPLES - 1)] for i in range(_NUM_SAMPLES)})
+    sheet = Image.fromarray(np.concatenate([film.picture(step) for step in samples]))
+    palette = sheet.quantize(_NUM_COLORS, Image.Quantize.MEDIANCUT)
+    pictures = (
+        Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE)
+        for picture in _counted(film, progress)
+    )
+    milliseconds = 1000 // FRAMES_PER_SECOND
+    durations = [milliseconds] * (len(film) - 1) + [round(1000 * LAST_SECONDS)]
+    next(pictures).save(path, save_all=True, append_images=pictures, duration=durations, loop=0, optimize=False)
+
+
+def _write_mp4(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
+    """H.264 that browsers play, encoded by the ffmpeg that comes with imageio-ffmpeg."""
+    film = Film(pair, walk, MP4_SIZE)
+    writer = imageio_ffmpeg.write_frames(
+        str(path),
+        MP4_SIZE,
+        fps=FRAMES_PER_SECOND,
+        codec="libx264",
+        pix_fmt_out="yuv420p",
+        quality=None,
+        macro_block_size=2,
+        output_params=["-crf", "20", "-movflags", "+faststart"],
+    )
+    writer.send(None)
+    try:
+        for picture in _counted(film, progress):
+            writer.send(picture)
+        for _ in range(round(LAST_SECONDS * FRAMES_PER_SECOND) - 1):
+            writer.send(picture)
+    finally:
+        writer.close()
+
+
+def _write_png(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
+    """One wide still picture of the whole course."""
+    Image.fromarray(draw_strip(pair, walk)).save(path, optimize=True)
+    progress(1, 1)
+
+
+def _counted(film: Film, progress: Progress) -> Iterator[NDArray[np.uint8]]:
+    for num_done, picture in enumerate(film, 1):
+        yield picture
+        progress(num_done, len(film))
+
+
+WRITERS: dict[str, Callable[[Path, Pair, Walk, Progress], None]] = {
+    ".gif": _write_gif,
+    ".mp4": _write_mp4,
+    ".png": _write_png,
+}

@@ -1,0 +1,74 @@
+"""Which agent is shown on which terrain, and what the archive says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from environments.terrain.terrain import Terrain
+from poet.archive.reader import Run
+from poet.archive.records import StoredAgent
+from poet.events import AgentVersion
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A niche's own instance and the agent that walks on it.
+
+    Attributes:
+        niche_id: whose terrain it is.
+        agent: the stored version that walks.
+        terrain: the niche's own instance.
+        max_steps: control steps after which the episode is TIMEOUT.
+        choice: why this niche; empty when the user named it.
+    """
+
+    niche_id: int
+    agent: StoredAgent
+    terrain: Terrain
+    max_steps: int
+    choice: str = ""
+
+    @property
+    def archived(self) -> AgentVersion | None:
+        """The record of this very episode; None for an agent on another's terrain, of which the archive has none."""
+        version = self.agent.version
+        return version if version.niche_id == self.niche_id else None
+
+
+def choose_pair(
+    run: Run, niche_id: int | None = None, agent_id: int | None = None, iteration: int | None = None
+) -> Pair:
+    """The pair that a user asks for.
+
+    Args:
+        run: the archive.
+        niche_id: whose terrain; None for the niche that was solved last or, where none is solved, the active niche
+            with the highest id.
+        agent_id: which agent; None for the niche's own.
+        iteration: its latest stored version at or before it; None for the latest of all.
+
+    Raises:
+        InputError: no such niche or agent, or none that old.
+    """
+    choice = ""
+    if niche_id is None:
+        niche_id, choice = _default_niche(run, iteration)
+    terrain = run.terrain(niche_id)
+    agent = run.agent(niche_id if agent_id is None else agent_id, iteration)
+    config = run.config_at(agent.version.iteration)
+    return Pair(niche_id, agent, terrain, config.evaluation.max_steps, choice)
+
+
+def _default_niche(run: Run, iteration: int | None) -> tuple[int, str]:
+    """The most interesting niche by then, and why it is."""
+    until = run.iteration if iteration is None else iteration
+    until = -1 if until is None else until
+    solved, retired = run.solved, run.retirements
+    solved = solved[solved["iteration"] <= until].sort_values(["iteration", "niche_id"])
+    if len(solved):
+        return int(solved["niche_id"].iloc[-1]), "the niche solved last"
+    niches = run.niches
+    niches = niches[niches["iteration"] <= until]
+    gone = retired.loc[retired["iteration"] <= until, "niche_id"]
+    active = niches.loc[~niches["niche_id"].isin(gone), "niche_id"]
+    return (int(active.max()) if len(active) else 0), "the newest active niche; none is solved"

@@ -1,0 +1,138 @@
+"""``poet replay``: an archived agent walks again, in a window or into a file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from agents.policy import MLPPolicy
+from environments.errors import InputError
+from environments.walker.ending import Outcome
+from environments.walker.window import Window
+from experiments.replay.film import FRAMES_PER_SECOND, LAST_SECONDS, Film
+from experiments.replay.formats import MP4_SIZE, Progress, check_format, write_replay
+from experiments.replay.pairs import Pair, choose_pair
+from experiments.replay.walk import Walk, record_walk, seconds
+from poet.archive.reader import Run
+from poet.events import AgentVersion
+
+_ENGINE = "box2d"
+
+
+@dataclass(frozen=True)
+class ReplayReport:
+    """What was shown, and how it compares with the archive.
+
+    Attributes:
+        niche_id: whose terrain.
+        choice: why this niche; empty when the user named it.
+        version: the agent version that walked; its ``iteration`` is the latest stored at or before the one asked for.
+        own_return, length, outcome: of this episode.
+        archived: the record of the very same episode; None for an agent on another's terrain, which has none.
+        path: the file; None if it was shown in a window.
+    """
+
+    niche_id: int
+    choice: str
+    version: AgentVersion
+    own_return: float
+    length: int
+    outcome: Outcome
+    archived: AgentVersion | None
+    path: Path | None
+
+    @property
+    def is_equal(self) -> bool | None:
+        """Whether return, length and outcome are the archived ones to the last bit; None if there are none."""
+        if self.archived is None:
+            return None
+        then = (self.archived.own_return, self.archived.own_length, self.archived.own_outcome)
+        return then == (self.own_return, self.length, self.outcome)
+
+    def lines(self) -> list[str]:
+        """The report for people."""
+        version = self.version
+        why = f" ({self.choice})" if self.choice else ""
+        shown = [
+            f"niche {self.niche_id}{why}, agent {version.niche_id}: version {version.id} of iteration "
+            f"{version.iteration}, by {version.origin}",
+            f"{self.outcome.name} after {self.length} steps ({seconds(self.length):.2f} s), return {self.own_return!r}",
+        ]
+        if self.archived is None:
+            shown.append(
+                f"not in the archive: it holds agent {version.niche_id} on its own niche {version.niche_id} only"
+            )
+        elif self.is_equal:
+            shown.append("equal to the archive: return, length and outcome")
+        else:
+            then = self.archived
+            shown.append(
+                f"NOT equal to the archive: {Outcome(then.own_outcome).name} after {then.own_length} steps, return "
+                f"{then.own_return!r}"
+            )
+        return shown if self.path is None else [*shown, f"written to {self.path}"]
+
+
+def replay(
+    run: Run,
+    niche_id: int | None = None,
+    agent_id: int | None = None,
+    iteration: int | None = None,
+    output: Path | None = None,
+    engine: str = _ENGINE,
+    progress: Progress = lambda num_done, num_pictures: None,
+) -> ReplayReport:
+    """Show an agent of a run on a terrain of it.
+
+    Args:
+        run: the archive.
+        niche_id, agent_id, iteration: see ``choose_pair``.
+        output: a .gif, .mp4 or .png (the whole walk in one picture) to write; None for a window.
+        engine: ``"box2d"``: pictures are drawn from the bodies of the Box2D world.
+        progress: told how many pictures are done.
+
+    Raises:
+        InputError: no such pair, an unknown format or engine, or no display for a window.
+        OSError: the file cannot be written.
+    """
+    if engine != _ENGINE:
+        raise InputError(
+            f"replay draws the bodies of the engine {_ENGINE!r}, found {engine!r}: leave --engine out, since every engine "
+            "gives the same episode"
+        )
+    if output is not None:
+        check_format(output)
+    elif not has_display():
+        raise InputError("there is no display for a window here: give --output FILE, ending in .gif, .mp4 or .png")
+    pair = choose_pair(run, niche_id, agent_id, iteration)
+    walk = record_walk(pair.terrain, MLPPolicy().controller(pair.agent.theta), pair.max_steps)
+    if output is None:
+        _show(pair, walk, progress)
+    else:
+        write_replay(output, pair, walk, progress)
+    version = pair.agent.version
+    total = float(walk.returns[-1])
+    return ReplayReport(niche_id=pair.niche_id, choice=pair.choice, version=version, own_return=total, length=walk.length, outcome=walk.outcome, archived=pair.archived, path=output)
+
+
+def has_display() -> bool:
+    """Whether a window can be opened: macOS always has a screen, elsewhere the session names it."""
+    return sys.platform == "darwin" or any(
+        os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER")
+    )
+
+
+def _show(pair: Pair, walk: Walk, progress: Progress) -> None:
+    """A window that plays the walk once and closes."""
+    film = Film(pair, walk, MP4_SIZE)
+    window = Window(f"niche {pair.niche_id}, agent {pair.agent.version.niche_id}", FRAMES_PER_SECOND)
+    try:
+        for num_done, picture in enumerate(film, 1):
+            window.show(picture)
+            progress(num_done, len(film))
+        for _ in range(round(LAST_SECONDS * FRAMES_PER_SECOND)):
+            window.show(picture)
+    finally:
+        window.close()

@@ -1,0 +1,95 @@
+"""A whole episode in one still picture: the course in rows, the walker at several moments of its way."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from environments.terrain.terrain import Terrain
+from environments.walker.draw import draw
+from environments.walker.scene import Camera, Scene
+from environments.walker.spec import BODIES, HULL
+from experiments.replay.captions import INK, OUTCOME_COLORS, PAPER, caption_of, draw_band, font
+from experiments.replay.pairs import Pair
+from experiments.replay.walk import Walk, seconds
+
+WIDTH = 1600
+_NUM_ROWS = 3
+_GAP = 6  # pixels between rows
+_BAND_HEIGHT = 64
+#: The walker is drawn each time it has come so much farther, m; then none covers another.
+_SPACING = 3.0
+_WALKER_WIDTH = 2.3
+_OPACITY = 0.62
+# Room below the lowest and above the highest ground of a row, m.
+_BELOW, _ABOVE = 1.5, 2.9
+_LABEL_ROOM = 0.9
+_LETTERS = font(20)
+
+
+def draw_strip(pair: Pair, walk: Walk) -> NDArray[np.uint8]:
+    """The strip of a walk.
+
+    Returns:
+        (H, 1600, 3) uint8, RGB; H follows from how steep the course is.
+    """
+    ground = walk.terrain.ground
+    edges = np.linspace(float(ground[0, 0]), float(ground[-1, 0]), _NUM_ROWS + 1)
+    steps = moments(walk)
+    band = draw_band(caption_of(pair, walk, walk.length), (WIDTH, _BAND_HEIGHT))
+    rows = [_draw_row(walk, steps, left, right) for left, right in zip(edges, edges[1:], strict=False)]
+    gap = np.full((_GAP, WIDTH, 3), PAPER, np.uint8)
+    return np.concatenate([band, *(part for row in rows for part in (row, gap))][:-1])
+
+
+def moments(walk: Walk) -> list[int]:
+    """The steps at which the walker is drawn: the start, each 3 m farther, and the end."""
+    steps, farthest = [0], float(walk.hull_x[0])
+    for step, x in enumerate(walk.hull_x.tolist()):
+        if x >= farthest + _SPACING:
+            steps.append(step)
+            farthest = x
+    if len(steps) > 1 and abs(walk.hull_x[-1] - walk.hull_x[steps[-1]]) < _WALKER_WIDTH:
+        steps.pop()
+    return [*steps, walk.length]
+
+
+def _draw_row(walk: Walk, steps: list[int], left: float, right: float) -> NDArray[np.uint8]:
+    """The course from ``left`` to ``right``, m, and who is on it."""
+    seen = [step for step in steps if left - _WALKER_WIDTH < walk.hull_x[step] < right + _WALKER_WIDTH]
+    tops = {step: _top(walk.bodies[step]) for step in seen}
+    low, high = _extent(walk.terrain, left, right)
+    high = max([high, *(top + _LABEL_ROOM for top in tops.values())])
+    scale = WIDTH / (right - left)
+    size = (WIDTH, round((high - low) * scale))
+    poses = tuple(walk.pose(step, 1.0 if step == walk.length else _OPACITY, with_lidar=False) for step in seen)
+    image = Image.fromarray(draw(Scene(walk.terrain, poses, Camera(left, low, right - left)), size))
+    pen = ImageDraw.Draw(image)
+    for step in seen:
+        x = float(walk.hull_x[step])
+        if left <= x < right:
+            is_last = step == walk.length
+            text = f"{seconds(step):.1f} s" + (f"  {walk.outcome.name}" if is_last else "")
+            half = 0.5 * pen.textlength(text, _LETTERS) + _GAP
+            at = min(max((x - left) * scale, half), WIDTH - half), size[1] - (tops[step] + 0.3 - low) * scale
+            pen.text(at, text, OUTCOME_COLORS[walk.outcome] if is_last else INK, _LETTERS, anchor="ms")
+    return np.asarray(image)
+
+
+def _extent(terrain: Terrain, left: float, right: float) -> tuple[float, float]:
+    """The lowest and highest y that a row shows for its terrain's sake, m."""
+    points = np.concatenate([terrain.ground, *terrain.obstacles])
+    y = points[(points[:, 0] >= left - 1.0) & (points[:, 0] <= right + 1.0), 1]
+    return float(y.min()) - _BELOW, float(y.max()) + _ABOVE
+
+
+def _top(bodies: NDArray[np.float32]) -> float:
+    """The highest y of a walker, m."""
+    return max(
+        y + math.sin(angle) * vertex[0] + math.cos(angle) * vertex[1]
+        for spec, (_, y, angle) in zip(BODIES, bodies.tolist(), strict=True)
+        for vertex in spec.vertices
+    )

@@ -1,0 +1,213 @@
+"""A run from where it stands to where it shall stop: iterate, write down, say how it goes."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.evaluation.executor import AbstractExecutor
+from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.result import RolloutResult
+from agents.strategies.base import StrategyState
+from agents.strategies.perturbations import Perturbations
+from experiments.progress import AbstractDisplay, RunTracker
+from experiments.walkers import load_walker
+from poet.archive.journal import RunArchive, create_run
+from poet.archive.reader import open_run
+from poet.archive.records import SessionInfo
+from poet.config import Config
+from poet.loop import poet_iteration, start
+from poet.parts import Parts, make_parts
+from poet.types import PoetState, Purpose
+
+#: What a session notes, beside Python: the packages between us and the result.
+_NOTED_PACKAGES = ("numpy", "numba", "Box2D", "gymnasium", "evotorch", "torch", "ray")
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Where a run stands after ``run_experiment``.
+
+    Attributes:
+        iteration: the last one on disk; None when not even the start is.
+        is_interrupted: whether Ctrl-C stopped it.
+    """
+
+    iteration: int | None
+    is_interrupted: bool
+
+
+def run_experiment(
+    folder: Path,
+    config: Config,
+    executor: AbstractExecutor,
+    make_display: Callable[[RunTracker], AbstractDisplay],
+    executor_name: str = "local",
+    env_steps: int | None = None,
+) -> Stopped:
+    """Start a run in a new folder, or go on with the one in ``folder``, until its config or ``env_steps`` says stop.
+
+    Ctrl-C drops the unfinished iteration; what is on disk is always whole.
+
+    Args:
+        folder: of the run. A new run appears there with its start, all at once.
+        config: of the run; for one that exists, with nothing changed but keys that change no result.
+        executor: runs episodes; the caller closes it.
+        make_display: what shows how it goes.
+        executor_name: for the record.
+        env_steps: stop after the iteration that reaches this many control steps in all; None for no such limit.
+
+    Raises:
+        InputError: the folder, the config or the start walker cannot be used.
+        ArchiveError: an iteration could not be written down.
+    """
+    tracker = RunTracker(config.run.iterations)
+    recorder = _StartRecorder(executor, tracker)
+    parts = make_parts(config, recorder.evaluate)
+    session = session_info(config.evaluation.engine, executor_name, executor.num_workers)
+    archive: RunArchive | None = None
+    state: PoetState | None = None  # the last one on disk
+    is_interrupted = False
+    with ExitStack() as stack:
+        interrupt = stack.enter_context(_Interrupt())
+        display = stack.enter_context(make_display(tracker))
+        try:
+            if folder.exists():
+                archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
+                state = None if archive.iteration is None else last_state(folder, parts)
+            if archive is None or state is None:
+                begun = time.perf_counter()
+                first, events = start(parts, start_theta(config.run.start))
+                with interrupt.held():
+                    archive = archive or stack.enter_context(create_run(folder, config, session=session))
+                    archive.append(first, events, time.perf_counter() - begun)
+                    state = first
+            tracker.end_iteration(state)
+            while not is_done(state, config, env_steps):
+                begun = time.perf_counter()
+                following, events = poet_iteration(state, parts)
+                with interrupt.held():
+                    archive.append(following, events, time.perf_counter() - begun, recorder.take())
+                    state = following
+                tracker.end_iteration(state)
+                display.iteration_done()
+        except KeyboardInterrupt:
+            is_interrupted = True
+        if archive is not None and state is not None:
+            archive.finish(state)
+    return Stopped(None if state is None else state.iteration, is_interrupted)
+
+
+def is_done(state: PoetState, config: Config, env_steps: int | None) -> bool:
+    """Whether a run need not go on."""
+    return state.iteration >= config.run.iterations or (env_steps is not None and state.env_steps >= env_steps)
+
+
+def start_theta(name: str) -> NDArray[np.float32] | None:
+    """The first agent that ``run.start`` names; None for random weights.
+
+    Raises:
+        InputError: no such walker or file.
+    """
+    return None if name == "random" else load_walker(name)
+
+
+def last_state(folder: Path, parts: Parts) -> PoetState:
+    """The state from which a run goes on."""
+    theta = np.zeros((1, parts.policy.num_parameters), np.float32)
+    state_type: type[StrategyState] = type(parts.strategy.initial_state(theta))
+    with open_run(folder) as run:
+        return run.load_state(state_type=state_type, genotype_type=parts.genotype_type)
+
+
+def session_info(engine: str, executor: str, workers: int) -> SessionInfo:
+    """Who goes on with a run, for its record."""
+    versions = {"python": platform.python_version()}
+    for name in _NOTED_PACKAGES:
+        versions[name] = _package_version(name)
+    return SessionInfo(platform.node(), versions, engine, executor, workers, code_version())
+
+
+def code_version() -> str:
+    """The git commit of our code, or the version of the installed package."""
+    root = Path(__file__).parents[1]
+    if (root / ".git").exists():
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
+        described = subprocess.run(command, capture_output=True, text=True, check=False)
+        if described.returncode == 0:
+            return described.stdout.strip()
+    return _package_version("poet-open-ended")
+
+
+def _package_version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+class _StartRecorder:
+    """Runs episodes, tells the tracker, and keeps the thetas from which generations start.
+
+    The archive wants the first theta of an admitted niche, but a state no longer holds it: the niche's first ES step
+    comes in the same iteration. Here it passes by, as the centre of that step's sample.
+    """
+
+    def __init__(self, executor: AbstractExecutor, tracker: RunTracker) -> None:
+        self._executor = executor
+        self._tracker = tracker
+        self._thetas: list[NDArray[np.float32]] = []
+
+    def evaluate(self, request: EvaluationRequest) -> tuple[RolloutResult, ...]:
+        """``poet.parts.Evaluate``."""
+        if request.label == Purpose.ES:
+            self._thetas += [b.sample.centre for b in request.blocks if isinstance(b.sample, Perturbations)]
+        self._tracker.begin_phase(request)
+        return self._executor.evaluate(request, self._tracker.advance)
+
+    def take(self) -> list[NDArray[np.float32]]:
+        """The thetas since the last call."""
+        thetas, self._thetas = self._thetas, []
+        return thetas
+
+
+class _Interrupt:
+    """Ctrl-C as ``KeyboardInterrupt``, except while something is written down: then it waits for the end of that."""
+
+    def __init__(self) -> None:
+        self._is_held = False
+        self._has_come = False
+
+    def __enter__(self) -> _Interrupt:
+        self._before = signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """A block that Ctrl-C does not break."""
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+        if self._has_come:
+            raise KeyboardInterrupt
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self._has_come = True
+        if not self._is_held:
+            raise KeyboardInterrupt

@@ -1,0 +1,143 @@
+"""Where a run stands, from its archive alone; works while another process writes it."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from experiments.progress import duration
+from experiments.settings import describe, differences
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
+
+#: Iterations over which speed and time left are estimated.
+_RECENT = 25
+
+
+@dataclass(frozen=True)
+class NicheStatus:
+    """One niche.
+
+    Attributes:
+        id, parent_id, created, retired, is_solved: see ``poet.types``; ``retired`` is None while it is active.
+        score: of its agent's last version.
+    """
+
+    id: int
+    parent_id: int | None
+    created: int
+    retired: int | None
+    is_solved: bool
+    score: float
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """A run at one moment.
+
+    Attributes:
+        iteration, iterations: done and wanted.
+        niches: all of them, active and retired, by id.
+        num_accepted, num_attempts: periodic transfers.
+        env_steps, episodes: spent so far.
+        steps_per_second, seconds_per_iteration: over the last iterations.
+        writer: process id of who writes it now; None if nobody does.
+        settings: what differs from the defaults, in one line.
+    """
+
+    iteration: int
+    iterations: int
+    niches: tuple[NicheStatus, ...]
+    num_accepted: int
+    num_attempts: int
+    env_steps: int
+    episodes: int
+    steps_per_second: float
+    seconds_per_iteration: float
+    writer: int | None
+    settings: str
+
+
+def read_status(run: Run) -> RunStatus | None:
+    """Where a run stands; None before anything is recorded."""
+    iteration, config = run.iteration, run.config
+    if iteration is None:
+        return None
+    clock, transfers = run.iterations, run.transfers
+    recent = clock[clock["iteration"] > 0].tail(_RECENT)
+    seconds = float(recent["seconds"].sum())
+    periodic = transfers[transfers["candidate_id"].isna()]
+    return RunStatus(
+        iteration=iteration,
+        iterations=config.run.iterations,
+        niches=_niches(run),
+        num_accepted=int((periodic["outcome"] == "accepted").sum()),
+        num_attempts=len(periodic),
+        env_steps=int(clock["env_steps"].sum()),
+        episodes=int(clock["episodes"].sum()),
+        steps_per_second=float(recent["env_steps"].sum()) / seconds if seconds else 0.0,
+        seconds_per_iteration=seconds / len(recent) if len(recent) else 0.0,
+        writer=writer_of(run.folder),
+        settings=describe(differences(config)),
+    )
+
+
+def status_lines(folder: Path, status: RunStatus) -> list[str]:
+    """A status in words."""
+    active = [niche for niche in status.niches if niche.retired is None]
+    best = max(active, key=lambda niche: niche.score)
+    num_solved = sum(niche.is_solved for niche in status.niches)
+    left = (status.iterations - status.iteration) * status.seconds_per_iteration
+    finished = status.iteration >= status.iterations
+    idle = "finished" if finished else f"stopped; go on with: poet resume {folder}"
+    doing = idle if status.writer is None else f"running, process {status.writer}"
+    time_left = [f"time left   about {duration(left)}"] if not finished and status.seconds_per_iteration else []
+    return [
+        f"run         {folder}: {doing}",
+        f"settings    {status.settings}",
+        f"iteration   {status.iteration} of {status.iterations}",
+        f"niches      {len(active)} active, {len(status.niches) - len(active)} retired, {num_solved} solved",
+        f"best        {best.score:.1f} in niche {best.id}",
+        f"transfers   {status.num_accepted} accepted of {status.num_attempts}",
+        f"env-steps   {status.env_steps:,} in {status.episodes:,} episodes, {status.steps_per_second:,.0f} steps/s lately",
+        *time_left,
+        "",
+        f"{'niche':>6}{'parent':>8}{'created':>9}{'retired':>9}{'solved':>8}{'score':>10}",
+        *(_niche_line(niche) for niche in sorted(status.niches, key=lambda n: (n.retired is not None, n.id))),
+    ]
+
+
+def writer_of(folder: Path) -> int | None:
+    """The process that writes a run now; None if nobody does."""
+    try:
+        with (folder / "lock").open("rb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(lock.read() or 0)
+    except FileNotFoundError:
+        pass
+    return None
+
+
+def _niches(run: Run) -> tuple[NicheStatus, ...]:
+    niches, scores = run.niches, run.versions.groupby("niche_id")["score"].last()
+    retired = run.retirements.set_index("niche_id")["iteration"].to_dict()
+    solved = set(run.solved["niche_id"])
+    parents = niches["parent_id"].astype(object).where(niches["parent_id"].notna(), None)
+    return tuple(
+        NicheStatus(niche_id, parent_id, created, retired.get(niche_id), niche_id in solved, scores.loc[niche_id])
+        for niche_id, parent_id, created in zip(niches["niche_id"], parents, niches["iteration"], strict=True)
+    )
+
+
+def _niche_line(niche: NicheStatus) -> str:
+    parent = "" if niche.parent_id is None else niche.parent_id
+    retired = "" if niche.retired is None else niche.retired
+    solved = "yes" if niche.is_solved else ""
+    score = f"{niche.score:.1f}" if math.isfinite(niche.score) else "diverged"
+    return f"{niche.id:>6}{parent:>8}{niche.created:>9}{retired:>9}{solved:>8}{score:>10}"

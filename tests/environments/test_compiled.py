@@ -1,0 +1,36 @@
+"""The kernels' disk cache: right after an edit anywhere, shared otherwise."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_PRINT = "from environments.streams import words, stream_key; print(words(stream_key(1, 'x'), 0, 1)[0])"
+
+
+def first_word(root: Path, home: Path) -> str:
+    """The first word of a stream, computed by the package tree at ``root`` in a new process."""
+    environment = {**os.environ, "PYTHONPATH": str(root), "XDG_CACHE_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-c", _PRINT], env=environment, cwd=root, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_an_edited_callee_is_seen_by_its_cached_callers(tmp_path):
+    """Editing a kernel that another one calls changes what the caller computes, in spite of the disk cache."""
+    root, home = tmp_path / "tree", tmp_path / "home"
+    for package in ("environments", "agents"):
+        shutil.copytree(_ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = first_word(root, home)
+    streams = root / "environments" / "streams.py"
+    streams.write_text(streams.read_text().replace("NUM_ROUNDS = 10", "NUM_ROUNDS = 9"))
+
+    after = first_word(root, home)
+
+    assert before != after
+    assert 2 == len(list((home / "poet" / "kernels").iterdir()))

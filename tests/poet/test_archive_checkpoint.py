@@ -1,0 +1,138 @@
+"""States as bytes: exact, without pickle, and refused where they do not fit."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from numpy.typing import NDArray
+
+from agents.strategies.base import StrategyState
+from agents.strategies.openai_es import OpenAIESState
+from environments.errors import InputError
+from environments.terrain.obstacles import ObstacleGenotype
+from poet.archive.checkpoint import decode_state, encode_state
+from poet.types import Evaluation, Niche, PoetState, RetiredNiche, theta_digest
+from tests.poet.archive_examples import plain, toy_steps
+
+counts = st.integers(0, 2**62)
+scores = st.floats(allow_nan=False)
+seeds = st.integers(0, 2**63 - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class OtherState(StrategyState):
+    """A strategy state of another shape: whole numbers, a matrix a niche, and one number a niche."""
+
+    ages: NDArray[np.int64]
+    covariance: NDArray[np.float64]
+
+
+def _decode(data: bytes, state: PoetState, state_type: type[StrategyState] = OpenAIESState) -> PoetState:
+    thetas = {theta_digest(niche.theta): niche.theta for niche in state.retired}
+    return decode_state(data, thetas.__getitem__, state_type, ObstacleGenotype)
+
+
+@st.composite
+def genotypes(draw: Any) -> ObstacleGenotype:
+    """Any roughness, with pits or without."""
+    return ObstacleGenotype(
+        roughness=draw(st.floats(0.0, 10.0)), pit_gap=draw(st.sampled_from([None, (0.0, 0.8), (0.4, 1.2)]))
+    )
+
+
+@st.composite
+def states(draw: Any) -> PoetState:
+    """States of one to three active niches and up to two retired ones, with any bits in their arrays."""
+    num, size = draw(st.integers(1, 3)), draw(st.integers(1, 4))
+    active, retired = [], []
+    for _ in range(num):
+        optimiser = OtherState(
+            centre=draw(hnp.arrays(np.float32, (1, size))),
+            ages=draw(hnp.arrays(np.int64, (1,))),
+            covariance=draw(hnp.arrays(np.float64, (1, size, size))),
+        )
+        evaluation = Evaluation(draw(scores), draw(scores), draw(counts), draw(st.integers(0, 3)))
+        active.append(
+            Niche(
+                draw(counts), draw(genotypes()), draw(seeds), draw(st.none() | counts), draw(counts), optimiser,
+                draw(counts), evaluation, tuple(draw(st.lists(scores, max_size=5))), draw(st.booleans()),
+            )
+        )  # fmt: skip
+    for _ in range(draw(st.integers(0, 2))):
+        theta = draw(hnp.arrays(np.float32, (size,)))
+        retired.append(
+            RetiredNiche(
+                draw(counts), draw(genotypes()), draw(seeds), draw(st.none() | counts), draw(counts),
+                draw(st.booleans()), draw(counts), draw(counts), theta,
+            )
+        )  # fmt: skip
+    return PoetState(draw(counts), tuple(active), tuple(retired), *(draw(counts) for _ in range(6)))
+
+
+@given(states())
+def test_any_state_comes_back_to_the_bit(state: PoetState) -> None:
+    """Arrays, -inf, None, long counters and signs of zero survive; equal states have equal bytes."""
+    data = encode_state(state)
+    back = _decode(data, state, OtherState)
+    assert plain(state) == plain(back)
+    assert data == encode_state(back)
+
+
+def test_a_state_of_the_default_strategy_comes_back() -> None:
+    """A run's own states survive, and the restored niches can be trained: their arrays are writable."""
+    for step in toy_steps(6):
+        back = _decode(encode_state(step.state), step.state)
+        assert plain(step.state) == plain(back)
+        assert back.active[0].theta.flags.writeable
+
+
+def test_retired_thetas_are_named_and_not_repeated() -> None:
+    """A retired niche adds its digest, not its parameters, to every snapshot to come."""
+    state = toy_steps(6)[-1].state
+    last = state.retired[-1]
+    marked = replace(last, theta=np.frombuffer(b"A very recognisable theta...", np.float32))
+    data = encode_state(replace(state, retired=(*state.retired[:-1], marked)))
+    assert b"recognisable" not in data
+    assert theta_digest(marked.theta).encode() in data
+
+
+def test_another_strategys_state_is_refused() -> None:
+    """A state is not read as that of a strategy whose fields it does not have."""
+    state = toy_steps(0)[0].state
+    with pytest.raises(InputError, match=r"of another strategy: OtherState has the fields .*es\.strategy"):
+        _decode(encode_state(state), state, OtherState)
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[:100], lambda d: b"", lambda d: d[:200] + b"!" + d[201:]])
+def test_damaged_bytes_are_refused(damage: Any) -> None:
+    """A state that lost bytes is an input error, not a crash or another state."""
+    state = toy_steps(0)[0].state
+    data = encode_state(state)
+    with pytest.raises(InputError, match="a stored state is damaged"):
+        _decode(damage(data), state)
+
+
+def test_python_objects_are_neither_written_nor_read() -> None:
+    """A strategy state of objects is refused, and a pickle in its place is not loaded."""
+    state = toy_steps(0)[0].state
+    (niche,) = state.active
+    objects = OtherState(niche.optimiser.centre, np.array([object()]), np.zeros((1, 1, 1)))
+    with pytest.raises(ValueError, match=r"optimiser\.ages must be an array of numbers"):
+        encode_state(replace(state, active=(replace(niche, optimiser=objects),)))
+    buffer = io.BytesIO()
+    np.savez(buffer, header=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(InputError, match="allow_pickle=False"):
+        _decode(buffer.getvalue(), state)
+
+
+def test_a_state_without_niches_is_refused() -> None:
+    """There is nothing to go on with where no niche is active."""
+    with pytest.raises(ValueError, match="at least one active niche"):
+        encode_state(PoetState(0, ()))

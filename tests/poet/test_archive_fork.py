@@ -1,0 +1,234 @@
+"""Fingerprints see what happened and nothing else; a fork shares history and goes on as the original would."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from environments.errors import InputError
+from poet.archive.fingerprint import fingerprint
+from poet.archive.fork import fork_run
+from poet.archive.journal import RunArchive, create_run
+from poet.archive.reader import open_run
+from poet.archive.records import ForkOrigin, SessionInfo
+from poet.archive.rows import EVENT_TABLES
+from poet.config import Config, make_config
+from tests.poet.archive_examples import CONFIG, SESSION, go_on, load, plain, record, toy_run, toy_steps
+
+
+def _changed(config: Config, **sections: Any) -> Config:
+    return make_config(config.to_json(), sections)
+
+
+def _with_config(folder: Path, config: Config) -> str:
+    return fingerprint(toy_run(folder, 4, config))
+
+
+def test_a_fingerprint_is_64_hex_digits_and_repeats(tmp_path: Path) -> None:
+    """The same run twice, in two places, has one fingerprint."""
+    first, second = fingerprint(toy_run(tmp_path / "a", 6)), fingerprint(toy_run(tmp_path / "b" / "c", 6))
+    assert first == second
+    assert 64 == len(first) == len(bytes.fromhex(first).hex())
+    assert first != fingerprint(toy_run(tmp_path / "longer", 7))
+
+
+def test_a_fingerprint_is_the_same_for_resumed_runs(tmp_path: Path) -> None:
+    """Six iterations, then resumed to ten by another machine with another goal and cadence, equal ten."""
+    toy_run(tmp_path / "whole", 10)
+    toy_run(tmp_path / "parts", 6)
+    other = SessionInfo("elsewhere", {}, "simd", "ray", 64, "fff")
+    config = _changed(
+        CONFIG, run={"iterations": 10}, evaluation={"engine": "simd"}, checkpoint={"keep_every": 1, "theta_every": 1}
+    )
+    with RunArchive.open(tmp_path / "parts", session=other, config=config) as archive:
+        record(archive, *toy_steps(8)[7:])
+        archive.finish(toy_steps(8)[8].state)
+    go_on(tmp_path / "parts", 2)
+    assert fingerprint(tmp_path / "whole") == fingerprint(tmp_path / "parts")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": {"seed": 1}},
+        {"run": {"reject": ["transfer:0"]}},
+        {"es": {"pairs": 8}},
+        {"evaluation": {"max_steps": 100}},
+        {"poet": {"criterion_lower": 10}},
+    ],
+    ids=str,
+)
+def test_a_fingerprint_sees_the_config(tmp_path: Path, change: dict[str, Any]) -> None:
+    """Keys that decide results are part of the fingerprint."""
+    assert _with_config(tmp_path / "a", CONFIG) != _with_config(tmp_path / "b", _changed(CONFIG, **change))
+
+
+@pytest.mark.parametrize("table", EVENT_TABLES.values())
+def test_a_fingerprint_sees_every_column_of_every_table(tmp_path: Path, table: str) -> None:
+    """One number changed in its last bit, one text, one NULL or one row lost: another fingerprint."""
+    folder = toy_run(tmp_path / "run", 6)
+    seen = {fingerprint(folder)}
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
+        columns = connection.execute(f"PRAGMA table_info({table})").fetchall()
+        changes = {
+            "REAL": "CASE WHEN {0} < -1e300 THEN 0.0 ELSE coalesce({0} * (1 + 2.3e-16), 0.0) END",
+            "INTEGER": "coalesce({0}, 0) + 1000",
+            "TEXT": "coalesce({0}, '') || 'x'",
+            "JSON_TEXT": "json_insert({0}, '$.more', 1)",
+        }
+        statements = [f"UPDATE {table} SET {name} = {changes[kind].format(name)}" for _, name, kind, *_ in columns]
+        last = " AND ".join(f"{name} = (SELECT max({name}) FROM {table})" for _, name, *_, key in columns if key == 1)
+        for statement in [*statements, f"DELETE FROM {table} WHERE {last}"]:
+            connection.execute(statement)
+            connection.commit()
+            seen.add(fingerprint(folder))
+    assert len(columns) + 2 == len(seen)
+
+
+def test_a_fingerprint_does_not_see_the_order_of_rows(tmp_path: Path) -> None:
+    """Rows are read in the order of their keys, not as they lie in the file."""
+    folder = toy_run(tmp_path / "run", 6)
+    before = fingerprint(folder)
+    with closing(sqlite3.connect(folder / "run.sqlite", isolation_level=None)) as connection:
+        connection.execute("CREATE TEMP TABLE kept AS SELECT * FROM solved")
+        connection.execute("DELETE FROM solved")
+        connection.execute("INSERT INTO solved SELECT * FROM kept ORDER BY niche_id DESC")
+        connection.execute("VACUUM")
+    assert before == fingerprint(folder)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE iterations SET seconds = 9.0, env_steps = 0, session_id = 1",
+        "UPDATE sessions SET host = 'x', started_at = 'x', engine = 'x', workers = 99, versions = '{}'",
+        "UPDATE run SET created_at = 'x', parent_run = 'x', parent_iteration = 3",
+        "DELETE FROM thetas",
+        "DELETE FROM snapshots",
+    ],
+)
+def test_a_fingerprint_ignores_what_is_not_history(tmp_path: Path, statement: str) -> None:
+    """Clock, machine, ancestry and what is kept for going on are left out."""
+    folder = toy_run(tmp_path / "run", 6)
+    before = fingerprint(folder)
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
+        assert connection.execute(statement).rowcount > 0
+        connection.commit()
+    assert before == fingerprint(folder)
+
+
+@pytest.mark.parametrize("at", [0, 4, 8, 10])
+def test_a_fork_without_change_becomes_the_original(tmp_path: Path, at: int) -> None:
+    """From every kept state, the first and the last included, the fork goes on to the original's fingerprint."""
+    original = toy_run(tmp_path / "original", 10)
+    fork_run(original, tmp_path / "fork", at)
+    with open_run(tmp_path / "fork") as fork:
+        assert ForkOrigin(str(original), at) == fork.parent
+        assert at == fork.iteration
+        assert [at] == fork.keyframes
+        assert plain(toy_steps(at)[-1].state) == plain(load(fork))
+    go_on(tmp_path / "fork", 10 - at)
+    assert fingerprint(original) == fingerprint(tmp_path / "fork")
+    with open_run(original) as run, open_run(tmp_path / "fork") as fork:
+        assert run.parent is None
+        assert run.iterations.drop(columns="session_id").equals(fork.iterations.drop(columns="session_id"))
+
+
+def test_a_fork_changes_nothing_in_its_source(tmp_path: Path) -> None:
+    """The source's file keeps every byte."""
+    original = toy_run(tmp_path / "original", 10)
+    before = (original / "run.sqlite").read_bytes()
+    fork_run(original, tmp_path / "fork", 8)
+    go_on(tmp_path / "fork", 5)
+    assert before == (original / "run.sqlite").read_bytes()
+
+
+def test_a_running_run_can_be_forked(tmp_path: Path) -> None:
+    """The source may be open for writing and go on meanwhile."""
+    with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive:
+        record(archive, *toy_steps(5))
+        fork_run(tmp_path / "run", tmp_path / "fork", 5)
+        record(archive, *toy_steps(6)[6:])
+    go_on(tmp_path / "fork", 1)
+    assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "fork")
+
+
+def test_a_fork_with_a_change_keeps_both_configs(tmp_path: Path) -> None:
+    """The new config is in force after the shared history, the old one before, and the fingerprints part."""
+    original = toy_run(tmp_path / "original", 8)
+    config = _changed(CONFIG, es={"learning_rate": 0.5}, run={"reject": ["transfer:3"]})
+    fork_run(original, tmp_path / "fork", 4, config)
+    go_on(tmp_path / "fork", 4, rate=0.5)
+    with open_run(tmp_path / "fork") as fork:
+        assert CONFIG == fork.config_at(0) == fork.config_at(4)
+        assert config == fork.config_at(5) == fork.config
+    assert fingerprint(original) != fingerprint(tmp_path / "fork")
+
+    fork_run(tmp_path / "fork", tmp_path / "again", 4)
+    go_on(tmp_path / "again", 4, rate=0.5)
+    assert fingerprint(tmp_path / "fork") == fingerprint(tmp_path / "again")
+
+    fork_run(tmp_path / "fork", tmp_path / "back", 4, CONFIG)
+    go_on(tmp_path / "back", 4)
+    assert fingerprint(original) == fingerprint(tmp_path / "back")
+
+
+def test_the_shared_agents_can_be_replayed_from_a_fork(tmp_path: Path) -> None:
+    """A fork stands alone: the stored thetas of the shared history and its terrains are in it."""
+    original = toy_run(tmp_path / "original", 10)
+    fork_run(original, tmp_path / "fork", 8)
+    with open_run(original) as run, open_run(tmp_path / "fork") as fork:
+        shared = [agent for agent in run.stored_agents() if agent.version.iteration <= 8]
+        assert [plain(agent) for agent in shared] == [plain(agent) for agent in fork.stored_agents()]
+        assert run.terrain(4) == fork.terrain(4)
+
+
+@pytest.mark.parametrize(
+    ("at", "sentence"),
+    [(6, r"after iteration 6: the nearest it keeps are after 4 and 8"), (-1, "are after 0"), (50, "are after 10")],
+)
+def test_a_fork_needs_a_kept_state(tmp_path: Path, at: int, sentence: str) -> None:
+    """Where no state is kept, the nearest that are kept are named and nothing is made."""
+    original = toy_run(tmp_path / "original", 10)
+    with pytest.raises(InputError, match=sentence):
+        fork_run(original, tmp_path / "fork", at)
+    assert [original] == list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change", [{"es": {"strategy": "cem"}}, {"terrain": {"genotype": "my:Own"}}], ids=str)
+def test_a_fork_keeps_strategy_and_genotype(tmp_path: Path, change: dict[str, Any]) -> None:
+    """A state cannot become one of another strategy or encoding."""
+    original = toy_run(tmp_path / "original", 4)
+    with pytest.raises(InputError, match=r"cannot become .*: the stored state is of that kind"):
+        fork_run(original, tmp_path / "fork", 4, _changed(CONFIG, **change))
+    assert [original] == list(tmp_path.iterdir())
+
+
+def test_a_fork_needs_a_run_and_a_new_place(tmp_path: Path) -> None:
+    """The source must be a run and the destination must not exist."""
+    original = toy_run(tmp_path / "original", 4)
+    with pytest.raises(InputError, match="original exists"):
+        fork_run(original, original, 4)
+    with pytest.raises(InputError, match="there is no run"):
+        fork_run(tmp_path / "nowhere", tmp_path / "fork", 4)
+    (original / "run.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 100)
+    with pytest.raises(InputError, match=r"original is damaged"):
+        fork_run(original, tmp_path / "fork", 4)
+
+
+@pytest.mark.parametrize("make", [lambda s: replace(s, host="other"), lambda s: replace(s, versions={"numpy": "2"})])
+def test_sessions_of_the_shared_history_come_along(tmp_path: Path, make: Callable[[SessionInfo], SessionInfo]) -> None:
+    """Who ran the shared iterations stays on record; who ran later ones does not come along."""
+    original = toy_run(tmp_path / "original", 4)
+    with RunArchive.open(original, session=make(SESSION)) as archive:
+        record(archive, *toy_steps(8)[5:])
+    fork_run(original, tmp_path / "fork", 4)
+    with open_run(tmp_path / "fork") as fork:
+        assert ["toy-host"] == fork.sessions.host.to_list()
+        assert [{"python": "3.11"}] == fork.sessions.versions.to_list()

@@ -1,0 +1,96 @@
+"""Configs: layers, clear refusals, presets that say where their numbers come from."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import experiments.presets
+from environments.errors import InputError
+from experiments.presets import load_preset, preset_names
+from poet.config import NEUTRAL_KEYS, Config, config_keys, make_config
+
+_PRESETS = Path(experiments.presets.__file__).parent
+
+
+def test_later_layers_overrule_earlier_ones():
+    """Defaults, then the preset, then what the user sets."""
+    config = make_config({"es": {"pairs": 4, "noise_std": 0.2}}, {"es": {"pairs": 8}})
+
+    assert (8, 0.2, 0.01) == (config.es.pairs, config.es.noise_std, config.es.learning_rate)
+
+
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        ({"es": {"pears": 3}}, ["es.pears", "es.pairs"]),
+        ({"novlety": {}}, ["novlety", "novelty"]),
+        ({"es": {"pairs": 0}}, ["es.pairs", "0"]),
+        ({"es": {"noise_std": float("nan")}}, ["es.noise_std", "nan"]),
+        ({"niche": {"instances": "some"}}, ["niche.instances", "some", "fixed"]),
+        ({"poet": {"criterion_lower": 300.0}}, ["criterion_lower", "criterion_upper"]),
+        ({"terrain": {"obstacles": []}}, ["terrain.obstacles"]),
+        ({"transfer": {"rule": "2021"}}, ["transfer.rule", "2019"]),
+        ({"seed": 3}, ["seed", "section"]),
+    ],
+)
+def test_bad_values_are_one_sentence_that_names_them(layer, words):
+    """An unknown or impossible key is named with what was found and the nearest right one, in one line."""
+    with pytest.raises(InputError) as caught:
+        make_config(layer)
+
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(pairs=st.integers(1, 999), lower=st.floats(-1e6, 0), instances=st.sampled_from(["fixed", 1, 7]))
+def test_a_config_survives_json(pairs, lower, instances):
+    """What the archive stores makes an equal config again."""
+    config = make_config(
+        {"es": {"pairs": pairs}, "poet": {"criterion_lower": lower}, "niche": {"instances": instances}}
+    )
+
+    assert config == make_config(config.to_json())
+
+
+def test_neutral_keys_exist():
+    """The keys that a fingerprint leaves out are keys of the config."""
+    assert set(NEUTRAL_KEYS) <= set(config_keys())
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_load_and_every_value_has_its_source(name):
+    """Each preset makes a config, and each of its lines says paper, released code, silent or ours."""
+    assert isinstance(make_config(load_preset(name)), Config)
+    for line in (_PRESETS / f"{name}.toml").read_text().splitlines():
+        if "=" in line and not line.startswith("#"):
+            assert re.search(r"# (paper|released code|silent|ours)\b", line), line
+
+
+def test_the_paper_preset_has_the_papers_numbers():
+    """Criterion 50 to 300, 20 niches, 512 samples, gaps to 10, stairs among the genes (POET.md 5.3, 5.4)."""
+    config = make_config(load_preset("poet2019-paper"))
+
+    assert (50.0, 300.0) == (config.poet.criterion_lower, config.poet.criterion_upper)
+    assert (20, 256, 10.0, 25200) == (
+        config.poet.max_active, config.es.pairs, config.terrain.max_pit_gap, config.run.iterations,
+    )  # fmt: skip
+    assert "stairs" in config.terrain.obstacles
+
+
+def test_the_released_preset_has_the_released_codes_numbers():
+    """Criterion 25 to 340, 25 niches, gaps to 8, no stairs, plain steps in candidates (POET.md 5.2, 5.4)."""
+    config = make_config(load_preset("poet2019-released"))
+
+    assert (25.0, 340.0) == (config.poet.criterion_lower, config.poet.criterion_upper)
+    assert (25, 8.0, 200, "plain") == (
+        config.poet.max_active, config.terrain.max_pit_gap, config.poet.reproduction_interval,
+        config.transfer.candidate_step,
+    )  # fmt: skip
+    assert "stairs" not in config.terrain.obstacles
