@@ -34,9 +34,8 @@ for command in (
 
 def main() -> None:
     """Run the command line; what a user did wrong is one sentence and no traceback."""
-    # A user's "package.module:Name" is looked up where they stand, as `python -m` does.
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    # A user's "package.module:Name" is found where they stand; last, so that no folder of theirs hides one of ours.
+    sys.path.append(str(Path.cwd()))
     try:
         app()
     except InputError as error:

@@ -32,8 +32,8 @@ def export_run(run: Run, output: Path) -> list[str]:
     Args:
         run: what is exported. While it goes on, later tables may be an iteration ahead of earlier ones.
         output: the folder; gets ``config.json``, a Parquet file for each table (JSON columns as text), and for each
-            niche ``terrains/ID.json``, ``genotypes/ID.json`` and ``agents/ID.npz``, which ``run.start`` takes: ``theta``
-            (P,) float32 of the latest version kept, ``version_id``, ``iteration``.
+            niche ``terrains/ID.json``, ``genotypes/ID.json`` and ``agents/ID.npz``, which ``run.start`` takes:
+            ``theta`` (P,) float32 of the latest version kept, ``version_id``, ``iteration``.
 
     Returns:
         What was written, in lines for people.

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import struct
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from agents.strategies.normal import normal_from_word
+from agents.strategies.openai_es import OpenAIES
+from environments.streams import StreamKey, words
 
 
 def naive_course(
@@ -71,3 +79,90 @@ def naive_course(
             else:
                 state, counter = "grass", stream.integer(5, 10)
     return list(zip(xs, ys, strict=True)), polygons
+
+
+def float32(x: float) -> float:
+    """``x`` rounded to float32, by way of its four bytes."""
+    (rounded,) = struct.unpack("<f", struct.pack("<f", x))
+    return float(rounded)
+
+
+def naive_tanh(x: float) -> float:
+    """The policy's tanh: each float32 operation done in double and rounded, which is the same (24 * 2 + 2 <= 53 bits)."""
+    x = max(-8.5, min(8.5, x))
+    z = float32(x * x)
+    p, q = 0.0, 0.0
+    for coefficient in (1.4271526e-08, 2.1252796e-05, 0.0035341377, 0.13413341, 1.0):
+        p = float32(float32(p * z) + float32(coefficient))
+    for coefficient in (8.1460905e-07, 0.0003349043, 0.02602318, 0.46746665, 1.0):
+        q = float32(float32(q * z) + float32(coefficient))
+    return max(-1.0, min(1.0, float32(float32(x * p) / q)))
+
+
+def naive_policy(theta: list[float], layer_sizes: list[int], observation: list[float]) -> list[float]:
+    """The action of a policy: one unit after the other, one weight after the other."""
+    layer, rest = observation, theta
+    for num_in, num_out in itertools.pairwise(layer_sizes):
+        following = []
+        for j in range(num_out):
+            total = rest[num_in * num_out + j]
+            for i in range(num_in):
+                total = float32(total + float32(layer[i] * rest[i * num_out + j]))
+            following.append(naive_tanh(total))
+        layer, rest = following, rest[(num_in + 1) * num_out :]
+    return layer
+
+
+def naive_directions(place: StreamKey, num_directions: int, num_parameters: int) -> list[list[float]]:
+    """eps[m][p]: the stream's normal numbers in order, each direction from a new block of four on."""
+    width = 4 * math.ceil(num_parameters / 4)
+    numbers = [float32(normal_from_word(word)) for word in words(place, 0, num_directions * width // 4)]
+    return [numbers[m * width : m * width + num_parameters] for m in range(num_directions)]
+
+
+def naive_centered_ranks(fitness: list[float]) -> list[float]:
+    """How many rows are worse, or as good and earlier; scaled to -0.5..0.5."""
+    ranks = []
+    for i, own in enumerate(fitness):
+        below = sum(other < own or (other == own and j < i) for j, other in enumerate(fitness))
+        ranks.append(below / (len(fitness) - 1) - 0.5)
+    return ranks
+
+
+@dataclass
+class NaiveNiche:
+    """One niche's OpenAI-ES: theta, Adam's moments, its powers of beta and the step sizes."""
+
+    theta: list[float]
+    first: list[float]
+    second: list[float]
+    beta1_power: float = 1.0
+    beta2_power: float = 1.0
+    learning_rate: float = 0.01
+    noise_std: float = 0.1
+
+
+def naive_openai_es(niche: NaiveNiche, place: StreamKey, fitness: list[float], es: OpenAIES) -> NaiveNiche:
+    """One step of es.py and optimizers.py of the released code, parameter by parameter; kept numbers are float32."""
+    eps = naive_directions(place, es.pairs, len(niche.theta))
+    ranks = naive_centered_ranks(fitness)
+    beta1_power, beta2_power = niche.beta1_power * 0.9, niche.beta2_power * 0.999
+    rate = niche.learning_rate * math.sqrt(1.0 - beta2_power) / (1.0 - beta1_power)
+    theta, first, second = [], [], []
+    for p, before in enumerate(niche.theta):
+        total = 0.0
+        for m in range(es.pairs):
+            total += (ranks[2 * m] - ranks[2 * m + 1]) * eps[m][p]
+        gradient = es.weight_decay * before - total / (es.pairs * float32(niche.noise_std))
+        first.append(float32(0.9 * niche.first[p] + (1.0 - 0.9) * gradient))
+        second.append(float32(0.999 * niche.second[p] + (1.0 - 0.999) * (gradient * gradient)))
+        theta.append(float32(before - rate * first[p] / (math.sqrt(second[p]) + 1e-8)))
+    return NaiveNiche(
+        theta,
+        first,
+        second,
+        beta1_power,
+        beta2_power,
+        max(es.learning_rate_decay * niche.learning_rate, es.learning_rate_limit),
+        max(es.noise_decay * niche.noise_std, es.noise_limit),
+    )

@@ -129,6 +129,8 @@ def _join(ray: ModuleType, address: str) -> None:
             problem = f"it did not answer as Ray within {_JOIN_SECONDS:.0f} s"
         except subprocess.CalledProcessError as error:
             problem = (error.stderr.strip().splitlines() or ["Ray gave no reason"])[-1]
+            if "AuthenticationError" in error.stderr:
+                problem = "it asks for a token that this process does not have (RAY_AUTH_MODE, RAY_AUTH_TOKEN)"
     if problem is not None:
         raise InputError(
             f"no Ray cluster could be joined at {address!r}: {problem}; give host:port, ray://host:port or 'auto' of a "

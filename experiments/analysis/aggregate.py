@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from environments.errors import InputError
-from experiments.analysis.measures import flat_config, progress_curves, run_card
+from experiments.analysis.genes import CHALLENGE_NAMES
+from experiments.analysis.measures import RunCard, flat_config, progress_curves, run_card
 from experiments.analysis.run_tables import RunTables
 from poet.config import NEUTRAL_KEYS
 
@@ -60,14 +63,14 @@ def group_runs(runs: Mapping[str, RunTables]) -> list[RunGroup]:
         key = (repr(configs[name]), run.config.run.seed)
         if key in seeds:
             raise InputError(
-                f"runs {seeds[key]} and {name} have the same config and seed {key[1]}, so they are one run and would count "
-                "twice; leave one of them out"
+                f"runs {seeds[key]} and {name} have the same config and seed {key[1]}, so they are one run and would "
+                "count twice; leave one of them out"
             )
         seeds[key] = name
     varying = [key for key in next(iter(configs.values())) if len({repr(c[key]) for c in configs.values()}) > 1]
     grouped: dict[str, dict[str, pd.DataFrame]] = {}
     for name, run in runs.items():
-        label = ", ".join(f"{key}={configs[name][key]}" for key in varying) or "all runs"
+        label = ", ".join(f"{key}={json.dumps(configs[name][key])}" for key in varying) or "all runs"
         grouped.setdefault(label, {})[name] = progress_curves(run)
     return [RunGroup(label, curves) for label, curves in grouped.items()]
 
@@ -129,8 +132,16 @@ def aggregate_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
 
 
 def runs_table(runs: Mapping[str, RunTables]) -> pd.DataFrame:
-    """The run card of each run as a row, with its name first."""
-    return pd.DataFrame([{"Run": name, **run_card(run)} for name, run in runs.items()])
+    """The run card of each run as a row, after its name (column ``run``)."""
+    return pd.DataFrame([{"run": name, **card_values(run_card(run))} for name, run in runs.items()])
+
+
+def card_values(card: RunCard) -> dict[str, int | float]:
+    """A card as plain numbers by name; challenging terrains as one number a level, none where there are no levels."""
+    values = asdict(card)
+    levels = values.pop("solved_challenging") or ()
+    names = [f"solved_{name.replace(' ', '_')}" for name in CHALLENGE_NAMES[1:]]
+    return values | dict(zip(names, levels, strict=False))
 
 
 def _result_settings(run: RunTables) -> dict[str, object]:
@@ -138,10 +149,8 @@ def _result_settings(run: RunTables) -> dict[str, object]:
     return {key: v for key, v in flat_config(run.config).items() if key not in NEUTRAL_KEYS and key != "run.seed"}
 
 
-def _values_at(
-    curves: pd.DataFrame, measure: str, points: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """(len(points),) float64: the measure after the last iteration that ended by then; NaN before the first, or without."""
+def _values_at(curves: pd.DataFrame, measure: str, points: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The measure after the last iteration that ended by each point; NaN before the first, and where there is none."""
     if measure not in curves:
         return np.full(points.size, np.nan)
     last = np.searchsorted(curves["env_steps"].to_numpy(), points, side="right") - 1

@@ -1,6 +1,6 @@
 """Tables of one run: what was spent, which niches there were, who came from whom.
 
-Every time column comes twice: as iteration, and as env-steps spent by the end of that iteration, which is what plots use.
+Every time comes twice: as iteration, and as env-steps spent by the end of that iteration, which is what plots use.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def niches_table(run: RunTables) -> pd.DataFrame:
 
     Returns:
         Columns niche_id, parent_id, created, created_env_steps, retired, retired_env_steps, is_active, solved,
-        solved_env_steps, solved_by (source niche of the agent), the genes, challenge_level (None for a genotype that the
-        paper's conditions do not speak of), novelty, admission_score, best_score, last_score, children, transfers_in,
-        transfers_out (accepted periodic ones), env_steps.
+        solved_env_steps, solved_by (source niche of the agent), the genes, challenge_level (missing for a genotype of
+        which the paper's conditions do not speak), novelty, admission_score, best_score, last_score, children,
+        transfers_in, transfers_out (accepted periodic ones), env_steps.
     """
     table = run.niches[["niche_id", "parent_id", "iteration"]].rename(columns={"iteration": "created"})
     table = table.sort_values("niche_id", ignore_index=True)
@@ -102,8 +102,8 @@ def terrain_genealogy(run: RunTables) -> pd.DataFrame:
     """Which terrain was mutated from which.
 
     Returns:
-        One row for each niche: columns parent_id, niche_id, depth (mutations from the root), iteration, env_steps, genes
-        (in words), parent_genes.
+        One row for each niche: columns parent_id, niche_id, depth (mutations from the root), iteration, env_steps,
+        genes (in words), parent_genes.
     """
     niches = run.niches.sort_values("niche_id", ignore_index=True)
     parents = niches["parent_id"].astype("Int64")

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from experiments.analysis import theme
 from experiments.analysis.frames import cumulative_steps, niches_table
-from experiments.analysis.genes import CHALLENGES, GENE_UNITS, genes_table
+from experiments.analysis.genes import CHALLENGES, GENE_UNITS, gene_names, genes_table
 from experiments.analysis.measures import progress_curves
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.theme import themed
@@ -27,7 +27,7 @@ def plot_genes(run: RunTables) -> Figure | None:
         None when there is no such gene: only a flat root, or a genotype without numbers.
     """
     genes, end = genes_table(run), int(cumulative_steps(run).iloc[-1])
-    names = [name for name in genes["gene"].unique() if (genes.loc[genes["gene"] == name, "high"] > 0.0).any()]
+    names = [name for name in gene_names(genes) if (genes.loc[genes["gene"] == name, "high"] > 0.0).any()]
     if not names:
         return None
     niches = niches_table(run).set_index("niche_id")

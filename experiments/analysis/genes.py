@@ -29,22 +29,27 @@ def genes_table(run: RunTables) -> pd.DataFrame:
     A number is an interval whose ends are equal; a gene that a niche lacks, or that is no number, has no row.
 
     Returns:
-        Columns niche_id, gene, low, high; in the order of niches, then of the genotype.
+        Columns niche_id, gene, low, high; in the order of niches, then of genes.
     """
     rows = [
         (niche_id, gene, *ends)
         for niche_id, genotype in zip(run.niches["niche_id"], run.niches["genotype"], strict=True)
-        for gene, value in genotype.items()
+        for gene, value in _in_order(genotype)
         if (ends := _ends(value)) is not None
     ]
     table = pd.DataFrame(rows, columns=["niche_id", "gene", "low", "high"])
     return table.astype({"niche_id": "int64", "low": "float64", "high": "float64"})
 
 
+def gene_names(genes: pd.DataFrame) -> list[str]:
+    """The genes of a ``genes_table``: the known ones as in ``GENE_UNITS``, then others as they come."""
+    return [gene for gene, _ in _in_order(dict.fromkeys(genes["gene"]))]
+
+
 def gene_columns(genotype: Mapping[str, Any]) -> dict[str, float]:
-    """One genotype's genes as columns of a table: ``NAME`` for a number, ``NAME_low`` and ``NAME_high`` for an interval."""
+    """A genotype's genes as columns: ``NAME`` for a number, ``NAME_low`` and ``NAME_high`` for an interval."""
     columns: dict[str, float] = {}
-    for gene, value in genotype.items():
+    for gene, value in _in_order(genotype):
         ends = _ends(value)
         if ends is not None and isinstance(value, list | tuple):
             columns |= {f"{gene}_low": ends[0], f"{gene}_high": ends[1]}
@@ -56,7 +61,7 @@ def gene_columns(genotype: Mapping[str, Any]) -> dict[str, float]:
 def gene_text(genotype: Mapping[str, Any]) -> str:
     """One line for a genotype, such as ``roughness 1.2, pit gap 0.4 to 1.2``."""
     words = []
-    for gene, value in genotype.items():
+    for gene, value in _in_order(genotype):
         ends = _ends(value)
         if ends is not None:
             size = f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
@@ -77,6 +82,12 @@ def challenge_level(genotype: Mapping[str, Any]) -> int | None:
         return None
     uppers = {gene: ends[1] for gene in CHALLENGES if (ends := _ends(genotype[gene])) is not None}
     return sum(upper >= CHALLENGES[gene] for gene, upper in uppers.items())
+
+
+def _in_order(genotype: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Genes with their values: the known ones as in ``GENE_UNITS``, then others as they come."""
+    known = [gene for gene in GENE_UNITS if gene in genotype]
+    return [(gene, genotype[gene]) for gene in dict.fromkeys([*known, *genotype])]
 
 
 def _ends(value: Any) -> tuple[float, float] | None:

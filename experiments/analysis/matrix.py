@@ -51,8 +51,8 @@ def score_matrix(
         progress: told after each chunk; None to be told nothing.
 
     Returns:
-        Columns agent_id, terrain_id, score (return of the episode, -inf where the world diverged), length, outcome (name),
-        is_solved; agents in the order given, then terrains.
+        Columns agent_id, terrain_id, score (return of the episode, -inf where the world diverged), length, outcome
+        (name), is_solved; agents in the order given, then terrains.
     """
     thetas = np.stack([run.agent(niche_id, tables.iteration).theta for niche_id in niche_ids])
     terrains = tuple(tables.terrains[niche_id] for niche_id in niche_ids)
@@ -79,7 +79,8 @@ def solves_table(matrix: pd.DataFrame) -> pd.DataFrame:
     """How general agents are, and how hard terrains.
 
     Returns:
-        Columns niche_id, terrains_solved (by its agent), solved_by (agents that solve its terrain), own_solved (by its own).
+        Columns niche_id, terrains_solved (by its agent), solved_by (agents that solve its terrain), own_solved (by its
+        own agent).
     """
     by_agent, by_terrain = (
         matrix.groupby("agent_id")["is_solved"].sum(),

@@ -33,7 +33,7 @@ def plot_matrix(matrix: pd.DataFrame) -> Figure:
     figure = theme.make_figure(width, height)
     axes = figure.add_axes((_LEFT / width, _BOTTOM / height, side / width, side / height))
     values = scores.to_numpy(np.float64)
-    shown = np.where(np.isfinite(values), values, theme.SCORE_NORM.vmin)
+    shown = np.where(np.isfinite(values), values, theme.LOWEST_SCORE)
     image = axes.imshow(shown, cmap=theme.SCORE_COLORS, norm=theme.SCORE_NORM, interpolation="nearest")
     _label_axes(axes, [str(niche_id) for niche_id in scores.index])
     if num <= MAX_FIGURES:
@@ -75,16 +75,15 @@ def _write_scores(
     for (row, column), value in np.ndenumerate(values):
         is_dark = np.isfinite(value) and float(theme.SCORE_NORM(value)) > 0.6
         axes.text(
-            column, row, f"{value:.0f}" if np.isfinite(value) else "div.", ha="center", va="center_baseline", fontsize=6.5,
+            column, row, f"{value:.0f}" if np.isfinite(value) else "div.", ha="center", va="center_baseline",
+            fontsize=6.5,
             color="white" if is_dark else theme.INK, weight="bold" if solved[row, column] else "normal",
         )  # fmt: skip
 
 
 def _legend(has_figures: bool) -> list[Artist]:
     home = Patch(facecolor="none", edgecolor=theme.INK, linewidth=1.0, label="agent at home")
-    if has_figures:
-        return [
-            home,
-            Line2D([], [], marker="$\\mathbf{230}$", color=theme.INK, linestyle="", markersize=16, label="solved"),
-        ]
-    return [home, Line2D([], [], marker="o", color=theme.MUTED, linestyle="", markersize=3, label="solved")]
+    marker, size = ("$\\mathbf{230}$", 16) if has_figures else ("o", 3)
+    solved = Line2D([], [], marker=marker, color=theme.INK, linestyle="", markersize=size, markeredgewidth=0)
+    solved.set_label("solved")
+    return [home, solved]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.frames import cumulative_steps, ledger_table, niches_table, score_history
-from experiments.analysis.genes import CHALLENGE_NAMES, genes_table
+from experiments.analysis.frames import cumulative_steps, niches_table, score_history
+from experiments.analysis.genes import gene_names, genes_table
 from experiments.analysis.run_tables import RunTables
-from experiments.analysis.transfers import periodic_share
+from experiments.analysis.transfers import periodic_transfers
 from poet.config import Config
 from poet.events import CandidateOutcome
 
@@ -30,9 +31,9 @@ def progress_curves(run: RunTables) -> pd.DataFrame:
     """What the run had reached by the end of each iteration.
 
     Returns:
-        Indexed by iteration: env_steps; best_score (the highest score of any agent in its own niche so far, NaN before the
+        Indexed by iteration: env_steps; best_score (the highest of any agent in its own niche so far, NaN before the
         first finite one); num_active (niches at that time); num_admitted, num_solved (niches so far); for each gene
-        ``GENE_admitted`` and ``GENE_solved``: the greatest upper end among niches admitted, and solved, so far (0: none).
+        ``GENE_admitted`` and ``GENE_solved``: the greatest upper end of niches admitted, and solved, so far (0: none).
     """
     steps = cumulative_steps(run)
     curves = steps.to_frame()
@@ -45,7 +46,7 @@ def progress_curves(run: RunTables) -> pd.DataFrame:
     curves["num_solved"] = _count_so_far(run.solved["iteration"], steps.index)
 
     genes = genes_table(run)
-    for gene in genes["gene"].unique():
+    for gene in gene_names(genes):
         for name, events in (("admitted", run.niches), ("solved", run.solved)):
             when = genes["niche_id"].map(events.set_index("niche_id")["iteration"])
             greatest = genes[genes["gene"] == gene].groupby(when)["high"].max()
@@ -53,45 +54,77 @@ def progress_curves(run: RunTables) -> pd.DataFrame:
     return curves
 
 
-def run_card(run: RunTables) -> dict[str, int | float | str]:
-    """The numbers that sum up a run, by name, in the order in which they are read.
+@dataclass(frozen=True)
+class RunCard:
+    """The numbers that sum up a run; NaN where there is nothing to divide by.
 
-    ``Periodic transfers accepted`` counts (round, target) as the paper does (POET.md 7.1). Counts of challenging terrains are
-    there for the paper's genotype only. NaN where there is nothing to divide by.
+    Attributes:
+        seed, iterations, env_steps, episodes: of the run.
+        niches_admitted, niches_active, niches_retired, niches_solved: how many.
+        best_score: the highest finite score of any agent in its own niche.
+        candidates_judged: how many, admitted ones included.
+        transfers_tried, transfers_accepted, transfers_accepted_share: periodic ones, counted by (round, target) as the
+            paper does (POET.md 7.1).
+        solved_challenging: terrains solved that meet one, two and three of the paper's conditions; None for a genotype
+            of which they do not speak.
+        wall_seconds, env_steps_per_second: by the clock of the archive.
     """
-    niches, costs = niches_table(run), ledger_table(run)
-    attempts, accepted = periodic_share(run)
+
+    seed: int
+    iterations: int
+    env_steps: int
+    episodes: int
+    niches_admitted: int
+    niches_active: int
+    niches_retired: int
+    niches_solved: int
+    best_score: float
+    candidates_judged: int
+    transfers_tried: int
+    transfers_accepted: int
+    transfers_accepted_share: float
+    solved_challenging: tuple[int, int, int] | None
+    wall_seconds: float
+    env_steps_per_second: float
+
+
+def run_card(run: RunTables) -> RunCard:
+    """The numbers that sum up a run."""
+    niches = niches_table(run)
+    attempts, accepted = periodic_transfers(run)
     finite = niches["best_score"][np.isfinite(niches["best_score"])]
-    card: dict[str, int | float | str] = {
-        "Seed": run.config.run.seed,
-        "Iterations": run.iteration,
-        "Env-steps": int(costs["env_steps"].sum()),
-        "Episodes": int(costs["episodes"].sum()),
-        "Niches admitted": len(niches),
-        "Niches active": int(niches["is_active"].sum()),
-        "Niches retired": int((~niches["is_active"]).sum()),
-        "Niches solved": int(niches["solved"].notna().sum()),
-        "Best score": float(finite.max()) if len(finite) else float("nan"),
-        "Candidates judged": len(run.candidates),
-        "Periodic transfers tried": attempts,
-        "Periodic transfers accepted": accepted,
-        "Periodic transfers accepted share": accepted / attempts if attempts else float("nan"),
-    }
-    if niches["challenge_level"].notna().all():
-        solved = niches.loc[niches["solved"].notna(), "challenge_level"]
-        for level, name in enumerate(CHALLENGE_NAMES[1:], start=1):
-            card[f"Solved {name}"] = int((solved == level).sum())
-    seconds = float(run.iterations["seconds"].sum())
-    card["Wall time, s"] = seconds
-    card["Env-steps per second"] = int(costs["env_steps"].sum()) / seconds if seconds > 0.0 else float("nan")
-    return card
+    env_steps, seconds = int(run.ledger["env_steps"].sum()), float(run.iterations["seconds"].sum())
+    levels = niches["challenge_level"]
+    of_solved = levels[niches["solved"].notna()]
+    return RunCard(
+        seed=run.config.run.seed,
+        iterations=run.iteration,
+        env_steps=env_steps,
+        episodes=int(run.ledger["episodes"].sum()),
+        niches_admitted=len(niches),
+        niches_active=int(niches["is_active"].sum()),
+        niches_retired=int((~niches["is_active"]).sum()),
+        niches_solved=len(run.solved),
+        best_score=float(finite.max()) if len(finite) else float("nan"),
+        candidates_judged=len(run.candidates),
+        transfers_tried=attempts,
+        transfers_accepted=accepted,
+        transfers_accepted_share=accepted / attempts if attempts else float("nan"),
+        solved_challenging=(
+            (int((of_solved == 1).sum()), int((of_solved == 2).sum()), int((of_solved == 3).sum()))
+            if levels.notna().all()
+            else None
+        ),
+        wall_seconds=seconds,
+        env_steps_per_second=env_steps / seconds if seconds > 0.0 else float("nan"),
+    )
 
 
 def candidates_table(run: RunTables) -> pd.DataFrame:
     """What became of candidates.
 
     Returns:
-        Columns outcome, candidates, share (of all, 0 to 1); every outcome, in the order in which a candidate can be refused.
+        Columns outcome, candidates, share (of all, 0 to 1); every outcome, in the order of refusal.
     """
     counts = run.candidates["outcome"].value_counts()
     outcomes = [outcome.value for outcome in CandidateOutcome]

@@ -13,19 +13,21 @@ from experiments.analysis import theme
 GENERATOR = '<meta name="generator" content="poet analyse">'
 
 _STYLE = f"""
-:root {{ color-scheme: light; --ink: {theme.INK}; --muted: #626b76; --faint: {theme.FAINT}; --accent: {theme.SOLVED}; }}
+:root {{ color-scheme: light; --ink: {theme.INK}; --muted: #626b76; --faint: {theme.FAINT}; }}
 * {{ box-sizing: border-box; }}
-body {{ margin: 0; background: #f6f7f8; color: var(--ink); font: 15px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; }}
+body {{ margin: 0; background: #f6f7f8; color: var(--ink); }}
+body {{ font: 15px/1.55 system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif; }}
 main {{ max-width: 1180px; margin: 0 auto; padding: 40px 24px 80px; }}
 h1 {{ font-size: 30px; line-height: 1.2; margin: 0 0 6px; letter-spacing: -0.01em; }}
 h2 {{ font-size: 19px; margin: 0 0 4px; }}
 h3 {{ font-size: 14px; margin: 22px 0 6px; }}
 p {{ margin: 0 0 12px; max-width: 78ch; }}
-a {{ color: var(--accent); }}
+a {{ color: {theme.SOLVED}; }}
 .lead {{ font-size: 17px; color: var(--muted); margin-bottom: 26px; }}
 .how {{ color: var(--muted); font-size: 14px; }}
 .note {{ border-left: 3px solid {theme.TRANSFER}; padding: 6px 14px; background: #fff; font-size: 14px; }}
-section {{ background: #fff; border: 1px solid var(--faint); border-radius: 10px; padding: 22px 24px; margin-top: 20px; }}
+section {{ background: #fff; border: 1px solid var(--faint); border-radius: 10px; }}
+section {{ padding: 22px 24px; margin-top: 20px; }}
 img {{ display: block; max-width: 100%; height: auto; margin-top: 10px; }}
 .tiles {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); gap: 12px; margin-top: 4px; }}
 .tile {{ border: 1px solid var(--faint); border-radius: 8px; padding: 12px 14px; background: #fff; }}

@@ -66,8 +66,8 @@ def bundle_arcs(moved: pd.DataFrame, parents: dict[int, int | None], end: int) -
         end: env-steps of the whole run.
 
     Returns:
-        Columns source_id, target_id, env_steps (mean of the bundle), count. Stretches are a thousandth of the run, or longer
-        (up to a fortieth) where there would be more than ``MAX_ARCS`` rows.
+        Columns source_id, target_id, env_steps (mean of the bundle), count. Stretches are a thousandth of the run, or
+        longer (up to a fortieth) where there would be more than ``MAX_ARCS`` rows.
     """
     is_branch = moved["origin"].str.startswith("admission") & (moved["source_id"] == moved["target_id"].map(parents))
     moved = moved[~is_branch]
@@ -163,7 +163,8 @@ def _draw_thumbnail(axes: Axes, terrain: Terrain, x: float, row: float) -> None:
     """The terrain right of its node, above its line."""
     thumbnail = make_thumbnail(terrain, _THUMBNAIL_WIDTH, _THUMBNAIL_HEIGHT)
     figure = axes.figure
-    inches_at_node = figure.dpi_scale_trans + ScaledTranslation(x, row, axes.transData)
+    # Matplotlib's stub asks for an affine transform, but any will do.
+    inches_at_node = figure.dpi_scale_trans + ScaledTranslation(x, row, axes.transData)  # type: ignore[arg-type]
     place = Affine2D().translate(0.13, 0.045) + inches_at_node
     sky = Rectangle((0.0, 0.0), _THUMBNAIL_WIDTH, _THUMBNAIL_HEIGHT, facecolor=theme.SKY, linewidth=0)
     ground = PolyCollection([thumbnail.ground], facecolor=theme.GROUND, linewidth=0)

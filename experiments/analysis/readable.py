@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from environments.errors import InputError
-from experiments.analysis.aggregate import RunGroup, aggregate_table, group_runs, last_shared_step, runs_table
+from experiments.analysis.aggregate import (
+    RunGroup,
+    aggregate_table,
+    card_values,
+    group_runs,
+    last_shared_step,
+    runs_table,
+)
 from experiments.analysis.frames import ledger_table, niches_table
 from experiments.analysis.genes import gene_text
 from experiments.analysis.measures import candidates_table, config_differences, run_card
@@ -55,14 +63,15 @@ def run_summary(run: RunTables) -> list[tuple[str, pd.DataFrame]]:
 
 def card_table(run: RunTables) -> pd.DataFrame:
     """The run card as rows of name and value."""
-    card = run_card(run)
-    return pd.DataFrame({"": list(card), "value": [_text(name, value) for name, value in card.items()]})
+    values = card_values(run_card(run))
+    names = [name.replace("_", " ") for name in values]
+    return pd.DataFrame({"": names, "value": [_text(name, value) for name, value in values.items()]})
 
 
 def settings_table(run: RunTables) -> pd.DataFrame:
     """The config's differences from the defaults, as rows of key and value."""
     changed = config_differences(run.config)
-    return pd.DataFrame({"key": list(changed), "value": [str(value) for value in changed.values()]})
+    return pd.DataFrame({"key": list(changed), "value": [json.dumps(value) for value in changed.values()]})
 
 
 def short_niches_table(run: RunTables) -> pd.DataFrame:
@@ -89,7 +98,7 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
 
 
 def comparison_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
-    """``aggregate_table`` with a row for each measure and a column for each group: ``median (first to third quartile)``."""
+    """``aggregate_table`` with a row for each measure and a column for each group: ``median (quartiles)``."""
     values: dict[str, dict[str, str]] = {}
     for row in aggregate_table(groups).to_dict("records"):
         lower, median, upper = (_text("", row[name]) for name in ("lower", "median", "upper"))
@@ -103,6 +112,7 @@ def comparison_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
 def transposed(table: pd.DataFrame) -> pd.DataFrame:
     """Rows as columns; the first column gives their names."""
     by_name = table.set_index(table.columns[0]).T
+    by_name.index = by_name.index.str.replace("_", " ")
     return by_name.rename_axis(index="", columns=None).reset_index()
 
 
@@ -124,5 +134,7 @@ def _text(name: str, value: object) -> str:
     if isinstance(value, float) and "share" in name:
         return f"{100 * value:.1f} %"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 10_000 or value.is_integer() else f"{value:,.1f}"
+        if value.is_integer() or abs(value) >= 10_000.0:
+            return f"{value:,.0f}"
+        return f"{value:,.1f}" if abs(value) >= 100.0 else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -42,7 +42,7 @@ class MatrixOptions:
 
 
 def write_report(runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | None = None) -> Path:
-    """Write a folder with ``index.html``, ``plots/*.png`` and ``tables/*.csv``; for several runs, a folder for each below.
+    """Write a folder with ``index.html``, ``plots/*.png`` and ``tables/*.csv``; for several runs, one for each below.
 
     The folder is made if need be. One that holds an earlier report is written over, file by file; nothing is deleted.
 
@@ -106,8 +106,8 @@ def _write_overview(
     (output / "plots").mkdir(exist_ok=True)
     theme.save_figure(plot_aggregate(groups), output / "plots" / "aggregate.png")
     how = (
-        "Each thin line is a run; the thick line is the median of the runs with the same settings, the band goes from the "
-        "first to the third quartile. Both end where the shortest of these runs does. Left admitted, right solved."
+        "Each thin line is a run; the thick line is the median of the runs with the same settings, the band goes from "
+        "the first to the third quartile. Both end where the shortest of these runs does."
     )
     end = f"{last_shared_step(groups):,}"
     parts = [

@@ -27,6 +27,7 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import plot_scores
 from experiments.analysis.thumbnail import thumbnail_svg
 from experiments.analysis.transfers import transfers_by_kind, transfers_by_pair
+from poet.events import CandidateOutcome
 
 #: File in ``tables/`` to what makes it and what it holds.
 TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
@@ -65,14 +66,13 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
         _plot_section(
             folder, "phylogeny", plot_phylogeny(run), "Phylogeny",
             "Time runs right, in env-steps. Each line is a niche from its admission to its retirement or the end, and "
-            "begins on its parent's line; it turns green when any agent first solves it. An orange arc is an agent that "
-            "moved to the niche with the dot."
-            + _thumbnail_remark(run),
+            "begins on its parent's line; it turns green when any agent first solves it. An orange arc is an agent "
+            "that moved to the niche with the dot." + _thumbnail_remark(run),
         ),
         _plot_section(
             folder, "scores", plot_scores(run), "Scores",
-            "Above: each niche's score, with the scores that decide something as dashed lines. Below: one band a niche, "
-            "the darker the better; a band begins at admission and ends at retirement.",
+            "Above: each niche's score, with the scores that decide something as dashed lines. Below: one band a "
+            "niche, the darker the better; a band begins at admission and ends at retirement.",
         ),
         _plot_section(
             folder, "genes", plot_genes(run), "Genes",
@@ -110,36 +110,33 @@ def format_seconds(seconds: float) -> str:
 def _lead(run: RunTables) -> str:
     card = run_card(run)
     return (
-        f"{run.iteration:,} iterations and {theme.format_count(float(card['Env-steps']))} env-steps: "
-        f"{card['Niches admitted']} niches admitted, {card['Niches solved']} solved, {card['Niches active']} active at the "
-        "end."
+        f"{card.iterations:,} iterations and {theme.format_count(card.env_steps)} env-steps: {card.niches_admitted} "
+        f"niches admitted, {card.niches_solved} solved, {card.niches_active} active at the end."
     )
 
 
 def _card_section(run: RunTables) -> str:
     """The numbers that matter, and how the run was set up."""
-    card, candidates = run_card(run), candidates_table(run).set_index("outcome")
-    attempts = card["Periodic transfers tried"]
-    share = f"{100 * float(card['Periodic transfers accepted share']):.0f} %" if attempts else "none"
+    card, settings = run_card(run), settings_table(run)
+    num_admitted = int((run.candidates["outcome"] == CandidateOutcome.ADMITTED).sum())
+    share = f"{100 * card.transfers_accepted_share:.0f} %" if card.transfers_tried else "none"
+    levels = card.solved_challenging
     values = [
-        ("env-steps", theme.format_count(float(card["Env-steps"]))),
-        ("iterations", f"{run.iteration:,}"),
-        (
-            f"niches admitted: {card['Niches active']} active, {card['Niches retired']} retired",
-            f"{card['Niches admitted']:,}",
-        ),
-        ("niches solved by some agent", f"{card['Niches solved']:,}"),
-        ("best score of an agent in its niche", f"{card['Best score']:.0f}"),
-        (f"accepted of {attempts:,} periodic transfers" if attempts else "periodic transfers", share),
-        (f"admitted of {len(run.candidates):,} candidates", f"{candidates.loc['admitted', 'candidates']:,}"),
-        ("wall time", format_seconds(float(card["Wall time, s"]))),
-        ("env-steps a second, all included", theme.format_count(float(card["Env-steps per second"]))),
+        ("env-steps", theme.format_count(card.env_steps)),
+        ("iterations", f"{card.iterations:,}"),
+        (f"niches admitted: {card.niches_active} active, {card.niches_retired} retired", f"{card.niches_admitted:,}"),
+        ("niches solved by some agent", f"{card.niches_solved:,}"),
+        ("of these challenging, very, extremely challenging", " / ".join(map(str, levels)) if levels else "unknown"),
+        ("best score of an agent in its niche", f"{card.best_score:.0f}"),
+        (f"accepted of {card.transfers_tried:,} periodic transfers", share),
+        (f"admitted of {card.candidates_judged:,} candidates", f"{num_admitted:,}"),
+        ("wall time", format_seconds(card.wall_seconds)),
+        ("env-steps a second, all included", theme.format_count(card.env_steps_per_second)),
     ]
-    if "Solved challenging" in card:
-        levels = [card[f"Solved {name}"] for name in ("challenging", "very challenging", "extremely challenging")]
-        values.insert(4, ("challenging, very, extremely challenging terrains solved", " / ".join(map(str, levels))))
-    settings = settings_table(run)
-    how = "A terrain is challenging by how many of the paper's conditions it meets: roughness from 4.5, gaps from 6, stumps from 2.4."
+    how = (
+        "A terrain is challenging that meets one of the paper's conditions, very challenging two, extremely "
+        "challenging all three: roughness from 4.5, gaps from 6, stumps from 2.4."
+    )
     changed = "<h3>Settings that differ from the defaults</h3>" + page.table(settings) if len(settings) else ""
     return page.section("Run card", how, page.tiles(values) + changed)
 
@@ -163,8 +160,8 @@ def _matrix_section(run: RunTables, folder: Path, matrix: pd.DataFrame) -> str:
     num_shown, num_niches = matrix["agent_id"].nunique(), len(run.niches)
     chosen = "" if num_shown == num_niches else f" {num_shown} of {num_niches} niches, spread evenly over admissions."
     how = (
-        "Rows are the last stored agents, columns the terrains, both in order of admission; one episode each. A dark row is "
-        "a generalist, a dark column an easy terrain, a dark diagonal specialists." + chosen
+        "Rows are the last stored agents, columns the terrains, both in order of admission; one episode each. A dark "
+        "row is a generalist, a dark column an easy terrain, a dark diagonal specialists." + chosen
     )
     plot = _plot_section(folder, "matrix", plot_matrix(matrix), "Agents on terrains", how)
     return plot.replace("</section>", page.table(readable(solves_table(matrix))) + "</section>")
@@ -179,8 +176,8 @@ def _transfer_section(run: RunTables) -> str:
     if len(busiest):
         content += "<h3>Busiest routes of periodic transfers</h3>" + page.table(readable(busiest))
     how = (
-        "An attempt is one round and one target; its origin is that of the best source tried. A route's share is of the "
-        "times that the source was tried there."
+        "An attempt is one round and one target; its origin is that of the best source tried. A route's share is of "
+        "the times that the source was tried there."
     )
     return page.section("Transfers", how, content)
 

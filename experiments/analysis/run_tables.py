@@ -23,7 +23,8 @@ class RunTables:
     Attributes:
         config: in force.
         iteration: the last one done.
-        niches, candidates, solved, retirements, transfers, transfer_sources, versions, ledger: see ``poet.archive.reader.Run``.
+        niches, candidates, solved, retirements, transfers, transfer_sources, versions, ledger: as in
+            ``poet.archive.reader.Run``.
         iterations: the clock; the column ``seconds`` is used.
         terrains: each niche's own instance, by niche id.
     """

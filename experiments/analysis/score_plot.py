@@ -27,7 +27,7 @@ _WIDTH, _TOP, _BOTTOM, _CURVES, _GAP, _LEFT, _RIGHT = 13.0, 0.95, 0.6, 3.4, 0.4,
 
 @themed
 def plot_scores(run: RunTables) -> Figure:
-    """Above, every niche's score as a curve; below, the same as one band a niche, with solutions and transfers marked."""
+    """Above, every niche's score as a curve; below, the same as one band a niche, with what happened to it."""
     niches, end = niches_table(run), int(cumulative_steps(run).iloc[-1])
     points = np.linspace(0, end, NUM_POINTS)
     scores = scores_at(run, points)
@@ -100,10 +100,11 @@ def _draw_curves(
         markeredgewidth=0,
         zorder=3,
     )
-    for value, name in thresholds(config):
-        theme.draw_threshold(axes, value, name)
     lowest = np.nanmin(scores) if np.isfinite(scores).any() else -100.0
     axes.set_ylim(min(-20.0, max(-160.0, lowest - 15.0)), 365.0)
+    for value, name in thresholds(config):
+        if axes.get_ylim()[0] < value < axes.get_ylim()[1]:
+            theme.draw_threshold(axes, value, name)
     axes.set_ylabel("score")
     axes.grid(axis="both")
 

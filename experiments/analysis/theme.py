@@ -31,7 +31,8 @@ GROUP_COLORS = ("#2f6ea3", "#d9822b", "#23806c", "#a05195", "#7a6a53", "#b5483a"
 SCORE_COLORS = LinearSegmentedColormap.from_list(
     "score", ["#f4efe6", "#e6dcc3", "#bccfb4", "#6fa99a", "#2b7a78", "#123f52"]
 )
-SCORE_NORM = Normalize(-100.0, 340.0, clip=True)
+LOWEST_SCORE = -100.0
+SCORE_NORM = Normalize(LOWEST_SCORE, 340.0, clip=True)
 
 DPI = 140
 _STYLE = {

@@ -31,7 +31,7 @@ def transfers_by_kind(run: RunTables) -> pd.DataFrame:
     )
 
 
-def periodic_share(run: RunTables) -> tuple[int, int]:
+def periodic_transfers(run: RunTables) -> tuple[int, int]:
     """Periodic transfer attempts, and how many of them were accepted."""
     periodic = run.transfers[run.transfers["candidate_id"].isna()]
     return len(periodic), int((periodic["outcome"] == TransferOutcome.ACCEPTED).sum())
@@ -41,8 +41,8 @@ def transfers_by_pair(run: RunTables) -> pd.DataFrame:
     """Periodic transfers from each source niche to each target niche.
 
     Returns:
-        Columns source_id, target_id, tried (how often the source was tried there), best (how often it was the best source
-        tried), accepted, accepted_share (of tried, 0 to 1); most often accepted first.
+        Columns source_id, target_id, tried (how often the source was tried there), best (how often it was the best
+        source tried), accepted, accepted_share (of tried, 0 to 1); most often accepted first.
     """
     periodic = run.transfers[run.transfers["candidate_id"].isna()]
     tried = run.transfer_sources.merge(

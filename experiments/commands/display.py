@@ -1,17 +1,20 @@
-"""The live panel of a run on a terminal, and the choice between it and plain lines."""
+"""What moves on a terminal: the panel of a run and the count of episodes; and what stands for them elsewhere."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.text import Text
 
-from experiments.progress import AbstractDisplay, PlainLines, RunTracker
+from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
 
 
 class LivePanel(AbstractDisplay):
@@ -43,3 +46,36 @@ def make_display(tracker: RunTracker) -> AbstractDisplay:
     """A live panel where standard output is a terminal, plain lines elsewhere."""
     console = Console()
     return LivePanel(tracker, console) if console.is_terminal else PlainLines(tracker, sys.stdout)
+
+
+class Count(Protocol):
+    """Told how much is done: the ``Progress`` of executors and that of ``experiments.replay``."""
+
+    def __call__(self, num_done: int, num_all: int, num_steps: int = 0, /) -> None:
+        """So many are done, of so many, after so many env-steps."""
+        ...
+
+
+@contextmanager
+def counted(what: str) -> Iterator[Count]:
+    """Show how many of some things are done: a line that changes on a terminal, a line every 10 s elsewhere.
+
+    Args:
+        what: the things, such as ``"pictures"``.
+    """
+    console, said = Console(), [time.monotonic()]
+
+    def words(num_done: int, num_all: int, num_steps: int) -> str:
+        return f"{num_done}/{num_all} {what}" + (f", {num_steps:,} env-steps" if num_steps else "")
+
+    if console.is_terminal:
+        with console.status(what) as line:
+            yield lambda num_done, num_all, num_steps=0, /: line.update(words(num_done, num_all, num_steps))
+        return
+
+    def say(num_done: int, num_all: int, num_steps: int = 0, /) -> None:
+        if time.monotonic() - said[0] >= LINE_INTERVAL:
+            said[0] = time.monotonic()
+            print(words(num_done, num_all, num_steps), flush=True)
+
+    yield say

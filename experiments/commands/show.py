@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from experiments.commands.options import ExistingRun
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from environments.errors import InputError
+from experiments.commands.options import Engine, ExecutorName, ExistingRun, RayAddress, Workers
 
 
 def status(run: ExistingRun) -> None:
@@ -18,9 +24,93 @@ def status(run: ExistingRun) -> None:
     print("\n".join(status_lines(run, found)))
 
 
-def replay() -> None:
-    """X."""
+def replay(
+    run: ExistingRun,
+    niche: Annotated[
+        int | None, typer.Option("--niche", help="Whose terrain; the niche solved last if not given.")
+    ] = None,
+    agent: Annotated[int | None, typer.Option("--agent", help="Who walks; the niche's own agent if not given.")] = None,
+    iteration: Annotated[
+        int | None, typer.Option("--iteration", help="The agent's latest stored version at or before it.")
+    ] = None,
+    engine: Engine = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="A .mp4, .gif or .png to write; a window if not given.")
+    ] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Run every stored pair again and compare with the archive instead.")
+    ] = False,
+    workers: Workers = None,
+) -> None:
+    """Show how an agent of RUN walks in its niche, or verify what the archive says."""
+    from agents.rollouts import check_engine
+
+    if engine is not None:
+        check_engine(engine)
+    if not verify:
+        _show(run, niche, agent, iteration, engine, output)
+        return
+    from experiments.commands.display import counted
+    from experiments.replay.verify import verify as verify_pairs
+
+    if output is not None:
+        raise InputError(f"--verify writes no file, found --output {output}: leave one of the two out")
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be a whole number from 1 on, but is {workers}")
+    with counted("stored pairs") as count:
+        report = verify_pairs(run, niche, agent, iteration, workers, count)
+    print("\n".join(report.lines()))
+    raise typer.Exit(report.exit_status)
 
 
-def analyse() -> None:
-    """X."""
+def _show(
+    folder: Path, niche: int | None, agent: int | None, iteration: int | None, engine: str | None, output: Path | None
+) -> None:
+    from experiments.commands.display import counted
+    from experiments.replay.render import replay as replay_pair
+    from poet.archive.reader import open_run
+
+    with open_run(folder) as stored, counted("pictures") as count:
+        report = replay_pair(stored, niche, agent, iteration, output, engine or stored.config.evaluation.engine, count)
+    print("\n".join(report.lines()))
+
+
+def analyse(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Folder of the report; RUN/report if not given, report for several runs."),
+    ] = None,
+    matrix: Annotated[
+        int, typer.Option("--matrix", help="Niches whose agents are all run on each other's terrains; 0 for none.")
+    ] = 20,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+) -> None:
+    """Report on one run or several: tables and plots of how complexity grows; several are aggregated over seeds."""
+    from contextlib import ExitStack
+
+    from agents.evaluation import make_executor
+    from agents.rollouts import check_engine
+    from experiments.analysis.aggregate import run_names
+    from experiments.analysis.report import MatrixOptions, write_report
+    from experiments.commands.display import counted
+    from poet.archive.reader import open_run
+
+    if matrix < 0 or matrix == 1:
+        raise InputError(f"--matrix must be 0, or 2 or more niches, found {matrix}")
+    if engine is not None:
+        check_engine(engine)
+    if output is None:
+        output = runs[0] / "report" if len(runs) == 1 else Path("report")
+    with ExitStack() as stack:
+        stored = {name: stack.enter_context(open_run(path)) for name, path in zip(run_names(runs), runs, strict=True)}
+        options = None
+        if matrix:
+            runner = stack.enter_context(make_executor(executor, workers, ray_address))
+            show = stack.enter_context(counted("episodes of every agent on every terrain"))
+            options = MatrixOptions(runner, matrix, engine, show)
+        page = write_report(stored, output, options)
+    print(f"report: {page}")

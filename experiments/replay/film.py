@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -17,9 +18,8 @@ from experiments.replay.captions import caption_of, draw_band
 from experiments.replay.pairs import Pair
 from experiments.replay.walk import Walk
 
-#: Pictures a second; every second step is drawn.
-FRAMES_PER_SECOND = 25
-STRIDE = STEPS_PER_SECOND // FRAMES_PER_SECOND
+#: Steps from one picture to the next, unless that makes too many: 25 pictures a second.
+STRIDE = 2
 #: How long the last picture stays, s: it says how the episode ended.
 LAST_SECONDS = 1.5
 
@@ -37,17 +37,21 @@ class Film:
         pair: who walks where, for the caption.
         walk: the episode.
         size: width W and height H of a picture with its caption, pixels.
+        max_pictures: a longer walk has fewer pictures a second; None for any number.
 
     Attributes:
         steps: after which steps there is a picture; the last one is always among them.
+        seconds_apart: from one picture to the next, s; the film runs as fast as the walker.
     """
 
-    def __init__(self, pair: Pair, walk: Walk, size: tuple[int, int]) -> None:
+    def __init__(self, pair: Pair, walk: Walk, size: tuple[int, int], max_pictures: int | None = None) -> None:
         self._pair, self._walk = pair, walk
         self.size = size
         self._band_size = (size[0], 2 * round(_BAND * size[1] / 2))
         self._view_size = (size[0], size[1] - self._band_size[1])
-        self.steps = [*range(0, walk.length, STRIDE), walk.length]
+        stride = STRIDE if max_pictures is None else max(STRIDE, math.ceil(walk.length / (max_pictures - 1)))
+        self.steps = [*range(0, walk.length, stride), walk.length]
+        self.seconds_apart = stride / STEPS_PER_SECOND
 
     def picture(self, step: int) -> NDArray[np.uint8]:
         """(H, W, 3) uint8, RGB: the walker after a step."""

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from environments.errors import InputError
-from experiments.replay.film import FRAMES_PER_SECOND, LAST_SECONDS, Film
+from experiments.replay import Progress
+from experiments.replay.film import LAST_SECONDS, Film
 from experiments.replay.pairs import Pair
 from experiments.replay.strip import draw_strip
 from experiments.replay.walk import Walk
-
-#: Told after each picture: how many are done, of how many.
-Progress = Callable[[int, int], None]
 
 GIF_SIZE = (400, 267)
 #: Even, as yuv420p wants it.
 MP4_SIZE = (720, 480)
 
-_NUM_COLORS = 255
+# A picture of 128 colours takes about 8 kB.
+_MAX_GIF_PICTURES = 700
+_NUM_COLORS = 128
 _NUM_SAMPLES = 16
 
 
@@ -55,7 +55,7 @@ def write_replay(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None
 
 def _write_gif(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
     """An animation that repeats for ever; all pictures share one palette, so what stands still costs nothing."""
-    film = Film(pair, walk, GIF_SIZE)
+    film = Film(pair, walk, GIF_SIZE, _MAX_GIF_PICTURES)
     samples = sorted({film.steps[i * (len(film) - 1) // (_NUM_SAMPLES - 1)] for i in range(_NUM_SAMPLES)})
     sheet = Image.fromarray(np.concatenate([film.picture(step) for step in samples]))
     palette = sheet.quantize(_NUM_COLORS, Image.Quantize.MEDIANCUT)
@@ -63,8 +63,7 @@ def _write_gif(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
         Image.fromarray(picture).quantize(palette=palette, dither=Image.Dither.NONE)
         for picture in _counted(film, progress)
     )
-    milliseconds = 1000 // FRAMES_PER_SECOND
-    durations = [milliseconds] * (len(film) - 1) + [round(1000 * LAST_SECONDS)]
+    durations = [round(1000 * film.seconds_apart)] * (len(film) - 1) + [round(1000 * LAST_SECONDS)]
     next(pictures).save(path, save_all=True, append_images=pictures, duration=durations, loop=0, optimize=False)
 
 
@@ -74,7 +73,7 @@ def _write_mp4(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
     writer = imageio_ffmpeg.write_frames(
         str(path),
         MP4_SIZE,
-        fps=FRAMES_PER_SECOND,
+        fps=round(1 / film.seconds_apart),
         codec="libx264",
         pix_fmt_out="yuv420p",
         quality=None,
@@ -85,7 +84,7 @@ def _write_mp4(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
     try:
         for picture in _counted(film, progress):
             writer.send(picture)
-        for _ in range(round(LAST_SECONDS * FRAMES_PER_SECOND) - 1):
+        for _ in range(round(LAST_SECONDS / film.seconds_apart) - 1):
             writer.send(picture)
     finally:
         writer.close()

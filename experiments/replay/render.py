@@ -11,8 +11,9 @@ from agents.policy import MLPPolicy
 from environments.errors import InputError
 from environments.walker.ending import Outcome
 from environments.walker.window import Window
-from experiments.replay.film import FRAMES_PER_SECOND, LAST_SECONDS, Film
-from experiments.replay.formats import MP4_SIZE, Progress, check_format, write_replay
+from experiments.replay import Progress
+from experiments.replay.film import LAST_SECONDS, Film
+from experiments.replay.formats import MP4_SIZE, check_format, write_replay
 from experiments.replay.pairs import Pair, choose_pair
 from experiments.replay.walk import Walk, record_walk, seconds
 from poet.archive.reader import Run
@@ -28,7 +29,8 @@ class ReplayReport:
     Attributes:
         niche_id: whose terrain.
         choice: why this niche; empty when the user named it.
-        version: the agent version that walked; its ``iteration`` is the latest stored at or before the one asked for.
+        version: the agent version that walked.
+        until: the version is the latest stored at or before this iteration; None: the latest of all.
         own_return, length, outcome: of this episode.
         archived: the record of the very same episode; None for an agent on another's terrain, which has none.
         path: the file; None if it was shown in a window.
@@ -37,6 +39,7 @@ class ReplayReport:
     niche_id: int
     choice: str
     version: AgentVersion
+    until: int | None
     own_return: float
     length: int
     outcome: Outcome
@@ -55,9 +58,10 @@ class ReplayReport:
         """The report for people."""
         version = self.version
         why = f" ({self.choice})" if self.choice else ""
+        latest = "" if self.until is None else f", the latest stored at or before {self.until}"
         shown = [
             f"niche {self.niche_id}{why}, agent {version.niche_id}: version {version.id} of iteration "
-            f"{version.iteration}, by {version.origin}",
+            f"{version.iteration}{latest}, made by {version.origin}",
             f"{self.outcome.name} after {self.length} steps ({seconds(self.length):.2f} s), return {self.own_return!r}",
         ]
         if self.archived is None:
@@ -99,8 +103,8 @@ def replay(
     """
     if engine != _ENGINE:
         raise InputError(
-            f"replay draws the bodies of the engine {_ENGINE!r}, found {engine!r}: leave --engine out, since every engine "
-            "gives the same episode"
+            f"replay draws the bodies of the engine {_ENGINE!r}, found {engine!r}: leave --engine out, since every "
+            "engine gives the same episode"
         )
     if output is not None:
         check_format(output)
@@ -114,7 +118,17 @@ def replay(
         write_replay(output, pair, walk, progress)
     version = pair.agent.version
     total = float(walk.returns[-1])
-    return ReplayReport(niche_id=pair.niche_id, choice=pair.choice, version=version, own_return=total, length=walk.length, outcome=walk.outcome, archived=pair.archived, path=output)
+    return ReplayReport(
+        niche_id=pair.niche_id,
+        choice=pair.choice,
+        version=version,
+        until=iteration,
+        own_return=total,
+        length=walk.length,
+        outcome=walk.outcome,
+        archived=pair.archived,
+        path=output,
+    )
 
 
 def has_display() -> bool:
@@ -127,12 +141,12 @@ def has_display() -> bool:
 def _show(pair: Pair, walk: Walk, progress: Progress) -> None:
     """A window that plays the walk once and closes."""
     film = Film(pair, walk, MP4_SIZE)
-    window = Window(f"niche {pair.niche_id}, agent {pair.agent.version.niche_id}", FRAMES_PER_SECOND)
+    window = Window(f"niche {pair.niche_id}, agent {pair.agent.version.niche_id}", round(1 / film.seconds_apart))
     try:
         for num_done, picture in enumerate(film, 1):
             window.show(picture)
             progress(num_done, len(film))
-        for _ in range(round(LAST_SECONDS * FRAMES_PER_SECOND)):
+        for _ in range(round(LAST_SECONDS / film.seconds_apart)):
             window.show(picture)
     finally:
         window.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
 from environments.walker.scene import Camera, Scene
-from environments.walker.spec import BODIES, HULL
+from environments.walker.spec import BODIES
 from experiments.replay.captions import INK, OUTCOME_COLORS, PAPER, caption_of, draw_band, font
 from experiments.replay.pairs import Pair
 from experiments.replay.walk import Walk, seconds
@@ -40,7 +41,7 @@ def draw_strip(pair: Pair, walk: Walk) -> NDArray[np.uint8]:
     edges = np.linspace(float(ground[0, 0]), float(ground[-1, 0]), _NUM_ROWS + 1)
     steps = moments(walk)
     band = draw_band(caption_of(pair, walk, walk.length), (WIDTH, _BAND_HEIGHT))
-    rows = [_draw_row(walk, steps, left, right) for left, right in zip(edges, edges[1:], strict=False)]
+    rows = [_draw_row(walk, steps, left, right) for left, right in pairwise(edges)]
     gap = np.full((_GAP, WIDTH, 3), PAPER, np.uint8)
     return np.concatenate([band, *(part for row in rows for part in (row, gap))][:-1])
 
@@ -52,15 +53,16 @@ def moments(walk: Walk) -> list[int]:
         if x >= farthest + _SPACING:
             steps.append(step)
             farthest = x
-    if len(steps) > 1 and abs(walk.hull_x[-1] - walk.hull_x[steps[-1]]) < _WALKER_WIDTH:
-        steps.pop()
-    return [*steps, walk.length]
+    left, right = _reach(walk.bodies[-1])
+    reaches = {step: _reach(walk.bodies[step]) for step in steps}
+    # Where the end would cover another moment, only the end is drawn.
+    return [*(step for step in steps if reaches[step][0] > right or reaches[step][1] < left), walk.length]
 
 
 def _draw_row(walk: Walk, steps: list[int], left: float, right: float) -> NDArray[np.uint8]:
     """The course from ``left`` to ``right``, m, and who is on it."""
     seen = [step for step in steps if left - _WALKER_WIDTH < walk.hull_x[step] < right + _WALKER_WIDTH]
-    tops = {step: _top(walk.bodies[step]) for step in seen}
+    tops = {step: float(_outline(walk.bodies[step])[:, 1].max()) for step in seen}
     low, high = _extent(walk.terrain, left, right)
     high = max([high, *(top + _LABEL_ROOM for top in tops.values())])
     scale = WIDTH / (right - left)
@@ -86,10 +88,18 @@ def _extent(terrain: Terrain, left: float, right: float) -> tuple[float, float]:
     return float(y.min()) - _BELOW, float(y.max()) + _ABOVE
 
 
-def _top(bodies: NDArray[np.float32]) -> float:
-    """The highest y of a walker, m."""
-    return max(
-        y + math.sin(angle) * vertex[0] + math.cos(angle) * vertex[1]
-        for spec, (_, y, angle) in zip(BODIES, bodies.tolist(), strict=True)
-        for vertex in spec.vertices
+def _reach(bodies: NDArray[np.float32]) -> tuple[float, float]:
+    """The lowest and highest x of a walker, m."""
+    x = _outline(bodies)[:, 0]
+    return float(x.min()), float(x.max())
+
+
+def _outline(bodies: NDArray[np.float32]) -> NDArray[np.float64]:
+    """(V, 2): the corners of all bodies of a walker, m."""
+    return np.array(
+        [
+            (x + math.cos(angle) * u - math.sin(angle) * v, y + math.sin(angle) * u + math.cos(angle) * v)
+            for spec, (x, y, angle) in zip(BODIES, bodies.tolist(), strict=True)
+            for u, v in spec.vertices
+        ]
     )

@@ -24,8 +24,8 @@ class Walk:
 
     Attributes:
         terrain: what was walked on.
-        bodies: (T+1, 5, 3) float32: x (m), y (m), angle (rad) of each body's origin. A world that diverged keeps the last
-            finite ones.
+        bodies: (T+1, 5, 3) float32: x (m), y (m), angle (rad) of each body's origin. A world that diverged
+            keeps the last finite ones.
         observations: (T+1, 24) float32.
         returns: (T+1,) float64, the return so far.
         outcome: how it ended.

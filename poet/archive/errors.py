@@ -40,7 +40,7 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
                 raise ArchiveError(_disk_full(folder)) from error
             case sqlite3.SQLITE_IOERR:
                 message = f"the disk under the run {folder} failed ({error}): check its space, quota and health"
-                raise ArchiveError(f"{message}, then use poet resume: what was recorded before is whole") from error
+                raise ArchiveError(f"{message}, then go on; what was recorded before is whole") from error
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 message = f"the archive of the run {folder} is locked by another program ({error})"
                 raise ArchiveError(f"{message}: end that program's transaction, then resume the run") from error
@@ -59,5 +59,5 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
 
 
 def _disk_full(folder: Path) -> str:
-    lost = f"the disk is full, and the last step of the run {folder} was not recorded"
-    return f"{lost}: free some space and use poet resume, since what was recorded before is whole"
+    lost = f"the disk is full, so the run {folder} could not be written"
+    return f"{lost}: free some space and go on; what was recorded before is whole"

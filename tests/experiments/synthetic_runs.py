@@ -56,7 +56,7 @@ class HandmadeRun:
     """
 
     def __init__(self, events: Sequence[Event], config: Config | None = None, iteration: int | None = None) -> None:
-        self.folder = Path("handmade")
+        self.folder, self.parent = Path("handmade"), None
         self.config = config or Config()
         self.iteration = max(event.iteration for event in events) if iteration is None else iteration
         for kind, table in EVENT_TABLES.items():

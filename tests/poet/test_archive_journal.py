@@ -219,8 +219,9 @@ def test_a_new_run_needs_a_new_folder(tmp_path: Path) -> None:
         with pytest.raises(InputError, match="exists: name a new folder"):
             create_run(tmp_path / name, CONFIG, session=SESSION)
     assert {"file", "empty", "link"} == {path.name for path in tmp_path.iterdir()}
-    create_run(tmp_path / "some" / "where" / "run", CONFIG, session=SESSION).close()
-    assert ["lock", "run.sqlite"] == sorted(path.name for path in (tmp_path / "some" / "where" / "run").iterdir())
+    folder = tmp_path / "some" / "where" / "run #1? 50%"
+    create_run(folder, CONFIG, session=SESSION).close()
+    assert ["lock", "run.sqlite"] == sorted(path.name for path in folder.iterdir())
 
 
 @pytest.mark.parametrize("place", ["/proc/run", "/proc/1/run", "/dev/null/run"])
@@ -264,7 +265,7 @@ def test_a_full_disk_is_one_sentence_and_loses_one_iteration(archive: RunArchive
     (judged, *others) = step.events
     assert isinstance(judged, CandidateJudged)
     big = replace(judged, genotype={"long": "x" * 100_000})
-    with pytest.raises(ArchiveError, match=r"the disk is full, and the last step of the run .* was not recorded"):
+    with pytest.raises(ArchiveError, match=r"the disk is full, so the run .* could not be written: free some space"):
         archive.append(step.state, (big, *others), 0.1, step.thetas)
     assert before == fingerprint(folder)
     archive._connection.execute("PRAGMA max_page_count = 100000")

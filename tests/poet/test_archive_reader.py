@@ -204,6 +204,8 @@ def test_a_finished_run_is_read_in_a_read_only_folder(open_folder: Path) -> None
     for path in (open_folder / "run" / "run.sqlite", open_folder / "run" / "lock"):
         path.chmod(0o444)
     (open_folder / "run").chmod(0o555)
+    with open_run(toy_run(open_folder / "rehearsal", 0)) as run:
+        load(run)  # imports what reading needs: Python's own files may be out of the other user's reach
     with ordinary_user():
         with open_run(open_folder / "run") as run:
             assert 4 == run.iteration

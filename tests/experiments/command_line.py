@@ -1,0 +1,80 @@
+"""How tests call the command line: in this process where nothing is killed, in one of its own otherwise."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from experiments import cli
+
+ROOT = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "experiments.cli")
+
+Poet = Callable[..., "Ended"]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a command left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def last_line(self) -> str:
+        """The last line on standard output."""
+        return self.out.splitlines()[-1]
+
+
+def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: object) -> Ended:
+    """``poet ARGUMENTS`` in this process."""
+    monkeypatch.setattr(sys, "argv", ["poet", *map(str, arguments)])
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    out, err = capsys.readouterr()
+    return Ended(int(ended.value.code or 0), out, err)
+
+
+def environment() -> dict[str, str]:
+    """In which a process of its own finds this project from any folder."""
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def begin(
+    *arguments: object, cwd: Path | None = None, limit: Callable[[], None] | None = None
+) -> subprocess.Popen[str]:
+    """``poet ARGUMENTS`` in a process of its own, whose output is read line by line."""
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
+        env=environment(),
+        preexec_fn=limit,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> Ended:
+    """Wait for the end of a process."""
+    out, err = process.communicate(timeout=120)
+    return Ended(process.returncode, out, err)
+
+
+def wait_for(process: subprocess.Popen[str], words: str) -> None:
+    """Read lines of a process until one holds ``words``."""
+    stream = process.stdout
+    assert stream is not None
+    for line in stream:
+        if words in line:
+            return
+    pytest.fail(f"the process ended without saying {words!r}: {end(process).err}")

@@ -1,0 +1,40 @@
+"""What tests of the command line share."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from agents.evaluation import make_executor
+from experiments.progress import PlainLines
+from experiments.runner import run_experiment
+from experiments.settings import resolve_config
+from poet.archive.fingerprint import fingerprint
+from tests.experiments.command_line import Poet, call
+
+#: Iterations of the reference run: reproduction, admission, transfers and retirements have happened, some twice.
+NUM_ITERATIONS = 10
+
+
+@pytest.fixture
+def poet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Poet:
+    """``poet(*arguments)`` calls the command line in this process."""
+    return partial(call, capsys, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the preset tiny, made in this process without interruption; tests only read it."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    config = resolve_config("tiny", flags={"run.iterations": NUM_ITERATIONS})
+    with Path("/dev/null").open("w") as nowhere, make_executor("local", 1) as executor:
+        run_experiment(folder, config, executor, lambda tracker: PlainLines(tracker, nowhere))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_fingerprint(tiny_run: Path) -> str:
+    """Of the finished run."""
+    return fingerprint(tiny_run)

@@ -1,0 +1,133 @@
+"""A run's result depends on its config alone: not on workers, executor or interruptions."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+
+from poet.archive.fingerprint import fingerprint
+from poet.archive.reader import open_run
+from tests.experiments.command_line import Ended, Poet, begin, end, wait_for
+from tests.experiments.conftest import NUM_ITERATIONS
+
+TINY = ("--preset", "tiny", "--iterations", NUM_ITERATIONS)
+
+
+def test_two_workers_give_the_fingerprint_of_one(poet: Poet, tmp_path: Path, tiny_fingerprint: str) -> None:
+    """Episodes spread over two processes change nothing."""
+    poet("run", tmp_path / "run", *TINY, "--workers", 2)
+
+    assert tiny_fingerprint == poet("fingerprint", tmp_path / "run").last_line
+
+
+def test_ray_gives_the_fingerprint_of_one_process(tmp_path: Path, tiny_fingerprint: str) -> None:
+    """Episodes on Ray change nothing."""
+    ended = end(begin("run", tmp_path / "run", *TINY, "--executor", "ray", "--workers", 2))
+
+    assert 0 == ended.code, ended.err
+    assert tiny_fingerprint == fingerprint(tmp_path / "run")
+
+
+def test_a_run_killed_again_and_again_ends_with_the_fingerprint_of_one_that_was_not(
+    tmp_path: Path, tiny_fingerprint: str
+) -> None:
+    """kill -9 loses no more than the unfinished iteration, and leaves no worker behind."""
+    folder = tmp_path / "run"
+    workers: list[psutil.Process] = []
+    command: tuple[object, ...] = ("run", folder, *TINY)
+    # After which iteration, and how many seconds later: while one is evaluated, and while one is written down.
+    for iteration, delay in ((1, 0.0), (4, 0.02), (7, 0.05)):
+        process = begin(*command, "--workers", 2)
+        wait_for(process, f"iteration {iteration}/")
+        time.sleep(delay)
+        workers += psutil.Process(process.pid).children(recursive=True)
+        process.kill()
+        process.communicate()
+        command = ("resume", folder)
+    ended = end(begin(*command, "--workers", 1))
+
+    assert 0 == ended.code, ended.err
+    assert tiny_fingerprint == fingerprint(folder)
+    assert workers and not _alive(workers)
+
+
+def test_ctrl_c_leaves_a_run_that_goes_on_and_no_process(tmp_path: Path, tiny_fingerprint: str) -> None:
+    """Ctrl-C says where it stopped and how to go on, exits with 130, and drops the unfinished iteration only."""
+    folder = tmp_path / "run"
+    process = begin("run", folder, *TINY, "--workers", 2)
+    wait_for(process, "iteration 3/")
+    workers = psutil.Process(process.pid).children(recursive=True)
+    ended = _interrupt(process)
+    with open_run(folder) as run:
+        stopped = run.iteration
+
+    assert (130, f"go on with: poet resume {folder}") == (ended.code, ended.err.strip().split("; ")[-1])
+    assert ended.err.startswith(f"stopped after iteration {stopped} of {NUM_ITERATIONS}")
+    assert "Traceback" not in ended.err
+    assert workers and not _alive(workers)
+
+    resumed = end(begin("resume", folder, "--workers", 1))
+
+    assert 0 == resumed.code, resumed.err
+    assert tiny_fingerprint == fingerprint(folder)
+
+
+def test_a_run_resumed_to_more_iterations_equals_one_that_had_them_from_the_start(
+    poet: Poet, tmp_path: Path, tiny_fingerprint: str
+) -> None:
+    """``--iterations`` says when to stop, and nothing else."""
+    folder = tmp_path / "run"
+    poet("run", folder, "--preset", "tiny", "--iterations", 5, "--workers", 1)
+    resumed = poet("resume", folder, "--iterations", NUM_ITERATIONS, "--workers", 1)
+
+    assert 0 == resumed.code, resumed.err
+    assert tiny_fingerprint == fingerprint(folder)
+
+
+def test_a_run_stopped_by_env_steps_and_resumed_equals_one_that_was_not(
+    poet: Poet, tmp_path: Path, tiny_run: Path, tiny_fingerprint: str
+) -> None:
+    """``--env-steps`` stops after the first iteration that reaches them."""
+    folder = tmp_path / "run"
+    with open_run(tiny_run) as run:
+        steps = run.iterations.set_index("iteration")["env_steps"].cumsum()
+    ended = poet("run", folder, *TINY, "--env-steps", steps[4] + 1, "--workers", 1)
+    with open_run(folder) as run:
+        stopped = run.iteration
+    poet("resume", folder, "--workers", 1)
+
+    assert f"stopped after iteration 5 of {NUM_ITERATIONS}" in ended.out
+    assert 5 == stopped
+    assert tiny_fingerprint == fingerprint(folder)
+
+
+def test_a_fork_without_a_change_ends_with_the_fingerprint_of_the_original(
+    poet: Poet, tmp_path: Path, tiny_run: Path, tiny_fingerprint: str
+) -> None:
+    """A fork from a stored state repeats the original to the bit; its own first state may be the last one shared."""
+    ended = poet("fork", tiny_run, tmp_path / "fork", "--at", 4, "--workers", 1)
+
+    assert 0 == ended.code, ended.err
+    assert tiny_fingerprint == fingerprint(tmp_path / "fork")
+
+
+def test_another_seed_gives_another_fingerprint(poet: Poet, tmp_path: Path, tiny_fingerprint: str) -> None:
+    """The fingerprint sees what happened."""
+    poet("run", tmp_path / "run", *TINY, "--seed", 1, "--workers", 1)
+
+    assert tiny_fingerprint != fingerprint(tmp_path / "run")
+
+
+def _interrupt(process: subprocess.Popen[str]) -> Ended:
+    process.send_signal(signal.SIGINT)
+    return end(process)
+
+
+def _alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """Those that still run a few seconds later."""
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    return [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
