@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
@@ -20,7 +21,6 @@ from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from agents.strategies.base import StrategyState
-from agents.strategies.perturbations import Perturbations
 from experiments.progress import AbstractDisplay, RunTracker
 from experiments.walkers import load_walker
 from poet.archive.journal import RunArchive, create_run
@@ -29,7 +29,7 @@ from poet.archive.records import SessionInfo
 from poet.config import Config
 from poet.loop import poet_iteration, start
 from poet.parts import Parts, make_parts
-from poet.types import PoetState, Purpose
+from poet.types import PoetState
 
 #: What a session notes, beside Python: the packages between us and the result.
 _NOTED_PACKAGES = ("numpy", "numba", "Box2D", "gymnasium", "evotorch", "torch", "ray")
@@ -73,8 +73,7 @@ def run_experiment(
         ArchiveError: an iteration could not be written down.
     """
     tracker = RunTracker(config.run.iterations)
-    recorder = _StartRecorder(executor, tracker)
-    parts = make_parts(config, recorder.evaluate)
+    parts = make_parts(config, partial(_evaluate, executor, tracker))
     session = session_info(config.evaluation.engine, executor_name, executor.num_workers)
     archive: RunArchive | None = None
     state: PoetState | None = None  # the last one on disk
@@ -98,7 +97,7 @@ def run_experiment(
                 begun = time.perf_counter()
                 following, events = poet_iteration(state, parts)
                 with interrupt.held():
-                    archive.append(following, events, time.perf_counter() - begun, recorder.take())
+                    archive.append(following, events, time.perf_counter() - begun)
                     state = following
                 tracker.end_iteration(state)
                 display.iteration_done()
@@ -107,6 +106,12 @@ def run_experiment(
         if archive is not None and state is not None:
             archive.finish(state)
     return Stopped(None if state is None else state.iteration, is_interrupted)
+
+
+def _evaluate(executor: AbstractExecutor, tracker: RunTracker, request: EvaluationRequest) -> tuple[RolloutResult, ...]:
+    """Run the episodes of a request, with the tracker told how it goes."""
+    tracker.begin_phase(request)
+    return executor.evaluate(request, tracker.advance)
 
 
 def is_done(state: PoetState, config: Config, env_steps: int | None) -> bool:
@@ -155,31 +160,6 @@ def _package_version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-class _StartRecorder:
-    """Runs episodes, tells the tracker, and keeps the thetas from which generations start.
-
-    The archive wants the first theta of an admitted niche, but a state no longer holds it: the niche's first ES step
-    comes in the same iteration. Here it passes by, as the centre of that step's sample.
-    """
-
-    def __init__(self, executor: AbstractExecutor, tracker: RunTracker) -> None:
-        self._executor = executor
-        self._tracker = tracker
-        self._thetas: list[NDArray[np.float32]] = []
-
-    def evaluate(self, request: EvaluationRequest) -> tuple[RolloutResult, ...]:
-        """``poet.parts.Evaluate``."""
-        if request.label == Purpose.ES:
-            self._thetas += [b.sample.centre for b in request.blocks if isinstance(b.sample, Perturbations)]
-        self._tracker.begin_phase(request)
-        return self._executor.evaluate(request, self._tracker.advance)
-
-    def take(self) -> list[NDArray[np.float32]]:
-        """The thetas since the last call."""
-        thetas, self._thetas = self._thetas, []
-        return thetas
 
 
 class _Interrupt:

@@ -6,9 +6,12 @@ order of events, so that they are the same in every execution of a run.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from environments.terrain.terrain import Terrain
 from poet.types import Origin, Purpose
@@ -186,8 +189,10 @@ class AgentVersion:
     Attributes:
         parent_id: the version it was made from; None for the root's first.
         source_id: the niche that version belongs to; None unless it came by transfer or admission.
-        theta_digest: see ``poet.types.theta_digest``; the archive keeps the theta itself for some versions.
+        theta_digest: see ``poet.types.theta_digest``.
         score, own_return, own_length, own_outcome: see ``poet.types.Evaluation``.
+        theta: (P,) float32, no column: the archive keeps it apart, and only for some versions; None in a record read
+            back from there.
     """
 
     id: int
@@ -201,6 +206,7 @@ class AgentVersion:
     own_return: float
     own_length: int
     own_outcome: int
+    theta: NDArray[np.float32] | None = field(default=None, repr=False, compare=False, metadata={"is_column": False})
 
 
 @dataclass(frozen=True)

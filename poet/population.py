@@ -44,6 +44,7 @@ def new_version(
         own_return=evaluation.own_return,
         own_length=evaluation.own_length,
         own_outcome=evaluation.own_outcome,
+        theta=theta,
     )
     return replace(state, next_version_id=state.next_version_id + 1), version
 

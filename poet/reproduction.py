@@ -101,7 +101,7 @@ def satisfy_criterion(
 
 def rank_by_novelty(candidates: Sequence[Candidate], state: PoetState, parts: Parts) -> list[Candidate]:
     """Most novel first among all environments ever admitted; equals in order of id (RANK_BY_NOVELTY)."""
-    others = [niche.genotype for niche in (*state.retired, *state.active)]
+    others = [niche.genotype for niche in state.retired] + [niche.genotype for niche in state.active]
     scored = [replace(c, novelty=parts.novelty.score(c.genotype, others, parts.settings)) for c in candidates]
     return sorted(scored, key=lambda c: (-(c.novelty or 0.0), c.id))
 

@@ -86,14 +86,14 @@ def transfer(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
     thresholds = [transfer_threshold(niche, rule.rule) for niche in niches]
     targets = [_round_target(niche, niches, parts, iteration) for niche in niches]
 
-    direct, events = try_direct(targets, parts, iteration, Purpose.TRANSFER_DIRECT)
+    direct, direct_costs = try_direct(targets, parts, iteration, Purpose.TRANSFER_DIRECT)
     worth = [
         [rule.rule == "2019" or trial.direct.score > threshold for trial in trials]
         for trials, threshold in zip(direct, thresholds, strict=True)
     ]
-    tried, costs = try_proposals(targets, direct, worth, parts, iteration, Purpose.TRANSFER_PROPOSAL)
-    events += costs
+    tried, proposal_costs = try_proposals(targets, direct, worth, parts, iteration, Purpose.TRANSFER_PROPOSAL)
 
+    events: list[Event] = [*direct_costs, *proposal_costs]
     for niche, trials, threshold in zip(niches, tried, thresholds, strict=True):
         winner = best_source(trials, proposals_only=rule.rule == "2020")
         state, decided = _decide(state, niche, trials, winner, threshold, parts)

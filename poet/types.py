@@ -86,7 +86,8 @@ class Niche:
     @property
     def theta(self) -> NDArray[np.float32]:
         """(P,) float32, the agent."""
-        return self.optimiser.centre[0]
+        theta: NDArray[np.float32] = self.optimiser.centre[0]
+        return theta
 
 
 @dataclass(frozen=True, eq=False)

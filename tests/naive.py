@@ -88,7 +88,7 @@ def float32(x: float) -> float:
 
 
 def naive_tanh(x: float) -> float:
-    """The policy's tanh: each float32 operation done in double and rounded, which is the same (24 * 2 + 2 <= 53 bits)."""
+    """The policy's tanh: float32 operations done in double and rounded, which is the same (24 * 2 + 2 <= 53 bits)."""
     x = max(-8.5, min(8.5, x))
     z = float32(x * x)
     p, q = 0.0, 0.0

@@ -110,6 +110,8 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
 
     def _gradients(self, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, P) float64: minus the ES gradient, plus weight decay; what a minimiser descends."""
+        if fitness.shape != (len(samples), 2 * self.pairs):
+            raise ValueError(f"fitness must be ({len(samples)}, {2 * self.pairs}), one a row, but is {fitness.shape}")
         ranks = centered_ranks(fitness)
         weights = ranks[:, 0::2] - ranks[:, 1::2]
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -127,7 +128,7 @@ def _card_section(run: RunTables) -> str:
         (f"niches admitted: {card.niches_active} active, {card.niches_retired} retired", f"{card.niches_admitted:,}"),
         ("niches solved by some agent", f"{card.niches_solved:,}"),
         ("of these challenging, very, extremely challenging", " / ".join(map(str, levels)) if levels else "unknown"),
-        ("best score of an agent in its niche", f"{card.best_score:.0f}"),
+        ("best score of an agent in its niche", "none" if math.isnan(card.best_score) else f"{card.best_score:.0f}"),
         (f"accepted of {card.transfers_tried:,} periodic transfers", share),
         (f"admitted of {card.candidates_judged:,} candidates", f"{num_admitted:,}"),
         ("wall time", format_seconds(card.wall_seconds)),
@@ -137,17 +138,21 @@ def _card_section(run: RunTables) -> str:
         "A terrain is challenging that meets one of the paper's conditions, very challenging two, extremely "
         "challenging all three: roughness from 4.5, gaps from 6, stumps from 2.4."
     )
+    forked = ""
+    if run.parent is not None:
+        origin = f"Forked from {run.parent.run} after iteration {run.parent.iteration}: what went before is that run's"
+        forked = page.note(f"{origin}, and the settings below are those after the fork.")
     changed = "<h3>Settings that differ from the defaults</h3>" + page.table(settings) if len(settings) else ""
-    return page.section("Run card", how, page.tiles(values) + changed)
+    return page.section("Run card", how, page.tiles(values) + forked + changed)
 
 
-def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, how: str) -> str:
-    """Save a plot and show it; nothing where there is none."""
+def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, how: str, below: str = "") -> str:
+    """Save a plot and show it, with HTML below it; nothing where there is no plot."""
     if figure is None:
         return ""
     (folder / "plots").mkdir(exist_ok=True)
     theme.save_figure(figure, folder / "plots" / f"{file}.png")
-    return page.section(title, how, page.image(f"plots/{file}.png", f"{title}. {how}"))
+    return page.section(title, how, page.image(f"plots/{file}.png", f"{title}. {how}") + below)
 
 
 def _thumbnail_remark(run: RunTables) -> str:
@@ -163,8 +168,8 @@ def _matrix_section(run: RunTables, folder: Path, matrix: pd.DataFrame) -> str:
         "Rows are the last stored agents, columns the terrains, both in order of admission; one episode each. A dark "
         "row is a generalist, a dark column an easy terrain, a dark diagonal specialists." + chosen
     )
-    plot = _plot_section(folder, "matrix", plot_matrix(matrix), "Agents on terrains", how)
-    return plot.replace("</section>", page.table(readable(solves_table(matrix))) + "</section>")
+    generality = page.table(readable(solves_table(matrix)))
+    return _plot_section(folder, "matrix", plot_matrix(matrix), "Agents on terrains", how, generality)
 
 
 def _transfer_section(run: RunTables) -> str:

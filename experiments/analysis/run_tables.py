@@ -14,6 +14,7 @@ from poet.config import Config
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
+    from poet.archive.records import ForkOrigin
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class RunTables:
             ``poet.archive.reader.Run``.
         iterations: the clock; the column ``seconds`` is used.
         terrains: each niche's own instance, by niche id.
+        parent: where the run was forked from; None if it is nobody's fork.
     """
 
     config: Config
@@ -41,6 +43,7 @@ class RunTables:
     ledger: pd.DataFrame
     iterations: pd.DataFrame
     terrains: Mapping[int, Terrain]
+    parent: ForkOrigin | None = None
 
 
 #: The attributes of ``RunTables`` that are frames.
@@ -57,10 +60,8 @@ def read_tables(run: Run) -> RunTables:
     """
     iteration = run.iteration
     if iteration is None:
-        raise InputError(
-            f"the run {run.folder} has not begun: nothing is recorded yet; analyse it after its first iteration"
-        )
+        raise InputError(f"the run {run.folder} has not begun: nothing is recorded yet; analyse it a little later")
     frames = {name: getattr(run, name) for name in FRAMES}
     until = {name: frame[frame["iteration"] <= iteration].reset_index(drop=True) for name, frame in frames.items()}
     terrains = {int(niche_id): run.terrain(int(niche_id)) for niche_id in until["niches"]["niche_id"]}
-    return RunTables(run.config, iteration, **until, terrains=terrains)
+    return RunTables(run.config, iteration, **until, terrains=terrains, parent=run.parent)

@@ -98,7 +98,9 @@ def steps_axis(axes: Axes, last: int, label: bool = True) -> None:
 
 
 def format_count(value: float) -> str:
-    """A count for reading: ``950``, ``12.5 k``, ``3.1 M``, ``1.2 G``."""
+    """A count for reading: ``950``, ``12.5 k``, ``3.1 M``, ``1.2 G``; ``none`` for NaN."""
+    if math.isnan(value):
+        return "none"
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if abs(value) >= size:
             return f"{value / size:.3g}{unit}"

@@ -64,7 +64,10 @@ def _write_gif(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
         for picture in _counted(film, progress)
     )
     durations = [round(1000 * film.seconds_apart)] * (len(film) - 1) + [round(1000 * LAST_SECONDS)]
-    next(pictures).save(path, save_all=True, append_images=pictures, duration=durations, loop=0, optimize=False)
+    with path.open("wb") as file:
+        next(pictures).save(
+            file, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0, optimize=False
+        )
 
 
 def _write_mp4(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:

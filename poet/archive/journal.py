@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from poet.archive.checkpoint import encode_state
 from poet.archive.configs import config_at, refuse_changes, set_config
@@ -21,10 +18,10 @@ from poet.archive.errors import explained
 from poet.archive.folder import WriterLock, archive_path, new_run_folder
 from poet.archive.records import SessionInfo
 from poet.archive.rows import canonical_json, insert_events
-from poet.archive.thetas import is_stored, store_thetas
+from poet.archive.thetas import store_thetas
 from poet.config import Config
 from poet.events import AgentVersion, Cost, Event, NicheRetired
-from poet.types import Origin, PoetState, theta_digest
+from poet.types import Origin, PoetState
 
 _LAST_ITERATION = "SELECT max(iteration) FROM iterations"
 
@@ -113,13 +110,7 @@ class RunArchive:
         """The last iteration recorded; None before the start (iteration 0) is."""
         return self._iteration
 
-    def append(
-        self,
-        state: PoetState,
-        events: Sequence[Event],
-        seconds: float,
-        thetas: Iterable[NDArray[np.float32]] = (),
-    ) -> None:
+    def append(self, state: PoetState, events: Sequence[Event], seconds: float) -> None:
         """Record an iteration: all of it or, on any error, nothing.
 
         Thetas are kept of versions that no ES step made, of agents that retire, and of all active agents every
@@ -129,8 +120,6 @@ class RunArchive:
             state: after the iteration.
             events: of the iteration.
             seconds: it took.
-            thetas: (P,) each; those of new versions that the state no longer holds, such as a niche's first agent,
-                which takes an ES step in the iteration of its admission.
 
         Raises:
             ValueError: the iteration is not the one after the last, an event is of another, or a theta is missing.
@@ -146,7 +135,7 @@ class RunArchive:
         clock = (seconds, sum(cost.env_steps for cost in costs), sum(cost.episodes for cost in costs))
         with explained(self._folder), transaction(self._connection):
             insert_events(self._connection, events)
-            self._store_new_thetas(state, events, thetas)
+            self._store_new_thetas(state, events)
             if state.iteration % self._config.checkpoint.theta_every == 0:
                 store_thetas(self._connection, (niche.theta for niche in state.active))
             self._replace_snapshot(state)
@@ -199,20 +188,15 @@ class RunArchive:
             set_config(self._connection, self._next_iteration, config)
             self._config = config
 
-    def _store_new_thetas(
-        self, state: PoetState, events: Sequence[Event], thetas: Iterable[NDArray[np.float32]]
-    ) -> None:
+    def _store_new_thetas(self, state: PoetState, events: Sequence[Event]) -> None:
         """Keep the thetas of new versions that cannot be found again by an ES step, and of agents that retire."""
         leaving = {event.niche_id for event in events if isinstance(event, NicheRetired)}
-        last = [niche.theta for niche in state.retired if niche.id in leaving]
-        store_thetas(self._connection, last)
-        known = {theta_digest(theta): theta for theta in (*thetas, *last, *(niche.theta for niche in state.active))}
+        store_thetas(self._connection, (niche.theta for niche in state.retired if niche.id in leaving))
         for event in events:
             if isinstance(event, AgentVersion) and event.origin is not Origin.ES:
-                if event.theta_digest in known:
-                    store_thetas(self._connection, [known[event.theta_digest]])
-                elif not is_stored(self._connection, event.theta_digest):
-                    raise ValueError(f"{event!r:.200}: its theta is not in the state and must be given in thetas")
+                if event.theta is None:
+                    raise ValueError(f"{event!r:.200}: a version made by {event.origin} must come with its theta")
+                store_thetas(self._connection, [event.theta])
 
     def _replace_snapshot(self, state: PoetState) -> None:
         """Store the state; the last one goes unless it is a keyframe."""

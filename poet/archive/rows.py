@@ -47,14 +47,19 @@ def canonical_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def columns(kind: type[Event]) -> list[str]:
+    """The names of the fields that are columns of its table."""
+    return [field.name for field in fields(kind) if field.metadata.get("is_column", True)]
+
+
 def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
     """Append each event to its table."""
     rows: dict[type[Event], list[tuple[Value, ...]]] = {}
     for event in events:
-        row = tuple(_value(event, field.name) for field in fields(event))
+        row = tuple(_value(event, name) for name in columns(type(event)))
         rows.setdefault(type(event), []).append(row)
     for kind, kind_rows in rows.items():
-        names = [field.name for field in fields(kind)]
+        names = columns(kind)
         marks = ", ".join("?" * len(names))
         connection.executemany(f"INSERT INTO {EVENT_TABLES[kind]} ({', '.join(names)}) VALUES ({marks})", kind_rows)
 
@@ -75,10 +80,10 @@ def _value(event: Event, name: str) -> Value:
     return None if value is None else canonical_json(value)
 
 
-VERSION_COLUMNS = ", ".join(f"versions.{field.name}" for field in fields(AgentVersion))
+VERSION_COLUMNS = ", ".join(f"versions.{name}" for name in columns(AgentVersion))
 
 
 def read_version(row: tuple[Any, ...]) -> AgentVersion:
     """The record of a row of ``VERSION_COLUMNS``."""
-    values = dict(zip((field.name for field in fields(AgentVersion)), row, strict=True))
+    values = dict(zip(columns(AgentVersion), row, strict=True))
     return AgentVersion(**{**values, "origin": Origin(values["origin"])})

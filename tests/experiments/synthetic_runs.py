@@ -1,24 +1,29 @@
-"""Runs made by hand: the frames of an archive without an archive, for tests of the analysis."""
+"""Runs for tests of the analysis: events without physics, in real archives.
+
+``three_niches`` is small enough to count by hand; ``simulated_run`` is a caricature of POET of any size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
 from environments.streams import Stream
 from environments.terrain.genotype import TerrainSettings
 from environments.terrain.obstacles import ObstacleGenotype
-from environments.terrain.terrain import Terrain
 from experiments.analysis.run_tables import RunTables, read_tables
-from poet.archive.records import StoredAgent
-from poet.archive.rows import EVENT_TABLES
-from poet.config import Config
+from poet.archive.database import connect_to_write, transaction
+from poet.archive.journal import create_run
+from poet.archive.reader import open_run
+from poet.archive.rows import insert_events
+from poet.archive.thetas import store_thetas
+from poet.config import Config, make_config
 from poet.events import (
     AgentVersion,
     CandidateJudged,
@@ -32,75 +37,43 @@ from poet.events import (
     TransferAttempted,
     TransferOutcome,
 )
-from poet.types import Origin, Purpose
+from poet.types import Origin, Purpose, theta_digest
+from tests.poet.archive_examples import SESSION
 
-if TYPE_CHECKING:
-    from poet.archive.reader import Run
-
-
-#: As an archive's frames have them; everything else is an object.
-_DTYPES = {
-    "iteration": "int64", "env_steps": "int64", "episodes": "int64", "niche_id": "Int64", "parent_id": "Int64",
-    "source_id": "Int64", "target_id": "Int64", "candidate_id": "Int64", "version_id": "Int64", "id": "int64",
-    "transfer_id": "int64", "score": "float64", "novelty": "float64", "threshold": "float64", "own_return": "float64",
-}  # fmt: skip
+Interval = tuple[float, float]
 
 
-class HandmadeRun:
-    """What ``open_run`` returns, from a list of events.
-
-    Args:
-        events: of the whole run, in any order.
-        config: of the run.
-        iteration: iterations done; None for the last one of an event.
-    """
-
-    def __init__(self, events: Sequence[Event], config: Config | None = None, iteration: int | None = None) -> None:
-        self.folder, self.parent = Path("handmade"), None
-        self.config = config or Config()
-        self.iteration = max(event.iteration for event in events) if iteration is None else iteration
-        for kind, table in EVENT_TABLES.items():
-            columns = [field.name for field in fields(kind) if field.name != "terrain"]
-            rows = [[getattr(e, name) for name in columns] for e in events if isinstance(e, kind)]
-            frame = pd.DataFrame(rows, columns=columns, dtype="object")
-            setattr(self, table, frame.astype({name: _DTYPES.get(name, "object") for name in columns}))
-        self.iterations = pd.DataFrame({"iteration": range(self.iteration + 1), "seconds": 0.5})
-        self._terrains = {e.niche_id: e.terrain for e in events if isinstance(e, NicheAdmitted)}
-        self._versions = [e for e in events if isinstance(e, AgentVersion)]
-
-    def terrain(self, niche_id: int) -> Terrain:
-        """The niche's own instance."""
-        return self._terrains[niche_id]
-
-    def agent(self, id: int, iteration: int | None = None) -> StoredAgent:
-        """The niche's last version by then; its theta is made of the version's id."""
-        last = self.iteration if iteration is None else iteration
-        version = [v for v in self._versions if v.niche_id == id and v.iteration <= last][-1]
-        stream = Stream(version.id, "theta")
-        theta = np.array([stream.uniform(-0.3, 0.3) for _ in range(MLPPolicy().num_parameters)], np.float32)
-        return StoredAgent(version, theta)
-
-    @property
-    def tables(self) -> RunTables:
-        """What the analysis reads of it."""
-        return read_tables(cast("Run", self))
+def record_run(
+    folder: Path,
+    events: Iterable[Event],
+    iteration: int,
+    config: Config | None = None,
+    thetas: Iterable[NDArray[np.float32]] = (),
+) -> Path:
+    """An archive with these events and a clock of half a second an iteration."""
+    create_run(folder, config or Config(), session=SESSION).close()
+    connection = connect_to_write(folder)
+    with transaction(connection):
+        insert_events(connection, events)
+        store_thetas(connection, thetas)
+        connection.executemany(
+            "INSERT INTO iterations (iteration, session_id, seconds, env_steps, episodes) VALUES (?, 1, 0.5, 0, 0)",
+            [(i,) for i in range(iteration + 1)],
+        )
+    connection.close()
+    return folder
 
 
-def admitted(niche_id: int, iteration: int, parent_id: int | None, score: float, **genes: Any) -> NicheAdmitted:
-    """A niche; its candidate and first version have its own id."""
-    genotype = ObstacleGenotype(**genes)
-    return NicheAdmitted(
-        niche_id=niche_id,
-        iteration=iteration,
-        parent_id=parent_id,
-        candidate_id=None if parent_id is None else niche_id,
-        genotype=genotype.to_json(),
-        terrain_seed=niche_id,
-        terrain=genotype.express(niche_id),
-        score=score,
-        novelty=None if parent_id is None else 1.0 + niche_id,
-        version_id=niche_id,
-    )
+def read(folder: Path) -> RunTables:
+    """What the analysis reads of an archive."""
+    with open_run(folder) as run:
+        return read_tables(run)
+
+
+def theta_of(niche_id: int) -> NDArray[np.float32]:
+    """A theta for each niche."""
+    stream = Stream(niche_id, "theta")
+    return np.array([stream.uniform(-0.3, 0.3) for _ in range(MLPPolicy().num_parameters)], np.float32)
 
 
 def version(
@@ -111,27 +84,115 @@ def version(
     origin: Origin = Origin.ES,
     source_id: int | None = None,
     parent_id: int | None = None,
+    digest: str | None = None,
 ) -> AgentVersion:
+    """A version that finished with its score."""
+    digest = digest or f"{version_id:064x}"
     return AgentVersion(
-        id=version_id,
-        niche_id=niche_id,
-        iteration=iteration,
-        parent_id=parent_id,
-        origin=origin,
-        source_id=source_id,
-        theta_digest=f"{version_id:064x}",
-        score=score,
-        own_return=score,
-        own_length=1000,
-        own_outcome=1,
+        version_id, niche_id, iteration, parent_id, origin, source_id, digest, score, max(score, -100.0), 1000, 1
     )
 
 
+def admitted(
+    niche_id: int, iteration: int, parent_id: int | None, score: float, version_id: int, genotype: ObstacleGenotype
+) -> NicheAdmitted:
+    """A niche; its candidate has its own id."""
+    return NicheAdmitted(
+        niche_id=niche_id,
+        iteration=iteration,
+        parent_id=parent_id,
+        candidate_id=None if parent_id is None else niche_id,
+        genotype=genotype.to_json(),
+        terrain_seed=niche_id,
+        terrain=genotype.express(niche_id),
+        score=score,
+        novelty=None if parent_id is None else 0.5 * niche_id,
+        version_id=version_id,
+    )
+
+
+def judged(
+    candidate_id: int,
+    iteration: int,
+    parent_id: int,
+    outcome: CandidateOutcome,
+    genotype: ObstacleGenotype,
+    niche_id: int | None = None,
+) -> CandidateJudged:
+    """A candidate whose parent scores 100 in it, unless it is a duplicate."""
+    score = None if outcome is CandidateOutcome.DUPLICATE else 100.0
+    return CandidateJudged(
+        candidate_id, iteration, parent_id, genotype.to_json(), candidate_id, score, score, score, outcome, niche_id
+    )
+
+
+#: Genes of the three niches: flat; challenging by its stumps; extremely challenging.
+GENES = (
+    ObstacleGenotype(),
+    ObstacleGenotype(pit_gap=(0.0, 0.8), stump_height=(0.0, 2.4)),
+    ObstacleGenotype(roughness=5.0, pit_gap=(0.4, 6.0), stump_height=(1.0, 2.4)),
+)
+
+
+def three_niches(folder: Path, **run: Any) -> Path:
+    """Four iterations, three niches, one retired, two solved, two periodic transfers accepted; counted in the tests.
+
+    Niche 1 comes from 0 with its agent, niche 2 from 1 with the agent of 0. In iteration 2 a world of niche 1 diverges.
+    Nothing at all is spent in iteration 4.
+    """
+    thetas = [theta_of(niche_id) for niche_id in range(3)]
+    digests = [theta_digest(theta) for theta in thetas]
+    events: list[Event] = [
+        admitted(0, 0, None, -50.0, 0, GENES[0]),
+        version(0, 0, 0, -50.0, Origin.INITIAL, digest=digests[0]),
+        Cost(0, 0, Purpose.SELF_EVAL, 100, 1),
+        # Iteration 1: the root is solved.
+        version(1, 0, 1, 240.0, parent_id=0),
+        NicheSolved(0, 1, 0, Purpose.SELF_EVAL, 240.0),
+        Cost(1, 0, Purpose.ES, 1000, 10),
+        # Iteration 2: a duplicate, a niche, two transfer attempts.
+        judged(0, 2, 0, CandidateOutcome.DUPLICATE, GENES[0]),
+        judged(1, 2, 0, CandidateOutcome.ADMITTED, GENES[1], niche_id=1),
+        TransferAttempted(0, 2, 1, 1, None, TransferOutcome.ACCEPTED, 0, Origin.ADMISSION_DIRECT, 60.0, 2),
+        SourceScored(0, 0, 2, 60.0, 40.0),
+        admitted(1, 2, 0, 60.0, 2, GENES[1]),
+        version(2, 1, 2, 60.0, Origin.ADMISSION_DIRECT, 0, 1, digests[1]),
+        Cost(2, 0, Purpose.CANDIDATE_CRITERION, 50, 1),
+        version(3, 0, 2, 250.0, parent_id=1),
+        version(4, 1, 2, float("-inf"), parent_id=2),
+        Cost(2, 0, Purpose.ES, 1000, 10),
+        Cost(2, 1, Purpose.ES, 1000, 10),
+        TransferAttempted(1, 2, 0, None, 250.0, TransferOutcome.NOT_BETTER, 1, Origin.DIRECT, 30.0, None),
+        SourceScored(1, 1, 2, 30.0, 20.0),
+        TransferAttempted(2, 2, 1, None, float("-inf"), TransferOutcome.ACCEPTED, 0, Origin.PROPOSAL, 90.0, 5),
+        SourceScored(2, 0, 2, 60.0, 90.0),
+        version(5, 1, 2, 90.0, Origin.PROPOSAL, 0, 3),
+        Cost(2, 1, Purpose.TRANSFER_PROPOSAL, 300, 3),
+        # Iteration 3: a niche; the root retires; niche 1 is solved by the agent of 2 and takes it.
+        judged(2, 3, 1, CandidateOutcome.ADMITTED, GENES[2], niche_id=2),
+        TransferAttempted(3, 3, 2, 2, None, TransferOutcome.ACCEPTED, 0, Origin.ADMISSION_PROPOSAL, 55.0, 6),
+        SourceScored(3, 0, 3, 20.0, 55.0),
+        SourceScored(3, 1, 3, 25.0, 45.0),
+        admitted(2, 3, 1, 55.0, 6, GENES[2]),
+        version(6, 2, 3, 55.0, Origin.ADMISSION_PROPOSAL, 0, 3, digests[2]),
+        NicheRetired(0, 3, 3, 250.0),
+        version(7, 1, 3, 95.0, parent_id=5),
+        version(8, 2, 3, 65.0, parent_id=6),
+        TransferAttempted(4, 3, 1, None, 95.0, TransferOutcome.ACCEPTED, 2, Origin.DIRECT, 235.0, 9),
+        SourceScored(4, 2, 3, 235.0, 40.0),
+        NicheSolved(1, 3, 2, Purpose.TRANSFER_DIRECT, 235.0),
+        version(9, 1, 3, 235.0, Origin.DIRECT, 2, 8),
+        TransferAttempted(5, 3, 2, None, 65.0, TransferOutcome.NOT_BETTER, None, None, None, None),
+        Cost(3, 1, Purpose.ES, 2000, 20),
+        Cost(3, 2, Purpose.ES, 2000, 20),
+    ]
+    return record_run(folder, events, 4, make_config({"run": {"seed": 7, **run}}), thetas)
+
+
 @dataclass
-class _SimulatedNiche:
+class _Niche:
     id: int
     genotype: ObstacleGenotype
-    difficulty: float
     skill: float
     score: float = 0.0
     version_id: int = 0
@@ -142,48 +203,49 @@ class _Simulation:
     """A caricature of POET: agents grow skill, hard terrains need more of it, good agents move."""
 
     def __init__(self, seed: int, config: Config) -> None:
-        self.seed, self.config = seed, config
+        self.config = config
         self.events: list[Event] = []
-        self.active: list[_SimulatedNiche] = []
+        self.active: list[_Niche] = []
         self.stream = Stream(seed, "simulation")
         self.num_niches = self.num_versions = self.num_candidates = self.num_transfers = 0
+
+    def run(self, iterations: int) -> None:
+        """From the root on."""
+        self.admit(0, None, ObstacleGenotype(), 0.1, Origin.INITIAL, None)
+        self.events.append(Cost(0, 0, Purpose.SELF_EVAL, 300, 1))
+        for iteration in range(1, iterations + 1):
+            if iteration % self.config.poet.reproduction_interval == 0:
+                self.reproduce(iteration)
+            for niche in self.active:
+                room = 1.0 - min(1.0, max(0.0, niche.skill - _difficulty(niche.genotype)) / 0.6)
+                niche.skill += self.stream.uniform(-0.002, 0.016) * room
+                self.move(iteration, niche, Origin.ES, None)
+                self.events.append(Cost(iteration, niche.id, Purpose.ES, 20_000 + 200 * niche.id, 32))
+            if self.config.transfer.periodic and iteration % self.config.transfer.interval == 0:
+                self.transfer(iteration)
 
     def admit(
         self,
         iteration: int,
-        parent: _SimulatedNiche | None,
+        parent_id: int | None,
         genotype: ObstacleGenotype,
         skill: float,
         origin: Origin,
-        source: _SimulatedNiche | None,
+        source_id: int | None,
     ) -> None:
-        niche = _SimulatedNiche(self.num_niches, genotype, _difficulty(genotype), skill)
+        """A niche with its first agent."""
+        niche = _Niche(self.num_niches, genotype, skill)
         self.num_niches += 1
         self.active.append(niche)
-        self.move(iteration, niche, origin, source)
-        self.events.append(
-            NicheAdmitted(
-                niche.id, iteration, None if parent is None else parent.id, None if parent is None else self.num_candidates,
-                genotype.to_json(), niche.id, genotype.express(niche.id), niche.score, None if parent is None else 1.0,
-                niche.version_id,
-            )
-        )  # fmt: skip
+        self.move(iteration, niche, origin, source_id)
+        event = admitted(niche.id, iteration, parent_id, niche.score, niche.version_id, genotype)
+        self.events.append(replace(event, candidate_id=None if parent_id is None else self.num_candidates))
 
-    def move(self, iteration: int, niche: _SimulatedNiche, origin: Origin, source: _SimulatedNiche | None) -> None:
+    def move(self, iteration: int, niche: _Niche, origin: Origin, source_id: int | None) -> None:
         """A new version with the score that its skill gives."""
-        noise = self.stream.uniform(-8.0, 8.0)
-        niche.score = _score(niche.skill, niche.difficulty) + noise
-        self.events.append(
-            version(
-                self.num_versions,
-                niche.id,
-                iteration,
-                niche.score,
-                origin,
-                None if source is None else source.id,
-                niche.version_id,
-            )
-        )
+        niche.score = _score(niche.skill, niche.genotype) + self.stream.uniform(-8.0, 8.0)
+        parent_id = None if origin is Origin.INITIAL else 0
+        self.events.append(version(self.num_versions, niche.id, iteration, niche.score, origin, source_id, parent_id))
         niche.version_id = self.num_versions
         self.num_versions += 1
         if niche.score >= 230.0 and not niche.is_solved:
@@ -191,99 +253,70 @@ class _Simulation:
             self.events.append(NicheSolved(niche.id, iteration, niche.id, Purpose.SELF_EVAL, niche.score))
 
     def reproduce(self, iteration: int) -> None:
+        """Candidates of parents that score enough; the first that fits is admitted, the oldest retire."""
         parents = [niche for niche in self.active if niche.score >= self.config.poet.reproduction_threshold]
-        num_admitted = 0
+        is_full = False
         for _ in range(self.config.poet.max_children if parents else 0):
             parent = self.stream.choice(parents)
             child = parent.genotype.mutate(self.stream, TerrainSettings())
-            score = _score(parent.skill, _difficulty(child))
-            outcome = CandidateOutcome.ADMITTED
-            if score < 50.0:
-                outcome = CandidateOutcome.TOO_HARD
-            elif score > 300.0:
-                outcome = CandidateOutcome.TOO_EASY
-            elif num_admitted == self.config.poet.max_admitted:
-                outcome = CandidateOutcome.NOT_REACHED
-            is_in = outcome is CandidateOutcome.ADMITTED
-            self.events.append(
-                CandidateJudged(self.num_candidates, iteration, parent.id, child.to_json(), 0, score, 1.0 if is_in else None,
-                                score if is_in else None, outcome, self.num_niches if is_in else None)
-            )  # fmt: skip
-            if is_in:
-                num_admitted += 1
+            score = _score(parent.skill, child)
+            outcome = CandidateOutcome.NOT_REACHED if is_full else CandidateOutcome.ADMITTED
+            outcome = CandidateOutcome.TOO_HARD if score < 50.0 else outcome
+            outcome = CandidateOutcome.TOO_EASY if score > 300.0 else outcome
+            niche_id = self.num_niches if outcome is CandidateOutcome.ADMITTED else None
+            self.events.append(judged(self.num_candidates, iteration, parent.id, outcome, child, niche_id))
+            if niche_id is not None:
+                is_full = True
                 source = max(self.active, key=lambda n: n.skill) if self.stream.uniform() < 0.4 else parent
-                self.admit(iteration, parent, child, source.skill, Origin.ADMISSION_DIRECT, source)
+                self.admit(iteration, parent.id, child, source.skill, Origin.ADMISSION_DIRECT, source.id)
             self.num_candidates += 1
         while len(self.active) > self.config.poet.max_active:
             gone = self.active.pop(0)
             self.events.append(NicheRetired(gone.id, iteration, gone.version_id, gone.score))
 
     def transfer(self, iteration: int) -> None:
+        """Each niche takes the agent that fares best in it, if it is better than its own."""
         for target in list(self.active):
             sources = [niche for niche in self.active if niche is not target]
             if not sources:
                 continue
-            scored = [_score(s.skill, target.difficulty) + self.stream.uniform(-70.0, 10.0) for s in sources]
-            best = max(range(len(sources)), key=scored.__getitem__)
+            scores = [_score(s.skill, target.genotype) + self.stream.uniform(-70.0, 10.0) for s in sources]
+            best = max(range(len(sources)), key=scores.__getitem__)
             origin = Origin.PROPOSAL if self.stream.uniform() < 0.6 else Origin.DIRECT
-            is_better = scored[best] > target.score
-            threshold = target.score
+            threshold, is_better = target.score, scores[best] > target.score
             if is_better:
                 target.skill = max(target.skill, 0.97 * sources[best].skill)
-                self.move(iteration, target, origin, sources[best])
-            self.events.append(
-                TransferAttempted(
-                    self.num_transfers, iteration, target.id, None, threshold,
-                    TransferOutcome.ACCEPTED if is_better else TransferOutcome.NOT_BETTER, sources[best].id, origin,
-                    scored[best], target.version_id if is_better else None,
-                )
-            )  # fmt: skip
+                self.move(iteration, target, origin, sources[best].id)
+            outcome = TransferOutcome.ACCEPTED if is_better else TransferOutcome.NOT_BETTER
+            version_id = target.version_id if is_better else None
             self.events += [
-                SourceScored(self.num_transfers, s.id, iteration, x, x) for s, x in zip(sources, scored, strict=True)
-            ]
+                TransferAttempted(
+                    self.num_transfers, iteration, target.id, None, threshold, outcome, sources[best].id, origin,
+                    scores[best], version_id,
+                ),
+                *(
+                    SourceScored(self.num_transfers, s.id, iteration, x, x)
+                    for s, x in zip(sources, scores, strict=True)
+                ),
+                Cost(iteration, target.id, Purpose.TRANSFER_PROPOSAL, 9000 * len(sources), 13 * len(sources)),
+            ]  # fmt: skip
             self.num_transfers += 1
-            self.events.append(Cost(iteration, target.id, Purpose.TRANSFER_DIRECT, 700 * len(sources), len(sources)))
-            self.events.append(
-                Cost(iteration, target.id, Purpose.TRANSFER_PROPOSAL, 9000 * len(sources), 13 * len(sources))
-            )
-
-    def optimise(self, iteration: int) -> None:
-        for niche in self.active:
-            niche.skill += self.stream.uniform(-0.002, 0.016) * (
-                1.0 - min(1.0, max(0.0, niche.skill - niche.difficulty) / 0.6)
-            )
-            self.move(iteration, niche, Origin.ES, None)
-            self.events.append(Cost(iteration, niche.id, Purpose.ES, 20_000 + 200 * niche.id, 32))
-            self.events.append(Cost(iteration, niche.id, Purpose.SELF_EVAL, 700, 1))
 
 
-def simulated_run(
-    seed: int = 0,
-    iterations: int = 400,
-    reproduction_interval: int = 25,
-    transfer_interval: int = 10,
-    max_active: int = 8,
-    **sections: dict[str, Any],
-) -> HandmadeRun:
-    """A run of any size that looks like one of POET; the same for the same arguments."""
-    config = Config.model_validate(
-        {
-            "run": {"seed": seed, "iterations": iterations},
-            "poet": {"max_active": max_active, "reproduction_interval": reproduction_interval},
-            "transfer": {"interval": transfer_interval},
-        }
-        | sections
-    )
+def simulated_run(folder: Path, seed: int = 0, iterations: int = 400, **sections: dict[str, Any]) -> Path:
+    """A run that looks like one of POET; the same for the same arguments.
+
+    Args:
+        folder: new.
+        seed: of the run.
+        iterations: how many.
+        sections: of the config, over 8 active niches, reproduction every 25 iterations, transfers every 10.
+    """
+    defaults = {"poet": {"max_active": 8, "reproduction_interval": 25}, "transfer": {"interval": 10}}
+    config = make_config({"run": {"seed": seed, "iterations": iterations}}, defaults, sections)
     simulation = _Simulation(seed, config)
-    simulation.admit(0, None, ObstacleGenotype(), 0.1, Origin.INITIAL, None)
-    simulation.events.append(Cost(0, 0, Purpose.SELF_EVAL, 300, 1))
-    for iteration in range(1, iterations + 1):
-        if iteration % reproduction_interval == 0:
-            simulation.reproduce(iteration)
-        simulation.optimise(iteration)
-        if config.transfer.periodic and iteration % config.transfer.interval == 0:
-            simulation.transfer(iteration)
-    return HandmadeRun(simulation.events, config, iterations)
+    simulation.run(iterations)
+    return record_run(folder, simulation.events, iterations, config)
 
 
 def _difficulty(genotype: ObstacleGenotype) -> float:
@@ -292,7 +325,7 @@ def _difficulty(genotype: ObstacleGenotype) -> float:
     return 1.6 * genotype.roughness / 4.5 + 2.0 * pit / 6.0 + 1.4 * stump / 2.4
 
 
-def _score(skill: float, difficulty: float) -> float:
+def _score(skill: float, genotype: ObstacleGenotype) -> float:
     """From -100 for an agent far too weak to 340 for one far more skilled than it takes."""
-    margin = skill - difficulty
-    return -100.0 + 440.0 / (1.0 + 2.718281828 ** (-4.0 * margin - 0.2))
+    exponent = -4.0 * (skill - _difficulty(genotype)) - 0.2
+    return -100.0 + 440.0 / (1.0 + float(np.exp(exponent)))

@@ -15,7 +15,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from agents.policy import MLPPolicy
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from experiments import throughput
@@ -196,15 +195,15 @@ def test_an_export_that_fails_leaves_nothing(
     assert not list(tmp_path.iterdir())
 
 
-def test_an_exported_agent_can_start_a_run_that_resumes_without_it(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
-    """The theta and not the file's name belongs to the run: the file may go, and its path changes no result."""
+def test_an_exported_agent_can_start_a_run_that_resumes_without_it(
+    poet: Poet, tmp_path: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The theta belongs to the run from its start on: a relative path need not lead anywhere when it is resumed."""
     poet("export", tiny_run, "--output", tmp_path / "out")
-    walker = tmp_path / "walker.npz"
-    shutil.copy(tmp_path / "out" / "agents" / "1.npz", walker)
-    for name, path in (("whole", tmp_path / "out" / "agents" / "1.npz"), ("resumed", walker)):
-        iterations = 4 if name == "whole" else 2
-        poet("run", tmp_path / name, *TINY, "--set", f"run.start={path}", "--iterations", iterations)
-    walker.unlink()
+    monkeypatch.chdir(tmp_path / "out" / "agents")
+    for name, iterations in (("whole", 4), ("resumed", 2)):
+        poet("run", tmp_path / name, *TINY, "--set", "run.start=1.npz", "--iterations", iterations)
+    monkeypatch.chdir(tmp_path)
     ended = poet("resume", tmp_path / "resumed", "--iterations", 4, "--workers", 1)
     with open_run(tiny_run) as run, open_run(tmp_path / "whole") as started:
         assert np.array_equal(run.agent(1).theta, started.agent(0, 0).theta)
@@ -269,7 +268,6 @@ def test_bench_gives_a_line_for_each_engine_and_ground(poet: Poet, monkeypatch: 
     assert "Python" in machine and "numba" in machine
     assert ["who", "ground", "steps/s"] == header.split()[:3]
     assert ["box2d", "box2d", "gymnasium,", "gymnasium,"] == [row.split()[0] for row in rows]
-    assert MLPPolicy().num_parameters == 2804
 
 
 def test_no_process_of_a_default_run_loads_torch_or_ray(tmp_path: Path) -> None:
@@ -282,7 +280,7 @@ def test_no_process_of_a_default_run_loads_torch_or_ray(tmp_path: Path) -> None:
     end(process)
 
     assert len(maps) >= 3
-    assert all("numpy" in text for text in list(maps.values())[:1])
+    assert "numpy" in maps[process.pid]
     for text in maps.values():
         assert "libtorch" not in text
         assert "_raylet" not in text

@@ -49,7 +49,6 @@ class Step:
 
     state: PoetState
     events: tuple[Event, ...]
-    thetas: tuple[Theta, ...]
 
 
 def toy_terrain(niche_id: int) -> Terrain:
@@ -65,20 +64,20 @@ def toy_start() -> Step:
     state, version = _new_version(PoetState(0, ()), 0, 0, theta, evaluation, Origin.INITIAL)
     root = _niche(0, None, 0, theta, evaluation, version)
     events = (_admitted(root, None, version), version, Cost(0, 0, Purpose.SELF_EVAL, 7, 1))
-    return Step(replace(state, active=(root,), next_niche_id=1, env_steps=7, episodes=1), events, ())
+    return Step(replace(state, active=(root,), next_niche_id=1, env_steps=7, episodes=1), events)
 
 
 def toy_iteration(state: PoetState, rate: float = 0.1) -> Step:
     """The next iteration: a candidate every second one, a generation of each niche, a transfer every second one."""
     iteration = state.iteration + 1
-    state, events, thetas = _admit(state, iteration) if iteration % 2 == 0 else (state, [], ())
+    state, events = _admit(state, iteration) if iteration % 2 == 0 else (state, [])
     for niche in state.active:
         state, happened = _optimise(state, niche, iteration, rate)
         events += happened
     if iteration % 2 == 0:
         state, happened = _transfer(state, iteration)
         events += happened
-    return Step(replace(state, iteration=iteration), tuple(events), thetas)
+    return Step(replace(state, iteration=iteration), tuple(events))
 
 
 def toy_steps(num_iterations: int) -> list[Step]:
@@ -92,7 +91,7 @@ def toy_steps(num_iterations: int) -> list[Step]:
 def record(archive: RunArchive, *steps: Step) -> None:
     """Append toy iterations."""
     for step in steps:
-        archive.append(step.state, step.events, seconds=0.25, thetas=step.thetas)
+        archive.append(step.state, step.events, seconds=0.25)
 
 
 def toy_run(folder: Path, num_iterations: int, config: Config = CONFIG) -> Path:
@@ -141,7 +140,7 @@ def _new_version(
 ) -> tuple[PoetState, AgentVersion]:  # fmt: skip
     version = AgentVersion(
         state.next_version_id, niche_id, iteration, parent_id, origin, source_id, theta_digest(theta),
-        evaluation.score, evaluation.own_return, evaluation.own_length, evaluation.own_outcome,
+        evaluation.score, evaluation.own_return, evaluation.own_length, evaluation.own_outcome, theta,
     )  # fmt: skip
     return replace(state, next_version_id=version.id + 1), version
 
@@ -163,7 +162,7 @@ def _admitted(niche: Niche, candidate_id: int | None, version: AgentVersion) -> 
     )  # fmt: skip
 
 
-def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event], tuple[Theta, ...]]:
+def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
     """One duplicate and one candidate that is admitted by a proposal; the oldest retires beyond two."""
     parent, niche_id, candidate_id = state.active[-1], state.next_niche_id, state.next_candidate_id
     theta = parent.theta + np.float32(0.01)
@@ -208,7 +207,7 @@ def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event], tu
         env_steps=state.env_steps + 11,
         episodes=state.episodes + 2,
     )
-    return state, events, (theta,)
+    return state, events
 
 
 def _optimise(state: PoetState, niche: Niche, iteration: int, rate: float) -> tuple[PoetState, list[Event]]:

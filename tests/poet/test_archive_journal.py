@@ -91,7 +91,7 @@ def test_events_that_contradict_history_are_refused(archive: RunArchive) -> None
     version = next(e for e in step.events if isinstance(e, AgentVersion) and e.origin is Origin.ES)
     for wrong in (replace(version, id=0), replace(version, id=999, niche_id=77)):
         with pytest.raises(sqlite3.IntegrityError):
-            archive.append(step.state, (*step.events, wrong), 0.1, step.thetas)
+            archive.append(step.state, (*step.events, wrong), 0.1)
     assert before == fingerprint(archive._folder)
 
 
@@ -101,9 +101,9 @@ def test_history_holds_no_nan(archive: RunArchive) -> None:
     done = next(e for e in step.events if isinstance(e, GenerationDone))
     others = tuple(e for e in step.events if e is not done)
     with pytest.raises(ValueError, match="return_std is NaN"):
-        archive.append(step.state, (*others, replace(done, return_std=float("nan"))), 0.1, step.thetas)
+        archive.append(step.state, (*others, replace(done, return_std=float("nan"))), 0.1)
     numpy_done = replace(done, return_std=np.float32(0.5), num_diverged=np.int64(3))  # type: ignore[arg-type]
-    archive.append(step.state, (*others, numpy_done), 0.1, step.thetas)
+    archive.append(step.state, (*others, numpy_done), 0.1)
     with closing(sqlite3.connect(archive._folder / "run.sqlite")) as connection:
         query = "SELECT return_std, num_diverged FROM generations WHERE version_id = ?"
         assert [(0.5, 3)] == connection.execute(query, (done.version_id,)).fetchall()
@@ -266,7 +266,7 @@ def test_a_full_disk_is_one_sentence_and_loses_one_iteration(archive: RunArchive
     assert isinstance(judged, CandidateJudged)
     big = replace(judged, genotype={"long": "x" * 100_000})
     with pytest.raises(ArchiveError, match=r"the disk is full, so the run .* could not be written: free some space"):
-        archive.append(step.state, (big, *others), 0.1, step.thetas)
+        archive.append(step.state, (big, *others), 0.1)
     assert before == fingerprint(folder)
     archive._connection.execute("PRAGMA max_page_count = 100000")
     record(archive, step)

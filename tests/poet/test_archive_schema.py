@@ -7,7 +7,6 @@ import sqlite3
 import types
 import typing
 from contextlib import closing
-from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from poet.archive.folder import archive_path
 from poet.archive.frames import table_columns
 from poet.archive.journal import RunArchive
 from poet.archive.reader import open_run
-from poet.archive.rows import EVENT_TABLES, canonical_json
+from poet.archive.rows import EVENT_TABLES, canonical_json, columns
 from poet.archive.schema import MIGRATIONS, SCHEMA_VERSION, TABLES, create_schema, schema_version, upgrade_schema
 from poet.events import Event
 from tests.poet.archive_examples import SESSION, plain, toy_run, toy_steps
@@ -55,9 +54,9 @@ def test_every_event_has_a_table() -> None:
 def test_columns_are_the_fields_of_the_record(kind: type[Event], database: sqlite3.Connection) -> None:
     """A table has its record's fields, in any order, with the type and the None that they have there."""
     hints = typing.get_type_hints(kind)
-    expected = {field.name: _sql_column(hints[field.name]) for field in fields(kind)}
-    columns = table_columns(database, EVENT_TABLES[kind])
-    assert expected == {name: (declared, is_optional) for name, declared, is_optional in columns}
+    expected = {name: _sql_column(hints[name]) for name in columns(kind)}
+    found = table_columns(database, EVENT_TABLES[kind])
+    assert expected == {name: (declared, is_optional) for name, declared, is_optional in found}
 
 
 def test_rows_hold_what_the_events_say(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def test_rows_hold_what_the_events_say(tmp_path: Path) -> None:
     events = [event for step in steps for event in step.events]
     with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection:
         for kind, table in EVENT_TABLES.items():
-            names = [field.name for field in fields(kind)]
+            names = columns(kind)
             expected = [
                 tuple(_expected_value(getattr(event, name)) for name in names)
                 for event in events
