@@ -21,13 +21,14 @@ _RATE_WINDOW = 30.0
 #: Iterations over which the time left is estimated: enough to hold a transfer round of most presets.
 _ITERATION_WINDOW = 25
 
-_PHASES: dict[str, str] = {
-    Purpose.ES: "ES of {} niches",
-    Purpose.SELF_EVAL: "evaluation of {} agents",
-    Purpose.TRANSFER_DIRECT: "transfers into {} niches",
-    Purpose.TRANSFER_PROPOSAL: "{} transfer proposals",
-    Purpose.CANDIDATE_CRITERION: "criterion of {} candidates",
-    Purpose.CANDIDATE_TRANSFER: "transfers into a candidate",
+#: What is done, and to what, by the label of a request; each of its blocks is one of these.
+_PHASES: dict[str, tuple[str, str]] = {
+    Purpose.ES: ("ES of", "niche"),
+    Purpose.SELF_EVAL: ("evaluation of", "agent"),
+    Purpose.TRANSFER_DIRECT: ("transfers into", "niche"),
+    Purpose.TRANSFER_PROPOSAL: ("transfers by", "proposal"),
+    Purpose.CANDIDATE_CRITERION: ("criterion of", "candidate"),
+    Purpose.CANDIDATE_TRANSFER: ("transfers into a candidate,", "block"),
 }
 
 
@@ -53,7 +54,8 @@ class RunTracker:
         """Some episodes are about to run."""
         self._steps_before += self._steps_of_phase
         self._steps_of_phase = 0
-        self._label = _PHASES.get(request.label, request.label).format(len(request.blocks))
+        verb, noun = _PHASES.get(request.label, (request.label, "block"))
+        self._label = f"{verb} {count(len(request.blocks), noun)}"
         self.advance(0, request.num_episodes, 0)
 
     def advance(self, num_done: int, num_episodes: int, num_steps: int) -> None:
@@ -177,6 +179,11 @@ def duration(seconds: float) -> str:
     return f"{seconds / 86_400.0:.1f} days"
 
 
+def count(number: int, noun: str) -> str:
+    """``1 niche``, ``5 niches``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def best_score(scores: Sequence[float]) -> str:
     """``best 231.4``, or that there is none."""
     finite = [score for score in scores if math.isfinite(score)]
@@ -186,6 +193,5 @@ def best_score(scores: Sequence[float]) -> str:
 def _population(state: PoetState | None) -> list[str]:
     if state is None:
         return []
-    niches = f"{len(state.active)} niches" if len(state.active) != 1 else "1 niche"
     retired = [f"{len(state.retired)} retired"] if state.retired else []
-    return [niches, *retired, best_score([niche.evaluation.score for niche in state.active])]
+    return [count(len(state.active), "niche"), *retired, best_score([niche.evaluation.score for niche in state.active])]

@@ -16,6 +16,7 @@ evotorch/algorithms/functional.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -106,10 +107,9 @@ class Pgpe(AbstractStrategy[PgpeState]):
 
     def _step(self, sample: Perturbations, velocity: Row, fitness: NDArray[np.float64]) -> tuple[Row, Row, Row]:
         """One niche's next centre, stdev and velocity."""
-        from evotorch.algorithms.functional import pgpe, pgpe_tell
-
+        functional = load_functional()
         with _one_thread():
-            fresh = pgpe(
+            fresh = functional.pgpe(
                 center_init=_tensor(sample.centre),
                 stdev_init=_tensor(sample.scale),
                 center_learning_rate=self.learning_rate,
@@ -121,7 +121,7 @@ class Pgpe(AbstractStrategy[PgpeState]):
                 objective_sense="max",
             )
             before = fresh._replace(optimizer_state=fresh.optimizer_state._replace(velocity=_tensor(velocity)))
-            after = pgpe_tell(before, *_told(sample, fitness))
+            after = functional.pgpe_tell(before, *_told(sample, fitness))
         return after.optimizer_state.center.numpy(), after.stdev.numpy(), after.optimizer_state.velocity.numpy()
 
 
@@ -198,10 +198,9 @@ class Cem(AbstractStrategy[CemState]):
 
     def _step(self, sample: Perturbations, fitness: NDArray[np.float64]) -> tuple[Row, Row]:
         """One niche's next centre and stdev."""
-        from evotorch.algorithms.functional import cem, cem_tell
-
+        functional = load_functional()
         with _one_thread():
-            before = cem(
+            before = functional.cem(
                 center_init=_tensor(sample.centre),
                 stdev_init=_tensor(sample.scale),
                 parenthood_ratio=self.parenthood_ratio,
@@ -209,8 +208,16 @@ class Cem(AbstractStrategy[CemState]):
                 stdev_min=self.noise_limit,
                 objective_sense="max",
             )
-            after = cem_tell(before, *_told(sample, fitness))
+            after = functional.cem_tell(before, *_told(sample, fitness))
         return after.center.numpy(), after.stdev.numpy()
+
+
+def load_functional() -> Any:
+    """EvoTorch's module ``algorithms.functional``, without a warning that torch deprecates what EvoTorch uses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from evotorch.algorithms import functional
+    return functional
 
 
 @contextmanager

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from evotorch.algorithms.functional import adam, adam_ask, adam_tell, cem, cem_tell, pgpe, pgpe_ask, pgpe_tell
 from numpy.typing import NDArray
 
-from agents.strategies.evotorch import Cem, Pgpe, PgpeState
+from agents.strategies.evotorch import Cem, Pgpe, PgpeState, load_functional
 from agents.strategies.openai_es import OpenAIES
 from agents.strategies.perturbations import Perturbations
 from environments.streams import Stream, stream_key
 
+_EVO = load_functional()
 _P, _PAIRS = 37, 16
 
 
@@ -53,22 +53,23 @@ def test_openai_es_is_evotorchs_pgpe_on_the_same_samples() -> None:
     """
     Without ties, weight decay and decays, our ES walks where EvoTorch's PGPE with Adam walks, to 1e-5.
 
-    EvoTorch's gradient is sum((f+ - f-) / 2 * sigma eps) / M, POET's sum((f+ - f-) * eps) / (M sigma): 2 / sigma^2 as much.
+    EvoTorch's gradient is sum((f+ - f-) / 2 * sigma eps) / M, POET's sum((f+ - f-) * eps) / (M sigma), which is
+    2 / sigma^2 as much.
     """
     scale = 2.0 / 0.1**2
 
     def tell(state: Any, follow_grad: torch.Tensor) -> Any:
-        return adam_tell(state, follow_grad=scale * follow_grad)
+        return _EVO.adam_tell(state, follow_grad=scale * follow_grad)
 
     es = OpenAIES(pairs=_PAIRS, weight_decay=0.0, learning_rate_decay=1.0, noise_decay=1.0)
     ours = es.initial_state(_theta())
-    theirs = pgpe(
+    theirs = _EVO.pgpe(
         center_init=torch.tensor(_theta()[0]),
         center_learning_rate=0.01,
         stdev_init=0.1,
         stdev_learning_rate=0.0,
         objective_sense="max",
-        optimizer=(adam, adam_ask, tell),
+        optimizer=(_EVO.adam, _EVO.adam_ask, tell),
         optimizer_config={"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8},
     )
     for generation in range(30):
@@ -76,7 +77,7 @@ def test_openai_es_is_evotorchs_pgpe_on_the_same_samples() -> None:
         rows = _rows(sample)
         fitness = _fitness(rows)
 
-        ours, theirs = es.tell(ours, [sample], _told(fitness)), pgpe_tell(theirs, rows, fitness)
+        ours, theirs = es.tell(ours, [sample], _told(fitness)), _EVO.pgpe_tell(theirs, rows, fitness)
 
         np.testing.assert_allclose(ours.centre[0], theirs.optimizer_state.center.numpy(), rtol=0.0, atol=1e-5)
     assert np.abs(ours.centre - _theta()).max() > 0.1
@@ -84,14 +85,14 @@ def test_openai_es_is_evotorchs_pgpe_on_the_same_samples() -> None:
 
 def test_our_rows_are_ordered_as_evotorchs() -> None:
     """EvoTorch's own samples alternate plus and minus a direction, as ours do."""
-    theirs = pgpe(
+    theirs = _EVO.pgpe(
         center_init=torch.zeros(_P),
         center_learning_rate=0.1,
         stdev_init=0.1,
         stdev_learning_rate=0.0,
         objective_sense="max",
     )
-    rows = pgpe_ask(theirs, popsize=8)
+    rows = _EVO.pgpe_ask(theirs, popsize=8)
 
     assert torch.equal(rows[0::2], -rows[1::2])
 
@@ -100,7 +101,7 @@ def test_pgpe_is_evotorchs_to_the_bit() -> None:
     """Our state between the steps, as arrays, loses nothing: EvoTorch's own state, told the same, walks the same."""
     strategy = Pgpe(pairs=_PAIRS)
     ours = strategy.initial_state(_theta())
-    theirs = pgpe(
+    theirs = _EVO.pgpe(
         center_init=torch.tensor(_theta()[0]),
         center_learning_rate=0.175,
         stdev_learning_rate=0.1,
@@ -113,7 +114,7 @@ def test_pgpe_is_evotorchs_to_the_bit() -> None:
         rows = _rows(sample)
         fitness = _fitness(rows)
 
-        ours, theirs = strategy.tell(ours, [sample], _told(fitness)), pgpe_tell(theirs, rows, fitness)
+        ours, theirs = strategy.tell(ours, [sample], _told(fitness)), _EVO.pgpe_tell(theirs, rows, fitness)
 
         assert theirs.optimizer_state.center.tolist() == ours.centre[0].tolist()
         assert theirs.stdev.tolist() == ours.stdev[0].tolist()
@@ -125,7 +126,7 @@ def test_cem_is_evotorchs_to_the_bit() -> None:
     """Our state between the steps loses nothing, and rows are drawn one by one, not in pairs."""
     strategy = Cem(pairs=_PAIRS)
     ours = strategy.initial_state(_theta())
-    theirs = cem(
+    theirs = _EVO.cem(
         center_init=torch.tensor(_theta()[0]),
         stdev_init=0.1,
         parenthood_ratio=0.5,
@@ -138,7 +139,7 @@ def test_cem_is_evotorchs_to_the_bit() -> None:
         rows = _rows(sample)
         fitness = _fitness(rows)
 
-        ours, theirs = strategy.tell(ours, [sample], _told(fitness)), cem_tell(theirs, rows, fitness)
+        ours, theirs = strategy.tell(ours, [sample], _told(fitness)), _EVO.cem_tell(theirs, rows, fitness)
 
         assert not sample.antithetic
         assert theirs.center.tolist() == ours.centre[0].tolist()
@@ -184,7 +185,8 @@ def test_torch_is_loaded_by_the_first_tell_only() -> None:
         "from agents.strategies import make_strategy\n"
         "from environments.streams import stream_key\n"
         "strategy = make_strategy('pgpe', pairs=2)\n"
-        "strategy.ask(strategy.initial_state(np.zeros((1, 3), np.float32)), [stream_key(1, 'x')])[0].theta(np.arange(4))\n"
+        "state = strategy.initial_state(np.zeros((1, 3), np.float32))\n"
+        "strategy.ask(state, [stream_key(1, 'x')])[0].theta(np.arange(4))\n"
         "print(*{'torch', 'evotorch', 'ray'} & set(sys.modules))\n"
     )
 

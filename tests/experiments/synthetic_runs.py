@@ -134,11 +134,16 @@ GENES = (
 )
 
 
-def three_niches(folder: Path, **run: Any) -> Path:
+def three_niches(folder: Path, last_iteration: int = 4, **sections: dict[str, Any]) -> Path:
     """Four iterations, three niches, one retired, two solved, two periodic transfers accepted; counted in the tests.
 
     Niche 1 comes from 0 with its agent, niche 2 from 1 with the agent of 0. In iteration 2 a world of niche 1 diverges.
     Nothing at all is spent in iteration 4.
+
+    Args:
+        folder: new.
+        last_iteration: of the clock; events stay, as if the run had gone on since the clock was read.
+        sections: of the config.
     """
     thetas = [theta_of(niche_id) for niche_id in range(3)]
     digests = [theta_digest(theta) for theta in thetas]
@@ -186,7 +191,7 @@ def three_niches(folder: Path, **run: Any) -> Path:
         Cost(3, 1, Purpose.ES, 2000, 20),
         Cost(3, 2, Purpose.ES, 2000, 20),
     ]
-    return record_run(folder, events, 4, make_config({"run": {"seed": 7, **run}}), thetas)
+    return record_run(folder, events, last_iteration, make_config({"run": {"seed": 7}}, sections), thetas)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents.evaluation.executor import AbstractExecutor, run_chunk
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
 from agents.rollouts.result import RolloutResult
@@ -37,19 +38,23 @@ class Clock:
         return self.now
 
 
-class InterruptedExecutor(LocalExecutor):
-    """Ctrl-C comes while a chosen chunk runs."""
+class InterruptedExecutor(AbstractExecutor):
+    """Runs episodes here; Ctrl-C comes after a chosen number of chunks."""
+
+    num_workers = 1
 
     def __init__(self, chunks_before: int) -> None:
-        super().__init__(workers=1)
         self._chunks_before = chunks_before
 
     def _run(self, chunks: list[EvaluationRequest]) -> Iterator[RolloutResult]:
-        for result in super()._run(chunks):
+        for chunk in chunks:
             if self._chunks_before == 0:
                 signal.raise_signal(signal.SIGINT)
             self._chunks_before -= 1
-            yield result
+            yield run_chunk(chunk)
+
+    def close(self) -> None:
+        """Nothing to give back."""
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,7 @@ def request_of(num_niches: int, purpose: Purpose) -> EvaluationRequest:
     return EvaluationRequest((block,) * num_niches, label=purpose)
 
 
-def run_tiny(folder: Path, executor: LocalExecutor, iterations: int) -> tuple[int | None, bool]:
+def run_tiny(folder: Path, executor: AbstractExecutor, iterations: int) -> tuple[int | None, bool]:
     """Run the preset tiny; where it stopped, and whether by Ctrl-C."""
     config = resolve_config("tiny", flags={"run.iterations": iterations})
     stopped = run_experiment(folder, config, executor, lambda tracker: PlainLines(tracker, io.StringIO()))
