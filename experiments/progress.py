@@ -21,14 +21,14 @@ _RATE_WINDOW = 30.0
 #: Iterations over which the time left is estimated: enough to hold a transfer round of most presets.
 _ITERATION_WINDOW = 25
 
-#: What is done, and to what, by the label of a request; each of its blocks is one of these.
+#: What is done, and to what, by the label of a request: each of its blocks is one of these, where it says so.
 _PHASES: dict[str, tuple[str, str]] = {
     Purpose.ES: ("ES of", "niche"),
     Purpose.SELF_EVAL: ("evaluation of", "agent"),
     Purpose.TRANSFER_DIRECT: ("transfers into", "niche"),
     Purpose.TRANSFER_PROPOSAL: ("transfers by", "proposal"),
     Purpose.CANDIDATE_CRITERION: ("criterion of", "candidate"),
-    Purpose.CANDIDATE_TRANSFER: ("transfers into a candidate,", "block"),
+    Purpose.CANDIDATE_TRANSFER: ("transfers into a candidate", ""),
 }
 
 
@@ -54,8 +54,8 @@ class RunTracker:
         """Some episodes are about to run."""
         self._steps_before += self._steps_of_phase
         self._steps_of_phase = 0
-        verb, noun = _PHASES.get(request.label, (request.label, "block"))
-        self._label = f"{verb} {count(len(request.blocks), noun)}"
+        verb, noun = _PHASES.get(request.label, (request.label, ""))
+        self._label = f"{verb} {count(len(request.blocks), noun)}" if noun else verb
         self.advance(0, request.num_episodes, 0)
 
     def advance(self, num_done: int, num_episodes: int, num_steps: int) -> None:

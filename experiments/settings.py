@@ -43,7 +43,7 @@ def resolve_config(
 
 
 def parse_assignment(text: str) -> Layer:
-    """The layer that ``section.key=value`` means; the value is TOML, or a plain string where it is none.
+    """The layer that ``section.key=value`` means; the value is TOML, or a plain string where that does not fit.
 
     Raises:
         InputError: no ``=``, or a key that is not known.
@@ -54,9 +54,11 @@ def parse_assignment(text: str) -> Layer:
     if key not in config_keys():
         raise InputError(f"unknown config key {key!r}; {nearest(key, config_keys())}")
     try:
-        return _layer(key, tomllib.loads(f"value = {value}")["value"])
+        layer = _layer(key, tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError:
         return _layer(key, value)
+    # transfer.rule=2020 is a number in TOML and a name to us.
+    return layer if _fits(layer) or not _fits(_layer(key, value)) else _layer(key, value)
 
 
 def read_config_file(path: Path) -> Layer:
@@ -85,6 +87,14 @@ def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
 def describe(values: Mapping[str, Any]) -> str:
     """Config values in one line: ``es.pairs=64 run.seed=3``."""
     return " ".join(f"{key}={_plain(value)}" for key, value in values.items())
+
+
+def _fits(layer: Layer) -> bool:
+    try:
+        make_config(layer)
+    except InputError:
+        return False
+    return True
 
 
 def _layer(key: str, value: Any) -> Layer:

@@ -23,8 +23,7 @@ from environments.errors import InputError, nearest
 from environments.streams import stream_key
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
-from experiments.walkers import load_walker, walker_names
-from poet.loop import random_theta
+from experiments.walkers import load_walker
 
 NUM_REPEATS = 5
 #: Episodes of one repetition, and their time limit in control steps.
@@ -80,8 +79,7 @@ def measure_engine(name: str) -> list[Measurement]:
         InputError: the engine is unknown or not available.
     """
     run_episodes = engine(name)
-    policy = MLPPolicy()
-    theta = load_walker("flat") if "flat" in walker_names() else random_theta(policy, seed=0)
+    policy, theta = MLPPolicy(), load_walker("flat")
     sample = Perturbations(theta, np.full_like(theta, NOISE_STD), stream_key(0, "bench"), NUM_EPISODES, False)
     thetas = sample.theta(np.arange(NUM_EPISODES))
     index = np.zeros(NUM_EPISODES, np.int64)

@@ -29,6 +29,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "environments/walker/registration.py",
         "environments/walker/vector_env.py",
         "experiments/throughput.py",  # measures it
+        "experiments/replay/verify_worker.py",  # proves a run through it
     ),
     "pygame": ("environments/walker/",),
     "ray": ("agents/evaluation/ray.py",),
@@ -38,6 +39,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "concurrent": ("agents/evaluation/local.py",),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("experiments/analysis/",),
+    "PIL": ("experiments/replay/",),
     "imageio": ("experiments/replay/",),
     "imageio_ffmpeg": ("experiments/replay/",),
     "typer": ("experiments/cli.py", "experiments/commands/"),

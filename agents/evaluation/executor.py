@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator
+from contextlib import closing
 from types import TracebackType
 from typing import Self
 
@@ -24,8 +25,8 @@ class AbstractExecutor(ABC):
         """Episodes that run at the same time."""
 
     @abstractmethod
-    def _run(self, chunks: list[EvaluationRequest]) -> Iterable[RolloutResult]:
-        """The results of the chunks, in order."""
+    def _run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
+        """The results of the chunks, in order. When it is closed early, or interrupted, nothing goes on running."""
 
     @abstractmethod
     def close(self) -> None:
@@ -44,12 +45,13 @@ class AbstractExecutor(ABC):
         # Eight chunks a worker balance episodes of unlike length; a chunk carries a theta and its terrains (30 KB).
         chunks = list(request.chunks(max(1, min(64, request.num_episodes // (8 * self.num_workers)))))
         results, num_done, num_steps = [], 0, 0
-        for result in self._run(chunks):
-            results.append(result)
-            num_done += result.returns.size
-            num_steps += result.num_steps
-            if progress is not None:
-                progress(num_done, request.num_episodes, num_steps)
+        with closing(self._run(chunks)) as finished:
+            for result in finished:
+                results.append(result)
+                num_done += result.returns.size
+                num_steps += result.num_steps
+                if progress is not None:
+                    progress(num_done, request.num_episodes, num_steps)
         joined, blocks, start = join(results), [], 0
         for block in request.blocks:
             blocks.append(joined.part(start, start + block.rows.size))

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ class LocalExecutor(AbstractExecutor):
         """See ``AbstractExecutor``."""
         return self._workers
 
-    def _run(self, chunks: list[EvaluationRequest]) -> Iterator[RolloutResult]:
+    def _run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
         if self._workers == 1:
             yield from map(run_chunk, chunks)
             return

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,7 +55,7 @@ class RayExecutor(AbstractExecutor):
         """See ``AbstractExecutor``."""
         return self._workers
 
-    def _run(self, chunks: list[EvaluationRequest]) -> Iterator[RolloutResult]:
+    def _run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
         num_started = 0
         running: dict[Any, int] = {}
         finished: dict[int, RolloutResult] = {}

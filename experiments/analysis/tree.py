@@ -22,7 +22,7 @@ def tree_rows(parents: Mapping[int, int | None]) -> dict[int, int]:
     for niche_id in sorted(parents):
         children.setdefault(parents[niche_id], []).append(niche_id)
     rows: dict[int, int] = {}
-    waiting = children.get(None, [])[::-1]
+    waiting = children.get(None, [])
     while waiting:
         niche_id = waiting.pop()
         rows[niche_id] = len(rows)

@@ -15,7 +15,7 @@ def bench(
         list[str] | None, typer.Option("--against", help="Somebody else's walkers: gymnasium; may be repeated.")
     ] = None,
 ) -> None:
-    """Measure control steps a second of one walker on one core, compile time apart."""
+    """Measure control steps a second. One walker at a time on one core, compile time apart."""
     from agents.rollouts import ENGINES, check_engine
     from experiments.throughput import (
         MAX_STEPS,

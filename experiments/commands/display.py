@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Protocol, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
@@ -36,10 +37,12 @@ class LivePanel(AbstractDisplay):
     ) -> None:
         self._live.stop()
 
-    def _lines(self) -> Group:
-        tracker = self._tracker
-        bar = ProgressBar(total=max(1, tracker.iterations), completed=tracker.iteration, width=60)
-        return Group(bar, Text(tracker.phase, no_wrap=True), Text(tracker.facts, no_wrap=True, style="dim"))
+    def _lines(self) -> Table:
+        tracker, lines = self._tracker, Table.grid()
+        lines.add_row(ProgressBar(total=tracker.iterations, completed=tracker.iteration, width=60))
+        lines.add_row(Text(tracker.phase, no_wrap=True))
+        lines.add_row(Text(tracker.facts, no_wrap=True, style="dim"))
+        return lines
 
 
 def make_display(tracker: RunTracker) -> AbstractDisplay:

@@ -62,7 +62,7 @@ def resume(
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
 ) -> None:
-    """Go on with RUN exactly where it stopped, or further with --iterations."""
+    """Go on with RUN where it stopped. Go further with --iterations; the result is as if it had never stopped."""
     from experiments.settings import resolve_config
     from poet.archive.reader import open_run
 
@@ -91,7 +91,7 @@ def fork(
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
 ) -> None:
-    """Go on from a stored state of RUN in the new folder NEW, with a change: an exact counterfactual."""
+    """Go on from a state of RUN, with a change. The run in the new folder NEW is an exact counterfactual."""
     from experiments.rejection import check_rejection
     from experiments.settings import describe, differences, resolve_config
     from poet.archive.fork import fork_run
@@ -103,11 +103,13 @@ def fork(
         for event in reject or ():
             check_rejection(source, event, at)
     flags = {
-        "run.iterations": iterations or last.run.iterations,
+        "run.iterations": last.run.iterations if iterations is None else iterations,
         "evaluation.engine": engine,
         "run.reject": [*base.run.reject, *reject] if reject else None,
     }
     settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
+    if settings.run.start != base.run.start:
+        raise InputError("run.start is over when a fork begins: start a new run to change it")
     fork_run(run, new, at, settings)
     changed = describe(differences(settings, base)) or "nothing changed"
     print(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")

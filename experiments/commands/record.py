@@ -11,7 +11,7 @@ from experiments.commands.options import ExistingRun
 
 
 def fingerprint(run: ExistingRun) -> None:
-    """Print the SHA-256 of RUN's logical content, without clock times: equal for equal runs, however they were run."""
+    """Print the SHA-256 of what RUN did. Clock times and machines are left out: equal runs are equal."""
     from poet.archive.fingerprint import fingerprint as fingerprint_of
 
     print(fingerprint_of(run))
@@ -21,7 +21,7 @@ def export(
     run: ExistingRun,
     output: Annotated[Path, typer.Option("--output", help="Folder to make; must not exist.")],
 ) -> None:
-    """Write RUN as Parquet tables, JSON terrains and genotypes, and npz agents."""
+    """Write RUN as Parquet, JSON and npz. Tables, terrains with genotypes, and agents, in a new folder."""
     from experiments.export import export_run
     from poet.archive.reader import open_run
 

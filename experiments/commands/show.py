@@ -42,7 +42,7 @@ def replay(
     ] = False,
     workers: Workers = None,
 ) -> None:
-    """Show how an agent of RUN walks in its niche, or verify what the archive says."""
+    """Show an agent of RUN, or verify all. One walk is drawn; --verify compares every stored pair with the archive."""
     from agents.rollouts import check_engine
 
     if engine is not None:
@@ -89,7 +89,7 @@ def analyse(
     workers: Workers = None,
     ray_address: RayAddress = None,
 ) -> None:
-    """Report on one run or several: tables and plots of how complexity grows; several are aggregated over seeds."""
+    """Report on runs: tables and plots. They show how complexity grows; several runs are aggregated over seeds."""
     from contextlib import ExitStack
 
     from agents.evaluation import make_executor

@@ -7,7 +7,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from agents.evaluation.rollout import rollout
 from agents.policy import MLPPolicy
+from agents.rollouts import check_engine
 from environments.errors import InputError
 from environments.walker.ending import Outcome
 from environments.walker.window import Window
@@ -19,8 +21,6 @@ from experiments.replay.walk import Walk, record_walk, seconds
 from poet.archive.reader import Run
 from poet.events import AgentVersion
 
-_ENGINE = "box2d"
-
 
 @dataclass(frozen=True)
 class ReplayReport:
@@ -31,7 +31,8 @@ class ReplayReport:
         choice: why this niche; empty when the user named it.
         version: the agent version that walked.
         until: the version is the latest stored at or before this iteration; None: the latest of all.
-        own_return, length, outcome: of this episode.
+        own_return, length, outcome: of this episode, by the engine asked for.
+        is_as_drawn: whether Box2D, whose bodies the pictures show, gives the same three.
         archived: the record of the very same episode; None for an agent on another's terrain, which has none.
         path: the file; None if it was shown in a window.
     """
@@ -43,6 +44,7 @@ class ReplayReport:
     own_return: float
     length: int
     outcome: Outcome
+    is_as_drawn: bool
     archived: AgentVersion | None
     path: Path | None
 
@@ -76,6 +78,8 @@ class ReplayReport:
                 f"NOT equal to the archive: {Outcome(then.own_outcome).name} after {then.own_length} steps, return "
                 f"{then.own_return!r}"
             )
+        if not self.is_as_drawn:
+            shown.append("the pictures show the episode of Box2D, which is NOT equal to that of this engine")
         return shown if self.path is None else [*shown, f"written to {self.path}"]
 
 
@@ -85,7 +89,7 @@ def replay(
     agent_id: int | None = None,
     iteration: int | None = None,
     output: Path | None = None,
-    engine: str = _ENGINE,
+    engine: str = "box2d",
     progress: Progress = lambda num_done, num_pictures: None,
 ) -> ReplayReport:
     """Show an agent of a run on a terrain of it.
@@ -94,38 +98,37 @@ def replay(
         run: the archive.
         niche_id, agent_id, iteration: see ``choose_pair``.
         output: a .gif, .mp4 or .png (the whole walk in one picture) to write; None for a window.
-        engine: ``"box2d"``: pictures are drawn from the bodies of the Box2D world.
+        engine: whose return, length and outcome are reported; pictures are always drawn from bodies in Box2D.
         progress: told how many pictures are done.
 
     Raises:
         InputError: no such pair, an unknown format or engine, or no display for a window.
         OSError: the file cannot be written.
     """
-    if engine != _ENGINE:
-        raise InputError(
-            f"replay draws the bodies of the engine {_ENGINE!r}, found {engine!r}: leave --engine out, since every "
-            "engine gives the same episode"
-        )
+    check_engine(engine)
     if output is not None:
         check_format(output)
     elif not has_display():
         raise InputError("there is no display for a window here: give --output FILE, ending in .gif, .mp4 or .png")
     pair = choose_pair(run, niche_id, agent_id, iteration)
-    walk = record_walk(pair.terrain, MLPPolicy().controller(pair.agent.theta), pair.max_steps)
+    policy, theta = MLPPolicy(), pair.agent.theta
+    result = rollout(policy, theta, pair.terrain, engine=engine, max_steps=pair.max_steps)
+    episode = (float(result.returns[0]), int(result.lengths[0]), Outcome(result.outcomes[0]))
+    walk = record_walk(pair.terrain, policy.controller(theta), pair.max_steps)
     if output is None:
         _show(pair, walk, progress)
     else:
         write_replay(output, pair, walk, progress)
-    version = pair.agent.version
-    total = float(walk.returns[-1])
+    own_return, length, outcome = episode
     return ReplayReport(
         niche_id=pair.niche_id,
         choice=pair.choice,
-        version=version,
+        version=pair.agent.version,
         until=iteration,
-        own_return=total,
-        length=walk.length,
-        outcome=walk.outcome,
+        own_return=own_return,
+        length=length,
+        outcome=outcome,
+        is_as_drawn=episode == (walk.returns[-1], walk.length, walk.outcome),
         archived=pair.archived,
         path=output,
     )

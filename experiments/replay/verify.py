@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -148,7 +148,7 @@ def _run_again(folder: Path, ids: list[int], workers: int) -> Iterator[dict[str,
                 )
                 stack.enter_context(process)
                 stack.callback(process.kill)  # on Ctrl-C, which a session of its own does not hear
-                with cast(IO[str], process.stdin) as names:
+                with suppress(BrokenPipeError), cast(IO[str], process.stdin) as names:
                     names.write(" ".join(map(str, ids[i::workers])))
         for line in lines:
             yield json.loads(line)

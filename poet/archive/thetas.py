@@ -36,5 +36,11 @@ def read_theta(connection: sqlite3.Connection, digest: str) -> NDArray[np.float3
 
 
 def theta_from_bytes(data: bytes) -> NDArray[np.float32]:
-    """(P,) float32 of a row of the table; writable, the caller's own."""
+    """(P,) float32 of a row of the table; writable, the caller's own.
+
+    Raises:
+        InputError: the bytes are no float32 numbers.
+    """
+    if len(data) % 4:
+        raise InputError(f"the archive is damaged: a theta has {len(data)} bytes; restore it from a backup")
     return np.frombuffer(data, "<f4").astype(np.float32)

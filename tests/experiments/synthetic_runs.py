@@ -129,7 +129,7 @@ def judged(
 #: Genes of the three niches: flat; challenging by its stumps; extremely challenging.
 GENES = (
     ObstacleGenotype(),
-    ObstacleGenotype(pit_gap=(0.0, 0.8), stump_height=(0.0, 2.4)),
+    ObstacleGenotype(pit_gap=(0.0, 0.8), stump_height=(0.0, 2.6)),
     ObstacleGenotype(roughness=5.0, pit_gap=(0.4, 6.0), stump_height=(1.0, 2.4)),
 )
 

@@ -50,7 +50,7 @@ def test_the_hardest_gene_counts_admitted_and_solved_niches_apart(run: RunTables
 
     assert [0.0, 0.0, 0.8, 6.0, 6.0] == curves["pit_gap_admitted"].tolist()
     assert [0.0, 0.0, 0.0, 0.8, 0.8] == curves["pit_gap_solved"].tolist()
-    assert [0.0, 0.0, 2.4, 2.4, 2.4] == curves["stump_height_admitted"].tolist()
+    assert [0.0, 0.0, 2.6, 2.6, 2.6] == curves["stump_height_admitted"].tolist()
     assert [0.0, 0.0, 0.0, 5.0, 5.0] == curves["roughness_admitted"].tolist()
 
 
@@ -92,26 +92,27 @@ def test_runs_are_compared_at_the_same_env_steps() -> None:
     group = RunGroup(
         "g",
         {
-            "a": curves_of([0, 100, 200], [1.0, 2.0, 3.0]),
-            "b": curves_of([0, 50, 300], [5.0, 6.0, 99.0]),
-            "c": curves_of([0, 199, 400], [7.0, 8.0, 99.0]),
+            "a": curves_of([0, 100, 399], [1.0, 2.0, 3.0]),
+            "b": curves_of([50, 99, 500], [5.0, 6.0, 99.0]),
+            "c": curves_of([0, 398, 900], [7.0, 8.0, 99.0]),
         },
     )
     end = last_shared_step([group])
-    shared = spread(group, "height", end).set_index("env_steps")
+    shared = spread(group, "height", end)  # 400 points: every env-step
 
-    assert 200 == end
-    assert [3.0, 3.0, 3.0] == [float(shared["num_runs"].iloc[i]) for i in (0, 100, -1)]
-    assert (3.0, 5.0, 6.0) == tuple(shared[["lower", "median", "upper"]].iloc[0])
-    assert (4.5, 6.0, 7.0) == tuple(shared.loc[200, ["lower", "median", "upper"]])
-    assert 2.0 == shared.loc[199, "lower"] * 2 - 6.0
+    assert 399 == end
+    assert list(range(400)) == shared["env_steps"].tolist()
+    expected = {0: (2.5, 4.0, 5.5, 2), 50: (3.0, 5.0, 6.0, 3), 99: (3.5, 6.0, 6.5, 3), 397: (4.0, 6.0, 6.5, 3)}
+    for step, quartiles in (expected | {398: (4.0, 6.0, 7.0, 3), 399: (4.5, 6.0, 7.0, 3)}).items():
+        assert quartiles == tuple(shared.loc[step, ["lower", "median", "upper", "num_runs"]])
 
 
 @given(st.lists(st.lists(st.integers(0, 50), min_size=1, max_size=6), min_size=1, max_size=5))
 def test_the_median_lies_between_the_quartiles_and_within_the_runs(runs: list[list[int]]) -> None:
     """At every point: least value <= first quartile <= median <= third quartile <= greatest value."""
-    curves = {str(i): curves_of([10 * j for j in range(len(run))], [float(v) for v in run]) for i, run in enumerate(runs)}
-    shared = spread(RunGroup("g", curves), "height", last_shared_step([RunGroup("g", curves)]))
+    curves = [curves_of([10 * j for j in range(len(run))], [float(v) for v in run]) for run in runs]
+    group = RunGroup("g", {str(i): curve for i, curve in enumerate(curves)})
+    shared = spread(group, "height", last_shared_step([group]))
     values = [value for run in runs for value in run]
 
     assert (min(values) <= shared["lower"]).all()

@@ -71,9 +71,11 @@ def test_niches_have_their_times_and_scores(run: RunTables) -> None:
     table = niches_table(run)
     times = ["created", "created_env_steps", "retired", "retired_env_steps", "solved", "solved_env_steps", "solved_by"]
 
-    assert [(0, 100, 3, 7450, 1, 1100, 0), (2, 3450, None, None, 3, 7450, 2), (3, 7450, None, None, None, None, None)] == (
-        rows(table[times])
-    )
+    assert [
+        (0, 100, 3, 7450, 1, 1100, 0),
+        (2, 3450, None, None, 3, 7450, 2),
+        (3, 7450, None, None, None, None, None),
+    ] == (rows(table[times]))
     assert [False, True, True] == table["is_active"].tolist()
     assert [(-50.0, 250.0, 250.0), (60.0, 235.0, 235.0), (55.0, 65.0, 65.0)] == rows(
         table[["admission_score", "best_score", "last_score"]]
@@ -87,7 +89,7 @@ def test_niches_have_their_genes(run: RunTables) -> None:
     table = niches_table(run)
 
     genes = ["roughness", "pit_gap_low", "pit_gap_high", "stump_height_low", "stump_height_high"]
-    assert [(0.0, None, None, None, None), (0.0, 0.0, 0.8, 0.0, 2.4), (5.0, 0.4, 6.0, 1.0, 2.4)] == rows(table[genes])
+    assert [(0.0, None, None, None, None), (0.0, 0.0, 0.8, 0.0, 2.6), (5.0, 0.4, 6.0, 1.0, 2.4)] == rows(table[genes])
     assert [0, 1, 3] == table["challenge_level"].tolist()
 
 
@@ -110,7 +112,7 @@ def test_a_score_is_that_of_the_last_version_of_the_iteration(run: RunTables) ->
 
 def test_terrains_have_a_genealogy(run: RunTables) -> None:
     """Each terrain names its parent, how far it is from the root, and both their genes."""
-    flat, stumps = "roughness 0", "roughness 0, pit gap 0 to 0.8, stump height 0 to 2.4"
+    flat, stumps = "roughness 0", "roughness 0, pit gap 0 to 0.8, stump height 0 to 2.6"
     assert [
         (None, 0, 0, 0, 100, flat, None),
         (0, 1, 1, 2, 3450, stumps, flat),

@@ -198,11 +198,11 @@ def test_an_export_that_fails_leaves_nothing(
 def test_an_exported_agent_can_start_a_run_that_resumes_without_it(
     poet: Poet, tmp_path: Path, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The theta belongs to the run from its start on: a relative path need not lead anywhere when it is resumed."""
+    """The theta and not its file's name decides, and the run has it: the path need lead nowhere when it is resumed."""
     poet("export", tiny_run, "--output", tmp_path / "out")
     monkeypatch.chdir(tmp_path / "out" / "agents")
-    for name, iterations in (("whole", 4), ("resumed", 2)):
-        poet("run", tmp_path / name, *TINY, "--set", "run.start=1.npz", "--iterations", iterations)
+    for name, path, iterations in (("whole", Path("1.npz").resolve(), 4), ("resumed", "1.npz", 2)):
+        poet("run", tmp_path / name, *TINY, "--set", f"run.start={path}", "--iterations", iterations)
     monkeypatch.chdir(tmp_path)
     ended = poet("resume", tmp_path / "resumed", "--iterations", 4, "--workers", 1)
     with open_run(tiny_run) as run, open_run(tmp_path / "whole") as started:
@@ -268,6 +268,21 @@ def test_bench_gives_a_line_for_each_engine_and_ground(poet: Poet, monkeypatch: 
     assert "Python" in machine and "numba" in machine
     assert ["who", "ground", "steps/s"] == header.split()[:3]
     assert ["box2d", "box2d", "gymnasium,", "gymnasium,"] == [row.split()[0] for row in rows]
+
+
+def test_a_default_run_imports_only_what_it_uses(tmp_path: Path) -> None:
+    """One worker is the process itself: neither evolving nor episodes need pandas, plots, Gymnasium, torch or Ray."""
+    idle = ("torch", "evotorch", "ray", "gymnasium", "pandas", "matplotlib", "imageio_ffmpeg")
+    script = (
+        "import sys\nfrom experiments.cli import main\ntry:\n    main()\nfinally:\n"
+        f"    print([name for name in {idle} if name in sys.modules])"
+    )
+    arguments = ("run", tmp_path / "run", *TINY, "--iterations", 2)
+    ended = subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments)], capture_output=True, text=True, env=environment()
+    )
+
+    assert "[]" == ended.stdout.splitlines()[-1], ended
 
 
 def test_no_process_of_a_default_run_loads_torch_or_ray(tmp_path: Path) -> None:

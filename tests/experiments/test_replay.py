@@ -17,6 +17,7 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageSequence
 
+from agents.rollouts import ENGINES
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -233,6 +234,27 @@ def test_an_archive_that_says_otherwise_is_reported(copied: Path, tmp_path: Path
     assert "NOT equal to the archive: TIMEOUT after 59 steps" in report.lines()[2]
 
 
+def test_the_numbers_are_those_of_the_engine_asked_for(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures are drawn from Box2D; an engine that gives another episode is found out."""
+    (tmp_path / "bent_engine.py").write_text(
+        "from dataclasses import replace\n"
+        "from agents.rollouts import box2d\n"
+        "def run_episodes(*arguments):\n"
+        "    result = box2d.run_episodes(*arguments)\n"
+        "    return replace(result, returns=result.returns + 1.0)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(ENGINES, "bent", "bent_engine")
+
+    good, bent = (replay(run, 2, output=tmp_path / "walk.png", engine=engine) for engine in ("box2d", "bent"))
+
+    assert (True, True) == (good.is_as_drawn, good.is_equal)
+    assert (False, False, good.own_return + 1.0) == (bent.is_as_drawn, bent.is_equal, bent.own_return)
+    assert any("episode of Box2D, which is NOT equal" in line for line in bent.lines())
+
+
 def test_without_a_niche_the_one_solved_last_is_shown_or_else_the_newest(copied: Path) -> None:
     """And the pair says which rule chose it."""
     with open_run(copied) as run:
@@ -288,7 +310,7 @@ def test_without_a_display_a_file_must_be_named(run: Run, monkeypatch: pytest.Mo
         ({"niche_id": 9}, "no niche 9: its niches are 0 to 4"),
         ({"niche_id": 1, "agent_id": 7}, "no niche 7: its niches are 0 to 4"),
         ({"niche_id": 4, "iteration": 2}, "agent 4 .* begins at iteration 9"),
-        ({"engine": "simd"}, "engine 'box2d', found 'simd'"),
+        ({"engine": "box3d"}, "did you mean 'box2d'"),
     ],
 )
 def test_what_cannot_be_shown_is_refused_with_a_sentence(
@@ -386,6 +408,13 @@ def test_the_check_refuses_what_the_archive_has_no_record_of(tiny_run: Path) -> 
         verify(tiny_run, agent_id=4, iteration=3)
     with pytest.raises(InputError, match="there is no run"):
         verify(tiny_run / "nowhere")
+
+
+def test_a_check_whose_process_dies_is_no_success(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how far it came."""
+    monkeypatch.setattr("sys.executable", shutil.which("false"))
+    with pytest.raises(RuntimeError, match=r"died: it ran 0 of \d+ pairs"):
+        verify(tiny_run, workers=2)
 
 
 def test_the_check_knows_time_limits_beyond_the_envs_own() -> None:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from agents.evaluation.executor import AbstractExecutor, run_chunk
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
 from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
+from experiments.commands.display import LivePanel
 from experiments.presets import load_preset, preset_names
 from experiments.progress import PlainLines, RunTracker, duration
 from experiments.runner import run_experiment
@@ -130,6 +132,7 @@ def test_every_preset_is_a_config_and_states_only_differences() -> None:
         ("run.start=walkers/my.npz", "walkers/my.npz"),
         ("run.start=a=b", "a=b"),
         ('transfer.rule="2020"', "2020"),
+        ("transfer.rule=2020", "2020"),
         ("niche.instances=fixed", "fixed"),
     ],
 )
@@ -208,6 +211,20 @@ def test_plain_lines_come_also_while_an_iteration_lasts(first_state: PoetState) 
     lines = stream.getvalue().splitlines()
     assert lines[0].startswith("iteration 1/40: ES of 1 niche, 0/2 episodes; 1 niche, best ")
     assert any(line.startswith("iteration 0/40 done: ") for line in lines)
+
+
+def test_a_terminal_shows_phase_and_facts_and_is_left_as_it_was(first_state: PoetState) -> None:
+    """The live panel says what plain lines say, and is gone when the run is over."""
+    stream = io.StringIO()
+    tracker = RunTracker(40)
+    tracker.end_iteration(first_state)
+    tracker.begin_phase(request_of(5, Purpose.TRANSFER_DIRECT))
+    with LivePanel(tracker, Console(file=stream, force_terminal=True, width=100)):
+        pass
+
+    assert "iteration 1/40: transfers into 5 niches, 0/10 episodes" in stream.getvalue()
+    assert "1 niche, best " in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[2K")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,320 @@
+"""The contract of executors: how many workers, where, in which chunks and who was killed changes no result."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from agents.evaluation import make_executor
+from agents.evaluation.executor import AbstractExecutor
+from agents.evaluation.local import LocalExecutor
+from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
+from agents.policy import MLPPolicy
+from agents.rollouts.box2d import run_episodes
+from agents.rollouts.result import RolloutResult
+from agents.strategies.perturbations import Perturbations
+from environments import ObstacleGenotype
+from environments.errors import InputError
+from environments.streams import stream_key
+
+EXECUTORS = ("local_1", "local_2", "ray_2")
+WITH_PROCESSES = ("local_2", "ray_2")
+_MAX_STEPS = 50
+_TIMEOUT = 60.0
+
+
+@pytest.fixture(scope="module")
+def local_1() -> Iterator[AbstractExecutor]:
+    """This process itself."""
+    with make_executor("local", 1) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def local_2() -> Iterator[AbstractExecutor]:
+    """Two worker processes."""
+    with make_executor("local", 2) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def ray_2() -> Iterator[AbstractExecutor]:
+    """Two tasks at a time on a Ray of our own."""
+    with make_executor("ray", 2) as executor:
+        yield executor
+
+
+@pytest.fixture
+def executor(request: pytest.FixtureRequest) -> Any:
+    """The executor that a test is parametrized with."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="module")
+def request_() -> EvaluationRequest:
+    """Blocks of both kinds of samples, of unlike size, on shared and unshared grounds."""
+    grounds = tuple(ObstacleGenotype(roughness=r / 2).express(seed=r) for r in range(3))
+    scale = np.full(2804, 0.1, np.float32)
+    samples = [Perturbations(scale * n, scale, stream_key(4, "test executors", n), 4) for n in range(2)]
+    return EvaluationRequest(
+        (
+            every_row(samples[0], grounds[:2]),
+            Block(Thetas(samples[1].theta(np.array([0, 5]))), np.array([1, 0, 1]), grounds, np.array([2, 2, 0])),
+            every_row(samples[1], grounds[1:]),
+        ),
+        max_steps=_MAX_STEPS,
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(request_: EvaluationRequest) -> list[list[list[float]]]:
+    """Each block's episodes run one by one in this process."""
+    blocks = []
+    for block in request_.blocks:
+        theta = block.sample.theta(block.rows)
+        runs = [
+            run_episodes(MLPPolicy(), theta[b : b + 1], [block.terrains[t]], np.array([0]), _MAX_STEPS)
+            for b, t in enumerate(block.terrain_index)
+        ]
+        blocks.append([_numbers(run)[0] for run in runs])
+    return blocks
+
+
+def _numbers(result: RolloutResult) -> list[list[float]]:
+    columns = (result.returns.tolist(), result.lengths.tolist(), result.outcomes.tolist())
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _workers(executor: AbstractExecutor) -> list[psutil.Process]:
+    """The processes, also those of another executor of the kind, that run episodes for this one."""
+    names = ("--multiprocessing-fork",) if isinstance(executor, LocalExecutor) else ("ray::run_chunk", "ray::IDLE")
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if any(name in " ".join(child.cmdline()) for name in names)]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+def test_results_are_those_of_single_episodes(
+    executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """Block by block and row by row, an executor gives the bits of episodes run one by one; twice the same."""
+    for _ in range(2):
+        assert expected == [_numbers(result) for result in executor.evaluate(request_)]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+def test_progress_is_told(executor: AbstractExecutor, request_: EvaluationRequest) -> None:
+    """As chunks finish a caller hears how many episodes and control steps are done; at the end, all."""
+    told: list[tuple[int, int, int]] = []
+
+    results = executor.evaluate(request_, lambda *numbers: told.append(numbers))
+
+    assert 1 < len(told)
+    assert told == sorted(told)
+    assert (35, 35, sum(result.num_steps for result in results)) == told[-1]
+    assert {35} == {total for _, total, _ in told}
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+def test_nothing_asked_is_nothing_run(executor: AbstractExecutor) -> None:
+    """A request without episodes is answered by empty results, one for each block."""
+    ground = ObstacleGenotype().express(seed=1)
+    empty = Block(Thetas(np.zeros((1, 2804), np.float32)), np.zeros(0, np.int64), (ground,), np.zeros(0, np.int64))
+
+    assert () == executor.evaluate(EvaluationRequest(()))
+    assert [[]] == [_numbers(result) for result in executor.evaluate(EvaluationRequest((empty,)))]
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+def test_what_a_worker_raises_arrives_as_it_was(
+    executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """A user's error in a worker is the same one sentence here, and the executor goes on working."""
+    wrong = EvaluationRequest(request_.blocks, engine="box3d")
+
+    with pytest.raises(InputError, match=r"^engine must be one of .*, but is 'box3d'; .*\?$"):
+        executor.evaluate(wrong)
+    assert expected == [_numbers(result) for result in executor.evaluate(request_)]
+
+
+@pytest.mark.parametrize("executor", WITH_PROCESSES, indirect=True)
+def test_a_killed_worker_changes_no_result(
+    executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """When the system kills workers in the middle of a phase, their episodes are run again: same names, same bits."""
+    killed: list[psutil.Process] = []
+
+    def kill_all(*_: int) -> None:
+        if not killed:
+            killed.extend(_workers(executor))
+            for worker in killed:
+                worker.kill()
+
+    assert expected == [_numbers(result) for result in executor.evaluate(request_, kill_all)]
+    assert 2 <= len(killed)
+    assert not set(killed) & set(_workers(executor))
+
+
+@pytest.mark.parametrize("executor", WITH_PROCESSES, indirect=True)
+def test_a_caller_that_wants_no_more_may_come_again(
+    executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """After an exception in the middle of a phase the executor can be used again."""
+
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        executor.evaluate(request_, stop)
+    assert expected == [_numbers(result) for result in executor.evaluate(request_)]
+
+
+def test_a_caller_that_wants_no_more_leaves_nothing_running() -> None:
+    """An exception in the middle of a phase ends its long episodes at once."""
+    theta = np.zeros((200, 2804), np.float32)
+    theta[:, -4] = 1.0  # it stands on its legs until time is over
+    request = EvaluationRequest((every_row(Thetas(theta), (ObstacleGenotype().express(seed=1),)),))
+    running: list[psutil.Process] = []
+    before = set(psutil.Process().children(recursive=True))
+
+    def stop(*_: int) -> None:
+        running.extend(set(psutil.Process().children(recursive=True)) - before)
+        raise KeyboardInterrupt
+
+    executor = make_executor("local", 2)
+    with pytest.raises(KeyboardInterrupt):
+        executor.evaluate(request, stop)
+
+    assert 2 <= len(running)
+    assert [] == [process for process in running if "--multiprocessing-fork" in _command(process)]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    """A process's command line; empty when it has ended."""
+    return process.cmdline() if process.is_running() and process.status() != psutil.STATUS_ZOMBIE else []
+
+
+def _probe(num_long: int) -> subprocess.Popen[str]:
+    """A small run in a session of its own, see ``worker_probe``."""
+    command = [sys.executable, "-c", f"from tests.agents.worker_probe import main; main(2, {num_long})"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def test_the_default_strategy_loads_no_heavy_library() -> None:
+    """A run with the default strategy imports no torch, Ray, Gymnasium, ..., in its workers or in itself."""
+    with _probe(0) as probe:
+        said, complaint = probe.communicate(timeout=_TIMEOUT)
+    found = json.loads(said)
+
+    assert ("", 0) == (complaint, probe.returncode)
+    assert [] == found["parent"][1]
+    assert {(): 2} == {tuple(loaded): len({pid for pid, _ in found["workers"]}) for _, loaded in found["workers"]}
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_parent(how: signal.Signals) -> None:
+    """Killed or interrupted in the middle of long episodes, a run leaves no process behind, and Ctrl-C no traceback."""
+    with _probe(5000) as probe:
+        assert probe.stdout is not None
+        found = json.loads(probe.stdout.readline())
+        assert probe.stdout.readline().endswith(" of 5000\n")
+        processes = psutil.Process(probe.pid).children(recursive=True)
+        if how == signal.SIGINT:
+            os.killpg(probe.pid, how)  # as a terminal does: to every process of the run
+        else:
+            os.kill(probe.pid, how)
+        said, complaint = probe.communicate(timeout=_TIMEOUT)
+    _, alive = psutil.wait_procs(processes, timeout=_TIMEOUT)
+
+    assert {pid for pid, _ in found["workers"]} <= {process.pid for process in processes}
+    assert [] == alive
+    if how == signal.SIGINT:
+        assert ("", "interrupted") == (complaint, said.splitlines()[-1])
+
+
+def test_a_ray_that_runs_already_is_joined_and_left(ray_2: AbstractExecutor, request_: EvaluationRequest) -> None:
+    """A Ray that this process has joined is used as it is; closing the executor does not end it."""
+    with make_executor("ray") as joined:
+        assert 2 == joined.num_workers
+    assert 3 == len(ray_2.evaluate(request_))
+
+
+_HEAD = """
+import logging, ray, sys
+ray.init("local", num_cpus=2, include_dashboard=False, object_store_memory=80 * 2**20, logging_level=logging.ERROR)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.readline()
+"""
+_JOINED = """
+import sys, numpy as np, ray
+from agents.evaluation import make_executor
+from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from environments import ObstacleGenotype
+block = every_row(Thetas(np.zeros((4, 2804), np.float32)), (ObstacleGenotype().express(seed=1),))
+with make_executor("ray", ray_address=sys.argv[1]) as executor:
+    (result,) = executor.evaluate(EvaluationRequest((block,), max_steps=20))
+    print(executor.num_workers, *result.lengths)
+"""
+
+
+def test_a_cluster_is_joined_by_its_address() -> None:
+    """Episodes run on a cluster that somebody else started, and it goes on when we leave."""
+    environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of this test alone, 32 characters"}
+    with subprocess.Popen(
+        [sys.executable, "-c", _HEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as head:
+        assert head.stdin is not None and head.stdout is not None
+        address = head.stdout.readline().strip()
+        command = [sys.executable, "-c", _JOINED, address]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=_TIMEOUT)
+
+        assert ("2 20 20 20 20\n", "") == (done.stdout, done.stderr)
+        assert head.poll() is None
+        head.stdin.close()
+
+
+def test_an_address_where_nobody_answers_is_refused_at_once() -> None:
+    """A wrong Ray address is one sentence within seconds, not minutes of waiting."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    code = f"from agents.evaluation import make_executor; make_executor('ray', ray_address='127.0.0.1:{port}')"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=_TIMEOUT)
+
+    sentence = f"no Ray cluster could be joined at '127.0.0.1:{port}': [Errno 111] Connection refused; give host:port"
+    assert sentence in done.stderr.splitlines()[-1]
+
+
+def test_without_ray_the_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where Ray is not installed, asking for it is a user's error with the fix."""
+    monkeypatch.setitem(sys.modules, "ray", None)
+
+    with pytest.raises(InputError, match=r"executor 'ray' needs Ray, which is not installed here .*; pip install ray"):
+        make_executor("ray")
+
+
+@pytest.mark.parametrize(
+    ("name", "workers", "address", "sentence"),
+    [
+        ("lokal", None, None, "executor must be one of local, ray, but is 'lokal'; did you mean 'local'?"),
+        ("local", 0, None, "workers must be a whole number from 1 on, but is 0"),
+        ("local", None, "127.0.0.1:6379", "a Ray address is for executor 'ray', but executor is 'local'"),
+    ],
+)
+def test_an_executor_that_cannot_be_is_refused(
+    name: str, workers: int | None, address: str | None, sentence: str
+) -> None:
+    """An executor's name, workers and address are checked before anything is started."""
+    with pytest.raises(InputError) as refusal:
+        make_executor(name, workers, address)
+    assert sentence in str(refusal.value)

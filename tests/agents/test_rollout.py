@@ -1,0 +1,162 @@
+"""``rollout``: episodes in one call, from anybody's own code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from numpy.typing import NDArray
+
+from agents import MLPPolicy, rollout
+from agents.rollouts.result import RolloutResult
+from environments import ObstacleGenotype, Terrain
+from environments.errors import InputError
+from environments.streams import Stream
+from environments.walker.ending import Outcome
+
+_POLICY = MLPPolicy()
+_FLAT = ObstacleGenotype().express(seed=1)
+_ROUGH = ObstacleGenotype(roughness=6.0).express(seed=2)
+_STEPS = 60
+
+
+def _theta(num_rows: int) -> NDArray[np.float32]:
+    stream = Stream(8, "test rollout")
+    return np.array([[stream.uniform(-0.5, 0.5) for _ in range(2804)] for _ in range(num_rows)], np.float32)
+
+
+def _run(theta: NDArray[np.float32], terrains: Any, *args: Any, **options: Any) -> RolloutResult:
+    return rollout(_POLICY, theta, terrains, *args, **{"max_steps": _STEPS, "threads": 1, **options})
+
+
+def _numbers(result: RolloutResult) -> list[tuple[float, int, int]]:
+    return list(zip(result.returns.tolist(), result.lengths.tolist(), result.outcomes.tolist(), strict=True))
+
+
+def test_an_episode_that_lasts_is_a_timeout() -> None:
+    """One theta gives one row: a walker that has not fallen yet is out of time after exactly max_steps steps."""
+    result = _run(np.zeros(2804, np.float32), _FLAT, max_steps=7)
+
+    assert (np.float64, np.int32, np.int8) == (result.returns.dtype, result.lengths.dtype, result.outcomes.dtype)
+    assert [7] == result.lengths.tolist()
+    assert [Outcome.TIMEOUT] == result.outcomes.tolist()
+
+
+def test_a_limit_beyond_the_papers_is_kept() -> None:
+    """max_steps may exceed 2000: a walker that stands is watched that long."""
+    theta = np.zeros(2804, np.float32)
+    theta[-4] = 1.0  # the bias of one hip's motor
+
+    assert [2003] == _run(theta, _FLAT, max_steps=2003).lengths.tolist()
+
+
+def test_a_network_that_overflows_has_diverged() -> None:
+    """An action that is no number ends the episode as DIVERGED, 100 below what it had, and counts as -inf."""
+    theta = np.full(2804, 3e38, np.float32)
+    theta[960:1000:2] = -3e38
+
+    result = _run(theta, _FLAT)
+
+    assert [Outcome.DIVERGED] == result.outcomes.tolist()
+    assert -101.0 < result.returns[0] <= -100.0
+    assert result.lengths[0] < _STEPS
+    assert [-np.inf] == result.fitness.tolist()
+
+
+def test_terrains_are_one_for_all_one_for_each_or_named() -> None:
+    """Which theta walks where: one ground for all, as many as thetas, or an index; a row is the same in any company."""
+    theta = _theta(2)
+    single = [[_numbers(_run(row, ground))[0] for ground in (_FLAT, _ROUGH)] for row in theta]
+
+    assert [single[0][0], single[1][0]] == _numbers(_run(theta, _FLAT))
+    assert [single[0][0], single[1][0]] == _numbers(_run(theta, [_FLAT]))
+    assert [single[0][0], single[1][1]] == _numbers(_run(theta, [_FLAT, _ROUGH]))
+    assert [single[0][1], single[1][0]] == _numbers(_run(theta, [_FLAT, _ROUGH], [1, 0]))
+    assert [single[0][1], single[1][1]] == _numbers(_run(theta, (_FLAT, _ROUGH), np.array([1, 1], np.int32)))
+    assert 4 == len({*single[0], *single[1]})
+
+
+def test_no_thetas_give_no_rows() -> None:
+    """An empty batch is a batch."""
+    assert [] == _numbers(_run(np.zeros((0, 2804), np.float32), _FLAT))
+
+
+@pytest.mark.parametrize(
+    ("theta", "terrains", "options", "sentence"),
+    [
+        (np.zeros((2, 7), np.float32), _FLAT, {}, r"P = 2804 .* but is float32 of shape \(2, 7\)"),
+        (np.zeros((2, 2804)), _FLAT, {}, "but is float64"),
+        (np.zeros((3, 2804), np.float32), [_FLAT, _ROUGH], {}, "one for each of 3 thetas, but there are 2; give"),
+        (np.zeros((3, 2804), np.float32), [], {}, "but there are 0"),
+        (np.zeros((1, 2804), np.float32), ["flat"], {}, "Terrain or a list of them, but one is a str"),
+        (np.zeros((2, 2804), np.float32), [_FLAT], {"terrain_index": [0]}, "2 whole numbers.* int64 of shape"),
+        (np.zeros((1, 2804), np.float32), [_FLAT], {"terrain_index": [0.0]}, "1 whole numbers.* float64"),
+        (np.zeros((2, 2804), np.float32), [_FLAT], {"terrain_index": [0, 1]}, r"in 0\.\.0 for 1 terrains.*0\.\.1"),
+        (np.zeros((2, 2804), np.float32), [_FLAT], {"terrain_index": [-1, 0]}, r"holds -1\.\.0"),
+        (np.zeros(2804, np.float32), _FLAT, {"engine": "box3d"}, "did you mean 'box2d'"),
+        (np.zeros(2804, np.float32), _FLAT, {"max_steps": 0}, "max_steps must be a whole number from 1 on, but is 0"),
+        (np.zeros(2804, np.float32), _FLAT, {"max_steps": 2.5}, "max_steps must be a whole number"),
+        (np.zeros(2804, np.float32), _FLAT, {"threads": -1}, "threads must be a whole number from 1 on, but is -1"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(
+    theta: NDArray[np.float32], terrains: Any, options: dict[str, Any], sentence: str
+) -> None:
+    """A wrong argument is one sentence that names it, what was expected and what was found."""
+    with pytest.raises(InputError, match=sentence):
+        _run(theta, terrains, **options)
+
+
+def _worker_ids() -> set[int]:
+    children = psutil.Process().children(recursive=True)
+    return {child.pid for child in children if "--multiprocessing-fork" in child.cmdline()}
+
+
+def test_worker_processes_change_nothing_and_are_kept() -> None:
+    """Two worker processes give the bits of this one, and wait for the next call instead of starting anew."""
+    theta, before = _theta(6), _worker_ids()
+    expected = _numbers(_run(theta, _FLAT))
+
+    assert expected == _numbers(_run(theta, _FLAT, threads=2))
+    started = _worker_ids() - before
+    assert expected == _numbers(_run(theta, _FLAT, threads=2))
+    assert started == _worker_ids() - before
+    assert 0 < len(started) <= 2
+
+
+_SCRIPT = """
+import numpy as np
+from agents import MLPPolicy, rollout
+from environments import ObstacleGenotype
+
+print("once")
+policy = MLPPolicy()
+theta = np.zeros((4, policy.num_parameters), np.float32)
+print(rollout(policy, theta, ObstacleGenotype().express(seed=1), max_steps=20, threads=2).lengths)
+"""
+
+
+def test_a_plain_script_may_call_it(tmp_path: Path) -> None:
+    """A script without ``if __name__ == "__main__"`` runs once, not once more in each worker, and ends by itself."""
+    script = tmp_path / "script.py"
+    script.write_text(_SCRIPT)
+    root = str(Path(__file__).parents[2])
+
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=60.0, env={"PYTHONPATH": root}
+    )
+
+    assert ("once\n[20 20 20 20]\n", "") == (done.stdout, done.stderr)
+
+
+def test_the_ground_is_not_touched() -> None:
+    """Terrains are read only: running on one changes nothing in it."""
+    ground = Terrain.from_json(_ROUGH.to_json())
+    _run(_theta(1), ground)
+
+    assert _ROUGH == ground
