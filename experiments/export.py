@@ -30,7 +30,7 @@ def export_run(run: Run, output: Path) -> list[str]:
     """Write a run's record to a new folder, all of it or nothing.
 
     Args:
-        run: what is exported. While it goes on, later tables may be an iteration ahead of earlier ones.
+        run: what is exported, as it stands at one moment if it goes on.
         output: the folder; gets ``config.json``, a Parquet file for each table (JSON columns as text), and for each
             niche ``terrains/ID.json``, ``genotypes/ID.json`` and ``agents/ID.npz``, which ``run.start`` takes:
             ``theta`` (P,) float32 of the latest version kept, ``version_id``, ``iteration``.
@@ -41,7 +41,7 @@ def export_run(run: Run, output: Path) -> list[str]:
     Raises:
         InputError: the folder exists or cannot be made.
     """
-    with new_folder(output) as draft:
+    with new_folder(output) as draft, run.at_one_moment():
         _write_json(draft / "config.json", run.config.to_json())
         for name in TABLES:
             _parquet_ready(getattr(run, name)).to_parquet(draft / f"{name}.parquet", index=False)

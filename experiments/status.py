@@ -64,9 +64,13 @@ class RunStatus:
 
 def read_status(run: Run) -> RunStatus | None:
     """Where a run stands; None before anything is recorded."""
-    iteration, config = run.iteration, run.config
-    if iteration is None:
-        return None
+    with run.at_one_moment():
+        iteration = run.iteration
+        return None if iteration is None else _read(run, iteration)
+
+
+def _read(run: Run, iteration: int) -> RunStatus:
+    config = run.config
     clock, transfers = run.iterations, run.transfers
     recent = clock[clock["iteration"] > 0].tail(_RECENT)
     seconds = float(recent["seconds"].sum())
@@ -126,12 +130,12 @@ def writer_of(folder: Path) -> int | None:
 
 
 def _niches(run: Run) -> tuple[NicheStatus, ...]:
-    niches, scores = run.niches, run.versions.groupby("niche_id")["score"].last()
+    niches, scores = run.niches, run.last_scores()
     retired = run.retirements.set_index("niche_id")["iteration"].to_dict()
     solved = set(run.solved["niche_id"])
     parents = niches["parent_id"].astype(object).where(niches["parent_id"].notna(), None)
     return tuple(
-        NicheStatus(niche_id, parent_id, created, retired.get(niche_id), niche_id in solved, scores.loc[niche_id])
+        NicheStatus(niche_id, parent_id, created, retired.get(niche_id), niche_id in solved, scores[niche_id])
         for niche_id, parent_id, created in zip(niches["niche_id"], parents, niches["iteration"], strict=True)
     )
 

@@ -112,7 +112,7 @@ def _write_overview(
     end = f"{last_shared_step(groups):,}"
     parts = [
         *_remarks(groups),
-        page.section("Growth of complexity", how, page.image("plots/aggregate.png", f"Growth of complexity. {how}")),
+        page.section("Growth of complexity", how, page.image("plots/aggregate.png", "Growth of complexity")),
         page.section(
             "At the same cost", f"After {end} env-steps, where the shortest of all runs ends: median (first to third "
             "quartile). In brackets above: runs.",

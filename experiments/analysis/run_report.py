@@ -152,7 +152,7 @@ def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, ho
         return ""
     (folder / "plots").mkdir(exist_ok=True)
     theme.save_figure(figure, folder / "plots" / f"{file}.png")
-    return page.section(title, how, page.image(f"plots/{file}.png", f"{title}. {how}") + below)
+    return page.section(title, how, page.image(f"plots/{file}.png", title) + below)
 
 
 def _thumbnail_remark(run: RunTables) -> str:

@@ -102,7 +102,7 @@ def format_count(value: float) -> str:
     if math.isnan(value):
         return "none"
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) > size:
+        if abs(value) >= size:
             return f"{value / size:.3g}{unit}"
     return f"{value:.3g}"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +17,7 @@ from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
 from poet.archive.configs import config_at
-from poet.archive.database import connect_to_read
+from poet.archive.database import connect_to_read, transaction
 from poet.archive.errors import explained
 from poet.archive.frames import read_frame
 from poet.archive.records import ForkOrigin, StoredAgent
@@ -176,6 +178,17 @@ class Run:
         self._check_niche(niche_id)
         ((text,),) = self._rows("SELECT terrain FROM niches WHERE niche_id = ?", niche_id)
         return Terrain.from_json(json.loads(text))
+
+    def last_scores(self) -> dict[int, float]:
+        """The score of each niche's last agent version, by niche id."""
+        last = "SELECT max(id) FROM versions GROUP BY niche_id"
+        return dict(self._rows(f"SELECT niche_id, score FROM versions WHERE id IN ({last}) ORDER BY niche_id"))
+
+    @contextmanager
+    def at_one_moment(self) -> Iterator[None]:
+        """A block in which every call reads the same moment of a run that goes on."""
+        with transaction(self._connection, "DEFERRED"):
+            yield
 
     def load_state(
         self,

@@ -160,7 +160,7 @@ def test_a_killed_worker_changes_no_result(
                 worker.kill()
 
     assert expected == [_numbers(result) for result in executor.evaluate(request_, kill_all)]
-    assert 2 <= len(killed)
+    assert 1 <= len(killed)
     assert not set(killed) & set(_workers(executor))
 
 
