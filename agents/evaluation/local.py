@@ -107,7 +107,7 @@ def _workers_start() -> Iterator[None]:
 
 def _start_worker(pool_end: Connection) -> None:
     """Die with the pool, and so with the parent, however it dies (kill -9 included)."""
-    pass
+    threading.Thread(target=_exit_with, args=(pool_end,), daemon=True).start()
 
 
 def _exit_with(pool_end: Connection) -> None:

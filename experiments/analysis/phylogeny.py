@@ -43,7 +43,7 @@ def plot_phylogeny(run: RunTables) -> Figure:
     figure, axes = _make_axes(len(niches), end, has_thumbnails)
     _draw_branches(axes, niches)
     arcs = bundle_arcs(agent_genealogy(run), parents, end)
-    shown = arcs.nlargest(MAX_ARCS, "count").sort_index()
+    shown = busiest_arcs(arcs, MAX_ARCS)
     _draw_arcs(axes, shown, rows)
     _draw_nodes(axes, niches, has_thumbnails)
     if has_thumbnails:
@@ -79,6 +79,17 @@ def bundle_arcs(moved: pd.DataFrame, parents: dict[int, int | None], end: int) -
         if len(arcs) <= MAX_ARCS:
             break
     return arcs
+
+
+def busiest_arcs(arcs: pd.DataFrame, limit: int) -> pd.DataFrame:
+    """At most ``limit`` of some ``bundle_arcs``: those with most transfers; of equals some evenly over time."""
+    if len(arcs) <= limit:
+        return arcs
+    least = int(arcs["count"].nlargest(limit).min())
+    above = arcs[arcs["count"] > least]
+    equals = arcs[arcs["count"] == least].sort_values("env_steps", kind="stable")
+    chosen = np.linspace(0, len(equals) - 1, limit - len(above)).round().astype(np.int64)
+    return pd.concat([above, equals.iloc[chosen]])
 
 
 def _make_axes(num_niches: int, end: int, has_thumbnails: bool) -> tuple[Figure, Axes]:
@@ -178,7 +189,7 @@ def _draw_thumbnail(axes: Axes, terrain: Terrain, x: float, row: float) -> None:
 def _legend(niches: pd.DataFrame, num_shown: int, num_transfers: int) -> list[Line2D]:
     transfers = "agent transferred (dot: where to)"
     if num_shown < num_transfers:
-        transfers = f"agent transferred (dot: where to); the busiest routes, {num_shown} of {num_transfers} transfers"
+        transfers = f"agent transferred (dot: where to); {num_shown} of {num_transfers} transfers, busiest routes first"
     handles = [
         Line2D([], [], color=theme.UNSOLVED, linewidth=1.2, label="not solved yet"),
         Line2D([], [], color=theme.SOLVED, linewidth=1.8, label="solved"),

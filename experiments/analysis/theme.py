@@ -25,7 +25,7 @@ SOLVED, UNSOLVED, TRANSFER, WARNING = "#23806c", "#a9b2bc", "#d9822b", "#b5483a"
 SKY, GROUND, OBSTACLE = "#f1f5f8", "#a3b09c", "#5d6b62"
 #: Of a terrain that meets none, one, two, three of the paper's conditions.
 CHALLENGE_COLORS = ("#8b95a1", "#cf8fb2", "#ad3f84", "#5b1050")
-#: For groups of runs; told apart also without colour vision (after Okabe and Ito 2008).
+#: For groups of runs and parts of a bar, in this order.
 GROUP_COLORS = ("#2f6ea3", "#d9822b", "#23806c", "#a05195", "#7a6a53", "#b5483a")
 #: Scores from a fall to the end of the course; the darker, the better.
 SCORE_COLORS = LinearSegmentedColormap.from_list(

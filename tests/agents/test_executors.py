@@ -165,6 +165,19 @@ def test_a_killed_worker_changes_no_result(
 
 
 @pytest.mark.parametrize("executor", WITH_PROCESSES, indirect=True)
+def test_workers_leave_ctrl_c_to_their_parent(
+    executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """The signal of Ctrl-C, which a terminal sends to every process, stops no worker: the run itself decides."""
+
+    def signal_all(*_: int) -> None:
+        for worker in _workers(executor):
+            worker.send_signal(signal.SIGINT)
+
+    assert expected == [_numbers(result) for result in executor.evaluate(request_, signal_all)]
+
+
+@pytest.mark.parametrize("executor", WITH_PROCESSES, indirect=True)
 def test_a_caller_that_wants_no_more_may_come_again(
     executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:

@@ -19,7 +19,7 @@ from experiments.analysis import theme
 from experiments.analysis.frames import agent_genealogy
 from experiments.analysis.gene_plot import plot_genes
 from experiments.analysis.matrix_plot import MAX_FIGURES, plot_matrix
-from experiments.analysis.phylogeny import MAX_ARCS, MAX_THUMBNAILS, bundle_arcs, plot_phylogeny
+from experiments.analysis.phylogeny import MAX_ARCS, MAX_THUMBNAILS, bundle_arcs, busiest_arcs, plot_phylogeny
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import MAX_MARKED, plot_scores, scores_at
 from experiments.analysis.thumbnail import make_thumbnail, thumbnail_svg
@@ -136,6 +136,16 @@ def test_many_transfers_are_bundled_over_longer_times(large: RunTables) -> None:
     assert is_periodic.sum() == arcs["count"].sum() > 2 * MAX_ARCS
     assert MAX_ARCS == len(drawn.get_paths())
     assert f"of {arcs['count'].sum() + num_adopted(large)} transfers" in texts(figure)
+
+
+def test_of_too_many_arcs_the_busiest_are_drawn_and_equals_evenly_over_time() -> None:
+    """No stretch of the run is favoured because its niches come first in a table."""
+    arcs = pd.DataFrame({"env_steps": [*range(100), 7, 8], "count": [1] * 100 + [3, 2]})
+    shown = busiest_arcs(arcs, 12)
+
+    assert [3, 2] == shown["count"].tolist()[:2]
+    assert [0, 11, 22, 33, 44, 55, 66, 77, 88, 99] == shown["env_steps"].tolist()[2:]
+    assert arcs.equals(busiest_arcs(arcs, 102))
 
 
 def num_adopted(run: RunTables) -> int:
