@@ -57,7 +57,7 @@ class NicheConfig(_Section):
 
 
 class EsConfig(_Section):
-    """The inner optimiser; POET.md 3."""
+    """The inner optimiser; POET.md 3. A strategy takes what it has of these: all of them are openai_es's."""
 
     strategy: str = Field("openai_es", description="'openai_es', 'pgpe', 'cem' or a user's 'package.module:Name'")
     pairs: Count = Field(256, description="antithetic pairs a generation (paper: 512 samples)")
@@ -68,6 +68,9 @@ class EsConfig(_Section):
     noise_decay: Fraction = 0.999
     noise_limit: Positive = 0.01
     weight_decay: float = Field(0.01, ge=0.0)
+    settings: dict[str, int | float | str] = Field(
+        {}, description="further settings of the strategy named, such as {step_length = 0.1} of pgpe"
+    )
 
 
 class PoetConfig(_Section):

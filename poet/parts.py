@@ -10,13 +10,13 @@ from agents.evaluation.request import Block, EvaluationRequest
 from agents.policy import MLPPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
-from agents.strategies import make_strategy
+from agents.strategies import make_strategy, setting_names
 from agents.strategies.base import AbstractStrategy
 from environments.errors import InputError
 from environments.registry import load_named
 from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
-from poet.config import Config
+from poet.config import Config, EsConfig
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes
 from poet.types import Purpose
@@ -84,9 +84,16 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
         config=config,
         genotype_type=genotype_class(config.terrain.genotype),
         settings=TerrainSettings(config.terrain.obstacles, config.mutation.genes, config.terrain.max_pit_gap),
-        strategy=make_strategy(config.es.strategy, **config.es.model_dump(exclude={"strategy"})),
+        strategy=_make_es(config.es),
         criterion=criterion_type(config.poet.criterion_lower, config.poet.criterion_upper),
         novelty=novelty_type(config.novelty.neighbors, config.novelty.scale),
         policy=MLPPolicy(),
         evaluate=evaluate,
     )
+
+
+def _make_es(es: EsConfig) -> AbstractStrategy[Any]:
+    """The strategy with those of the shared settings that it has, and with its own."""
+    known = setting_names(es.strategy)
+    shared = {name: value for name, value in es.model_dump(exclude={"strategy", "settings"}).items() if name in known}
+    return make_strategy(es.strategy, **{**shared, **es.settings})

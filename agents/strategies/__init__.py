@@ -27,12 +27,25 @@ def make_strategy(name: str, **settings: Any) -> AbstractStrategy[Any]:
     Raises:
         InputError: no strategy of that name, no such setting, or a value out of range.
     """
+    known = setting_names(name)
+    for setting in settings:
+        if setting not in known:
+            raise InputError(f"strategy {name!r} has no setting {setting!r}: {nearest(setting, known)}")
+    return _strategy_class(name)(**settings)
+
+
+def setting_names(name: str) -> list[str]:
+    """The settings that the strategy called ``name`` has.
+
+    Raises:
+        InputError: no strategy of that name.
+    """
+    return list(inspect.signature(_strategy_class(name)).parameters)
+
+
+def _strategy_class(name: str) -> type[AbstractStrategy[Any]]:
     found = load_named(name, STRATEGIES, "strategy")
     strategy = load_named(found, {}, "strategy") if isinstance(found, str) else found
     if not (isinstance(strategy, type) and issubclass(strategy, AbstractStrategy)):
         raise InputError(f"strategy {name!r} must be a subclass of {AbstractStrategy.__module__}.AbstractStrategy")
-    known = inspect.signature(strategy).parameters
-    for setting in settings:
-        if setting not in known:
-            raise InputError(f"strategy {name!r} has no setting {setting!r}: {nearest(setting, known)}")
-    return strategy(**settings)
+    return strategy

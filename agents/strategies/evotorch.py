@@ -58,7 +58,7 @@ class Pgpe(AbstractStrategy[PgpeState]):
 
     Attributes:
         pairs: M, antithetic pairs a generation.
-        learning_rate: length of ClipUp's step, over all parameters; its greatest speed is twice that. ClipUp's rule is
+        step_length: of ClipUp, over all parameters; its greatest speed is twice that. ClipUp's rule is
             15 greatest speeds for the norm of the initial noise, which is 0.1 sqrt(2804) here.
         momentum: ClipUp's.
         noise_std: initial standard deviation of each parameter (POET.md 3.5).
@@ -70,7 +70,7 @@ class Pgpe(AbstractStrategy[PgpeState]):
     kind = "pgpe"
 
     pairs: int = 256
-    learning_rate: float = 0.175
+    step_length: float = 0.175
     momentum: float = 0.9
     noise_std: float = 0.1
     noise_learning_rate: float = 0.1
@@ -97,13 +97,13 @@ class Pgpe(AbstractStrategy[PgpeState]):
     def propose(
         self, state: PgpeState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
-        """See ``AbstractStrategy``; a plain step is ClipUp's from rest, ``learning_rate`` long."""
+        """See ``AbstractStrategy``; a plain step is ClipUp's from rest, ``step_length`` long."""
         velocity = np.zeros_like(state.velocity) if plain else state.velocity
         return np.stack([self._step(*niche)[0] for niche in zip(samples, velocity, fitness, strict=True)])
 
     def step_sizes(self, state: PgpeState) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See ``AbstractStrategy``."""
-        return _means(state.stdev), np.full(state.centre.shape[0], self.learning_rate)
+        return _means(state.stdev), np.full(state.centre.shape[0], self.step_length)
 
     def _step(self, sample: Perturbations, velocity: Row, fitness: NDArray[np.float64]) -> tuple[Row, Row, Row]:
         """One niche's next centre, stdev and velocity."""
@@ -112,7 +112,7 @@ class Pgpe(AbstractStrategy[PgpeState]):
             fresh = functional.pgpe(
                 center_init=_tensor(sample.centre),
                 stdev_init=_tensor(sample.scale),
-                center_learning_rate=self.learning_rate,
+                center_learning_rate=self.step_length,
                 optimizer="clipup",
                 optimizer_config={"momentum": self.momentum},
                 stdev_learning_rate=self.noise_learning_rate,

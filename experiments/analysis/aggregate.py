@@ -145,8 +145,9 @@ def card_values(card: RunCard) -> dict[str, int | float]:
 
 
 def _result_settings(run: RunTables) -> dict[str, object]:
-    """The settings that decide a result, the seed aside."""
-    return {key: v for key, v in flat_config(run.config).items() if key not in NEUTRAL_KEYS and key != "run.seed"}
+    """The settings that decide a result, the seed aside; of the start the name is all there is to compare by."""
+    others = {*NEUTRAL_KEYS, "run.seed"} - {"run.start"}
+    return {key: v for key, v in flat_config(run.config).items() if key not in others}
 
 
 def _values_at(curves: pd.DataFrame, measure: str, points: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from experiments.analysis.aggregate import (
     last_shared_step,
     runs_table,
 )
-from experiments.analysis.frames import ledger_table, niches_table
+from experiments.analysis.frames import agent_genealogy, ledger_table, niches_table, terrain_genealogy
 from experiments.analysis.genes import gene_text
 from experiments.analysis.measures import candidates_table, config_differences, run_card
 from experiments.analysis.run_tables import RunTables
@@ -54,6 +54,8 @@ def run_summary(run: RunTables) -> list[tuple[str, pd.DataFrame]]:
         ("Run", card_table(run)),
         ("Settings that differ from the defaults", settings_table(run)),
         ("Niches", short_niches_table(run)),
+        ("Terrains: which was mutated from which", genealogy_table(run)),
+        ("Agents: which moved where", agents_table(run)),
         ("Candidates", readable(candidates_table(run))),
         ("Transfers", readable(transfers_by_kind(run))),
         ("Cost", readable(ledger_table(run))),
@@ -95,6 +97,30 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
         }
     )
     return readable(shown)
+
+
+def genealogy_table(run: RunTables) -> pd.DataFrame:
+    """``terrain_genealogy`` as a tree: a niche stands under its parent, further in with every mutation."""
+    genealogy = terrain_genealogy(run)
+    children = genealogy.groupby("parent_id")["niche_id"].apply(list).to_dict()
+    order = [int(niche) for niche in genealogy.loc[genealogy["parent_id"].isna(), "niche_id"]]
+    for niche in order:
+        place = order.index(niche) + 1
+        order[place:place] = children.get(niche, [])
+    rows = genealogy.set_index("niche_id").loc[order].reset_index()
+    names = ["  " * depth + str(niche) for depth, niche in zip(rows["depth"], rows["niche_id"], strict=True)]
+    return readable(
+        pd.DataFrame(
+            {"niche": names, "iteration": rows["iteration"], "env steps": rows["env_steps"], "genes": rows["genes"]}
+        )
+    )
+
+
+def agents_table(run: RunTables) -> pd.DataFrame:
+    """``agent_genealogy`` in the columns that fit a terminal."""
+    moved = agent_genealogy(run)
+    names = ["iteration", "source_id", "target_id", "origin", "score", "version_id", "parent_version_id"]
+    return readable(moved[names].rename(columns={"source_id": "from niche", "target_id": "to niche"}))
 
 
 def comparison_table(groups: Sequence[RunGroup]) -> pd.DataFrame:

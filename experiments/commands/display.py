@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -16,6 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class LivePanel(AbstractDisplay):
@@ -49,6 +53,20 @@ def make_display(tracker: RunTracker) -> AbstractDisplay:
     """A live panel where standard output is a terminal, plain lines elsewhere."""
     console = Console()
     return LivePanel(tracker, console) if console.is_terminal else PlainLines(tracker, sys.stdout)
+
+
+def print_tables(tables: Sequence[tuple[str, pd.DataFrame]]) -> None:
+    """Print titled tables of texts, as wide as they are where nobody looks at a terminal."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    for title, frame in tables:
+        table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+        for column in frame.columns:
+            table.add_column(str(column))
+        for row in frame.itertuples(index=False, name=None):
+            table.add_row(*(Text(cell) for cell in row))
+        console.print(table)
 
 
 class Count(Protocol):

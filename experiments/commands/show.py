@@ -95,8 +95,10 @@ def analyse(
     from agents.evaluation import make_executor
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
+    from experiments.analysis.readable import render_tables
     from experiments.analysis.report import MatrixOptions, write_report
-    from experiments.commands.display import counted
+    from experiments.analysis.run_tables import read_tables
+    from experiments.commands.display import counted, print_tables
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -107,6 +109,7 @@ def analyse(
         output = runs[0] / "report" if len(runs) == 1 else Path("report")
     with ExitStack() as stack:
         stored = {name: stack.enter_context(open_run(path)) for name, path in zip(run_names(runs), runs, strict=True)}
+        print_tables(render_tables({name: read_tables(run) for name, run in stored.items()}))
         options = None
         if matrix:
             runner = stack.enter_context(make_executor(executor, workers, ray_address))

@@ -15,7 +15,6 @@ import pandas as pd
 from agents.evaluation.local import LocalExecutor
 from experiments.analysis.learning_curve import learning_curve, plot_learning
 from experiments.analysis.theme import save_figure
-from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
 
 NAME = "flat"
@@ -43,7 +42,7 @@ def main(folders: list[Path]) -> None:
     (_WALKERS / f"{NAME}.toml").write_text(
         f"# Made by: poet run RUN --preset walker --seed {seed}; packed by: python -m experiments.walkers.ship RUN...\n"
         f'preset = "walker"\nseed = {seed}\niteration = {agent.version.iteration}\n'
-        f'theta_digest = "{agent.version.theta_digest}"\nfingerprint = "{fingerprint(folders[best])}"\n\n'
+        f'theta_digest = "{agent.version.theta_digest}"\n\n'
         f"[mean_return_over_50_unseen_pushes]\n{report}"
     )
     _REPORT.mkdir(parents=True, exist_ok=True)

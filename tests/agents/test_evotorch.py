@@ -157,7 +157,7 @@ def test_returns_that_float32_cannot_tell_apart_are_ranked() -> None:
     assert strategy.tell(state, samples, far).centre.tolist() == strategy.tell(state, samples, close).centre.tolist()
 
 
-@pytest.mark.parametrize("strategy", [Pgpe(), Pgpe(learning_rate=1e-39), Cem(), Cem(noise_std=1e-39, noise_limit=0.0)])
+@pytest.mark.parametrize("strategy", [Pgpe(), Pgpe(step_length=1e-39), Cem(), Cem(noise_std=1e-39, noise_limit=0.0)])
 @pytest.mark.usefixtures("torch_as_it_was")
 def test_what_else_uses_torch_changes_no_bit(strategy: Pgpe | Cem) -> None:
     """Threads, default type and flushed denormals of this process change no step, and threads stay as they were."""

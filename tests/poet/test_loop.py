@@ -251,3 +251,29 @@ def test_an_unknown_engine_is_refused_before_anything_runs():
             ),
             never,
         )
+
+
+@pytest.mark.parametrize("strategy", ["pgpe", "cem"])
+def test_other_strategies_run_the_whole_loop(strategy):
+    """EvoTorch's strategies take what they have of [es], and go through transfers and admission like our own."""
+    parts = make_test_parts(
+        rugged,
+        es={"strategy": strategy, "pairs": 4},
+        poet={"reproduction_threshold": 0.0, "reproduction_interval": 1},
+        transfer={"interval": 1},
+    )
+    state, _ = start(parts)
+    for _ in range(3):
+        state, events = poet_iteration(state, parts)
+
+    assert 4 == parts.strategy.pairs
+    assert len(state.active) > 1
+    assert of_kind(events, TransferAttempted)
+
+
+def test_a_strategys_own_settings_are_checked():
+    """``es.settings`` go to the strategy named; one that it does not have is refused with the nearest name."""
+    parts = make_test_parts(es={"strategy": "pgpe", "settings": {"step_length": 0.5}})
+    assert 0.5 == parts.strategy.step_length
+    with pytest.raises(InputError, match="step_length"):
+        make_test_parts(es={"strategy": "pgpe", "settings": {"step_lenght": 0.5}})
