@@ -23,7 +23,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	fi; \
 	echo "Installing into $(VENV) with $$("$$python" --version); this takes a minute or two."; \
 	"$$python" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
 	@touch $@
 
 # One run, one number: nothing older is ever overwritten.

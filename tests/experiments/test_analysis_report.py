@@ -180,7 +180,10 @@ def test_the_terminal_gets_tables_of_text(three: Path, tmp_path: Path) -> None:
     one, other = read(three), read(simulated_run(tmp_path / "other", iterations=30))
 
     single = dict(render_tables({"three": one}))
-    titles = ["Run", "Settings that differ from the defaults", "Niches", "Candidates", "Transfers", "Cost"]
+    titles = [
+        "Run", "Settings that differ from the defaults", "Niches", "Terrains: which was mutated from which",
+        "Agents: which moved where", "Candidates", "Transfers", "Cost",
+    ]  # fmt: skip
     assert titles == list(single)
     assert "50.0 %" == dict(single["Run"].itertuples(index=False, name=None))["transfers accepted share"]
     several = render_tables({"three": one, "other": other})
