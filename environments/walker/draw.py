@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.terrain.constants import TERRAIN_STEP
+from environments.terrain.constants import PIT_DEPTH, TERRAIN_STEP
 from environments.terrain.terrain import Terrain
 from environments.walker.scene import DEFAULT_SIZE, Scene, WalkerPose
 from environments.walker.spec import BODIES, FINISH_X, HULL, JOINTS, LIDAR_RANGE
@@ -56,6 +56,8 @@ START_FLAG_X = TERRAIN_STEP * 3
 #: Bodies and their colours, farthest first: leg 1, hull, leg 2.
 _PAINT_ORDER = ((2, FAR_LEG), (1, FAR_LEG), (HULL, HULL_COLOR), (4, NEAR_LEG), (3, NEAR_LEG))
 _LINE = 0.05  # thickness of outlines, m
+_PIT_DROP = 0.8 * PIT_DEPTH * TERRAIN_STEP  # m: ground that falls by more from one vertex to the next is a pit's
+_LONGEST_PIT = 16  # vertices: the widest gap, 10 steps, and its walls
 _RULER_STEP = 5  # m
 
 
@@ -132,6 +134,15 @@ class _Canvas:
         for pixel in pixels:
             self.pygame.draw.circle(self.surface, color, pixel, width / 2)
 
+    def paint_above(self, line: NDArray[np.float64], picture: Any) -> None:
+        """Paint what ``picture`` shows above a line (V, 2) from left to right, m."""
+        mask = self.pygame.Surface((self.width, self.height), self.pygame.SRCALPHA, 32)
+        pixels = [self.pixel(point) for point in line]
+        corners = [(pixels[-1][0], -1.0), (pixels[0][0], -1.0)]
+        self.pygame.draw.polygon(mask, (255, 255, 255, 255), [*pixels, *corners])
+        mask.blit(picture, (0, 0), special_flags=self.pygame.BLEND_RGBA_MULT)
+        self.surface.blit(mask, (0, 0))
+
     def disc(self, centre: Any, radius: float, color: Color, outline: Color | None = None) -> None:
         if outline is not None:
             self.disc(centre, radius + _LINE, outline)
@@ -168,17 +179,31 @@ def _draw_sky(canvas: _Canvas) -> None:
 
 
 def _draw_ground(canvas: _Canvas, terrain: Terrain) -> None:
-    """Turf, layers of soil down to the bottom, and the line that the walker feels."""
+    """Turf, layers of soil down to the bottom, the air in the pits, and the line that the walker feels."""
     ground = terrain.ground
     is_seen = np.flatnonzero((ground[:, 0] > canvas.camera.left - 1.0) & (ground[:, 0] < canvas.right + 1.0))
     if not is_seen.size:
         return
     line = ground[max(0, is_seen[0] - 1) : is_seen[-1] + 2].astype(float)
     bottom = min(canvas.camera.bottom, float(line[:, 1].min())) - 1.0
+    air = canvas.surface.copy()
+    surface = _without_pits(line)
     for depth, color in ((0.0, TURF), *SOIL):
-        points = [(x, y - depth) for x, y in line]
+        points = [(x, y - depth) for x, y in surface]
         canvas.polygon([*points, (line[-1, 0], bottom), (line[0, 0], bottom)], color)
+    canvas.paint_above(line, air)
     canvas.path(line, OUTLINE, _LINE)
+
+
+def _without_pits(line: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The ground line before anybody dug: soil lies in layers that a pit cuts."""
+    kept, num_skipped = [line[0]], 0
+    for point in line[1:]:
+        is_in_pit = kept[-1][1] - point[1] > _PIT_DROP and num_skipped < _LONGEST_PIT
+        num_skipped = num_skipped + 1 if is_in_pit else 0
+        if not is_in_pit:
+            kept.append(point)
+    return kept
 
 
 def _draw_ruler(canvas: _Canvas, terrain: Terrain) -> None:
@@ -192,7 +217,8 @@ def _draw_ruler(canvas: _Canvas, terrain: Terrain) -> None:
         at, bottom = canvas.pixel((x, canvas.camera.bottom))
         canvas.path([(x, canvas.camera.bottom), (x, canvas.camera.bottom + 0.2)], RULER, _LINE)
         label = letters.render(f"{x} m", True, RULER)
-        canvas.surface.blit(label, (at - label.get_width() / 2, bottom - canvas.length(0.32) - label.get_height()))
+        left = max(canvas.length(0.1), at - label.get_width() / 2)
+        canvas.surface.blit(label, (left, bottom - canvas.length(0.32) - label.get_height()))
 
 
 def _draw_start_flag(canvas: _Canvas, terrain: Terrain) -> None:
