@@ -1,4 +1,4 @@
-"""Which events of a run a fork may refuse."""
+"""Which events of a run a fork may refuse, and by what name the algorithm knows them."""
 
 from __future__ import annotations
 
@@ -6,18 +6,26 @@ from typing import TYPE_CHECKING
 
 from environments.errors import InputError
 from poet.events import CandidateOutcome, TransferOutcome
+from poet.reproduction import refused_candidate
+from poet.transfer import refused_transfer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from poet.archive.reader import Run
 
 
-def check_rejection(run: Run, event: str, at: int) -> None:
-    """Check that ``--reject event`` names something that a fork after iteration ``at`` can refuse.
+def find_rejection(run: Run, event: str, at: int) -> str:
+    """What ``run.reject`` must hold for a fork after iteration ``at`` to refuse an event of the source.
 
     Args:
         run: the source.
         event: ``transfer:ID`` of a periodic transfer that was accepted, or ``candidate:ID`` of one that was admitted.
         at: the last iteration that both runs share.
+
+    Returns:
+        The event's place: its iteration and target, or its iteration and number. Ids move when a change before the
+        event adds or takes away another one; the place does not.
 
     Raises:
         InputError: it names nothing of that kind, or something that happened no later than ``at``.
@@ -25,17 +33,30 @@ def check_rejection(run: Run, event: str, at: int) -> None:
     kind, _, number = event.partition(":")
     if kind not in ("transfer", "candidate") or not number.isdecimal():
         raise InputError(f"--reject takes transfer:ID or candidate:ID, such as transfer:12, found {event!r}")
-    if kind == "transfer":
-        # The transfer test of a candidate is refused with its candidate.
-        periodic = run.transfers[run.transfers["candidate_id"].isna()]
-        accepted = periodic[periodic["outcome"] == TransferOutcome.ACCEPTED]
-    else:
-        accepted = run.candidates[run.candidates["outcome"] == CandidateOutcome.ADMITTED]
-    later = accepted[accepted["iteration"] > at]
-    if int(number) not in set(later["id"]):
-        ids = [int(i) for i in later["id"]]
+    happened = _accepted_transfers(run) if kind == "transfer" else _admitted_candidates(run)
+    later = happened[happened["iteration"] > at].set_index("id")
+    if int(number) not in later.index:
+        ids = [int(i) for i in later.index]
         known = ", ".join(map(str, ids[:8])) + (", ..." if len(ids) > 8 else "") if ids else "none"
         verb = "accepted" if kind == "transfer" else "admitted"
         raise InputError(
             f"--reject {event}: {run.folder} {verb} no {kind} of that id after iteration {at}; it {verb} then: {known}"
         )
+    found = later.loc[[int(number)]].iloc[0].to_dict()
+    if kind == "transfer":
+        return refused_transfer(int(found["iteration"]), int(found["target_id"]))
+    return refused_candidate(int(found["iteration"]), int(found["trial"]))
+
+
+def _accepted_transfers(run: Run) -> pd.DataFrame:
+    """Periodic ones: the transfer test of a candidate is refused with its candidate."""
+    transfers = run.transfers
+    is_accepted = transfers["outcome"] == TransferOutcome.ACCEPTED
+    return transfers[transfers["candidate_id"].isna() & is_accepted]
+
+
+def _admitted_candidates(run: Run) -> pd.DataFrame:
+    candidates = run.candidates
+    first = candidates.groupby("iteration")["id"].transform("min")
+    numbered = candidates.assign(trial=candidates["id"] - first)
+    return numbered[numbered["outcome"] == CandidateOutcome.ADMITTED]

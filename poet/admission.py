@@ -14,15 +14,23 @@ from poet.criterion import Judgement
 from poet.events import CandidateOutcome, Cost, Event, NicheAdmitted, TransferAttempted, TransferOutcome
 from poet.parts import Parts
 from poet.population import new_version, retire_oldest
-from poet.reproduction import Candidate, eligible_niches, judged, rank_by_novelty, reproduce, satisfy_criterion
-from poet.scoring import solve
+from poet.reproduction import (
+    Candidate,
+    eligible_niches,
+    judged,
+    rank_by_novelty,
+    refused_candidate,
+    reproduce,
+    satisfy_criterion,
+)
+from poet.scoring import Attempt, solve
 from poet.transfer import (
     Target,
     Trial,
     Winner,
+    attempts_of,
     best_source,
     source_scores,
-    trial_evaluations,
     try_direct,
     try_proposals,
 )
@@ -61,11 +69,14 @@ def admit(state: PoetState, ranked: Sequence[Candidate], parts: Parts) -> tuple[
         if num_admitted == parts.config.poet.max_admitted:
             events.append(judged(candidate, iteration, CandidateOutcome.NOT_REACHED))
             continue
+        if any(niche.genotype == candidate.genotype for niche in state.active):  # a twin came in before it
+            events.append(judged(candidate, iteration, CandidateOutcome.DUPLICATE))
+            continue
         trials, costs = _test_candidate(candidate, sources, parts, iteration)
         winner = best_source(trials, proposals_only=False)
         if winner is None:
             raise ValueError("a candidate needs at least one source; is there no active niche?")
-        outcome = _verdict(candidate, winner, parts)
+        outcome = _verdict(candidate, winner, parts, iteration)
         num_admitted += outcome is CandidateOutcome.ADMITTED
         state, decided = _conclude(state, candidate, trials, winner, outcome, parts)
         events += [*costs, *decided]
@@ -96,11 +107,11 @@ def _fresh_optimiser(source: Niche, parts: Parts) -> StrategyState:
     return state
 
 
-def _verdict(candidate: Candidate, winner: Winner, parts: Parts) -> CandidateOutcome:
+def _verdict(candidate: Candidate, winner: Winner, parts: Parts, iteration: int) -> CandidateOutcome:
     judgement = parts.criterion.judge(winner.evaluation.score)
     if judgement is not Judgement.ADMISSIBLE:
         return _REFUSED_BY_TRANSFER[judgement]
-    if f"candidate:{candidate.id}" in parts.config.run.reject:
+    if refused_candidate(iteration, candidate.trial) in parts.config.run.reject:
         return CandidateOutcome.REJECTED_BY_FORK
     return CandidateOutcome.ADMITTED
 
@@ -149,11 +160,22 @@ def _conclude(
         version_id=version.id,
         evaluation=winner.evaluation,
     )
-    run = trial_evaluations(trials, Purpose.CANDIDATE_TRANSFER, Purpose.CANDIDATE_TRANSFER)
-    niche, solved = solve(niche, run, iteration)
+    niche, solved = solve(niche, _attempts(candidate, trials, parts), iteration)
     state = replace(state, active=(*state.active, niche), next_niche_id=niche_id + 1)
     admitted = NicheAdmitted(
         niche_id, iteration, candidate.parent.id, candidate.id, candidate.genotype.to_json(), candidate.terrain_seed,
         candidate.ground.own, score, candidate.novelty, version.id,
     )  # fmt: skip
     return state, [*events, admitted, version, *solved]
+
+
+def _attempts(candidate: Candidate, trials: Sequence[Trial], parts: Parts) -> list[Attempt]:
+    """What was run in a candidate, in order: its parent's agent for the criterion, then the sources of the transfer."""
+    attempts: list[Attempt] = []
+    if candidate.parent_evaluation is not None:
+        parent, theta = candidate.parent, candidate.parent.theta
+        purpose = Purpose.CANDIDATE_CRITERION
+        attempts.append(Attempt(parent, Origin.DIRECT, purpose, theta, candidate.parent_evaluation))
+    if parts.config.transfer.at_admission:
+        attempts += attempts_of(trials, Purpose.CANDIDATE_TRANSFER, Purpose.CANDIDATE_TRANSFER)
+    return attempts

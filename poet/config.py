@@ -1,7 +1,7 @@
 """What a run is made of: one frozen tree, defaults here, presets and ``--set`` state differences only.
 
-Every default is the 2019 paper's value where the paper gives one (POET.md 5.3, 5.4). Where papers, released code or
-readers differ, the choice is a named value and each preset says where its value comes from.
+Defaults are numbers of the 2019 paper and choices of the released code (POET.md 5.3, 5.4). Where papers, released code
+or readers differ, the choice is a named value, and each preset says where its value comes from.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class RunConfig(_Section):
     seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the run is keyed by it")
     iterations: Count = Field(25200, description="POET iterations; a resumed run may go further (paper: 25,200)")
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
-    reject: tuple[str, ...] = Field((), description="events of a forked run that must not happen, as 'transfer:ID'")
+    reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject fills it")
 
 
 class TerrainConfig(_Section):
@@ -46,6 +46,9 @@ class MutationConfig(_Section):
     """How a child differs from its parent."""
 
     genes: Literal["all", "random_subset"] = Field("all", description="enabled gene groups mutated in each child")
+    roughness_step: Literal["symmetric", "upward"] = Field(
+        "symmetric", description="U(-0.6, 0.6) as the released code has it, or the paper's U(0, 0.6)"
+    )
 
 
 class NicheConfig(_Section):
@@ -109,7 +112,7 @@ class TransferConfig(_Section):
 
     periodic: bool = Field(True, description="transfers between active niches every interval")
     at_admission: bool = Field(True, description="a candidate's first agent is the best of all sources")
-    interval: Count = Field(25, description="iterations between transfer rounds (paper: 25)")
+    interval: Count = Field(25, description="iterations between transfer rounds (released code: 25)")
     rule: Literal["2019", "2020"] = Field("2019", description="any better source, or direct test then proposal")
     recent_scores: Count = Field(5, description="2020 rule: the threshold is the best of that many last scores")
     candidate_step: Literal["adam", "plain"] = Field("adam", description="the proposal step in a candidate")

@@ -92,15 +92,24 @@ class NicheSolved:
 
     Attributes:
         source_id: the niche whose agent did it.
+        source_version_id: that agent's version then; what solved is that version itself (``direct``) or what one ES
+            step in the niche made of it (``proposal``). The niche's own agent is its own source.
+        origin: how what solved was made: ``initial``, ``es``, ``direct`` or ``proposal``.
         purpose: the evaluation in which it happened.
         own_return: the return.
+        theta_digest, theta: of what solved, as in ``AgentVersion``; the archive keeps the theta, also when the transfer
+            was refused.
     """
 
     niche_id: int
     iteration: int
     source_id: int
+    source_version_id: int
+    origin: Origin
     purpose: Purpose
     own_return: float
+    theta_digest: str
+    theta: NDArray[np.float32] | None = field(default=None, repr=False, compare=False, metadata={"is_column": False})
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from poet.events import Cost, Event, NicheAdmitted
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.population import new_version
-from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, read_evaluations, solve
+from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
 from poet.transfer import transfer
 from poet.types import Niche, Origin, PoetState, Purpose
 
@@ -92,7 +92,7 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
         version_id=version.id,
         evaluation=evaluation,
     )
-    root, solved = solve(root, [(0, evaluation, Purpose.SELF_EVAL)], 0)
+    root, solved = solve(root, [own_attempt(root, Origin.INITIAL)], 0)
     admitted = NicheAdmitted(
         0, 0, None, None, genotype.to_json(), terrain_seed, ground.own, evaluation.score, None, version.id
     )

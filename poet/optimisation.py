@@ -16,7 +16,7 @@ from poet import streams
 from poet.events import Event, GenerationDone
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
-from poet.scoring import agent_block, cost, niche_ground, read_evaluations, solve, training_block
+from poet.scoring import agent_block, cost, niche_ground, own_attempt, read_evaluations, solve, training_block
 from poet.types import Niche, Origin, PoetState, Purpose
 
 
@@ -51,7 +51,7 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
             evaluation=evaluation,
             recent_scores=(*niche.recent_scores, evaluation.score)[-parts.config.transfer.recent_scores :],
         )
-        moved, solved = solve(moved, [(niche.id, evaluation, Purpose.SELF_EVAL)], iteration)
+        moved, solved = solve(moved, [own_attempt(moved, Origin.ES)], iteration)
         state = replace_niche(state, moved)
         done = _generation(niche, moved, sampled[n], float(noise_std[n]), float(learning_rate[n]), iteration)
         events += [

@@ -83,13 +83,21 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
     return Parts(
         config=config,
         genotype_type=genotype_class(config.terrain.genotype),
-        settings=TerrainSettings(config.terrain.obstacles, config.mutation.genes, config.terrain.max_pit_gap),
+        settings=TerrainSettings(
+            config.terrain.obstacles, config.mutation.genes, config.mutation.roughness_step, config.terrain.max_pit_gap
+        ),
         strategy=_make_es(config.es),
         criterion=criterion_type(config.poet.criterion_lower, config.poet.criterion_upper),
         novelty=novelty_type(config.novelty.neighbors, config.novelty.scale),
         policy=MLPPolicy(),
         evaluate=evaluate,
     )
+
+
+def unused_settings(es: EsConfig) -> list[str]:
+    """The keys of [es] that differ from their defaults and that the strategy named does not have."""
+    known = {"strategy", "settings", *setting_names(es.strategy)}
+    return [f"es.{name}" for name, value in es if name not in known and value != getattr(EsConfig(), name)]
 
 
 def _make_es(es: EsConfig) -> AbstractStrategy[Any]:

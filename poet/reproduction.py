@@ -28,6 +28,7 @@ class Candidate:
 
     Attributes:
         id: of the candidate.
+        trial: which of its round's mutations it is, from 0.
         parent: the niche it was mutated from.
         genotype, terrain_seed: what it would be as a niche.
         ground: its instances.
@@ -36,6 +37,7 @@ class Candidate:
     """
 
     id: int
+    trial: int
     parent: Niche
     genotype: AbstractGenotype
     terrain_seed: int
@@ -69,7 +71,7 @@ def reproduce(
         ground = make_ground(
             genotype, terrain_seed, parts.config, streams.candidate_instances(parts.seed, candidate_id)
         )
-        candidate = Candidate(candidate_id, parent, genotype, terrain_seed, ground)
+        candidate = Candidate(candidate_id, candidate_id - first, parent, genotype, terrain_seed, ground)
         if genotype in active:
             duplicates.append(judged(candidate, state.iteration + 1, CandidateOutcome.DUPLICATE))
         else:
@@ -104,6 +106,11 @@ def rank_by_novelty(candidates: Sequence[Candidate], state: PoetState, parts: Pa
     others = [niche.genotype for niche in state.retired] + [niche.genotype for niche in state.active]
     scored = [replace(c, novelty=parts.novelty.score(c.genotype, others, parts.settings)) for c in candidates]
     return sorted(scored, key=lambda c: (-(c.novelty or 0.0), c.id))
+
+
+def refused_candidate(iteration: int, trial: int) -> str:
+    """How ``run.reject`` names a candidate: by its place, which no earlier change moves (as it would an event's id)."""
+    return f"candidate at {iteration} number {trial}"
 
 
 def judged(

@@ -20,7 +20,7 @@ from environments.walker.ending import Outcome
 from poet import streams
 from poet.config import Config
 from poet.events import Cost, NicheSolved
-from poet.types import Evaluation, Niche, Purpose
+from poet.types import Evaluation, Niche, Origin, Purpose, theta_digest
 
 #: The return from which a finished episode counts as solved (Wang et al. 2019; POET.md 7.1).
 SOLVED_RETURN = 230.0
@@ -99,14 +99,47 @@ def cost(iteration: int, niche_id: int, purpose: Purpose, result: RolloutResult)
     return Cost(iteration, niche_id, purpose, result.num_steps, result.returns.size)
 
 
-def solve(
-    niche: Niche, trials: Iterable[tuple[int, Evaluation, Purpose]], iteration: int
-) -> tuple[Niche, list[NicheSolved]]:
-    """Mark a niche solved by the first of some trials (source niche id, its evaluation, what for) that solves it."""
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """One theta that was run in a niche, and where it comes from.
+
+    Attributes:
+        source: the niche whose agent it is, or was made from.
+        origin: ``initial``, ``es``, ``direct`` or ``proposal``.
+        purpose: what it was run for.
+        theta: (P,) float32.
+        evaluation: of theta in the niche.
+    """
+
+    source: Niche
+    origin: Origin
+    purpose: Purpose
+    theta: NDArray[np.float32]
+    evaluation: Evaluation
+
+
+def own_attempt(niche: Niche, origin: Origin) -> Attempt:
+    """A niche's own agent, run for its score."""
+    return Attempt(niche, origin, Purpose.SELF_EVAL, niche.theta, niche.evaluation)
+
+
+def solve(niche: Niche, attempts: Iterable[Attempt], iteration: int) -> tuple[Niche, list[NicheSolved]]:
+    """Mark a niche solved by the first attempt that finishes its own instance with ``SOLVED_RETURN`` or more."""
     if niche.is_solved:
         return niche, []
-    for source_id, evaluation, purpose in trials:
-        if evaluation.own_outcome == Outcome.FINISHED and evaluation.own_return >= SOLVED_RETURN:
-            event = NicheSolved(niche.id, iteration, source_id, purpose, evaluation.own_return)
+    for attempt in attempts:
+        own = attempt.evaluation
+        if own.own_outcome == Outcome.FINISHED and own.own_return >= SOLVED_RETURN:
+            event = NicheSolved(
+                niche_id=niche.id,
+                iteration=iteration,
+                source_id=attempt.source.id,
+                source_version_id=attempt.source.version_id,
+                origin=attempt.origin,
+                purpose=attempt.purpose,
+                own_return=own.own_return,
+                theta_digest=theta_digest(attempt.theta),
+                theta=attempt.theta,
+            )
             return replace(niche, is_solved=True), [event]
     return niche, []

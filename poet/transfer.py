@@ -20,7 +20,7 @@ from poet import streams
 from poet.events import Cost, Event, SourceScored, TransferAttempted, TransferOutcome
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
-from poet.scoring import Ground, agent_block, cost, niche_ground, read_evaluations, solve, training_block
+from poet.scoring import Attempt, Ground, agent_block, cost, niche_ground, read_evaluations, solve, training_block
 from poet.types import Evaluation, Niche, Origin, PoetState, Purpose
 
 
@@ -182,13 +182,18 @@ def source_scores(transfer_id: int, trials: Sequence[Trial], iteration: int) -> 
     ]
 
 
-def trial_evaluations(
-    trials: Sequence[Trial], direct: Purpose, proposal: Purpose
-) -> list[tuple[int, Evaluation, Purpose]]:
-    """(source niche id, evaluation, what for) of all direct trials, then of all proposals."""
-    return [(t.source.id, t.direct, direct) for t in trials] + [
-        (t.source.id, t.proposal, proposal) for t in trials if t.proposal is not None
+def attempts_of(trials: Sequence[Trial], direct: Purpose, proposal: Purpose) -> list[Attempt]:
+    """What was run: all sources as they are, then all proposals."""
+    return [Attempt(t.source, Origin.DIRECT, direct, t.source.theta, t.direct) for t in trials] + [
+        Attempt(t.source, Origin.PROPOSAL, proposal, t.proposal_theta, t.proposal)
+        for t in trials
+        if t.proposal is not None and t.proposal_theta is not None
     ]
+
+
+def refused_transfer(iteration: int, target_id: int) -> str:
+    """How ``run.reject`` names a transfer: by its place, which no earlier change moves (as it would an event's id)."""
+    return f"transfer at {iteration} into {target_id}"
 
 
 def _round_target(niche: Niche, niches: Sequence[Niche], parts: Parts, iteration: int) -> Target:
@@ -203,8 +208,8 @@ def _decide(
     """Accept or refuse the winner of one target."""
     transfer_id, iteration = state.next_transfer_id, state.iteration + 1
     state = replace(state, next_transfer_id=transfer_id + 1)
-    run = trial_evaluations(trials, Purpose.TRANSFER_DIRECT, Purpose.TRANSFER_PROPOSAL)
-    niche, solved = solve(niche, run, iteration)
+    attempts = attempts_of(trials, Purpose.TRANSFER_DIRECT, Purpose.TRANSFER_PROPOSAL)
+    niche, solved = solve(niche, attempts, iteration)
     attempt = TransferAttempted(
         id=transfer_id,
         iteration=iteration,
@@ -220,7 +225,7 @@ def _decide(
     scores = source_scores(transfer_id, trials, iteration)
     if winner is None or attempt.origin is None or not winner.evaluation.score > threshold:
         return replace_niche(state, niche), [attempt, *scores, *solved]
-    if f"transfer:{transfer_id}" in parts.config.run.reject:
+    if refused_transfer(iteration, niche.id) in parts.config.run.reject:
         refused = replace(attempt, outcome=TransferOutcome.REJECTED_BY_FORK)
         return replace_niche(state, niche), [refused, *scores, *solved]
 

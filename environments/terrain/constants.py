@@ -40,7 +40,7 @@ STAIR_WIDTH = 4
 MAX_POLYGON_VERTICES = 16
 #: A polygon whose area is at most this makes Box2D 2.3 assert, m2 (its own bound is FLT_EPSILON, 1.2e-7).
 MIN_POLYGON_AREA = 1e-6
-#: Obstacles lower than this are left out, m: far below anything a foot feels, far above ``MIN_POLYGON_AREA``.
+#: Obstacles lower than this are left out, m: far below anything a foot feels.
 MIN_OBSTACLE_HEIGHT = 1e-3
 #: Least distance in x of two ground vertices where a pit's end nearly meets the grid, m: x stays strictly increasing
 #: in float32.

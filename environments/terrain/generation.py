@@ -20,6 +20,7 @@ from environments.terrain.constants import (
     GRASS_PULL,
     INITIAL_RANDOM,
     MIN_OBSTACLE_HEIGHT,
+    MIN_POLYGON_AREA,
     MIN_VERTEX_GAP,
     PIT_DEPTH,
     PIT_WALL_WIDTH,
@@ -32,6 +33,7 @@ from environments.terrain.constants import (
     TERRAIN_STARTPAD,
     TERRAIN_STEP,
 )
+from environments.terrain.terrain import box2d_area
 
 Point = tuple[float, float]
 Interval = tuple[float, float]
@@ -57,10 +59,11 @@ class _Course:
         self.ground.append((self.x, y))
 
     def add_rectangle(self, left: float, top: float, width: float, height: float) -> None:
-        """Put an obstacle there, unless it is too low to matter and would make Box2D assert; metres."""
-        if height >= MIN_OBSTACLE_HEIGHT:
-            right, bottom = left + width, top - height
-            self.obstacles.append([(left, top), (right, top), (right, bottom), (left, bottom)])
+        """Put an obstacle there, unless it is too low to matter or would make Box2D assert; metres."""
+        right, bottom = left + width, top - height
+        corners = [(left, top), (right, top), (right, bottom), (left, bottom)]
+        if height >= MIN_OBSTACLE_HEIGHT and box2d_area(corners) > MIN_POLYGON_AREA:
+            self.obstacles.append(corners)
 
 
 def generate_course(

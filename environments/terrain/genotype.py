@@ -21,11 +21,14 @@ class TerrainSettings:
         obstacles: the gene groups that may mutate, of ``roughness``, ``pit_gap``, ``stump_height``, ``stairs``.
         mutated_genes: ``"all"``: every enabled group mutates in every child (released code); ``"random_subset"``: a
             non-empty random subset does ("some or all", Wang et al. 2019).
+        roughness_step: ``"symmetric"``: roughness moves by U(-0.6, 0.6) (released code); ``"upward"``: by U(0, 0.6)
+            (the paper's table 1).
         max_pit_gap: upper bound of the pit gap, in terrain steps: 10 in the paper's table 1, 8 in the released code.
     """
 
     obstacles: tuple[str, ...] = ("roughness", "pit_gap", "stump_height")
     mutated_genes: str = "all"
+    roughness_step: str = "symmetric"
     max_pit_gap: float = 10.0
 
 

@@ -17,6 +17,8 @@ from environments.terrain.terrain import Terrain
 
 #: Roughness: greatest change by one mutation and greatest value (Wang et al. 2019, table 1; released code).
 ROUGHNESS_STEP, MAX_ROUGHNESS = 0.6, 10.0
+#: Least change by one mutation: the released code's, and the paper's, whose roughness only grows.
+LEAST_ROUGHNESS_STEP = {"symmetric": -ROUGHNESS_STEP, "upward": 0.0}
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,10 @@ class ObstacleGenotype(AbstractGenotype):
         return cls()
 
     def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
-        """A child by the mutation table of the paper (``IntervalGene.mutated``); roughness moves by U(-0.6, 0.6).
+        """A child by the mutation table of the paper (``IntervalGene.mutated``); roughness moves by at most 0.6.
 
-        Values are rounded to one decimal. The draws are in the order of ``GENE_GROUPS``.
+        Values are rounded to one decimal. The draws are in the order of ``GENE_GROUPS``. Height and number of a stair's
+        steps are one group: with ``random_subset`` they move together (the paper is silent).
 
         Raises:
             InputError: the settings name an unknown group or rule.
@@ -140,7 +143,8 @@ class ObstacleGenotype(AbstractGenotype):
         changes: dict[str, Any] = {}
         for group in groups:
             if group == "roughness":
-                moved = round(self.roughness + stream.uniform(-ROUGHNESS_STEP, ROUGHNESS_STEP), 1)
+                step = stream.uniform(LEAST_ROUGHNESS_STEP[settings.roughness_step], ROUGHNESS_STEP)
+                moved = round(self.roughness + step, 1)
                 changes[group] = min(max(0.0, moved), MAX_ROUGHNESS)
             for gene in GENE_GROUPS[group]:
                 changes[gene.name] = gene.mutated(getattr(self, gene.name), stream, _limit(gene, settings))

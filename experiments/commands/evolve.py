@@ -92,7 +92,7 @@ def fork(
     env_steps: EnvSteps = None,
 ) -> None:
     """Go on from a state of RUN, with a change. The run in the new folder NEW is an exact counterfactual."""
-    from experiments.rejection import check_rejection
+    from experiments.rejection import find_rejection
     from experiments.settings import describe, differences, resolve_config
     from poet.archive.fork import fork_run
     from poet.archive.reader import open_run
@@ -100,12 +100,11 @@ def fork(
     _check_new(new)
     with open_run(run) as source:
         base, last = source.config_at(at + 1), source.config
-        for event in reject or ():
-            check_rejection(source, event, at)
+        refused = [find_rejection(source, event, at) for event in reject or ()]
     flags = {
         "run.iterations": last.run.iterations if iterations is None else iterations,
         "evaluation.engine": engine,
-        "run.reject": [*base.run.reject, *reject] if reject else None,
+        "run.reject": [*base.run.reject, *refused] if refused else None,
     }
     settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
     if settings.run.start != base.run.start:
@@ -135,12 +134,15 @@ def _go_on(
     from experiments.commands.display import make_display
     from experiments.runner import run_experiment
     from experiments.settings import describe, differences
+    from poet.parts import unused_settings
 
     if env_steps is not None and env_steps < 1:
         raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
     with make_executor(executor_name, workers, ray_address) as executor:
         what = describe(differences(config)) or "nothing but defaults"
         print(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})", flush=True)
+        if unused := unused_settings(config.es):
+            print(f"{config.es.strategy} has no use for {', '.join(unused)}; its own settings go into es.settings")
         stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps)
     total = config.run.iterations
     if stopped.iteration is None:

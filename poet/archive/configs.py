@@ -31,7 +31,8 @@ def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str
     history: list[tuple[int, dict[str, Any]]] = []
     rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration")
     for from_iteration, text in rows:
-        values = deciding_keys(json.loads(text))
+        # As a config of today: one that was stored before a key existed has that key's default.
+        values = deciding_keys(make_config(json.loads(text)).to_json())
         if not history or history[-1][1] != values:
             history.append((from_iteration, values))
     return history

@@ -16,8 +16,8 @@ from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.config import Config
 
-#: Config keys that say what kind of numbers a state holds.
-_KINDS = {"es.strategy", "terrain.genotype"}
+#: Config keys that a state has taken in: what kind of numbers it holds, and where its optimisers began.
+_TAKEN_IN = {"es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype"}
 
 #: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
 _SHARED = {
@@ -25,7 +25,8 @@ _SHARED = {
     "sessions": "id IN (SELECT session_id FROM source.iterations WHERE iteration <= :at)",
     "iterations": "iteration <= :at",
     **dict.fromkeys(EVENT_TABLES.values(), "iteration <= :at"),
-    "thetas": "digest IN (SELECT theta_digest FROM source.versions WHERE iteration <= :at)",
+    "thetas": "digest IN (SELECT theta_digest FROM source.versions WHERE iteration <= :at"
+    " UNION SELECT theta_digest FROM source.solved WHERE iteration <= :at)",
     "snapshots": "iteration = :at",
 }
 
@@ -83,6 +84,6 @@ def _copy_shared(connection: sqlite3.Connection, at: int) -> None:
 
 def _change_config(connection: sqlite3.Connection, at: int, config: Config) -> None:
     shared = config_at(connection, at + 1)
-    refuse_changes(shared, config, _KINDS, "the stored state is of that kind; start a new run")
+    refuse_changes(shared, config, _TAKEN_IN, "the stored state has taken it in; start a new run")
     if config != shared:
         set_config(connection, at + 1, config)

@@ -20,7 +20,7 @@ from poet.archive.records import SessionInfo
 from poet.archive.rows import canonical_json, insert_events
 from poet.archive.thetas import store_thetas
 from poet.config import Config
-from poet.events import AgentVersion, Cost, Event, NicheRetired
+from poet.events import AgentVersion, Cost, Event, NicheRetired, NicheSolved
 from poet.types import Origin, PoetState
 
 _LAST_ITERATION = "SELECT max(iteration) FROM iterations"
@@ -189,13 +189,13 @@ class RunArchive:
             self._config = config
 
     def _store_new_thetas(self, state: PoetState, events: Sequence[Event]) -> None:
-        """Keep the thetas of new versions that cannot be found again by an ES step, and of agents that retire."""
+        """Keep thetas that no ES step finds again: new versions, agents that retire, what solved a niche."""
         leaving = {event.niche_id for event in events if isinstance(event, NicheRetired)}
         store_thetas(self._connection, (niche.theta for niche in state.retired if niche.id in leaving))
         for event in events:
-            if isinstance(event, AgentVersion) and event.origin is not Origin.ES:
+            if isinstance(event, NicheSolved) or (isinstance(event, AgentVersion) and event.origin is not Origin.ES):
                 if event.theta is None:
-                    raise ValueError(f"{event!r:.200}: a version made by {event.origin} must come with its theta")
+                    raise ValueError(f"{event!r:.200}: what is made by {event.origin} must come with its theta")
                 store_thetas(self._connection, [event.theta])
 
     def _replace_snapshot(self, state: PoetState) -> None:

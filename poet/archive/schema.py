@@ -83,8 +83,11 @@ CREATE TABLE solved (
     niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),
     iteration        INTEGER NOT NULL,
     source_id        INTEGER NOT NULL REFERENCES niches (niche_id),
+    source_version_id INTEGER NOT NULL REFERENCES versions (id),
+    origin           TEXT NOT NULL,
     purpose          TEXT NOT NULL,
-    own_return       REAL NOT NULL
+    own_return       REAL NOT NULL,
+    theta_digest     TEXT NOT NULL
 );
 
 CREATE TABLE retirements (

@@ -153,7 +153,7 @@ def three_niches(folder: Path, last_iteration: int = 4, **sections: dict[str, An
         Cost(0, 0, Purpose.SELF_EVAL, 100, 1),
         # Iteration 1: the root is solved.
         version(1, 0, 1, 240.0, parent_id=0),
-        NicheSolved(0, 1, 0, Purpose.SELF_EVAL, 240.0),
+        NicheSolved(0, 1, 0, 0, Origin.ES, Purpose.SELF_EVAL, 240.0, ""),
         Cost(1, 0, Purpose.ES, 1000, 10),
         # Iteration 2: a duplicate, a niche, two transfer attempts.
         judged(0, 2, 0, CandidateOutcome.DUPLICATE, GENES[0]),
@@ -185,7 +185,7 @@ def three_niches(folder: Path, last_iteration: int = 4, **sections: dict[str, An
         version(8, 2, 3, 65.0, parent_id=6),
         TransferAttempted(4, 3, 1, None, 95.0, TransferOutcome.ACCEPTED, 2, Origin.DIRECT, 235.0, 9),
         SourceScored(4, 2, 3, 235.0, 40.0),
-        NicheSolved(1, 3, 2, Purpose.TRANSFER_DIRECT, 235.0),
+        NicheSolved(1, 3, 2, 0, Origin.DIRECT, Purpose.TRANSFER_DIRECT, 235.0, ""),
         version(9, 1, 3, 235.0, Origin.DIRECT, 2, 8),
         TransferAttempted(5, 3, 2, None, 65.0, TransferOutcome.NOT_BETTER, None, None, None, None),
         Cost(3, 1, Purpose.ES, 2000, 20),
@@ -255,7 +255,9 @@ class _Simulation:
         self.num_versions += 1
         if niche.score >= 230.0 and not niche.is_solved:
             niche.is_solved = True
-            self.events.append(NicheSolved(niche.id, iteration, niche.id, Purpose.SELF_EVAL, niche.score))
+            self.events.append(
+                NicheSolved(niche.id, iteration, niche.id, 0, Origin.ES, Purpose.SELF_EVAL, niche.score, "")
+            )
 
     def reproduce(self, iteration: int) -> None:
         """Candidates of parents that score enough; the first that fits is admitted, the oldest retire."""

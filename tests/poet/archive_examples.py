@@ -187,7 +187,10 @@ def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
         SourceScored(transfer_id, parent.id, iteration, -math.inf, evaluation.score),
         _admitted(niche, candidate_id + 1, version),
         version,
-        NicheSolved(niche_id, iteration, parent.id, Purpose.CANDIDATE_TRANSFER, 240.0),
+        NicheSolved(
+            niche_id, iteration, parent.id, parent.version_id, Origin.PROPOSAL, Purpose.CANDIDATE_TRANSFER, 240.0,
+            theta_digest(theta), theta,
+        ),
         Cost(iteration, parent.id, Purpose.CANDIDATE_TRANSFER, 11, 2),
     ]  # fmt: skip
     *leaving, first, second = (*state.active, replace(niche, is_solved=True))

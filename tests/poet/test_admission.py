@@ -177,7 +177,7 @@ def test_a_fork_can_refuse_a_candidate():
     _, events = reproduce_and_admit(state, parts)
     (admitted,) = of_kind(events, NicheAdmitted)
 
-    other = make_test_parts(**sections, run={"reject": [f"candidate:{admitted.candidate_id}"]})
+    other = make_test_parts(**sections, run={"reject": [f"candidate at 1 number {admitted.candidate_id}"]})
     _, events = reproduce_and_admit(state, other)
 
     assert CandidateOutcome.REJECTED_BY_FORK in outcomes(events)

@@ -152,7 +152,7 @@ def test_a_running_run_can_be_forked(tmp_path: Path) -> None:
 def test_a_fork_with_a_change_keeps_both_configs(tmp_path: Path) -> None:
     """The new config is in force after the shared history, the old one before, and the fingerprints part."""
     original = toy_run(tmp_path / "original", 8)
-    config = _changed(CONFIG, es={"learning_rate": 0.5}, run={"reject": ["transfer:3"]})
+    config = _changed(CONFIG, es={"weight_decay": 0.5}, run={"reject": ["transfer:3"]})
     fork_run(original, tmp_path / "fork", 4, config)
     go_on(tmp_path / "fork", 4, rate=0.5)
     with open_run(tmp_path / "fork") as fork:
@@ -195,7 +195,7 @@ def test_a_fork_needs_a_kept_state(tmp_path: Path, at: int, sentence: str) -> No
 def test_a_fork_keeps_strategy_and_genotype(tmp_path: Path, change: dict[str, Any]) -> None:
     """A state cannot become one of another strategy or encoding."""
     original = toy_run(tmp_path / "original", 4)
-    with pytest.raises(InputError, match=r"cannot become .*: the stored state is of that kind"):
+    with pytest.raises(InputError, match=r"cannot become .*: the stored state has taken it in"):
         fork_run(original, tmp_path / "fork", 4, _changed(CONFIG, **change))
     assert [original] == list(tmp_path.iterdir())
 

@@ -144,7 +144,7 @@ def test_the_2020_rule_accepts_proposals_only():
 
 def test_a_fork_can_refuse_a_transfer():
     """``run.reject`` names a transfer that must not happen; the attempt is still recorded."""
-    parts = make_test_parts(run={"reject": ["transfer:0"]})
+    parts = make_test_parts(run={"reject": ["transfer at 1 into 0"]})
     state = make_state(make_niche(0, parts, 0.0), make_niche(1, parts, 9.0))
 
     after, events = transfer(state, parts)
