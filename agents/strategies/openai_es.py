@@ -96,7 +96,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     def propose(
         self, state: OpenAIESState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
-        """See ``AbstractStrategy``. Adam's step counts itself, t + 1; the released ``Adam.propose`` takes t, NaN at 0."""
+        """See ``AbstractStrategy``. Adam's step counts itself, t + 1; as released, ``Adam.propose`` takes t."""
         sources = np.stack([sample.centre for sample in samples])
         gradients = self._gradients(samples, fitness)
         if not plain:

@@ -212,11 +212,14 @@ def _enabled_groups(settings: TerrainSettings) -> list[str]:
             raise InputError(f"terrain.obstacles has the unknown group {group!r}: {nearest(group, GENE_GROUPS)}")
     if not settings.obstacles:
         raise InputError(f"terrain.obstacles must name at least one group of {', '.join(GENE_GROUPS)}, found none")
-    if settings.mutated_genes not in ("all", "random_subset"):
-        raise InputError(
-            f"mutated_genes must be 'all' or 'random_subset', found {settings.mutated_genes!r}: "
-            f"{nearest(settings.mutated_genes, ['all', 'random_subset'])}"
-        )
+    for name, value, known in (
+        ("mutated_genes", settings.mutated_genes, ["all", "random_subset"]),
+        ("roughness_step", settings.roughness_step, list(LEAST_ROUGHNESS_STEP)),
+    ):
+        if value not in known:
+            raise InputError(
+                f"{name} must be {' or '.join(map(repr, known))}, found {value!r}: {nearest(value, known)}"
+            )
     return [group for group in GENE_GROUPS if group in settings.obstacles]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
+from environments.streams import Stream
 
 GROUND: Any = [[0.0, 1.0], [0.1, 1.5], [3.0, 1.0]]
 SQUARE: Any = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
@@ -215,3 +216,23 @@ def test_a_pickled_terrain_is_equal_and_still_frozen() -> None:
 
     assert terrain == copy
     assert not any(array.flags.writeable for array in (copy.ground, *copy.obstacles))
+
+
+def test_a_polygon_that_box2d_would_refuse_is_refused() -> None:
+    """Far from the origin a thin polygon's area is lost in Box2D's float32: refused here, not by an assertion there."""
+    stream = Stream(5, "thin polygons")
+    num_refused = 0
+    for _ in range(3000):
+        x, y = stream.uniform(10.0, 90.0), stream.uniform(-100.0, 100.0)
+        width, height = stream.uniform(0.001, 0.5), stream.uniform(0.0005, 0.003)
+        corners = [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+        try:
+            (polygon,) = Terrain(ground=np.array(GROUND), obstacles=(np.array(corners),)).obstacles
+        except InputError:
+            num_refused += 1
+        else:
+            Box2D.b2PolygonShape(
+                vertices=[tuple(map(float, vertex)) for vertex in polygon]
+            )  # asserts if it is too thin
+
+    assert 0 < num_refused < 3000
