@@ -131,6 +131,15 @@ def test_roughness_moves_by_at_most_six_tenths() -> None:
     assert max(abs(counts[value] - expected[value]) for value in counts) < 5 * np.sqrt(500)
 
 
+def test_the_papers_roughness_never_falls() -> None:
+    """With ``upward`` roughness changes by a rounded U(0, 0.6): 0.1 to 0.5 equally often, 0 and 0.6 half as often."""
+    rules = TerrainSettings(roughness_step="upward")
+    counts = Counter(child.roughness for child in _mutated_many(ObstacleGenotype(roughness=5.0), 3000, rules))
+    assert [5.0, 5.1, 5.2, 5.3, 5.4, 5.5, 5.6] == sorted(counts)
+    expected = {value: 250 if value in (5.0, 5.6) else 500 for value in counts}
+    assert max(abs(counts[value] - expected[value]) for value in counts) < 5 * np.sqrt(500)
+
+
 def test_roughness_stops_at_its_bounds() -> None:
     """Roughness never leaves 0..10; from 0 about 54 % of the children stay flat (they draw below 0.05)."""
     flat_children = [child.roughness for child in _mutated_many(ObstacleGenotype(), 2000)]
@@ -205,6 +214,7 @@ def test_only_enabled_groups_mutate(rule: str) -> None:
         (TerrainSettings(obstacles=("stumps_height",)), "unknown group 'stumps_height': did you mean 'stump_height'"),
         (TerrainSettings(obstacles=()), "at least one group"),
         (TerrainSettings(mutated_genes="some"), "must be 'all' or 'random_subset', found 'some'"),
+        (TerrainSettings(roughness_step="up"), "must be 'symmetric' or 'upward', found 'up'"),
     ],
 )
 def test_settings_that_name_nothing_are_refused(rules: TerrainSettings, complaint: str) -> None:

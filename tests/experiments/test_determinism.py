@@ -115,11 +115,26 @@ def test_a_fork_without_a_change_ends_with_the_fingerprint_of_the_original(
     assert tiny_fingerprint == fingerprint(tmp_path / "fork")
 
 
-def test_another_seed_gives_another_fingerprint(poet: Poet, tmp_path: Path, tiny_fingerprint: str) -> None:
-    """The fingerprint sees what happened."""
-    poet("run", tmp_path / "run", *TINY, "--seed", 1, "--workers", 1)
+def test_another_seed_is_another_run(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
+    """The root's terrain, first weights, the first ES step, and children's genes and terrains are the seed's own."""
+    poet("run", tmp_path / "run", "--preset", "tiny", "--iterations", 3, "--seed", 1, "--workers", 1)
 
-    assert tiny_fingerprint != fingerprint(tmp_path / "run")
+    drawn = list(zip(_drawn(tiny_run), _drawn(tmp_path / "run"), strict=True))
+    assert [(1, 1), (1, 1), (1, 1), (3, 3)] == [(len(one), len(other)) for one, other in drawn]
+    assert [set()] * 4 == [one & other for one, other in drawn]
+
+
+def _drawn(folder: Path) -> list[set[object]]:
+    """What a run's first draws gave: its root's terrain, thetas of the start and of iteration 1, first children."""
+    with open_run(folder) as run:
+        digests = run.versions.groupby("iteration")["theta_digest"]
+        children = run.candidates[run.candidates["iteration"] == 3]
+        return [
+            {run.terrain(0).digest()},
+            set(digests.get_group(0)),
+            set(digests.get_group(1)),
+            set(zip(map(str, children["genotype"]), children["terrain_seed"], strict=True)),
+        ]
 
 
 def _interrupt(process: subprocess.Popen[str]) -> Ended:

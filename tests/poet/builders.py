@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,9 @@ from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.config import make_config
+from poet.events import Cost, Event
 from poet.parts import Parts, make_parts
-from poet.types import Evaluation, Niche, PoetState
+from poet.types import Evaluation, Niche, PoetState, Purpose, RetiredNiche
 
 Score = Callable[[NDArray[np.float32], Terrain], float]
 EPISODE_LENGTH = 10
@@ -86,3 +87,21 @@ def make_state(*niches: Niche, iteration: int = 0) -> PoetState:
     """A state with these active niches."""
     num = 1 + max(niche.id for niche in niches)
     return PoetState(iteration, niches, next_niche_id=num, next_version_id=num)
+
+
+def make_retired(niche: Niche, iteration: int = 1) -> RetiredNiche:
+    """The niche, put aside."""
+    return RetiredNiche(
+        niche.id, niche.genotype, niche.terrain_seed, niche.parent_id, niche.created, niche.is_solved, iteration,
+        niche.version_id, niche.theta,
+    )  # fmt: skip
+
+
+def ledger(events: Iterable[Event]) -> dict[tuple[int, Purpose], tuple[int, int]]:
+    """(niche, purpose) -> (episodes, env-steps), summed over all costs among the events."""
+    spent: dict[tuple[int, Purpose], tuple[int, int]] = {}
+    for event in events:
+        if isinstance(event, Cost):
+            episodes, env_steps = spent.get((event.niche_id, event.purpose), (0, 0))
+            spent[event.niche_id, event.purpose] = (episodes + event.episodes, env_steps + event.env_steps)
+    return spent

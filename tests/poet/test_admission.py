@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -11,10 +12,26 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.admission import reproduce_and_admit
 from poet.criterion import Judgement, ReturnBand
-from poet.events import AgentVersion, CandidateJudged, CandidateOutcome, NicheAdmitted, NicheRetired, TransferAttempted
+from poet.events import (
+    AgentVersion,
+    CandidateJudged,
+    CandidateOutcome,
+    NicheAdmitted,
+    NicheRetired,
+    SourceScored,
+    TransferAttempted,
+)
 from poet.novelty import NearestGenes
-from poet.types import Origin
-from tests.poet.builders import first_weight, make_niche, make_state, make_test_parts
+from poet.types import Origin, Purpose
+from tests.poet.builders import (
+    EPISODE_LENGTH,
+    first_weight,
+    ledger,
+    make_niche,
+    make_retired,
+    make_state,
+    make_test_parts,
+)
 from tests.poet.test_transfer import of_kind
 
 ADMITS_ALL = {"criterion_lower": -1000.0, "criterion_upper": 1000.0}
@@ -167,6 +184,76 @@ def test_a_child_that_an_active_niche_equals_is_a_duplicate():
 
     assert {CandidateOutcome.DUPLICATE: 3} == outcomes(events)
     assert all(c.parent_score is None for c in of_kind(events, CandidateJudged))
+
+
+def test_retired_niches_count_for_novelty_and_not_as_duplicates():
+    """Hand-worked: from a child with pits of 0 to 0.8, its flat parent is 0.8 away, retired pits of 0 to 4.8 are 4.0
+    and its retired double 0: their mean is 1.6. The double keeps nobody out: it runs no more."""
+    parts = make_test_parts(terrain={"obstacles": ["pit_gap"]}, poet={"reproduction_threshold": 0.0, "max_children": 1})
+    wide, double = (
+        make_retired(make_niche(i, parts, genotype=ObstacleGenotype(pit_gap=(0.0, gap))))
+        for i, gap in enumerate((4.8, 0.8))
+    )
+    state = make_state(make_niche(2, parts, 100.0, genotype=ObstacleGenotype()))
+
+    after, events = reproduce_and_admit(replace(state, retired=(wide, double)), parts)
+
+    (judged,) = of_kind(events, CandidateJudged)
+    assert (CandidateOutcome.ADMITTED, pytest.approx(1.6)) == (judged.outcome, judged.novelty)
+    assert double.genotype == after.active[1].genotype
+
+
+def test_of_twins_only_one_gets_in():
+    """Children of a round with the same genes pass the criterion together; the first in rank makes the others
+    duplicates, though there is room for three."""
+    parts = make_test_parts(
+        terrain={"obstacles": ["pit_gap"]},
+        poet={"reproduction_threshold": 0.0, "max_children": 3, "max_admitted": 3},
+    )
+    after, events = reproduce_and_admit(make_state(make_niche(0, parts, 100.0)), parts)
+
+    assert {CandidateOutcome.ADMITTED: 1, CandidateOutcome.DUPLICATE: 2} == outcomes(events)
+    expected = [(0, CandidateOutcome.ADMITTED), (1, CandidateOutcome.DUPLICATE), (2, CandidateOutcome.DUPLICATE)]
+    assert expected == [(c.id, c.outcome) for c in of_kind(events, CandidateJudged)]
+    assert 2 == len(after.active)
+
+
+def test_a_niche_admitted_in_a_round_is_no_source_of_its_siblings():
+    """All candidates of a round are tried with the agents from before it."""
+    parts = make_test_parts(poet={"reproduction_threshold": 50.0, "max_children": 4, "max_admitted": 2})
+    state = make_state(make_niche(0, parts, 100.0), make_niche(1, parts, 60.0))
+
+    _, events = reproduce_and_admit(state, parts)
+
+    assert [2, 3] == [niche.niche_id for niche in of_kind(events, NicheAdmitted)]
+    tried = [(score.transfer_id, score.source_id) for score in of_kind(events, SourceScored)]
+    assert [(0, 0), (0, 1), (1, 0), (1, 1)] == tried
+
+
+def test_a_niche_begins_in_the_iteration_that_admits_it():
+    """After six iterations done it is the seventh that creates the niche, its version and its records."""
+    parts = make_test_parts(poet={"reproduction_threshold": 0.0, "max_active": 1})
+
+    after, events = reproduce_and_admit(make_state(make_niche(0, parts, 100.0), iteration=6), parts)
+
+    assert [7] == [niche.created for niche in after.active]
+    assert [7] == [niche.retired for niche in after.retired]
+    assert {7} == {event.iteration for event in events}
+
+
+@pytest.mark.parametrize(("instances", "direct", "proposal"), [("fixed", 1, 5), (2, 3, 7)])
+def test_a_candidates_parent_pays_for_it(instances, direct, proposal):
+    """The criterion's test is one agent's; the transfer test a direct one and a proposal of each of three sources."""
+    parts = make_test_parts(poet={"reproduction_threshold": 110.0, "max_children": 1}, niche={"instances": instances})
+    state = make_state(*(make_niche(i, parts, score) for i, score in enumerate((100.0, 120.0, 90.0))))
+
+    _, events = reproduce_and_admit(state, parts)
+
+    episodes = {
+        (1, Purpose.CANDIDATE_CRITERION): direct,
+        (1, Purpose.CANDIDATE_TRANSFER): 3 * direct + 3 * proposal,
+    }
+    assert {key: (num, num * EPISODE_LENGTH) for key, num in episodes.items()} == ledger(events)
 
 
 def test_a_fork_can_refuse_a_candidate():

@@ -71,26 +71,3 @@ def test_presets_load_and_every_value_has_its_source(name):
     for line in (_PRESETS / f"{name}.toml").read_text().splitlines():
         if "=" in line and not line.startswith("#"):
             assert re.search(r"# (paper|released code|silent|ours)\b", line), line
-
-
-def test_the_paper_preset_has_the_papers_numbers():
-    """Criterion 50 to 300, 20 niches, 512 samples, gaps to 10, stairs among the genes (POET.md 5.3, 5.4)."""
-    config = make_config(load_preset("poet2019-paper"))
-
-    assert (50.0, 300.0) == (config.poet.criterion_lower, config.poet.criterion_upper)
-    assert (20, 256, 10.0, 25200) == (
-        config.poet.max_active, config.es.pairs, config.terrain.max_pit_gap, config.run.iterations,
-    )  # fmt: skip
-    assert "stairs" in config.terrain.obstacles
-
-
-def test_the_released_preset_has_the_released_codes_numbers():
-    """Criterion 25 to 340, 25 niches, gaps to 8, no stairs, plain steps in candidates (POET.md 5.2, 5.4)."""
-    config = make_config(load_preset("poet2019-released"))
-
-    assert (25.0, 340.0) == (config.poet.criterion_lower, config.poet.criterion_upper)
-    assert (25, 8.0, 200, "plain") == (
-        config.poet.max_active, config.terrain.max_pit_gap, config.poet.reproduction_interval,
-        config.transfer.candidate_step,
-    )  # fmt: skip
-    assert "stairs" not in config.terrain.obstacles

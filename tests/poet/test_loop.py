@@ -19,7 +19,7 @@ from poet.loop import poet_iteration, random_theta, start
 from poet.parts import make_parts
 from poet.scoring import niche_ground
 from poet.types import Origin, Purpose, theta_digest
-from tests.poet.builders import EPISODE_LENGTH, Judge, make_niche, make_state, make_test_parts, theta_of
+from tests.poet.builders import EPISODE_LENGTH, Judge, ledger, make_niche, make_state, make_test_parts, theta_of
 from tests.poet.test_transfer import of_kind
 
 
@@ -124,6 +124,40 @@ def test_a_generation_reports_its_sample():
     assert math.sqrt(math.fsum((r - mean) ** 2 for r in returns) / 4) == pytest.approx(done.return_std, rel=1e-12)
     assert 1000.0 * float(after.active[0].theta[0]) == done.score
     assert np.linalg.norm(after.active[0].theta - niche.theta) == pytest.approx(done.update_norm, rel=1e-6)
+
+
+def test_a_generation_is_told_with_the_step_sizes_it_was_made_with():
+    """Noise and learning rate are those before they decay, hence those of the sample that was run."""
+    parts = make_test_parts(
+        es={"noise_std": 0.5, "noise_decay": 0.5, "learning_rate": 0.25, "learning_rate_decay": 0.5}
+    )
+    after, events = poet_iteration(make_state(make_niche(0, parts)), parts)
+
+    (done,) = of_kind(events, GenerationDone)
+    assert {0.5} == set(parts.evaluate.requests[0].blocks[0].sample.scale.tolist())
+    assert (0.5, 0.25) == (done.noise_std, done.learning_rate)
+    assert ([0.25], [0.125]) == tuple(
+        sizes.tolist() for sizes in (after.active[0].optimiser.noise_std, after.active[0].optimiser.learning_rate)
+    )
+
+
+def test_an_es_version_is_made_from_the_niches_last_one():
+    """Each niche's versions are a chain of their own, without a source; its sample and new theta are its own cost."""
+    parts = make_test_parts(transfer={"periodic": False})
+    state = replace(
+        make_state(make_niche(0, parts, version_id=17), make_niche(1, parts, version_id=11)), next_version_id=20
+    )
+    for _ in range(2):
+        state, events = poet_iteration(state, parts)
+
+    expected = [(22, 0, 20, Origin.ES, None, 2), (23, 1, 21, Origin.ES, None, 2)]
+    assert expected == [
+        (v.id, v.niche_id, v.parent_id, v.origin, v.source_id, v.iteration) for v in of_kind(events, AgentVersion)
+    ]
+    sample, one = (4, 4 * EPISODE_LENGTH), (1, EPISODE_LENGTH)
+    assert {
+        (0, Purpose.ES): sample, (0, Purpose.SELF_EVAL): one, (1, Purpose.ES): sample, (1, Purpose.SELF_EVAL): one,
+    } == ledger(events)  # fmt: skip
 
 
 def test_recent_scores_keep_the_last_few_self_evaluations():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from environments.terrain.terrain import Terrain
@@ -12,7 +13,7 @@ from environments.walker.ending import Outcome
 from poet.events import AgentVersion, Cost, NicheSolved, SourceScored, TransferAttempted, TransferOutcome
 from poet.transfer import transfer
 from poet.types import Origin, Purpose
-from tests.poet.builders import EPISODE_LENGTH, Judge, first_weight, make_niche, make_state, make_test_parts
+from tests.poet.builders import EPISODE_LENGTH, Judge, first_weight, ledger, make_niche, make_state, make_test_parts
 
 
 def of_kind(events, kind):
@@ -124,6 +125,41 @@ def test_the_2020_rule_wants_a_direct_score_above_the_best_of_recent_ones():
     tried = {s.source_id: s.proposal_score is not None for s in of_kind(events, SourceScored) if s.transfer_id == 0}
     assert {1: False, 2: True} == tried
     assert (25.0, 10.0) == after.active[0].recent_scores
+
+
+@pytest.mark.parametrize(
+    ("rule", "threshold", "outcome", "version_id"),
+    [("2019", 10.0, TransferOutcome.ACCEPTED, 2), ("2020", 25.0, TransferOutcome.NOT_BETTER, 0)],
+)
+def test_the_2019_rule_forgets_earlier_scores(rule, threshold, outcome, version_id):
+    """A source of 20 beats a target that now scores 10 and once scored 25 by the 2019 rule, not by the 2020 rule."""
+    parts = make_test_parts(transfer={"rule": rule})
+    target = make_niche(0, parts, 10.0, recent_scores=(25.0, 10.0))
+
+    after, events = transfer(make_state(target, make_niche(1, parts, 20.0)), parts)
+
+    attempt = of_kind(events, TransferAttempted)[0]
+    assert (threshold, outcome) == (attempt.threshold, attempt.outcome)
+    assert version_id == after.active[0].version_id
+
+
+@pytest.mark.parametrize(("instances", "direct", "proposal"), [("fixed", 1, 5), (2, 3, 7)])
+def test_the_target_pays_for_a_transfer(instances, direct, proposal):
+    """A direct test is one episode an instance; a proposal that and its sample of four. The 2020 rule: target 0 is
+    worth two proposals, 1 is worth one, and 2, the best, none."""
+    parts = make_test_parts(transfer={"rule": "2020"}, niche={"instances": instances})
+    state = make_state(*(make_niche(i, parts, score) for i, score in enumerate((10.0, 20.0, 30.0))))
+
+    _, events = transfer(state, parts)
+
+    episodes = {
+        (0, Purpose.TRANSFER_DIRECT): 2 * direct,
+        (1, Purpose.TRANSFER_DIRECT): 2 * direct,
+        (2, Purpose.TRANSFER_DIRECT): 2 * direct,
+        (0, Purpose.TRANSFER_PROPOSAL): 2 * proposal,
+        (1, Purpose.TRANSFER_PROPOSAL): 1 * proposal,
+    }
+    assert {key: (num, num * EPISODE_LENGTH) for key, num in episodes.items()} == ledger(events)
 
 
 def test_the_2020_rule_accepts_proposals_only():

@@ -1,0 +1,99 @@
+"""The two presets of the 2019 paper, number by number; each table is POET.md 5.2 to 5.4 written out."""
+
+from __future__ import annotations
+
+from experiments.presets import load_preset
+from poet.config import make_config
+
+# What paper and released code have in common (POET.md 3, 4.2, 5.2).
+ES = {
+    "strategy": "openai_es",
+    "pairs": 256,
+    "learning_rate": 0.01,
+    "learning_rate_decay": 0.9999,
+    "learning_rate_limit": 0.001,
+    "noise_std": 0.1,
+    "noise_decay": 0.999,
+    "noise_limit": 0.01,
+    "weight_decay": 0.01,
+    "settings": {},
+}
+NOVELTY = {"measure": "nearest_genes", "neighbors": 5, "scale": "none"}
+
+PAPER = {
+    "run": {"seed": 0, "iterations": 25200, "start": "random", "reject": []},
+    "terrain": {
+        "genotype": "obstacles",
+        "obstacles": ["roughness", "pit_gap", "stump_height", "stairs"],
+        "max_pit_gap": 10.0,
+    },
+    "mutation": {"genes": "random_subset", "roughness_step": "upward"},
+    "niche": {"instances": "fixed"},
+    "es": ES,
+    "poet": {
+        "max_active": 20,
+        "retirement": "oldest",
+        "reproduction_interval": 150,
+        "reproduction_threshold": 200.0,
+        "max_children": 8,
+        "max_admitted": 1,
+        "criterion": "return_band",
+        "criterion_lower": 50.0,
+        "criterion_upper": 300.0,
+    },
+    "novelty": NOVELTY,
+    "transfer": {
+        "periodic": True,
+        "at_admission": True,
+        "interval": 25,
+        "rule": "2019",
+        "recent_scores": 5,  # of the 2020 rule: without effect here
+        "candidate_step": "adam",
+    },
+    "evaluation": {"max_steps": 2000, "engine": "box2d"},
+}
+RELEASED = {
+    "run": {"seed": 0, "iterations": 50000, "start": "random", "reject": []},
+    "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
+    "mutation": {"genes": "all", "roughness_step": "symmetric"},
+    "niche": {"instances": "fixed"},
+    "es": ES,
+    "poet": {
+        "max_active": 25,
+        "retirement": "oldest",
+        "reproduction_interval": 200,
+        "reproduction_threshold": 200.0,
+        "max_children": 8,
+        "max_admitted": 1,
+        "criterion": "return_band",
+        "criterion_lower": 25.0,
+        "criterion_upper": 340.0,
+    },
+    "novelty": NOVELTY,
+    "transfer": {
+        "periodic": True,
+        "at_admission": True,
+        "interval": 25,
+        "rule": "2019",
+        "recent_scores": 5,  # of the 2020 rule: without effect here
+        "candidate_step": "plain",
+    },
+    "evaluation": {"max_steps": 2000, "engine": "box2d"},
+}
+
+
+def science(name: str) -> dict[str, object]:
+    """All of a preset's config but what is kept on disk."""
+    config = make_config(load_preset(name)).to_json()
+    assert {"keep_every", "theta_every"} == set(config.pop("checkpoint"))
+    return config
+
+
+def test_the_paper_preset_is_the_paper_in_every_number():
+    """Criterion 50 to 300, 20 niches, 25,200 iterations, 512 samples, stairs, gaps to 10, U(0, 0.6), Adam."""
+    assert PAPER == science("poet2019-paper")
+
+
+def test_the_released_preset_is_the_released_code_in_every_number():
+    """Criterion 25 to 340, 25 niches, 50,000 iterations, every 200, no stairs, gaps to 8, U(-0.6, 0.6), plain steps."""
+    assert RELEASED == science("poet2019-released")
