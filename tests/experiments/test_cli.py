@@ -145,8 +145,25 @@ def test_a_fork_can_refuse_a_transfer_and_an_admission(poet: Poet, tmp_path: Pat
         assert 0 == ended.code, ended.err
         assert NUM_ITERATIONS == last
         assert "rejected_by_fork" == table.set_index("id")["outcome"][event["id"]]
-        assert f"run.reject=[{rejection}]" in ended.out
+        assert f"run.reject=[{kind} at {event['iteration']} " in ended.out
         assert fingerprint(tiny_run) != fingerprint(folder)
+
+
+def test_a_second_rejection_holds_although_the_first_moves_all_ids(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
+    """Refusing an admission changes what comes after it; a later transfer is still refused where it was in the source."""
+    with open_run(tiny_run) as run:
+        transfers, candidates = run.transfers, run.candidates
+    first = candidates[candidates["outcome"] == "admitted"].iloc[0]
+    periodic = transfers[transfers["candidate_id"].isna() & (transfers["outcome"] == "accepted")]
+    later = periodic[periodic["iteration"] > first["iteration"]].iloc[-1]
+    names = ("--reject", f"candidate:{first['id']}", "--reject", f"transfer:{later['id']}")
+    poet("fork", tiny_run, tmp_path / "fork", "--at", 0, *names, "--workers", 1)
+
+    with open_run(tmp_path / "fork") as fork:
+        rejects, transfers = fork.config.run.reject, fork.transfers
+    assert f"transfer at {later['iteration']} into {later['target_id']}" == rejects[1]
+    there = transfers[(transfers["iteration"] == later["iteration"]) & (transfers["target_id"] == later["target_id"])]
+    assert "accepted" not in set(there.loc[there["candidate_id"].isna(), "outcome"])
 
 
 def test_the_fingerprint_is_the_last_line(poet: Poet, tiny_run: Path) -> None:

@@ -261,7 +261,7 @@ def test_without_a_niche_the_one_solved_last_is_shown_or_else_the_newest(copied:
         assert (4, "the newest active niche; none is solved") == _chosen(run)
         assert (2, "the newest active niche; none is solved") == _chosen(run, iteration=6)
         for niche_id, iteration in ((3, 7), (1, 9)):
-            change(copied, "INSERT INTO solved VALUES (?, ?, 0, 'es', 240.0)", niche_id, iteration)
+            change(copied, "INSERT INTO solved VALUES (?, ?, 0, 0, 'es', 'self_eval', 240.0, '')", niche_id, iteration)
         assert (1, "the niche solved last") == _chosen(run)
         assert (3, "the niche solved last") == _chosen(run, iteration=8)
         assert (2, "the newest active niche; none is solved") == _chosen(run, iteration=6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from environments.terrain.obstacles import ObstacleGenotype
@@ -180,10 +181,10 @@ def test_a_child_that_an_active_niche_equals_is_a_duplicate():
     flat = make_niche(0, parts, 100.0, genotype=ObstacleGenotype())
     first_child = make_niche(1, parts, -100.0, genotype=ObstacleGenotype(pit_gap=(0.0, 0.8)))
 
-    _, events = reproduce_and_admit(make_state(flat, first_child), parts)
+    _, events = reproduce_and_admit(make_state(flat, first_child, iteration=6), parts)
 
     assert {CandidateOutcome.DUPLICATE: 3} == outcomes(events)
-    assert all(c.parent_score is None for c in of_kind(events, CandidateJudged))
+    assert all(c.parent_score is None and c.iteration == 7 for c in of_kind(events, CandidateJudged))
 
 
 def test_retired_niches_count_for_novelty_and_not_as_duplicates():
@@ -230,6 +231,24 @@ def test_a_niche_admitted_in_a_round_is_no_source_of_its_siblings():
     assert [(0, 0), (0, 1), (1, 0), (1, 1)] == tried
 
 
+def test_an_admitted_niche_starts_afresh_with_what_won():
+    """Its parent is the mutated niche; its agent comes from the best source, without that source's moments or rates."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0, "max_children": 1})
+    parent = make_niche(0, parts, 120.0, version_id=17)
+    guest = make_niche(1, parts, 150.0, version_id=18, evaluation=replace(parent.evaluation, score=90.0))
+    worn = replace(guest.optimiser, beta1_power=np.array([0.5]), learning_rate=np.array([0.0005]))
+
+    after, events = reproduce_and_admit(make_state(parent, replace(guest, optimiser=worn)), parts)
+
+    child, (version,) = after.active[2], of_kind(events, AgentVersion)
+    assert (2, 0) == (child.id, child.parent_id)
+    assert (18, 1, version.id) == (version.parent_id, version.source_id, child.version_id)
+    assert 150.0 == round(float(child.theta[0]), 1)
+    assert float(child.theta[0]) == child.evaluation.score == version.score
+    assert ([1.0], [0.001]) == (child.optimiser.beta1_power.tolist(), child.optimiser.learning_rate.tolist())
+    assert () == child.recent_scores
+
+
 def test_a_niche_begins_in_the_iteration_that_admits_it():
     """After six iterations done it is the seventh that creates the niche, its version and its records."""
     parts = make_test_parts(poet={"reproduction_threshold": 0.0, "max_active": 1})
@@ -269,6 +288,20 @@ def test_a_fork_can_refuse_a_candidate():
 
     assert CandidateOutcome.REJECTED_BY_FORK in outcomes(events)
     assert admitted.candidate_id != of_kind(events, NicheAdmitted)[0].candidate_id
+
+
+def test_a_fork_names_a_candidate_by_its_number_in_its_round():
+    """Ids go on counting over rounds, and a fork may have had others before: the place in the round stays."""
+    sections = {"poet": {"reproduction_threshold": 0.0}}
+    parts = make_test_parts(**sections)
+    state = replace(make_state(make_niche(0, parts, 100.0)), next_candidate_id=40)
+    (admitted,) = of_kind(reproduce_and_admit(state, parts)[1], NicheAdmitted)
+
+    other = make_test_parts(**sections, run={"reject": [f"candidate at 1 number {admitted.candidate_id - 40}"]})
+    _, events = reproduce_and_admit(state, other)
+
+    refused = [c.id for c in of_kind(events, CandidateJudged) if c.outcome is CandidateOutcome.REJECTED_BY_FORK]
+    assert [admitted.candidate_id] == refused
 
 
 def test_a_niche_is_solved_at_its_admission_by_the_agent_that_finishes_it():

@@ -154,6 +154,7 @@ def test_an_es_version_is_made_from_the_niches_last_one():
     assert expected == [
         (v.id, v.niche_id, v.parent_id, v.origin, v.source_id, v.iteration) for v in of_kind(events, AgentVersion)
     ]
+    assert [niche.theta.tolist() for niche in state.active] == [v.theta.tolist() for v in of_kind(events, AgentVersion)]
     sample, one = (4, 4 * EPISODE_LENGTH), (1, EPISODE_LENGTH)
     assert {
         (0, Purpose.ES): sample, (0, Purpose.SELF_EVAL): one, (1, Purpose.ES): sample, (1, Purpose.SELF_EVAL): one,
@@ -165,12 +166,14 @@ def test_recent_scores_keep_the_last_few_self_evaluations():
     parts = make_test_parts(transfer={"recent_scores": 2, "periodic": False})
     state = make_state(make_niche(0, parts, 5.0, recent_scores=()))
 
-    lengths = []
+    scores, remembered = [], []
     for _ in range(4):
         state, _ = poet_iteration(state, parts)
-        lengths.append(len(state.active[0].recent_scores))
+        scores.append(state.active[0].evaluation.score)
+        remembered.append(state.active[0].recent_scores)
 
-    assert [1, 2, 2, 2] == lengths
+    assert 4 == len(set(scores))
+    assert [tuple(scores[:1]), tuple(scores[:2]), tuple(scores[1:3]), tuple(scores[2:])] == remembered
 
 
 def test_both_members_of_a_pair_run_on_the_same_fresh_instance():

@@ -127,6 +127,18 @@ def test_the_2020_rule_wants_a_direct_score_above_the_best_of_recent_ones():
     assert (25.0, 10.0) == after.active[0].recent_scores
 
 
+@pytest.mark.parametrize(("rule", "origin"), [("2019", Origin.DIRECT), ("2020", Origin.PROPOSAL)])
+def test_the_first_of_equal_sources_wins(rule, origin):
+    """Where all score the same the oldest source comes, as it is before what a step made of it."""
+    parts = make_test_parts(score=lambda theta, terrain: 7.0, transfer={"rule": rule})
+    state = make_state(*(make_niche(i, parts, score) for i, score in enumerate((3.0, 7.0, 7.0))))
+
+    _, events = transfer(state, parts)
+
+    attempt = of_kind(events, TransferAttempted)[0]
+    assert (TransferOutcome.ACCEPTED, 1, origin) == (attempt.outcome, attempt.source_id, attempt.origin)
+
+
 @pytest.mark.parametrize(
     ("rule", "threshold", "outcome", "version_id"),
     [("2019", 10.0, TransferOutcome.ACCEPTED, 2), ("2020", 25.0, TransferOutcome.NOT_BETTER, 0)],
