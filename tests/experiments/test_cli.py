@@ -150,7 +150,7 @@ def test_a_fork_can_refuse_a_transfer_and_an_admission(poet: Poet, tmp_path: Pat
 
 
 def test_a_second_rejection_holds_although_the_first_moves_all_ids(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
-    """Refusing an admission changes what comes after it; a later transfer is still refused where it was in the source."""
+    """Refusing an admission changes what comes after; a later transfer is still refused where it was in the source."""
     with open_run(tiny_run) as run:
         transfers, candidates = run.transfers, run.candidates
     first = candidates[candidates["outcome"] == "admitted"].iloc[0]
