@@ -85,7 +85,7 @@ def read_evaluations(result: RolloutResult, ground: Ground) -> tuple[Evaluation,
         scored = result.fitness[start + first_scored : start + num_terrains].tolist()
         evaluations.append(
             Evaluation(
-                score=-math.inf if -math.inf in scored else math.fsum(scored) / len(scored),
+                score=math.fsum(scored) / len(scored),  # -inf if any world diverged
                 own_return=float(result.returns[start]),
                 own_length=int(result.lengths[start]),
                 own_outcome=int(result.outcomes[start]),
