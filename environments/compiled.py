@@ -11,11 +11,15 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
+
+from environments.errors import InputError
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -31,11 +35,25 @@ def _cache_folder() -> Path:
             text = source.read_bytes()
             if source.name in _CONSTANTS or b"@kernel" in text or b"@inline_kernel" in text:
                 digest.update(source.relative_to(_ROOT).as_posix().encode() + text)
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "poet" / "kernels" / digest.hexdigest()
+    return _writable_home() / "poet" / "kernels" / digest.hexdigest()
+
+
+def _writable_home() -> Path:
+    """Where caches may be kept. Numba must not choose: it would take ``__pycache__``, which misses edited callees."""
+    homes = [Path(os.environ[name]) for name in ("XDG_CACHE_HOME",) if os.environ.get(name)]
+    with suppress(RuntimeError):  # a user without a home
+        homes.append(Path.home() / ".cache")
+    for home in homes:
+        with suppress(OSError):
+            (home / "poet").mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=home / "poet"):
+                return home
+    return Path(tempfile.mkdtemp(prefix="poet-cache-"))
 
 
 numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    raise InputError("NUMBA_DISABLE_JIT is set, and uncompiled kernels give other numbers than compiled ones: unset it")
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:

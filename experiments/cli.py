@@ -34,9 +34,10 @@ for command in (
 
 def main() -> None:
     """Run the command line; what a user did wrong is one sentence and no traceback."""
-    # A user's "package.module:Name" is found where they stand; last, so that no folder of theirs hides one of ours.
-    sys.path.append(str(Path.cwd()))
     try:
+        # A user's "package.module:Name" is found where they stand; after our own root, which an editable install finds
+        # later than any folder in sys.path: no folder of theirs may hide one of ours.
+        sys.path += [str(Path(__file__).parents[1]), str(Path.cwd())]
         app()
     except InputError as error:
         _fail(error, BAD_INPUT)

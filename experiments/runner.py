@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -149,9 +149,10 @@ def code_version() -> str:
     root = Path(__file__).parents[1]
     if (root / ".git").exists():
         command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12"]
-        described = subprocess.run(command, capture_output=True, text=True, check=False)
-        if described.returncode == 0:
-            return described.stdout.strip()
+        with suppress(OSError):  # no git on this machine
+            described = subprocess.run(command, capture_output=True, text=True, check=False)
+            if described.returncode == 0:
+                return described.stdout.strip()
     return _package_version("poet-open-ended")
 
 
@@ -163,22 +164,28 @@ def _package_version(name: str) -> str:
 
 
 class _Interrupt:
-    """Ctrl-C as ``KeyboardInterrupt``, except while something is written down: then it waits for the end of that."""
+    """Ctrl-C, SIGTERM or SIGHUP as ``KeyboardInterrupt``, once, and not while something is written down.
+
+    While something is, it waits for the end of that; a second one is not needed, and would break the tidying up.
+    """
+
+    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
     def __init__(self) -> None:
         self._is_held = False
         self._has_come = False
 
     def __enter__(self) -> _Interrupt:
-        self._before = signal.signal(signal.SIGINT, self._handle)
+        self._before = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A block that Ctrl-C does not break."""
+        """A block that no signal breaks."""
         self._is_held = True
         try:
             yield
@@ -188,6 +195,6 @@ class _Interrupt:
             raise KeyboardInterrupt
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self._has_come = True
-        if not self._is_held:
+        is_first, self._has_come = not self._has_come, True
+        if is_first and not self._is_held:
             raise KeyboardInterrupt

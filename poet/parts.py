@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from inspect import isabstract
 from typing import Any
 
 from agents.evaluation.request import Block, EvaluationRequest
@@ -78,8 +79,10 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
         (config.poet.criterion, criterion_type, AbstractCriterion),
         (config.novelty.measure, novelty_type, AbstractNovelty),
     ):
-        if not (isinstance(part, type) and issubclass(part, base)):
-            raise InputError(f"{name!r} must be a subclass of {base.__module__}.{base.__name__}, but is {part!r}")
+        if not (isinstance(part, type) and issubclass(part, base)) or isabstract(part):
+            raise InputError(
+                f"{name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {part!r}"
+            )
     return Parts(
         config=config,
         genotype_type=genotype_class(config.terrain.genotype),

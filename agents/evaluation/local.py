@@ -78,6 +78,9 @@ class LocalExecutor(AbstractExecutor):
         if self._pool is not None and self._pool_ends is not None:
             for end in self._pool_ends:
                 end.close()
+            # The queue's thread may be in the middle of a chunk that no worker will read. This process holds the pipe's
+            # other end too, so the thread, and with it the end of this process, would wait for ever (CPython 94777).
+            self._pool._call_queue._reader.close()  # type: ignore[attr-defined]
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 

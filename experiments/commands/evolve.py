@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +13,7 @@ import typer
 
 from environments.errors import InputError
 from experiments.commands.options import (
+    MAX_ID,
     Assignments,
     Engine,
     EnvSteps,
@@ -50,6 +53,8 @@ def run(
         raise InputError(f"give --preset, one of {', '.join(preset_names())}, or --config FILE.toml; found neither")
     flags = {"run.seed": seed, "run.iterations": iterations, "evaluation.engine": engine}
     settings = resolve_config(preset, config, assignments or (), flags)
+    if settings.run.reject:
+        raise InputError(f"run.reject is for forks, found {list(settings.run.reject)} in a new run: poet fork --reject")
     _go_on(run, settings, executor, workers, ray_address, env_steps)
 
 
@@ -78,7 +83,9 @@ def resume(
 def fork(
     run: ExistingRun,
     new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder to make; must not exist.", show_default=False)],
-    at: Annotated[int, typer.Option("--at", help="The last iteration that both share; its state must be kept.")],
+    at: Annotated[
+        int, typer.Option("--at", min=0, max=MAX_ID, help="The last iteration that both share; its state must be kept.")
+    ],
     assignments: Assignments = None,
     reject: Annotated[
         list[str] | None,
@@ -99,20 +106,30 @@ def fork(
 
     _check_new(new)
     with open_run(run) as source:
-        base, last = source.config_at(at + 1), source.config
+        last = source.config.run.iterations
+        base = source.config_at(at + 1)
+        base = base.model_copy(update={"run": base.run.model_copy(update={"iterations": last})})
         refused = [find_rejection(source, event, at) for event in reject or ()]
     flags = {
-        "run.iterations": last.run.iterations if iterations is None else iterations,
+        "run.iterations": iterations,
         "evaluation.engine": engine,
         "run.reject": [*base.run.reject, *refused] if refused else None,
     }
     settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
     if settings.run.start != base.run.start:
         raise InputError("run.start is over when a fork begins: start a new run to change it")
-    fork_run(run, new, at, settings)
-    changed = describe(differences(settings, base)) or "nothing changed"
-    print(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
-    _go_on(new, settings, executor, workers, ray_address, env_steps)
+    if settings.run.iterations <= at:
+        raise InputError(
+            f"a fork at {at} must go further than that, but it would stop after iteration {settings.run.iterations}: "
+            "give a greater --iterations"
+        )
+
+    def prepare() -> None:
+        fork_run(run, new, at, settings)
+        changed = describe(differences(settings, base)) or "nothing changed"
+        print(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
+
+    _go_on(new, settings, executor, workers, ray_address, env_steps, prepare)
 
 
 def _check_new(folder: Path) -> None:
@@ -128,13 +145,14 @@ def _go_on(
     workers: int | None,
     ray_address: str | None,
     env_steps: int | None,
+    prepare: Callable[[], None] | None = None,
 ) -> None:
-    """Run until the end and say where it is."""
+    """Run until the end and say where it is; ``prepare`` makes the folder once all that can be checked has been."""
     from agents.evaluation import make_executor
     from experiments.commands.display import make_display
     from experiments.runner import run_experiment
     from experiments.settings import describe, differences
-    from poet.parts import unused_settings
+    from poet.parts import make_parts, unused_settings
 
     if env_steps is not None and env_steps < 1:
         raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
@@ -143,7 +161,12 @@ def _go_on(
         print(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})", flush=True)
         if unused := unused_settings(config.es):
             print(f"{config.es.strategy} has no use for {', '.join(unused)}; its own settings go into es.settings")
+        if prepare is not None:
+            make_parts(config, executor.evaluate)  # refuses what cannot run, before anything is written
+            prepare()
         stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps)
+        if stopped.is_interrupted:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would only break the tidying up
     total = config.run.iterations
     if stopped.iteration is None:
         print("stopped before the start was on disk: nothing was written", file=sys.stderr)

@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+#: The greatest id or iteration that SQLite can hold.
+MAX_ID = 2**63 - 1
+
 ExistingRun = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of the run.", show_default=False)]
 Assignments = Annotated[
     list[str] | None,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from environments.errors import InputError
-from experiments.commands.options import Engine, ExecutorName, ExistingRun, RayAddress, Workers
+from experiments.commands.options import MAX_ID, Engine, ExecutorName, ExistingRun, RayAddress, Workers
 
 
 def status(run: ExistingRun) -> None:
@@ -27,11 +27,13 @@ def status(run: ExistingRun) -> None:
 def replay(
     run: ExistingRun,
     niche: Annotated[
-        int | None, typer.Option("--niche", help="Whose terrain; the niche solved last if not given.")
+        int | None, typer.Option("--niche", max=MAX_ID, help="Whose terrain; the niche solved last if not given.")
     ] = None,
-    agent: Annotated[int | None, typer.Option("--agent", help="Who walks; the niche's own agent if not given.")] = None,
+    agent: Annotated[
+        int | None, typer.Option("--agent", max=MAX_ID, help="Who walks; the niche's own agent if not given.")
+    ] = None,
     iteration: Annotated[
-        int | None, typer.Option("--iteration", help="The agent's latest stored version at or before it.")
+        int | None, typer.Option("--iteration", max=MAX_ID, help="The agent's latest stored version at or before it.")
     ] = None,
     engine: Engine = None,
     output: Annotated[

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -216,10 +217,16 @@ def _command(process: psutil.Process) -> list[str]:
     return process.cmdline() if process.is_running() and process.status() != psutil.STATUS_ZOMBIE else []
 
 
-def _probe(num_long: int) -> subprocess.Popen[str]:
-    """A small run in a session of its own, see ``worker_probe``."""
+@contextmanager
+def _probe(num_long: int) -> Iterator[subprocess.Popen[str]]:
+    """A small run in a session of its own, see ``worker_probe``; killed if it has not ended by itself."""
     command = [sys.executable, "-c", f"from tests.agents.worker_probe import main; main(2, {num_long})"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as probe:
+        try:
+            yield probe
+        finally:
+            probe.kill()
 
 
 def test_the_default_strategy_loads_no_heavy_library() -> None:
