@@ -101,7 +101,7 @@ def fork(
     """Go on from a state of RUN, with a change. The run in the new folder NEW is an exact counterfactual."""
     from experiments.rejection import find_rejection
     from experiments.settings import describe, differences, resolve_config
-    from poet.archive.fork import fork_run
+    from poet.archive.fork import check_change, fork_run
     from poet.archive.reader import open_run
 
     _check_new(new)
@@ -118,6 +118,7 @@ def fork(
     settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
     if settings.run.start != base.run.start:
         raise InputError("run.start is over when a fork begins: start a new run to change it")
+    check_change(base, settings)
     if settings.run.iterations <= at:
         raise InputError(
             f"a fork at {at} must go further than that, but it would stop after iteration {settings.run.iterations}: "

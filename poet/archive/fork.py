@@ -68,6 +68,11 @@ def fork_run(
             connection.close()
 
 
+def check_change(shared: Config, config: Config) -> None:
+    """Raise ``InputError`` if a fork's config changes what the shared state has taken in."""
+    refuse_changes(shared, config, _TAKEN_IN, "the stored state has taken it in; start a new run")
+
+
 def _check_kept(connection: sqlite3.Connection, source: Path, at: int) -> None:
     kept = kept_iterations(connection, "source")
     if at not in kept:
@@ -84,6 +89,6 @@ def _copy_shared(connection: sqlite3.Connection, at: int) -> None:
 
 def _change_config(connection: sqlite3.Connection, at: int, config: Config) -> None:
     shared = config_at(connection, at + 1)
-    refuse_changes(shared, config, _TAKEN_IN, "the stored state has taken it in; start a new run")
+    check_change(shared, config)
     if config != shared:
         set_config(connection, at + 1, config)
