@@ -5,8 +5,10 @@ Everything heavy is imported inside the commands, so that ``poet --help`` answer
 
 from __future__ import annotations
 
+import errno
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -15,6 +17,9 @@ from experiments.commands import bench, evolve, record, show
 
 #: Exit codes: the run or check failed; the user's input was wrong; stopped by Ctrl-C.
 FAILED, BAD_INPUT = 1, 2
+
+#: Errors of a place that the user chose, not of the run.
+_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
 app = typer.Typer(
     name="poet",
@@ -41,11 +46,18 @@ def main() -> None:
         app()
     except InputError as error:
         _fail(error, BAD_INPUT)
-    except (RuntimeError, OSError) as error:
+    except OSError as error:
+        if error.errno in _NOT_WRITABLE:
+            place = error.filename or "the output"
+            _fail(f"{place} cannot be written ({error.strerror}): name a place that you may write to", BAD_INPUT)
+        if error.errno == errno.ENOSPC:
+            _fail("the disk is full: make room and try again; runs are whole up to their last iteration", FAILED)
+        _fail(error, FAILED)
+    except RuntimeError as error:
         _fail(error, FAILED)
 
 
-def _fail(error: Exception, code: int) -> None:
+def _fail(error: object, code: int) -> NoReturn:
     print(f"poet: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(code)
 

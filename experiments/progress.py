@@ -95,7 +95,7 @@ class RunTracker:
     @property
     def phase(self) -> str:
         """``iteration 12/40: ES of 5 niches, 213/640 episodes``."""
-        number = 0 if self._state is None else self.iteration + 1
+        number = 0 if self._state is None else min(self.iteration + 1, self.iterations)
         return f"iteration {number}/{self.iterations}: {self._phase}"
 
     @property

@@ -145,9 +145,13 @@ def card_values(card: RunCard) -> dict[str, int | float]:
 
 
 def _result_settings(run: RunTables) -> dict[str, object]:
-    """The settings that decide a result, the seed aside; of the start the name is all there is to compare by."""
+    """The settings that decide a result, the seed aside; of the start the name is all there is to compare by.
+
+    A fork may have got its settings on the way: where it left its original is one of them.
+    """
     others = {*NEUTRAL_KEYS, "run.seed"} - {"run.start"}
-    return {key: v for key, v in flat_config(run.config).items() if key not in others}
+    settings = {key: v for key, v in flat_config(run.config).items() if key not in others}
+    return {**settings, "fork at": None if run.parent is None else run.parent.iteration}
 
 
 def _values_at(curves: pd.DataFrame, measure: str, points: NDArray[np.int64]) -> NDArray[np.float64]:

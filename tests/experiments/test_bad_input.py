@@ -226,3 +226,27 @@ def test_an_option_that_does_not_exist_is_a_usage_error(poet: Poet) -> None:
 def _small_disk() -> None:
     """No file may grow beyond 300 kB: what SQLite then meets is what a full disk does to it."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+
+@pytest.mark.parametrize(
+    "command", [("analyse", "--matrix", 0), ("export",), ("replay",)], ids=["analyse", "export", "replay"]
+)
+def test_an_output_that_cannot_be_written_is_named(poet: Poet, tiny_run: Path, command: tuple[object, ...]) -> None:
+    """/sys takes no file of ours, not even from root: the place is named, with the fix."""
+    name, *options = command
+    output = Path("/sys/poet.gif") if name == "replay" else Path("/sys/poet")
+    ended = poet(name, tiny_run, "--output", output, *options)
+
+    assert_refused(ended, "/sys/", "poet", "may write to")
+
+
+def test_a_fork_that_is_refused_leaves_nothing(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
+    """Executor, parts and iterations are checked before the new folder is made."""
+    for wrong in (("--executor", "moon"), ("--set", "poet.criterion=none_such"), ("--iterations", 3)):
+        assert_refused(poet("fork", tiny_run, tmp_path / "fork", "--at", 4, *wrong))
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_new_run_rejects_nothing(poet: Poet, tmp_path: Path) -> None:
+    """``run.reject`` names events of another run: only a fork can have it."""
+    assert_refused(poet("run", tmp_path / "run", *TINY, "--set", 'run.reject=["x"]'), "run.reject", "poet fork")
