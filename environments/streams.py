@@ -42,6 +42,12 @@ class StreamKey:
     key: tuple[int, int]
     counter: tuple[int, int]
 
+    @property
+    def words(self) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
+        """As kernels take it: two counter words, two key words."""
+        c2, c3, k0, k1 = (np.uint64(word) for word in (*self.counter, *self.key))
+        return c2, c3, k0, k1
+
 
 def stream_key(seed: int, purpose: str, *ids: int) -> StreamKey:
     """The place of the stream named ``(seed, purpose, *ids)``.
@@ -107,8 +113,7 @@ class Stream:
     _BLOCKS_AT_ONCE = 64
 
     def __init__(self, seed: int, purpose: str, *ids: int) -> None:
-        place = stream_key(seed, purpose, *ids)
-        self._place = tuple(np.uint64(word) for word in (*place.counter, *place.key))
+        self._place = stream_key(seed, purpose, *ids).words
         self._words = np.zeros(0, np.uint64)
         self._position = 0
         self._next_block = 0
@@ -150,5 +155,5 @@ class Stream:
 def words(place: StreamKey, first_block: int, num_blocks: int) -> NDArray[np.uint64]:
     """``num_blocks`` blocks of the stream at ``place`` as (4 * num_blocks,) words, from block ``first_block`` on."""
     words_out = np.zeros(WORDS_PER_BLOCK * num_blocks, np.uint64)
-    fill_words(words_out, np.uint64(first_block), *(np.uint64(w) for w in (*place.counter, *place.key)))
+    fill_words(words_out, np.uint64(first_block), *place.words)
     return words_out

@@ -81,6 +81,5 @@ def fill_normals(normals_out, first_block, c2, c3, k0, k1):  # type: ignore[no-u
 def normals(place: StreamKey, num: int) -> NDArray[np.float32]:
     """(num,) float32: the first numbers of the stream at ``place``."""
     normals_out = np.full(num, np.nan, np.float32)
-    words = (np.uint64(word) for word in (*place.counter, *place.key))
-    fill_normals(normals_out, np.uint64(0), *words)
+    fill_normals(normals_out, np.uint64(0), *place.words)
     return normals_out

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.strategies.base import AbstractStrategy, StrategyState
-from agents.strategies.perturbations import Perturbations, fill_direction, place_words
+from agents.strategies.perturbations import Perturbations, fill_direction
 from agents.strategies.shaping import centered_ranks
 from environments.compiled import kernel
 from environments.streams import StreamKey
@@ -117,7 +117,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)
         for n, sample in enumerate(samples):
             _descent(gradients_out[n], weights[n], sample.centre, sample.scale, self.weight_decay,
-                     *place_words(sample.place))  # fmt: skip
+                     *sample.place.words)  # fmt: skip
         return gradients_out
 
     def _adam(self, state: OpenAIESState, start: NDArray[np.float32], gradients: NDArray[np.float64]) -> OpenAIESState:

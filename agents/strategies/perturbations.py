@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 
 from agents.strategies.normal import fill_normals
 from environments.compiled import kernel
-from environments.streams import StreamKey
-
-WORDS_PER_BLOCK = 4
+from environments.streams import WORDS_PER_BLOCK, StreamKey
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,13 +42,8 @@ class Perturbations:
     def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The thetas (len(rows), P) float32 of the given rows."""
         theta_out = np.full((rows.size, self.centre.size), np.nan, np.float32)
-        _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *place_words(self.place))
+        _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *self.place.words)
         return theta_out
-
-
-def place_words(place: StreamKey) -> tuple[np.uint64, np.uint64, np.uint64, np.uint64]:
-    """The stream's place as kernels take it: two counter words, two key words."""
-    return np.uint64(place.counter[0]), np.uint64(place.counter[1]), np.uint64(place.key[0]), np.uint64(place.key[1])
 
 
 @kernel

@@ -18,11 +18,6 @@ def store_thetas(connection: sqlite3.Connection, thetas: Iterable[NDArray[np.flo
     connection.executemany("INSERT OR IGNORE INTO thetas (digest, theta) VALUES (?, ?)", rows)
 
 
-def is_stored(connection: sqlite3.Connection, digest: str) -> bool:
-    """Whether the theta of that digest is kept."""
-    return connection.execute("SELECT 1 FROM thetas WHERE digest = ?", (digest,)).fetchone() is not None
-
-
 def read_theta(connection: sqlite3.Connection, digest: str) -> NDArray[np.float32]:
     """The theta (P,) of that digest.
 

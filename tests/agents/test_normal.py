@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.strategies.normal import fill_normals, normal_from_word
-from agents.strategies.perturbations import place_words
 from environments.streams import Stream, stream_key
 
 _LAST = 2**32 - 1
@@ -25,7 +24,7 @@ def _words() -> list[int]:
 
 def _normals(name: int, size: int) -> NDArray[np.float32]:
     normals_out = np.full(size, np.nan, np.float32)
-    fill_normals(normals_out, np.uint64(0), *place_words(stream_key(name, "golden normals")))
+    fill_normals(normals_out, np.uint64(0), *stream_key(name, "golden normals").words)
     return normals_out
 
 
@@ -69,6 +68,6 @@ def test_numbers_are_counted_from_a_block() -> None:
     whole = _normals(3, 64)
     part = np.full(10, np.nan, np.float32)
 
-    fill_normals(part, np.uint64(5), *place_words(stream_key(3, "golden normals")))
+    fill_normals(part, np.uint64(5), *stream_key(3, "golden normals").words)
 
     assert whole[20:30].tolist() == part.tolist()
