@@ -9,7 +9,7 @@ PYTHON := python3 python3.13 python3.12 python3.11
 # Box2D has no wheel for Python 3.14.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test parity lint format bench clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -53,6 +53,10 @@ lint: $(INSTALLED) ## format, style, types, import order and house rules
 test: lint ## the whole check: lint, types, import order, house rules, tests
 	@echo tests
 	@$(BIN)/pytest -q --ignore=tests/test_house_rules.py || { echo; echo "tests failed: the docstring of each test named above is the behaviour that broke; run one with $(BIN)/pytest FILE::NAME."; exit 1; }
+
+# Options, such as --episodes, --seed, --first and --workers: $(BIN)/python -m tests.parity --help
+parity: $(INSTALLED) ## 2,000 whole episodes against real Box2D, bit for bit
+	@$(BIN)/python -m tests.parity
 
 format: $(INSTALLED) ## lay out the code, and mend what can be mended by itself
 	@$(BIN)/ruff check --fix --exit-zero .

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Callable
@@ -17,7 +18,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import llvmlite.binding
 import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.codegen import get_host_cpu_features
+from numba.core.imputils import impl_ret_untracked
+from numba.extending import intrinsic
 
 from environments.errors import InputError
 
@@ -25,11 +32,27 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("environments", "agents")
-_CONSTANTS = ("constants.py", "spec.py")
+_CONSTANTS = ("constants.py", "spec.py", "layout.py", "solver_layout.py", "bodies.py")
+
+
+def _num_lanes() -> int:
+    """Worlds in a pack: two vectors of float32, so that one computes while the other waits for its result."""
+    chosen = os.environ.get("POET_LANES", "")
+    if chosen:
+        if chosen not in _LANES:
+            raise InputError(f"POET_LANES must be one of {', '.join(_LANES)}, but is {chosen!r}")
+        return int(chosen)
+    return 32 if _FEATURES.get("avx512f") else 16 if _FEATURES.get("avx2") else 8
+
+
+_FEATURES = llvmlite.binding.get_host_cpu_features()
+_LANES = ("4", "8", "16", "32")
+#: Worlds that a lane loop takes at once; changes no result. POET_LANES sets another number, for tests.
+LANES = _num_lanes()
 
 
 def _cache_folder() -> Path:
-    digest = hashlib.blake2b(f"{numba.__version__} {sys.version}".encode(), digest_size=8)
+    digest = hashlib.blake2b(f"{numba.__version__} {sys.version} {LANES}".encode(), digest_size=8)
     for package in _PACKAGES:
         for source in sorted((_ROOT / package).rglob("*.py")):
             text = source.read_bytes()
@@ -52,15 +75,81 @@ def _writable_home() -> Path:
 
 
 numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+if _FEATURES.get("avx512f"):
+    # LLVM takes half vectors on Intel's processors, out of caution about their clock: measured 1.5 times slower.
+    numba.config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"  # type: ignore[attr-defined]
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     raise InputError("NUMBA_DISABLE_JIT is set, and uncompiled kernels give other numbers than compiled ones: unset it")
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a function that loops over memory: IEEE arithmetic as written, division by zero as NumPy has it."""
-    return cast(Callable[..., Any], numba.njit(function, error_model="numpy", fastmath=False, cache=True))
+    """Compile a function that loops over memory: IEEE arithmetic as written, division by zero as NumPy has it.
+
+    It runs without the GIL, so threads may call it at the same time.
+    """
+    return _once(numba.njit(function, error_model="numpy", fastmath=False, cache=True, nogil=True))
 
 
 def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a scalar function that lane loops inline (without it a tuple return blocks vectorisation)."""
-    return cast(Callable[..., Any], numba.njit(function, error_model="numpy", fastmath=False, forceinline=True))
+    return _once(numba.njit(function, error_model="numpy", fastmath=False, forceinline=True))
+
+
+def _once(dispatcher: Any) -> Callable[..., Any]:
+    """Compile once for all integer arguments: Numba would for each constant anew, and LLVM sees constants anyway."""
+    resolve = dispatcher.get_call_template
+
+    def resolve_without_literals(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        return resolve(
+            tuple(types.unliteral(argument) for argument in arguments),
+            {name: types.unliteral(argument) for name, argument in keywords.items()},
+        )
+
+    dispatcher.get_call_template = resolve_without_literals
+    return cast(Callable[..., Any], dispatcher)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
+    """For kernels: add ``amount`` to ``counter[0]``, an int64 array, and return what it was; one thread at a time."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        return builder.atomic_rmw("add", array.data, arguments[1], "monotonic")
+
+    return types.int64(counter, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def borrowed(typing_context: Any, array: Any) -> Any:
+    """For kernels: the array without its owner, whom the caller keeps alive.
+
+    Numba counts references atomically whenever an array is handed on, and threads that share an array fight over its
+    counter. What has no owner is not counted: small kernels on arrays are twice as fast.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        view = context.make_array(signature.return_type)(context, builder, arguments[0])
+        view.meminfo = cgutils.get_null_value(view.meminfo.type)
+        return impl_ret_untracked(context, builder, signature.return_type, view._getvalue())
+
+    return array(array), generate
+
+
+#: Whether ``ticks`` counts: elsewhere reading the processor's counter is forbidden to programs.
+HAS_TICKS = platform.machine() in ("x86_64", "AMD64")
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def ticks(typing_context: Any) -> Any:
+    """For kernels: the processor's time stamp, int64, in units that only a ratio of two differences is good for."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        if not HAS_TICKS:
+            return ir.Constant(ir.IntType(64), 0)
+        return builder.call(builder.module.declare_intrinsic("llvm.readcyclecounter", (), _TICKS_TYPE), ())
+
+    return types.int64(), generate
+
+
+_TICKS_TYPE = ir.FunctionType(ir.IntType(64), ())

@@ -22,7 +22,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import kernel
+from environments.compiled import inline_kernel, kernel
 
 Item = TypeVar("Item")
 
@@ -65,7 +65,7 @@ def stream_key(seed: int, purpose: str, *ids: int) -> StreamKey:
     return StreamKey(key=(k0, k1), counter=(c2, c3))
 
 
-@kernel
+@inline_kernel
 def philox4x32(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """One block of Philox4x32-10.
 
@@ -94,6 +94,8 @@ def philox4x32(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
 @kernel
 def fill_words(words_out, first_block, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Fill ``words_out`` (N,) uint64, N a multiple of 4, with the stream's words from block ``first_block`` on."""
+    # What is plainly below 2^32 multiplies in one packed instruction.
+    c2, c3, k0, k1 = c2 & _MASK, c3 & _MASK, k0 & _MASK, k1 & _MASK
     for block in range(words_out.size // WORDS_PER_BLOCK):
         index = first_block + np.uint64(block)
         w0, w1, w2, w3 = philox4x32(index & _MASK, index >> _SHIFT, c2, c3, k0, k1)

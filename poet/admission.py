@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from agents.strategies.base import StrategyState
+from environments.terrain.genotype import AbstractGenotype
 from poet import streams
 from poet.criterion import Judgement
 from poet.events import CandidateOutcome, Cost, Event, NicheAdmitted, TransferAttempted, TransferOutcome
@@ -64,41 +65,69 @@ def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list
 def admit(state: PoetState, ranked: Sequence[Candidate], parts: Parts) -> tuple[PoetState, list[Event]]:
     """Test candidates in order of novelty until ``max_admitted`` are in; any active agent may become the first one."""
     events: list[Event] = []
+    tested: dict[int, list[Trial]] = {}
     iteration, sources, num_admitted = state.iteration + 1, state.active, 0
-    for candidate in ranked:
+    for place, candidate in enumerate(ranked):
         if num_admitted == parts.config.poet.max_admitted:
             events.append(judged(candidate, iteration, CandidateOutcome.NOT_REACHED))
             continue
         if any(niche.genotype == candidate.genotype for niche in state.active):  # a twin came in before it
             events.append(judged(candidate, iteration, CandidateOutcome.DUPLICATE))
             continue
-        trials, costs = _test_candidate(candidate, sources, parts, iteration)
+        if candidate.id not in tested:
+            sure = _sure_to_be_tested(ranked[place:], state.active, parts.config.poet.max_admitted - num_admitted)
+            found, costs = _test_candidates(sure, sources, parts, iteration)
+            tested.update(zip((c.id for c in sure), found, strict=True))
+            events += costs
+        trials = tested[candidate.id]
         winner = best_source(trials, proposals_only=False)
         if winner is None:
             raise ValueError("a candidate needs at least one source; is there no active niche?")
         outcome = _verdict(candidate, winner, parts, iteration)
         num_admitted += outcome is CandidateOutcome.ADMITTED
         state, decided = _conclude(state, candidate, trials, winner, outcome, parts)
-        events += [*costs, *decided]
+        events += decided
     return state, events
 
 
-def _test_candidate(
-    candidate: Candidate, sources: Sequence[Niche], parts: Parts, iteration: int
-) -> tuple[list[Trial], list[Cost]]:
-    """What every active agent scores in the candidate, as it is and after one ES step there."""
+def _sure_to_be_tested(waiting: Sequence[Candidate], active: Sequence[Niche], num_free: int) -> list[Candidate]:
+    """The next candidates that are tested whatever becomes of those before them: their episodes are one request.
+
+    That is one for each place that is free, up to the twin of one of them, which has to wait for its verdict.
+    """
+    niches, sure = {niche.genotype for niche in active}, dict[AbstractGenotype, Candidate]()
+    for candidate in waiting:
+        if len(sure) == num_free or candidate.genotype in sure:
+            break
+        if candidate.genotype not in niches:
+            sure[candidate.genotype] = candidate
+    return list(sure.values())
+
+
+def _test_candidates(
+    candidates: Sequence[Candidate], sources: Sequence[Niche], parts: Parts, iteration: int
+) -> tuple[list[list[Trial]], list[Cost]]:
+    """What every active agent scores in each candidate, as it is and after one ES step there."""
     if not parts.config.transfer.at_admission:
-        if candidate.parent_evaluation is None:
-            raise ValueError(f"candidate {candidate.id} was not run with its parent's agent")
-        return [Trial(candidate.parent, candidate.parent_evaluation)], []
-    optimiser = _fresh_optimiser(sources[0], parts)
-    places = tuple(streams.candidate_sample(parts.seed, candidate.id, source.id) for source in sources)
-    target = Target(candidate.parent.id, candidate.ground, optimiser, tuple(sources), places)
+        return [[_parents_trial(candidate)] for candidate in candidates], []
+    targets = [_candidate_target(candidate, sources, parts) for candidate in candidates]
     purpose, plain = Purpose.CANDIDATE_TRANSFER, parts.config.transfer.candidate_step == "plain"
-    direct, costs = try_direct([target], parts, iteration, purpose)
-    worth = [[True] * len(sources)]
-    tried, more = try_proposals([target], direct, worth, parts, iteration, purpose, plain)
-    return tried[0], [*costs, *more]
+    direct, costs = try_direct(targets, parts, iteration, purpose)
+    worth = [[True] * len(sources)] * len(targets)
+    tried, more = try_proposals(targets, direct, worth, parts, iteration, purpose, plain)
+    return tried, [*costs, *more]
+
+
+def _parents_trial(candidate: Candidate) -> Trial:
+    if candidate.parent_evaluation is None:
+        raise ValueError(f"candidate {candidate.id} was not run with its parent's agent")
+    return Trial(candidate.parent, candidate.parent_evaluation)
+
+
+def _candidate_target(candidate: Candidate, sources: Sequence[Niche], parts: Parts) -> Target:
+    places = tuple(streams.candidate_sample(parts.seed, candidate.id, source.id) for source in sources)
+    optimiser = _fresh_optimiser(sources[0], parts)
+    return Target(candidate.parent.id, candidate.ground, optimiser, tuple(sources), places)
 
 
 def _fresh_optimiser(source: Niche, parts: Parts) -> StrategyState:

@@ -28,15 +28,17 @@ DOORS: dict[str, tuple[str, ...]] = {
         "environments/walker/env.py",
         "environments/walker/registration.py",
         "environments/walker/vector_env.py",
-        "experiments/throughput.py",  # measures it
+        "experiments/throughput/others.py",  # measures it
         "experiments/replay/verify_worker.py",  # proves a run through it
     ),
+    "envpool": ("experiments/throughput/others.py",),
     "pygame": ("environments/walker/",),
     "ray": ("agents/evaluation/ray.py",),
     "torch": ("agents/strategies/evotorch.py",),
     "evotorch": ("agents/strategies/evotorch.py",),
-    "multiprocessing": ("agents/evaluation/local.py",),
-    "concurrent": ("agents/evaluation/local.py",),
+    "stable_baselines3": ("experiments/examples/",),
+    "multiprocessing": ("agents/evaluation/pool.py",),
+    "concurrent": ("agents/evaluation/batch.py",),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("experiments/analysis/",),
     "PIL": ("experiments/replay/",),

@@ -18,7 +18,7 @@ def make_executor(name: str, workers: int | None = None, ray_address: str | None
 
     Args:
         name: ``"local"``: this process and others on this machine; ``"ray"``: a Ray cluster.
-        workers: episodes that run at the same time; None for one a core.
+        workers: cores that run episodes at the same time; None for all.
         ray_address: of a running cluster, for ``"ray"``; None to start one here.
 
     Raises:

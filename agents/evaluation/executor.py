@@ -9,11 +9,19 @@ from types import TracebackType
 from typing import Self
 
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import engine
+from agents.rollouts import OnProgress, is_batched
 from agents.rollouts.result import RolloutResult, join
 
-#: Told after each chunk: episodes done, episodes in all, control steps done of this request.
+#: Told while episodes run: episodes done, episodes in all, control steps done of this request.
 Progress = Callable[[int, int, int], None]
+
+#: The most episodes of a chunk. One after the other: few, for chunks are what workers balance; each carries a theta and
+#: its terrains (30 KB). Side by side: many, for the last episodes of a chunk leave lanes empty.
+_MOST, _MOST_BATCHED = 64, 512
+#: Chunks a worker, at least, where episodes run one after the other: they are of unlike length.
+_CHUNKS_A_WORKER = 8
+#: The fewest episodes of a batched chunk but the last: as many as an engine has lanes on the widest machines.
+_FEWEST_BATCHED = 32
 
 
 class AbstractExecutor(ABC):
@@ -22,11 +30,14 @@ class AbstractExecutor(ABC):
     @property
     @abstractmethod
     def num_workers(self) -> int:
-        """Episodes that run at the same time."""
+        """Cores that run episodes at the same time."""
 
     @abstractmethod
-    def _run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
-        """The results of the chunks, in order. When it is closed early, or interrupted, nothing goes on running."""
+    def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
+        """The results of the chunks, in order. When it is closed early, or interrupted, nothing goes on running.
+
+        ``on_progress`` may be told how the chunk goes whose result is the next one.
+        """
 
     @abstractmethod
     def close(self) -> None:
@@ -37,26 +48,36 @@ class AbstractExecutor(ABC):
 
         Args:
             request: what to run.
-            progress: called as chunks finish; None to be told nothing.
+            progress: called as episodes finish; None to be told nothing.
 
         Returns:
             One result for each block of the request.
         """
-        # Eight chunks a worker balance episodes of unlike length; a chunk carries a theta and its terrains (30 KB).
-        chunks = list(request.chunks(max(1, min(64, request.num_episodes // (8 * self.num_workers)))))
+        chunks = list(request.chunks(self._chunk_size(request)))
         results, num_done, num_steps = [], 0, 0
-        with closing(self._run(chunks)) as finished:
+
+        def tell(num_more: int, steps_more: int) -> None:
+            if progress is not None:
+                progress(num_done + num_more, request.num_episodes, num_steps + steps_more)
+
+        with closing(self._run(chunks, tell)) as finished:
             for result in finished:
                 results.append(result)
                 num_done += result.returns.size
                 num_steps += result.num_steps
-                if progress is not None:
-                    progress(num_done, request.num_episodes, num_steps)
+                tell(0, 0)
         joined, blocks, start = join(results), [], 0
         for block in request.blocks:
             blocks.append(joined.part(start, start + block.rows.size))
             start += block.rows.size
         return tuple(blocks)
+
+    def _chunk_size(self, request: EvaluationRequest) -> int:
+        """Episodes of each chunk of a request; what each worker takes at once."""
+        num = request.num_episodes
+        if is_batched(request.engine):
+            return max(_FEWEST_BATCHED, even_size(num, _MOST_BATCHED, self.num_workers))
+        return max(1, min(_MOST, num // (_CHUNKS_A_WORKER * self.num_workers)))
 
     def __enter__(self) -> Self:
         return self
@@ -67,14 +88,7 @@ class AbstractExecutor(ABC):
         self.close()
 
 
-def run_chunk(chunk: EvaluationRequest) -> RolloutResult:
-    """What a worker does: make the thetas of a chunk and run its episodes."""
-    run_episodes = engine(chunk.engine)
-    return join(
-        [
-            run_episodes(
-                chunk.policy, block.sample.theta(block.rows), block.terrains, block.terrain_index, chunk.max_steps
-            )
-            for block in chunk.blocks
-        ]
-    )
+def even_size(num: int, most: int, workers: int = 1) -> int:
+    """The size, from 1 to ``most``, of pieces of ``num`` things that come out even: as many for each worker."""
+    rounds = -(-num // (most * workers))
+    return max(1, -(-num // max(1, rounds * workers)))

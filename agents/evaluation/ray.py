@@ -13,9 +13,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agents.evaluation.executor import AbstractExecutor, run_chunk
+from agents.evaluation.batch import run_chunk
+from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import available_cores
 from agents.evaluation.request import EvaluationRequest
+from agents.rollouts import OnProgress
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
 
@@ -55,7 +57,7 @@ class RayExecutor(AbstractExecutor):
         """See ``AbstractExecutor``."""
         return self._workers
 
-    def _run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
+    def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
         num_started = 0
         running: dict[Any, int] = {}
         finished: dict[int, RolloutResult] = {}

@@ -25,6 +25,10 @@ class Sample(Protocol):
         """The thetas (len(rows), P) float32 of the given rows."""
         ...
 
+    def fill_theta(self, theta_out: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Write the thetas of the given rows into ``theta_out`` (len(rows), P) float32; threads may, side by side."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Thetas:
@@ -44,6 +48,10 @@ class Thetas:
     def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The thetas (len(rows), P) float32 of the given rows."""
         return self.values[rows]
+
+    def fill_theta(self, theta_out: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Write the thetas of the given rows into ``theta_out`` (len(rows), P) float32."""
+        theta_out[:] = self.values[rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +109,21 @@ class EvaluationRequest:
         return sum(block.rows.size for block in self.blocks)
 
     def chunks(self, num_episodes: int) -> Iterator[EvaluationRequest]:
-        """The request in pieces of at most ``num_episodes``, each within one block, in order."""
+        """The request in pieces of ``num_episodes`` and a last one of what is left, across its blocks, in order."""
+        parts: list[Block] = []
+        room = num_episodes
         for block in self.blocks:
-            for start in range(0, block.rows.size, num_episodes):
-                part = block.part(start, min(start + num_episodes, block.rows.size))
-                yield EvaluationRequest((part,), self.policy, self.max_steps, self.engine)
+            start = 0
+            while start < block.rows.size:
+                stop = min(start + room, block.rows.size)
+                parts.append(block.part(start, stop))
+                room -= stop - start
+                start = stop
+                if room == 0:
+                    yield self._of(parts)
+                    parts, room = [], num_episodes
+        if parts:
+            yield self._of(parts)
+
+    def _of(self, parts: list[Block]) -> EvaluationRequest:
+        return EvaluationRequest(tuple(parts), self.policy, self.max_steps, self.engine)

@@ -16,7 +16,7 @@ from environments.errors import InputError
 from environments.terrain.terrain import Terrain
 from environments.walker.spec import MAX_STEPS
 
-#: Worker processes kept for the next call, by their number; they end with this process.
+#: Kept for the next call, by their workers: processes, where there are any, end with this one.
 _executors: dict[int, LocalExecutor] = {}
 
 
@@ -25,7 +25,7 @@ def rollout(
     theta: NDArray[np.float32],
     terrains: Terrain | Sequence[Terrain],
     terrain_index: ArrayLike | None = None,
-    engine: str = "box2d",
+    engine: str = "simd",
     max_steps: int = MAX_STEPS,
     threads: int | None = None,
 ) -> RolloutResult:
@@ -36,9 +36,11 @@ def rollout(
         theta: (B, P) or (P,) float32, finite.
         terrains: one or several grounds.
         terrain_index: (B,) which of them each row walks on; None if there is one for all, or one for each row.
-        engine: who integrates, a key of ``agents.rollouts.ENGINES``; changes no result.
+        engine: who integrates, a key of ``agents.rollouts.ENGINES``: ``"simd"``, many walkers at once, or ``"box2d"``,
+            Box2D itself. Changes no result.
         max_steps: control steps after which an episode is TIMEOUT.
-        threads: worker processes; 1 for this process itself, None for one a core. Changes no result.
+        threads: of this process; with ``"box2d"``, whose episodes hold the GIL, worker processes for 2 or more. None
+            for one a core. Changes no result.
 
     Returns:
         B rows in the order of ``theta``; one row for (P,).

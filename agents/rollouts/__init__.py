@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol
 
@@ -14,12 +15,12 @@ from agents.rollouts.result import RolloutResult
 from environments.errors import InputError, nearest
 from environments.terrain.terrain import Terrain
 
-#: Engine name to the module whose ``run_episodes`` runs it; imported when first used.
-ENGINES = {"box2d": "agents.rollouts.box2d"}
+#: Told how a call goes: episodes done, control steps done, both since it began.
+OnProgress = Callable[[int, int], None]
 
 
 class RunEpisodes(Protocol):
-    """One episode for each row of theta (B, P); see ``agents.rollouts.box2d.run_episodes``."""
+    """One episode for each row of theta; what an engine's module has under the name ``run_episodes``."""
 
     def __call__(
         self,
@@ -28,24 +29,68 @@ class RunEpisodes(Protocol):
         terrains: Sequence[Terrain],
         terrain_index: NDArray[np.int64],
         max_steps: int,
+        threads: int = 1,
+        on_progress: OnProgress | None = None,
     ) -> RolloutResult:
-        """Run the episodes."""
+        """Run the episodes.
+
+        Args:
+            policy: the network.
+            theta: (B, P) float32.
+            terrains: the grounds that ``terrain_index`` points into.
+            terrain_index: (B,) which terrain each row walks on.
+            max_steps: control steps after which an episode is TIMEOUT.
+            threads: of a batched engine; others have one. Changes no result.
+            on_progress: called from the calling thread while episodes run; what it raises ends them all at once, as
+                Ctrl-C does. None to be told nothing.
+
+        Returns:
+            One row for each theta, in order.
+        """
         ...
 
 
+@dataclass(frozen=True)
+class Engine:
+    """How to reach an engine, and what it wants.
+
+    Attributes:
+        module: whose ``run_episodes`` runs it; imported when first used.
+        is_batched: whether it runs many episodes side by side, on threads of its own without the GIL: it wants all
+            episodes at once, in one process. Otherwise it runs one after the other on one core.
+    """
+
+    module: str
+    is_batched: bool = False
+
+
+#: By name.
+ENGINES = {"box2d": Engine("agents.rollouts.box2d"), "simd": Engine("agents.rollouts.simd", is_batched=True)}
+
+
 def engine(name: str) -> RunEpisodes:
-    """The engine called ``name``.
+    """What runs episodes in the engine called ``name``.
 
     Raises:
         InputError: there is none of that name, or what it needs is not installed.
     """
     check_engine(name)
     try:
-        run_episodes: RunEpisodes = import_module(ENGINES[name]).run_episodes
+        run_episodes: RunEpisodes = import_module(ENGINES[name].module).run_episodes
     except ImportError as error:
         message = f"engine {name!r} is not available here ({error}); install the extra that brings it"
         raise InputError(message) from error
     return run_episodes
+
+
+def is_batched(name: str) -> bool:
+    """Whether the engine called ``name`` wants all episodes at once, see ``Engine``.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    check_engine(name)
+    return ENGINES[name].is_batched
 
 
 def check_engine(name: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
+from agents.rollouts import OnProgress
 from agents.rollouts.result import RolloutResult
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
@@ -20,24 +21,18 @@ def run_episodes(
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
     max_steps: int,
+    threads: int = 1,
+    on_progress: OnProgress | None = None,
 ) -> RolloutResult:
-    """Run one episode for each row of ``theta``.
-
-    Args:
-        policy: the network.
-        theta: (B, P) float32.
-        terrains: the grounds that ``terrain_index`` (B,) points into.
-        terrain_index: (B,) which terrain each row walks on.
-        max_steps: control steps after which an episode is TIMEOUT.
-
-    Returns:
-        One row for each theta, in order.
-    """
-    num = theta.shape[0]
+    """See ``agents.rollouts.RunEpisodes``; one episode after the other, on one core whatever ``threads`` says."""
+    num, num_steps = theta.shape[0], 0
     result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, -1, np.int8))
     for b in range(num):
         total, length, outcome = run_episode(policy, theta[b], terrains[terrain_index[b]], max_steps)
         result.returns[b], result.lengths[b], result.outcomes[b] = total, length, outcome
+        num_steps += length
+        if on_progress is not None:
+            on_progress(b + 1, num_steps)
     return result
 
 

@@ -42,8 +42,18 @@ class Perturbations:
     def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The thetas (len(rows), P) float32 of the given rows."""
         theta_out = np.full((rows.size, self.centre.size), np.nan, np.float32)
-        _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *self.place.words)
+        self.fill_theta(theta_out, rows)
         return theta_out
+
+    def fill_theta(self, theta_out: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Write the thetas of the given rows into ``theta_out`` (len(rows), P) float32; threads may do so side by side.
+
+        Raises:
+            ValueError: ``theta_out`` has another shape.
+        """
+        if theta_out.shape != (rows.size, self.centre.size):
+            raise ValueError(f"theta_out must be {(rows.size, self.centre.size)}, but is {theta_out.shape}")
+        _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *self.place.words)
 
 
 @kernel

@@ -19,7 +19,7 @@ from Box2D import _Box2D
 from numpy.typing import NDArray
 
 from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
-from environments.physics.lidar import NUM_EDGE_COLUMNS, fill_edge_table, obstacle_table
+from environments.physics.course import Course
 from environments.terrain.constants import FRICTION
 from environments.terrain.terrain import Terrain
 from environments.walker.spec import (
@@ -102,15 +102,16 @@ class WalkerWorld:
         terrain: what the walker walks on.
 
     Attributes:
-        edges, obstacles: the tables that ``lidar.cast_lidar`` reads.
+        course: the tables that ``lidar.cast_lidar`` reads.
         readings: (16,) float32, filled by ``read``, SI units: x, y, angle, angular velocity, vx, vy of the hull; angle
             and speed of each joint; 1 or 0 for lower leg 1 and 2: touching or not.
     """
 
     def __init__(self, terrain: Terrain) -> None:
         self._world = Box2D.b2World(gravity=GRAVITY)
-        self.obstacles = _add_obstacles(self._world, terrain)
-        self.edges = _add_ground(self._world, terrain)
+        _add_obstacles(self._world, terrain)
+        _add_ground(self._world, terrain)
+        self.course = Course.of([terrain])
         self._bodies, self._joints = _add_walker(self._world)
         self._bodies[HULL].ApplyForceToCenter((terrain.push, 0.0), True)
         self._contacts = _ContactListener(self._bodies)
@@ -207,18 +208,15 @@ def _ground_fixture(shape: Any) -> Any:
     return fixture
 
 
-def _add_obstacles(world: Any, terrain: Terrain) -> NDArray[np.float32]:
+def _add_obstacles(world: Any, terrain: Terrain) -> None:
     shape = Box2D.b2PolygonShape()
     fixture = _ground_fixture(shape)
-    polygons = []
     for vertices in terrain.obstacles:
         shape.vertices = [tuple(vertex) for vertex in vertices.tolist()]
         world.CreateBody(_STATIC_BODY).CreateFixture(fixture)
-        polygons.append((shape.vertices, shape.normals))
-    return obstacle_table(polygons)
 
 
-def _add_ground(world: Any, terrain: Terrain) -> NDArray[np.float32]:
+def _add_ground(world: Any, terrain: Terrain) -> None:
     """One static body for each edge, as Gymnasium has it: a shared body would share its time of impact."""
     shape = Box2D.b2EdgeShape()
     fixture = _ground_fixture(shape)
@@ -229,9 +227,6 @@ def _add_ground(world: Any, terrain: Terrain) -> NDArray[np.float32]:
         _set_vertex_1(shape_handle, start)
         _set_vertex_2(shape_handle, end)
         _create_fixture(_create_body(world_handle, body_handle), fixture_handle)
-    edges = np.zeros((len(vertices) - 1, NUM_EDGE_COLUMNS), np.float32)
-    fill_edge_table(terrain.ground, edges)
-    return edges
 
 
 def _add_walker(world: Any) -> tuple[list[Any], list[Any]]:

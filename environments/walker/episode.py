@@ -7,18 +7,14 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from environments.compiled import kernel
 from environments.physics.box2d import WalkerWorld
-from environments.physics.lidar import cast_lidar
 from environments.terrain.terrain import Terrain
-from environments.walker.ending import Outcome, ending
-from environments.walker.observe import observe_hull, observe_leg
-from environments.walker.reward import FALL_REWARD, shaping, step_reward
-from environments.walker.spec import MAX_STEPS, NUM_BODY_OBSERVATIONS, NUM_JOINTS, OBSERVATION_SIZE
+from environments.walker.ending import Outcome
+from environments.walker.judge import judge_step
+from environments.walker.reward import FALL_REWARD
+from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 
 _OUTCOME_OF = (None, *Outcome)
-_FELL = int(Outcome.FELL)
-_FALL_REWARD = np.float32(FALL_REWARD)
 _STILL = np.zeros(NUM_JOINTS, np.float32)
 
 
@@ -75,8 +71,8 @@ class WalkerEpisode:
             world.has_fallen,
             self.num_steps,
             self.max_steps,
-            world.edges,
-            world.obstacles,
+            world.course.edges,
+            world.course.polygons,
             self.observation,
         )
         self.outcome = _OUTCOME_OF[code]
@@ -102,36 +98,3 @@ def _as_action(action: ArrayLike) -> NDArray[np.float32]:
     if action.shape != (NUM_JOINTS,):
         raise ValueError(f"action must have shape ({NUM_JOINTS},), one number for each motor, found {action.shape}")
     return action
-
-
-@kernel
-def judge_step(  # type: ignore[no-untyped-def]
-    readings, action, shaping_before, has_fallen, num_steps, max_steps, edges, obstacles, observation_out
-):
-    """Observation, reward and ending of a step that Box2D has taken.
-
-    Args:
-        readings: (16,) float32, see ``WalkerWorld.readings``.
-        action: (4,) float32.
-        shaping_before: float64, of the step before.
-        has_fallen, num_steps, max_steps: see ``ending``.
-        edges, obstacles: see ``cast_lidar``.
-        observation_out: (24,) float32.
-
-    Returns:
-        The reward (float64), the shaping for the next step (float64), the outcome as an integer.
-    """
-    x, y, angle = readings[0], readings[1], readings[2]
-    observation_out[0:4] = observe_hull(angle, readings[3], readings[4], readings[5])
-    for leg in range(2):
-        at, joint = 4 + 5 * leg, 6 + 4 * leg
-        observation_out[at : at + 4] = observe_leg(
-            readings[joint], readings[joint + 1], readings[joint + 2], readings[joint + 3]
-        )
-        observation_out[at + 4] = readings[14 + leg]
-    cast_lidar(x, y, edges, obstacles, observation_out, NUM_BODY_OBSERVATIONS)
-
-    shaping_now = shaping(x, angle)
-    reward = step_reward(shaping_now, shaping_before, action[0], action[1], action[2], action[3])
-    code = ending(has_fallen, x, num_steps, max_steps)
-    return np.float64(_FALL_REWARD if code == _FELL else reward), shaping_now, code

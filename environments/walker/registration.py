@@ -15,6 +15,7 @@ from types import ModuleType
 
 ENV_ID = "BipedalTerrain-v0"
 _ENTRY_POINT = "environments.walker.env:BipedalTerrainEnv"
+_VECTOR_ENTRY_POINT = "environments.walker.vector_env:make_registered"
 
 
 def register_envs() -> None:
@@ -25,7 +26,7 @@ def register_envs() -> None:
     import gymnasium
 
     if ENV_ID not in gymnasium.registry:
-        gymnasium.register(id=ENV_ID, entry_point=_ENTRY_POINT)
+        gymnasium.register(id=ENV_ID, entry_point=_ENTRY_POINT, vector_entry_point=_VECTOR_ENTRY_POINT)
 
 
 def register_when_gymnasium_is_imported() -> None:

@@ -154,4 +154,4 @@ def _knee(name: str, leg: int) -> JointSpec:
 BODIES = (_hull(), _leg("leg 1", -1), _lower("lower leg 1", -1), _leg("leg 2", +1), _lower("lower leg 2", +1))
 #: In order of creation; joint j is made right after body j + 1.
 JOINTS = (_hip("hip 1", 1, -1), _knee("knee 1", 1), _hip("hip 2", 3, +1), _knee("knee 2", 3))
-HULL, LOWER_1, LOWER_2 = 0, 2, 4
+HULL, LEG_1, LOWER_1, LEG_2, LOWER_2 = range(NUM_BODIES)

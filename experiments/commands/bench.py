@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from experiments.throughput.report import BenchReport
 
 
 def bench(
@@ -12,35 +18,69 @@ def bench(
         list[str] | None, typer.Option("--engine", help="An engine to measure; may be repeated; all if not given.")
     ] = None,
     against: Annotated[
-        list[str] | None, typer.Option("--against", help="Somebody else's walkers: gymnasium; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--against",
+            help="Somebody else's walkers: gymnasium, envpool; may be repeated; all that are installed if not given.",
+        ),
+    ] = None,
+    start: Annotated[bool, typer.Option("--start/--no-start", help="Whether compilation is measured too.")] = True,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="A .md or .json to write; nothing is written if not given.")
     ] = None,
 ) -> None:
-    """Measure control steps a second. One walker at a time on one core, compile time apart."""
+    """Measure control steps a second. Our engines with policy, others without; stages; compilation."""
     from agents.rollouts import ENGINES, check_engine
-    from experiments.throughput import (
-        MAX_STEPS,
-        NUM_EPISODES,
-        NUM_REPEATS,
-        check_other,
-        machine,
-        measure_engine,
-        measure_other,
-    )
+    from experiments.throughput.others import check_other
+    from experiments.throughput.report import check_output, write_report
 
-    engines = engine or list(ENGINES)
-    for name in engines:
+    for name in engine or []:
         check_engine(name)
     for name in against or []:
         check_other(name)
+    if output is not None:
+        check_output(output)
+    report = _measured(engine or list(ENGINES), against, start)
+    if output is not None:
+        write_report(report, output)
+        print(f"{output} holds these figures")
 
-    print(machine())
-    print(f"{NUM_EPISODES} episodes of at most {MAX_STEPS} steps, median and spread of {NUM_REPEATS} repetitions")
-    print(f"{'who':26}{'ground':26}{'steps/s':>10}{'spread':>8}{'steps/episode':>15}{'first call':>12}")
-    cases = [(measure_engine, name) for name in engines] + [(measure_other, name) for name in against or []]
-    for measure, name in cases:
-        for row in measure(name):
-            print(
-                f"{row.who:26}{row.ground:26}{row.median:10,.0f}{row.spread:8.1%}{row.steps_per_episode:15.0f}"
-                f"{row.first_seconds:10.1f} s",
-                flush=True,
-            )
+
+def _measured(engines: list[str], against: list[str] | None, is_start_measured: bool) -> BenchReport:
+    """Measure, and say what is found."""
+    import pandas as pd
+
+    from experiments.commands.display import counted, print_tables
+    from experiments.throughput.machine import machine_facts
+    from experiments.throughput.measure import measure
+    from experiments.throughput.others import HOW_TO_INSTALL, OTHERS, is_installed
+    from experiments.throughput.ours import engine_cases, stages
+    from experiments.throughput.report import BenchReport
+    from experiments.throughput.start import measure_start
+    from poet.config import Config
+
+    facts = machine_facts()
+    print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
+    names = against or [name for name in OTHERS if is_installed(name)]
+    cases = [case for name in engines for case in engine_cases(name)]
+    cases += [case for name in names for case in OTHERS[name]()]
+    with counted("timings") as count:
+        found = measure(cases, count)
+    by_engine = {name: by_ground for name in engines if (by_ground := stages(name))}
+    usual = Config().evaluation.engine
+    begun = None
+    if is_start_measured:
+        print("Now everything is compiled anew, to see how long that takes.", flush=True)
+        begun = measure_start(usual if usual in engines else engines[0])
+    report = BenchReport(
+        command=shlex.join(["poet", *sys.argv[1:]]),
+        facts=facts,
+        ours=[row for row in found if row.who in engines],
+        others=[row for row in found if row.who not in engines],
+        stages=by_engine,
+        start=begun,
+        missing=[HOW_TO_INSTALL[name] for name in OTHERS if not against and name not in names],
+    )
+    print_tables([(table.title, pd.DataFrame(table.rows, columns=list(table.columns))) for table in report.tables()])
+    print("\n".join(report.missing), end="\n" if report.missing else "")
+    return report

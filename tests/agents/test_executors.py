@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
 from agents.policy import MLPPolicy
+from agents.rollouts import ENGINES
 from agents.rollouts.box2d import run_episodes
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments import ObstacleGenotype
 from environments.errors import InputError
 from environments.streams import stream_key
+from tests.agents.worker_probe import Broken, Deadly
 
 EXECUTORS = ("local_1", "local_2", "ray_2")
 WITH_PROCESSES = ("local_2", "ray_2")
@@ -104,12 +107,13 @@ def _workers(executor: AbstractExecutor) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_results_are_those_of_single_episodes(
-    executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+    executor: AbstractExecutor, engine: str, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:
     """Block by block and row by row, an executor gives the bits of episodes run one by one; twice the same."""
     for _ in range(2):
-        assert expected == [_numbers(result) for result in executor.evaluate(request_)]
+        assert expected == [_numbers(result) for result in executor.evaluate(replace(request_, engine=engine))]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
@@ -140,10 +144,10 @@ def test_what_a_worker_raises_arrives_as_it_was(
     executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:
     """A user's error in a worker is the same one sentence here, and the executor goes on working."""
-    wrong = EvaluationRequest(request_.blocks, engine="box3d")
+    block = every_row(Thetas(np.full((20, 2804), np.nan, np.float32)), request_.blocks[0].terrains)
 
-    with pytest.raises(InputError, match=r"^engine must be one of .*, but is 'box3d'; .*\?$"):
-        executor.evaluate(wrong)
+    with pytest.raises(InputError, match=r"^theta must be finite, but holds NaN or infinity$"):
+        executor.evaluate(EvaluationRequest((block,)))
     assert expected == [_numbers(result) for result in executor.evaluate(request_)]
 
 
@@ -163,6 +167,37 @@ def test_a_killed_worker_changes_no_result(
     assert expected == [_numbers(result) for result in executor.evaluate(request_, kill_all)]
     assert 1 <= len(killed)
     assert not set(killed) & set(_workers(executor))
+
+
+def test_a_worker_killed_while_it_waits_is_replaced(
+    local_2: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """What happens to workers between two phases does not matter to the next."""
+    local_2.evaluate(request_)
+    for worker in _workers(local_2):
+        worker.kill()
+        worker.wait()
+
+    assert expected == [_numbers(result) for result in local_2.evaluate(request_)]
+
+
+def test_episodes_that_kill_their_workers_are_given_up(
+    local_2: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """When three workers in a row die of the same episodes, a sentence says so; others can be run after."""
+    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),))
+
+    with pytest.raises(RuntimeError, match=r"killed 3 times over the same episodes; is there enough memory\?"):
+        local_2.evaluate(deadly)
+    assert expected == [_numbers(result) for result in local_2.evaluate(request_)]
+
+
+def test_a_bug_in_a_worker_says_where(local_2: AbstractExecutor, request_: EvaluationRequest) -> None:
+    """What is no user's error comes with the traceback from the worker."""
+    broken = EvaluationRequest((every_row(Broken(), request_.blocks[0].terrains[:1]),))
+
+    with pytest.raises(ZeroDivisionError, match=r"a bug\nIn a worker process:\n(.*\n)*.*in happen\n"):
+        local_2.evaluate(broken)
 
 
 @pytest.mark.parametrize("executor", WITH_PROCESSES, indirect=True)
@@ -218,9 +253,10 @@ def _command(process: psutil.Process) -> list[str]:
 
 
 @contextmanager
-def _probe(num_long: int) -> Iterator[subprocess.Popen[str]]:
+def _probe(num_long: int, engine: str = "box2d") -> Iterator[subprocess.Popen[str]]:
     """A small run in a session of its own, see ``worker_probe``; killed if it has not ended by itself."""
-    command = [sys.executable, "-c", f"from tests.agents.worker_probe import main; main(2, {num_long})"]
+    code = f"from tests.agents.worker_probe import main; main(2, {num_long}, {engine!r})"
+    command = [sys.executable, "-c", code]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, **pipes, text=True, start_new_session=True) as probe:
         try:
@@ -233,11 +269,12 @@ def test_the_default_strategy_loads_no_heavy_library() -> None:
     """A run with the default strategy imports no torch, Ray, Gymnasium, ..., in its workers or in itself."""
     with _probe(0) as probe:
         said, complaint = probe.communicate(timeout=_TIMEOUT)
-    found = json.loads(said)
+    *workers, parent = [json.loads(line) for line in said.splitlines()]
 
     assert ("", 0) == (complaint, probe.returncode)
-    assert [] == found["parent"][1]
-    assert {(): 2} == {tuple(loaded): len({pid for pid, _ in found["workers"]}) for _, loaded in found["workers"]}
+    assert [] == parent["loaded"]
+    assert {()} == {tuple(worker["loaded"]) for worker in workers}
+    assert 2 == len({worker["pid"] for worker in workers} - {parent["pid"]})
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -245,7 +282,7 @@ def test_workers_end_with_their_parent(how: signal.Signals) -> None:
     """Killed or interrupted in the middle of long episodes, a run leaves no process behind, and Ctrl-C no traceback."""
     with _probe(5000) as probe:
         assert probe.stdout is not None
-        found = json.loads(probe.stdout.readline())
+        *workers, _ = [json.loads(probe.stdout.readline())["pid"] for _ in range(9)]
         assert probe.stdout.readline().endswith(" of 5000\n")
         processes = psutil.Process(probe.pid).children(recursive=True)
         if how == signal.SIGINT:
@@ -255,10 +292,23 @@ def test_workers_end_with_their_parent(how: signal.Signals) -> None:
         said, complaint = probe.communicate(timeout=_TIMEOUT)
     _, alive = psutil.wait_procs(processes, timeout=_TIMEOUT)
 
-    assert {pid for pid, _ in found["workers"]} <= {process.pid for process in processes}
+    assert set(workers) <= {process.pid for process in processes}
     assert [] == alive
     if how == signal.SIGINT:
         assert ("", "interrupted") == (complaint, said.splitlines()[-1])
+
+
+def test_ctrl_c_ends_threads_at_once() -> None:
+    """Interrupted in the middle of a batch of long episodes, an engine with threads of its own lets go of it."""
+    with _probe(5000, "simd") as probe:
+        assert probe.stdout is not None
+        for line in probe.stdout:
+            if line.endswith(" of 5000\n") and not line.startswith("0 "):
+                break  # the kernels are compiled, and some episodes over
+        os.killpg(probe.pid, signal.SIGINT)
+        said, complaint = probe.communicate(timeout=_TIMEOUT)
+
+    assert ("", "interrupted", 0) == (complaint, said.splitlines()[-1], probe.returncode)
 
 
 def test_a_ray_that_runs_already_is_joined_and_left(ray_2: AbstractExecutor, request_: EvaluationRequest) -> None:

@@ -6,10 +6,11 @@ import math
 from statistics import NormalDist
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from agents.strategies.normal import fill_normals, normal_from_word
-from environments.streams import Stream, stream_key
+from environments.streams import Stream, stream_key, words
 
 _LAST = 2**32 - 1
 
@@ -61,6 +62,14 @@ def test_a_named_stream_gives_these_numbers() -> None:
         "-0x1.ef6ef60000000p-3",
     ]
     assert expected == [x.hex() for x in _normals(7, 8).tolist()]
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1023, 1024, 1025, 4100])
+def test_numbers_made_together_are_those_of_their_words(size: int) -> None:
+    """However many are made at once, number i is that of the stream's word i, rounded; tails are in their places."""
+    own_words = words(stream_key(11, "golden normals"), 0, (size + 3) // 4)[:size]
+
+    assert [np.float32(normal_from_word(word)) for word in own_words] == _normals(11, size).tolist()
 
 
 def test_numbers_are_counted_from_a_block() -> None:

@@ -68,3 +68,10 @@ def test_streams_give_unlike_samples() -> None:
     numbers = np.concatenate([np.abs(_all_rows(sample)[0::2]), np.abs(_all_rows(other)[0::2])])
 
     assert numbers.size == np.unique(numbers).size
+
+
+def test_memory_of_another_shape_is_refused() -> None:
+    """A kernel must not write beside the memory that it is given."""
+    for shape in ((3, _P), (2, _P - 1)):
+        with pytest.raises(ValueError, match=r"theta_out must be \(2, 11\), but is"):
+            _sample().fill_theta(np.zeros(shape, np.float32), np.arange(2))

@@ -43,26 +43,27 @@ def _episodes(request: EvaluationRequest) -> list[tuple[list[float], Terrain]]:
 
 @given(blocks=st.lists(_blocks(), max_size=4), num_episodes=st.integers(1, 9))
 def test_chunks_are_the_request_cut_up(blocks: list[Block], num_episodes: int) -> None:
-    """Chunks hold the request's episodes in order, at most so many each, with its settings and no ground too many."""
+    """Chunks hold the request's episodes in order, so many each across its blocks and the rest in the last one, with
+    its settings and no ground too many."""
     request = EvaluationRequest(tuple(blocks), MLPPolicy((2, 1)), max_steps=7, engine="some", label="es")
 
     chunks = list(request.chunks(num_episodes))
 
     assert _episodes(request) == [episode for chunk in chunks for episode in _episodes(chunk)]
-    assert request.num_episodes == sum(chunk.num_episodes for chunk in chunks)
+    whole, rest = divmod(request.num_episodes, num_episodes)
+    assert [num_episodes] * whole + [rest] * (rest > 0) == [chunk.num_episodes for chunk in chunks]
     for chunk in chunks:
-        assert 1 <= chunk.num_episodes <= num_episodes
         assert (request.policy, 7, "some") == (chunk.policy, chunk.max_steps, chunk.engine)
-        (block,) = chunk.blocks
-        assert set(range(len(block.terrains))) == set(block.terrain_index.tolist())
+        for block in chunk.blocks:
+            assert set(range(len(block.terrains))) == set(block.terrain_index.tolist())
 
 
 @given(blocks=st.lists(_blocks(), min_size=1, max_size=4))
 def test_a_chunk_ships_no_theta_that_it_does_not_run(blocks: list[Block]) -> None:
     """Thetas sent as they are go only where they run; perturbations go by name."""
     for chunk in EvaluationRequest(tuple(blocks)).chunks(2):
-        (block,) = chunk.blocks
-        assert isinstance(block.sample, Perturbations) or block.rows.size == block.sample.num_rows
+        for block in chunk.blocks:
+            assert isinstance(block.sample, Perturbations) or block.rows.size == block.sample.num_rows
 
 
 def test_every_row_runs_on_every_ground() -> None:

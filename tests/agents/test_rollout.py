@@ -117,14 +117,25 @@ def _worker_ids() -> set[int]:
     return {child.pid for child in children if "--multiprocessing-fork" in child.cmdline()}
 
 
-def test_worker_processes_change_nothing_and_are_kept() -> None:
-    """Two worker processes give the bits of this one, and wait for the next call instead of starting anew."""
+def test_threads_change_nothing() -> None:
+    """One thread or three, or one for each core: the same rows, and no process is started for them."""
     theta, before = _theta(6), _worker_ids()
     expected = _numbers(_run(theta, _FLAT))
 
-    assert expected == _numbers(_run(theta, _FLAT, threads=2))
+    assert expected == _numbers(_run(theta, _FLAT, threads=3))
+    assert expected == _numbers(_run(theta, _FLAT, threads=None))
+    assert before == _worker_ids()
+
+
+def test_worker_processes_change_nothing_and_are_kept() -> None:
+    """Two processes with Box2D give the bits of our own engine here, and wait for the next call instead of starting
+    anew."""
+    theta, before = _theta(6), _worker_ids()
+    expected = _numbers(_run(theta, _FLAT))
+
+    assert expected == _numbers(_run(theta, _FLAT, engine="box2d", threads=2))
     started = _worker_ids() - before
-    assert expected == _numbers(_run(theta, _FLAT, threads=2))
+    assert expected == _numbers(_run(theta, _FLAT, engine="box2d", threads=2))
     assert started == _worker_ids() - before
     assert 0 < len(started) <= 2
 
@@ -137,7 +148,7 @@ from environments import ObstacleGenotype
 print("once")
 policy = MLPPolicy()
 theta = np.zeros((4, policy.num_parameters), np.float32)
-print(rollout(policy, theta, ObstacleGenotype().express(seed=1), max_steps=20, threads=2).lengths)
+print(rollout(policy, theta, ObstacleGenotype().express(seed=1), max_steps=20, engine="box2d", threads=2).lengths)
 """
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
@@ -17,20 +21,59 @@ from environments.streams import stream_key
 _HEAVY = {"torch", "evotorch", "ray", "gymnasium", "pandas", "matplotlib", "typer", "rich", "sqlite3", "pydantic"}
 
 
-def look() -> tuple[int, list[str]]:
+def look() -> dict[str, Any]:
     """This process, and which heavy modules it has loaded."""
-    return os.getpid(), sorted(_HEAVY & set(sys.modules))
+    return {"pid": os.getpid(), "loaded": sorted(_HEAVY & set(sys.modules))}
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Thetas of zeros; where they are made, in a worker, something happens first."""
+
+    num_rows: int = 1
+
+    def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(len(rows), 2804) float32."""
+        theta_out = np.zeros((rows.size, 2804), np.float32)
+        self.fill_theta(theta_out, rows)
+        return theta_out
+
+    def fill_theta(self, theta_out: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
+        """Write zeros."""
+        self.happen()
+        theta_out[:] = 0.0
+
+    def happen(self) -> None:
+        """Print what ``look`` sees as a line of JSON, in one piece: others print too."""
+        os.write(1, f"{json.dumps(look())}\n".encode())
+
+
+class Broken(Sample):
+    """A bug of ours."""
+
+    def happen(self) -> None:
+        """Raise what no user is told."""
+        raise ZeroDivisionError("a bug")
+
+
+class Deadly(Sample):
+    """More than the machine's memory, say."""
+
+    def happen(self) -> None:
+        """Kill the process."""
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def say_that_it_runs(num_done: int, num_episodes: int, num_steps: int) -> None:
-    """Print a line for each chunk."""
+    """Print a line."""
     print(f"{num_done} of {num_episodes}", flush=True)
 
 
-def main(num_workers: int, num_long: int) -> None:
-    """Take one ES step of the default strategy, print what ``look`` sees as JSON, then run long episodes.
+def main(num_workers: int, num_long: int, engine: str = "box2d") -> None:
+    """Take one ES step of the default strategy, then run long episodes with an engine.
 
-    Prints a line for each chunk of these, and "interrupted" if Ctrl-C ends them.
+    Prints what ``look`` sees, four times a worker where workers run and last in this process; then lines as the long
+    episodes go on, and "interrupted" if Ctrl-C ends them.
     """
     strategy = make_strategy("openai_es", pairs=4 * num_workers)
     ground = ObstacleGenotype(roughness=1.0).express(seed=1)
@@ -39,10 +82,11 @@ def main(num_workers: int, num_long: int) -> None:
     with LocalExecutor(num_workers) as executor:
         (result,) = executor.evaluate(EvaluationRequest((every_row(samples[0], (ground,)),), max_steps=20))
         strategy.tell(state, samples, result.fitness[None, :])
-        workers = [executor._started_pool().submit(look).result() for _ in range(4 * num_workers)]
-        print(json.dumps({"parent": look(), "workers": workers}), flush=True)
+        looks = (every_row(Sample(), (ground,)),) * (4 * num_workers)
+        executor.evaluate(EvaluationRequest(looks, max_steps=20))
+        print(json.dumps(look()), flush=True)
         standing = Thetas(np.zeros((num_long, 2804), np.float32))
         try:
-            executor.evaluate(EvaluationRequest((every_row(standing, (ground,)),)), say_that_it_runs)
+            executor.evaluate(EvaluationRequest((every_row(standing, (ground,)),), engine=engine), say_that_it_runs)
         except KeyboardInterrupt:
             print("interrupted", flush=True)

@@ -26,6 +26,7 @@ from environments.walker.env import BipedalTerrainEnv
 from environments.walker.episode import WalkerEpisode
 from environments.walker.registration import ENV_ID, register_envs
 from environments.walker.spec import FINISH_X, MAX_STEPS, NUM_BODIES
+from tests.environments.actors import straddling
 
 register_envs()
 
@@ -46,21 +47,6 @@ def _episode(env: BipedalTerrainEnv, num_steps: int) -> list[Any]:
         observation, *rest = env.step(act(observation))
         steps.append((observation.tobytes(), *rest))
     return steps
-
-
-def _straddling(observation: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Legs apart and knees stretched: this walker stands for ever."""
-    (hip_1, hip_1_speed, knee_1, knee_1_speed), (hip_2, hip_2_speed, knee_2, knee_2_speed) = (
-        observation[4:8].tolist(),
-        observation[9:13].tolist(),
-    )
-    wanted = [
-        2.0 * (0.6 - hip_1) - 0.25 * hip_1_speed,
-        2.0 * (0.85 - knee_1) - 0.25 * knee_1_speed,
-        2.0 * (-0.6 - hip_2) - 0.25 * hip_2_speed,
-        2.0 * (0.85 - knee_2) - 0.25 * knee_2_speed,
-    ]
-    return np.clip(np.array(wanted, np.float32), np.float32(-1.0), np.float32(1.0))
 
 
 @pytest.mark.parametrize("render_mode", [None, "rgb_array", "human"])
@@ -171,7 +157,7 @@ def test_the_time_limit_is_2000_steps() -> None:
     env = BipedalTerrainEnv(Terrain(FLAT.ground))
     observation, _ = env.reset()
     for num_steps in range(1, MAX_STEPS + 1):
-        observation, _, is_terminated, is_truncated, info = env.step(_straddling(observation))
+        observation, _, is_terminated, is_truncated, info = env.step(straddling(observation))
         assert (False, num_steps == 2000) == (is_terminated, is_truncated)
     assert {"finished": False, "outcome": Outcome.TIMEOUT} == info
 

@@ -54,7 +54,7 @@ def test_lidar_gives_box2ds_nearest_hit(name: str) -> None:
         start = (float(x), float(y))
         expected = [world.cast_ray(start, (start[0] + dx, start[1] + dy)) for dx, dy in LIDAR_RAYS]
         readings = np.full(NUM_RAYS, np.nan, np.float32)
-        cast_lidar(x, y, world.edges, world.obstacles, readings, 0)
+        cast_lidar(x, y, world.course.edges, world.course.polygons, readings, 0)
         assert np.array(expected, np.float32).tobytes() == readings.tobytes(), f"at {start}"
 
 

@@ -17,7 +17,6 @@ import pytest
 
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
-from experiments import throughput
 from poet import open_run
 from poet.archive.fingerprint import fingerprint
 from tests.experiments.command_line import COMMAND, Poet, begin, end, environment, wait_for
@@ -272,19 +271,6 @@ def test_replay_writes_a_file_and_verify_counts_every_stored_pair(poet: Poet, tm
     assert (tmp_path / "walk.png").read_bytes().startswith(b"\x89PNG")
     assert 0 == verified.code, verified.err
     assert f"{num_pairs} stored pairs" in verified.out
-
-
-def test_bench_gives_a_line_for_each_engine_and_ground(poet: Poet, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Machine and versions, then steps a second of ours and of Gymnasium's own walker, first calls apart."""
-    monkeypatch.setattr(throughput, "NUM_EPISODES", 1)
-    monkeypatch.setattr(throughput, "MAX_STEPS", 20)
-    ended = poet("bench", "--against", "gymnasium")
-    machine, _, header, *rows = ended.out.splitlines()
-
-    assert 0 == ended.code, ended.err
-    assert "Python" in machine and "numba" in machine
-    assert ["who", "ground", "steps/s"] == header.split()[:3]
-    assert ["box2d", "box2d", "gymnasium,", "gymnasium,"] == [row.split()[0] for row in rows]
 
 
 def test_a_default_run_imports_only_what_it_uses(tmp_path: Path) -> None:

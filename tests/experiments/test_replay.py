@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageSequence
 
-from agents.rollouts import ENGINES
+from agents.rollouts import ENGINES, Engine
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -246,7 +246,7 @@ def test_the_numbers_are_those_of_the_engine_asked_for(
         "    return replace(result, returns=result.returns + 1.0)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(ENGINES, "bent", "bent_engine")
+    monkeypatch.setitem(ENGINES, "bent", Engine("bent_engine"))
 
     good, bent = (replay(run, 2, output=tmp_path / "walk.png", engine=engine) for engine in ("box2d", "bent"))
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from agents.evaluation.executor import AbstractExecutor, run_chunk
+from agents.evaluation.batch import run_chunk
+from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from agents.rollouts import OnProgress
 from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
 from experiments.commands.display import LivePanel
@@ -48,7 +50,7 @@ class InterruptedExecutor(AbstractExecutor):
     def __init__(self, chunks_before: int) -> None:
         self._chunks_before = chunks_before
 
-    def _run(self, chunks: list[EvaluationRequest]) -> Iterator[RolloutResult]:
+    def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
         for chunk in chunks:
             if self._chunks_before == 0:
                 signal.raise_signal(signal.SIGINT)

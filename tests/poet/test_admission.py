@@ -23,7 +23,7 @@ from poet.events import (
     TransferAttempted,
 )
 from poet.novelty import NearestGenes
-from poet.types import Origin, Purpose
+from poet.types import Evaluation, Origin, Purpose
 from tests.poet.builders import (
     EPISODE_LENGTH,
     first_weight,
@@ -41,6 +41,11 @@ ADMITS_ALL = {"criterion_lower": -1000.0, "criterion_upper": 1000.0}
 def outcomes(events) -> Counter[CandidateOutcome]:
     """How many candidates came to each outcome."""
     return Counter(event.outcome for event in of_kind(events, CandidateJudged))
+
+
+def _evaluation(score: float) -> Evaluation:
+    """What an agent scored in its own niche."""
+    return Evaluation(score, score, EPISODE_LENGTH, int(Outcome.TIMEOUT))
 
 
 @pytest.mark.parametrize(
@@ -206,7 +211,7 @@ def test_retired_niches_count_for_novelty_and_not_as_duplicates():
 
 def test_of_twins_only_one_gets_in():
     """Children of a round with the same genes pass the criterion together; the first in rank makes the others
-    duplicates, though there is room for three."""
+    duplicates, though there is room for three. A twin is not run before the verdict on the first."""
     parts = make_test_parts(
         terrain={"obstacles": ["pit_gap"]},
         poet={"reproduction_threshold": 0.0, "max_children": 3, "max_admitted": 3},
@@ -214,9 +219,29 @@ def test_of_twins_only_one_gets_in():
     after, events = reproduce_and_admit(make_state(make_niche(0, parts, 100.0)), parts)
 
     assert {CandidateOutcome.ADMITTED: 1, CandidateOutcome.DUPLICATE: 2} == outcomes(events)
+    assert [3, 1, 1, 1] == [len(request.blocks) for request in parts.evaluate.requests]
     expected = [(0, CandidateOutcome.ADMITTED), (1, CandidateOutcome.DUPLICATE), (2, CandidateOutcome.DUPLICATE)]
     assert expected == [(c.id, c.outcome) for c in of_kind(events, CandidateJudged)]
     assert 2 == len(after.active)
+
+
+@pytest.mark.parametrize(("other_score", "num_tested"), [(90.0, 2), (310.0, 6)])
+def test_candidates_that_are_tested_anyhow_share_their_requests(other_score, num_tested):
+    """With two places free two candidates are tried at once: all agents as they are, their samples, their proposals.
+    None is tried in vain: once the places are taken the rest is not reached; while they are refused, the next two."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0, "max_children": 6, "max_admitted": 2})
+    hard = ObstacleGenotype(5.0, pit_gap=(2.0, 4.0), stump_height=(1.0, 2.0))
+    other = make_niche(1, parts, other_score, evaluation=_evaluation(90.0))
+    state = make_state(make_niche(0, parts, 120.0, genotype=hard), other)
+
+    _, events = reproduce_and_admit(state, parts)
+
+    criterion, *rest = parts.evaluate.requests
+    assert 6 == len(criterion.blocks)
+    assert [(Purpose.CANDIDATE_TRANSFER, num) for _ in range(num_tested // 2) for num in (2, 4, 4)] == [
+        (request.label, len(request.blocks)) for request in rest
+    ]
+    assert num_tested == len(of_kind(events, TransferAttempted))
 
 
 def test_a_niche_admitted_in_a_round_is_no_source_of_its_siblings():

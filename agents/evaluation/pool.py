@@ -1,0 +1,157 @@
+"""Worker processes that run chunks, one pipe each; they end when this process does, however it ends."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections import Counter, deque
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import ForkingPickler
+from queue import SimpleQueue
+from threading import Thread
+from types import ModuleType
+from typing import cast
+
+from agents.evaluation.batch import run_chunk
+from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.result import RolloutResult
+from environments.errors import InputError
+
+_ATTEMPTS = 3
+
+
+class WorkerPool:
+    """Processes that are started when there is work for them, and then wait for more.
+
+    Args:
+        num_workers: how many there are at most.
+    """
+
+    def __init__(self, num_workers: int) -> None:
+        self._num_workers = num_workers
+        self._processes: dict[Connection, BaseProcess] = {}
+        self._idle: list[Connection] = []
+
+    def run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
+        """The results of the chunks, in order. Closed early, or interrupted, it ends all workers at once.
+
+        Raises:
+            RuntimeError: workers were killed over one chunk again and again.
+            Exception: what a worker raised.
+        """
+        waiting, lost = deque(range(len(chunks))), Counter[int]()
+        busy: dict[Connection, int] = {}
+        finished: dict[int, RolloutResult] = {}
+        try:
+            for number in range(len(chunks)):
+                while number not in finished:
+                    self._start_workers(len(waiting) + len(busy))
+                    while waiting and self._idle:
+                        pipe = self._idle.pop()
+                        busy[pipe] = waiting.popleft()
+                        with suppress(OSError):  # it is dead, as its answer will tell
+                            pipe.send(chunks[busy[pipe]])
+                    for pipe in cast(list[Connection], wait(list(busy))):
+                        done, answer = busy.pop(pipe), self._answer(pipe)
+                        if answer is not None:
+                            finished[done] = answer
+                        else:  # killed from outside (memory, a signal): run again, the same names and bits
+                            waiting.appendleft(done)
+                            lost[done] += 1
+                        if lost[done] == _ATTEMPTS:
+                            message = f"worker processes were killed {_ATTEMPTS} times over the same episodes"
+                            raise RuntimeError(f"{message}; is there enough memory?")
+                yield finished.pop(number)
+        except BaseException:
+            # Ctrl-C, or a caller that wants no more: nothing may go on running behind the caller's back.
+            self.close()
+            raise
+
+    def _start_workers(self, num_wanted: int) -> None:
+        num_missing = min(num_wanted, self._num_workers) - len(self._processes)
+        if num_missing <= 0:
+            return
+        # spawn: a forked copy of a process with threads (Ray, BLAS, a progress bar) can deadlock.
+        context = multiprocessing.get_context("spawn")
+        with _workers_start():
+            for _ in range(num_missing):
+                pipe, theirs = context.Pipe()
+                self._processes[pipe] = context.Process(target=_work, args=(theirs,), daemon=True)
+                self._processes[pipe].start()
+                theirs.close()
+                self._idle.append(pipe)
+
+    def _answer(self, pipe: Connection) -> RolloutResult | None:
+        """What a worker sends, which then waits for more work; None from a dead one, which is forgotten."""
+        try:
+            answer = pipe.recv()
+        except (EOFError, OSError):
+            _end(pipe, self._processes.pop(pipe))
+            return None
+        self._idle.append(pipe)
+        if isinstance(answer, Exception):
+            raise answer
+        result: RolloutResult = answer
+        return result
+
+    def close(self) -> None:
+        """End all workers, also in the middle of an episode; ``run`` would start others."""
+        self._idle.clear()
+        while self._processes:
+            _end(*self._processes.popitem())
+
+
+def _end(pipe: Connection, process: BaseProcess) -> None:
+    pipe.close()
+    if process.pid is not None:
+        process.kill()
+        process.join()
+
+
+@contextmanager
+def _workers_start() -> Iterator[None]:
+    """Processes started in here leave Ctrl-C to this one and do not run the user's script once more.
+
+    A signal mask is inherited. And ``spawn`` imports ``__main__`` again in each process, which costs the imports of the
+    command line, and which a script without ``if __name__ == "__main__"`` does not survive; workers need nothing of it.
+    """
+    resource_tracker.ensure_running()  # it would be started by the first process, and then unblock the signal
+    main = sys.modules["__main__"]
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+
+def _work(pipe: Connection) -> None:
+    """A worker's life: run the chunks that come through its pipe, and send back each one's result or error."""
+    chunks: SimpleQueue[bytes] = SimpleQueue()
+    Thread(target=_receive, args=(pipe, chunks), daemon=True).start()
+    answer: RolloutResult | Exception
+    while True:
+        chunk = chunks.get()
+        try:
+            answer = run_chunk(ForkingPickler.loads(chunk))
+        except Exception as error:
+            answer = error
+            if not isinstance(error, InputError):  # that is one sentence for a user; others are for us
+                error.add_note(f"In a worker process:\n{traceback.format_exc()}")
+        pipe.send(answer)
+
+
+def _receive(pipe: Connection, chunks: SimpleQueue[bytes]) -> None:
+    """Pass on what comes; when the other end is closed, by the parent's death too (kill -9), end this process."""
+    with suppress(EOFError, OSError):
+        while True:
+            chunks.put(pipe.recv_bytes())
+    os._exit(1)

@@ -1,0 +1,185 @@
+"""Episodes in our own physics, policy and all in one kernel: each thread keeps a team of walkers busy until none is left.
+
+A walker whose episode is over makes room for the next one in the queue, so that the lanes stay full. Who walks beside
+whom changes no bit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policy import MLPPolicy, forward
+from agents.rollouts.result import RolloutResult
+from environments.compiled import HAS_TICKS, borrowed, fetch_and_add, kernel, ticks
+from environments.physics.course import Course
+from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
+from environments.terrain.terrain import Terrain
+from environments.walker.ending import GOES_ON
+from environments.walker.simd import OVERFLOWED, Team, advance, overflow_error, start
+from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
+
+#: Walkers of a team: enough of each kind to fill packs with, few enough that thetas and states stay in the cache.
+TEAM_SIZE = 96
+_SECONDS_BETWEEN_REPORTS = 0.2
+
+
+def run_episodes(
+    policy: MLPPolicy,
+    theta: NDArray[np.float32],
+    terrains: Sequence[Terrain],
+    terrain_index: NDArray[np.int64],
+    max_steps: int,
+    threads: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+    spent: NDArray[np.int64] | None = None,
+) -> RolloutResult:
+    """See ``agents.rollouts.RunEpisodes``.
+
+    Args:
+        policy, theta, terrains, terrain_index, max_steps, threads, on_progress: see there.
+        spent: ticks by stage are added to it, see ``environments.physics.stages``; with one thread.
+
+    Raises:
+        InputError: a terrain gives the walker more contacts than fit.
+    """
+    num = theta.shape[0]
+    result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, GOES_ON, np.int8))
+    if num == 0:
+        return result
+    course = Course.of(terrains)
+    queue, stop = np.zeros(1, np.int64), np.zeros(1, np.bool_)
+    layer_sizes = np.array(policy.layer_sizes, np.int64)
+    theta, terrain_index = np.ascontiguousarray(theta), np.ascontiguousarray(terrain_index, np.int64)
+
+    def work() -> None:
+        team_size = min(TEAM_SIZE, num)
+        team = Team(team_size)
+        if spent is not None:
+            team.spent[IS_DETAILED] = 1
+        run_team(
+            queue, stop, theta, layer_sizes, terrain_index, course.edges, course.polygons, course.index, course.push,
+            max_steps, team.state, team.shaping, team.scratch, team_size, np.zeros((2, max(policy.layer_sizes)), np.float32),
+            result.returns, result.lengths, result.outcomes,
+        )  # fmt: skip
+        if spent is not None:
+            np.add(spent, team.spent, out=spent)
+
+    with ThreadPoolExecutor(threads) as pool:
+        workers = [pool.submit(work) for _ in range(min(threads, num))]
+        try:
+            _watch(workers, result, on_progress)
+        finally:
+            # Ctrl-C, or a caller that wants no more: the threads end with the step they are in.
+            stop[0] = True
+    overflowed = np.flatnonzero(result.outcomes == OVERFLOWED)
+    if overflowed.size:
+        raise overflow_error(int(terrain_index[overflowed[0]]))
+    return result
+
+
+def stage_seconds(
+    policy: MLPPolicy,
+    theta: NDArray[np.float32],
+    terrains: Sequence[Terrain],
+    terrain_index: NDArray[np.int64],
+    max_steps: int,
+) -> dict[str, float]:
+    """How long one thread spends in each stage of these episodes, s; "rest" has what no stage was charged with.
+
+    The clock of the stages is read in each velocity pass, which slows the whole by some percent.
+
+    Raises:
+        InputError: this processor's clock cannot be read; or as ``run_episodes``.
+    """
+    if not HAS_TICKS:
+        raise InputError("stages are timed on x86-64 processors only")
+    run_episodes(policy, theta[:1], terrains, terrain_index[:1], 1)  # compiles
+    spent = np.zeros(NUM_STAGES + 1, np.int64)
+    began, first_tick = time.perf_counter(), _now()
+    run_episodes(policy, theta, terrains, terrain_index, max_steps, spent=spent)
+    seconds, all_ticks = time.perf_counter() - began, _now() - first_tick
+    spent[REST] = all_ticks - spent[:REST].sum()
+    return {name: float(seconds * spent[i] / all_ticks) for i, name in enumerate(NAMES)}
+
+
+@kernel
+def _now():  # type: ignore[no-untyped-def]
+    return ticks()
+
+
+def _watch(workers: list[Future[None]], result: RolloutResult, on_progress: Callable[[int, int], None] | None) -> None:
+    """Wait for the threads, telling from time to time how far they are."""
+    running = set(workers)
+    while running:
+        done, running = wait(running, timeout=_SECONDS_BETWEEN_REPORTS)
+        for worker in done:
+            worker.result()
+        if on_progress is not None:
+            on_progress(int((result.outcomes != GOES_ON).sum()), int(result.lengths.sum()))
+
+
+@kernel
+def run_team(  # type: ignore[no-untyped-def]
+    queue, stop, theta, layer_sizes, terrain_index, edges, polygons, index, push, max_steps,
+    state, shaping, scratch, team_size, hidden, returns, lengths, outcomes,
+):  # fmt: skip
+    """Take episodes from the queue until it is empty, and run them to their ends.
+
+    Args:
+        queue: (1,) int64, shared: the next episode.
+        stop: (1,) bool, shared: end at once.
+        theta, layer_sizes, terrain_index: of all episodes; edges, polygons, index, push: a ``Course``.
+        max_steps: control steps after which an episode is TIMEOUT.
+        state, shaping, scratch: of a ``Team`` with ``team_size`` walkers.
+        hidden: (2, widest layer) float32, scratch.
+        returns, lengths, outcomes: of all episodes, written as they end.
+    """
+    theta, layer_sizes, hidden = borrowed(theta), borrowed(layer_sizes), borrowed(hidden)
+    num_episodes = theta.shape[0]
+    episodes = np.empty(team_size, np.int64)
+    worlds = np.empty(team_size, np.int64)
+    terrain_of = np.empty(team_size, np.int64)
+    actions = np.zeros((team_size, NUM_JOINTS), np.float32)
+    observations = np.zeros((team_size, OBSERVATION_SIZE), np.float32)
+    rewards, totals = np.zeros(team_size), np.zeros(team_size)
+    ends, num_steps = np.zeros(team_size, np.int8), np.zeros(team_size, np.int32)
+    num = 0
+    for world in range(team_size):
+        worlds[world] = world
+    # The worlds at work are worlds[:num]; the free ones come after.
+    is_empty = False
+    while not stop[0]:
+        while num < team_size and not is_empty:
+            episode = fetch_and_add(queue, np.int64(1))
+            if episode >= num_episodes:
+                is_empty = True
+                break
+            world = worlds[num]
+            episodes[world], terrain_of[world], totals[world] = episode, terrain_index[episode], 0.0
+            start(state, worlds[num : num + 1], terrain_of, edges, polygons, index, push, num_steps, ends)
+            num += 1
+        if num == 0:
+            return
+        began = ticks()
+        for i in range(num):
+            world = worlds[i]
+            if num_steps[world] >= 0:
+                forward(theta[episodes[world]], layer_sizes, borrowed(observations[world]), borrowed(actions[world]), hidden)
+        charge(scratch[-1], POLICY, began)
+        advance(
+            state, shaping, scratch, worlds[:num], terrain_of, edges, polygons, index, actions, max_steps,
+            observations, rewards, ends, num_steps,
+        )  # fmt: skip
+        for i in range(num - 1, -1, -1):
+            world = worlds[i]
+            totals[world] += rewards[world]
+            if ends[world] != GOES_ON:
+                episode = episodes[world]
+                returns[episode], lengths[episode], outcomes[episode] = totals[world], num_steps[world], ends[world]
+                num -= 1
+                worlds[i], worlds[num] = worlds[num], world

@@ -1,0 +1,32 @@
+"""What this process may use of the machine it runs on."""
+
+from __future__ import annotations
+
+import os
+
+from environments.errors import InputError
+
+_GIB = 2.0**30
+
+
+def available_cores() -> int:
+    """The cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_memory(num_worlds: int, world_bytes: int) -> None:
+    """Refuse worlds that cannot fit, before the system ends the process for them.
+
+    Args:
+        num_worlds: how many are asked for.
+        world_bytes: what one takes.
+
+    Raises:
+        InputError: all together take more than the machine's memory.
+    """
+    needed, present = num_worlds * world_bytes, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > present:
+        raise InputError(
+            f"{num_worlds} worlds need {needed / _GIB:.1f} GiB of memory, but this machine has {present / _GIB:.1f} "
+            f"GiB: ask for at most {present // world_bytes}"
+        )

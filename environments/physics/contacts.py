@@ -1,0 +1,346 @@
+"""A world's list of contacts: which pairs are in it, and which of them touch.
+
+Box2D's lists begin with the newest contact; ours are kept from the oldest to the newest and walked backwards. In every
+contact A is a fixture of the terrain (obstacle or edge, each on a static body of its own), B a body of the walker.
+
+Source: Box2D 2.3.0, ``b2ContactManager.cpp``, ``b2Contact.cpp``, ``b2BroadPhase.h``, ``b2DynamicTree.cpp``. ``s``, ``at``
+and ``n`` are a world's memory (``layout``); ``edges`` and ``polygons`` the tables of its terrain (``course``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from environments.compiled import inline_kernel, kernel
+from environments.physics import course
+from environments.physics.constants import (
+    AABB_EXTENSION,
+    AABB_MULTIPLIER,
+    CONTACT_CAPACITY,
+    POLYGON_RADIUS,
+    TOO_MANY_CONTACTS,
+)
+from environments.physics.bodies import LOCAL_CENTER, NUM_VERTICES, VERTICES
+from environments.physics.layout import (
+    BODY,
+    BODY_SIZE,
+    BOX_BOTTOM,
+    BOX_LEFT,
+    BOX_RIGHT,
+    BOX_TOP,
+    CENTER0_X,
+    CENTER0_Y,
+    CONTACT,
+    CONTACT_BODY,
+    CONTACT_SIZE,
+    COSINE,
+    COSINE0,
+    FAULT,
+    FIXTURE,
+    FIXTURE_ALPHA0,
+    HAS_FALLEN,
+    IS_ASLEEP,
+    IS_ENABLED,
+    IS_TOUCHING,
+    IS_TOUCHING_1,
+    IS_TOUCHING_2,
+    NUM_CONTACTS,
+    NUM_POINTS,
+    ORIGIN_X,
+    ORIGIN_Y,
+    SINE,
+    SINE0,
+    SLEEP_TIME,
+    SWEPT_BOTTOM,
+    SWEPT_LEFT,
+    SWEPT_RIGHT,
+    SWEPT_TOP,
+    TOI,
+    TOI_COUNT,
+)
+from environments.physics.manifold import collide_edge, collide_polygon
+from environments.walker.spec import HULL, LOWER_1, LOWER_2, NUM_BODIES
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_EXTENSION = np.float32(AABB_EXTENSION)
+# Shapes whose boxes (skin included) are this far apart, m, are farther apart than their skins, whatever is rounded.
+_APART = np.float32(1e-3)
+
+
+@kernel
+def collide(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
+    """``Collide``: drop the contacts whose fat boxes have parted, and find anew where the others touch."""
+    i = np.int64(s[at + NUM_CONTACTS * n]) - 1
+    while i >= 0:
+        contact = at + (CONTACT + CONTACT_SIZE * i) * n
+        fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
+        left, bottom, right, top = _fat_box(edges, polygons, fixture)
+        if _overlaps_fat_box(s, at, n, body, left, bottom, right, top):
+            _update_near(s, at, n, contact, fixture, body, edges, polygons, left, bottom, right, top)
+        else:
+            if s[contact + IS_TOUCHING * n] != _ZERO:
+                _end_touch(s, at, n, body)
+            _remove(s, at, n, i)
+        i -= 1
+
+
+@inline_kernel
+def _update_near(s, at, n, contact, fixture, body, edges, polygons, left, bottom, right, top):  # type: ignore[no-untyped-def]
+    """``update_contact``, without the manifold where the boxes say that there is none.
+
+    Points of a manifold lie on one shape, in front of a face of the other and at most two skins away from it. Where the
+    shapes are farther apart than that there are no points. The swept box has the skin in it and contains the shape.
+    """
+    b = at + (BODY + BODY_SIZE * body) * n
+    shrink = _EXTENSION - _APART
+    if (
+        s[b + SWEPT_LEFT * n] > right - shrink
+        or s[b + SWEPT_RIGHT * n] < left + shrink
+        or s[b + SWEPT_BOTTOM * n] > top - shrink
+        or s[b + SWEPT_TOP * n] < bottom + shrink
+    ):
+        s[contact + NUM_POINTS * n] = _ZERO
+        _note_touch(s, at, n, contact, body)
+    else:
+        update_contact(s, at, n, contact, edges, polygons)
+
+
+@kernel
+def update_contact(s, at, n, contact, edges, polygons):  # type: ignore[no-untyped-def]
+    """``b2Contact::Update``: the manifold where the body is now; whether it touches; what the listener is told.
+
+    Args:
+        s, at, n, edges, polygons: see the module.
+        contact: place of the contact's first field.
+    """
+    fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
+    b = at + (BODY + BODY_SIZE * body) * n
+    x, y, sine, cosine = s[b + ORIGIN_X * n], s[b + ORIGIN_Y * n], s[b + SINE * n], s[b + COSINE * n]
+    num_polygons = polygons.shape[0]
+    if fixture < num_polygons:
+        collide_polygon(s, contact, n, polygons, fixture, body, x, y, sine, cosine)
+    else:
+        collide_edge(s, contact, n, edges, fixture - num_polygons, body, x, y, sine, cosine)
+    _note_touch(s, at, n, contact, body)
+
+
+@inline_kernel
+def _note_touch(s, at, n, contact, body):  # type: ignore[no-untyped-def]
+    s[contact + IS_ENABLED * n] = _ONE
+    touches = s[contact + NUM_POINTS * n] > _ZERO
+    touched = s[contact + IS_TOUCHING * n] != _ZERO
+    s[contact + IS_TOUCHING * n] = _ONE if touches else _ZERO
+    if touches and not touched:
+        wake(s, at, n, body)
+        _begin_touch(s, at, n, body)
+    elif touched and not touches:
+        wake(s, at, n, body)
+        _end_touch(s, at, n, body)
+
+
+@inline_kernel
+def wake(s, at, n, body):  # type: ignore[no-untyped-def]
+    """``SetAwake(true)``: the time of rest begins anew if the body slept."""
+    b = at + (BODY + BODY_SIZE * body) * n
+    if s[b + IS_ASLEEP * n] != _ZERO:
+        s[b + IS_ASLEEP * n] = _ZERO
+        s[b + SLEEP_TIME * n] = _ZERO
+
+
+@inline_kernel
+def _begin_touch(s, at, n, body):  # type: ignore[no-untyped-def]
+    """What Gymnasium's ``ContactDetector`` does in ``BeginContact``."""
+    if body == HULL:
+        s[at + HAS_FALLEN * n] = _ONE
+    elif body == LOWER_1:
+        s[at + IS_TOUCHING_1 * n] = _ONE
+    elif body == LOWER_2:
+        s[at + IS_TOUCHING_2 * n] = _ONE
+
+
+@inline_kernel
+def _end_touch(s, at, n, body):  # type: ignore[no-untyped-def]
+    """In ``EndContact``: the flag goes with any contact, even if another one still touches."""
+    if body == LOWER_1:
+        s[at + IS_TOUCHING_1 * n] = _ZERO
+    elif body == LOWER_2:
+        s[at + IS_TOUCHING_2 * n] = _ZERO
+
+
+@inline_kernel
+def _fat_box(edges, polygons, fixture):  # type: ignore[no-untyped-def]
+    """Left, bottom, right and top, m, of a fixture's box in the broad phase."""
+    num_polygons = polygons.shape[0]
+    if fixture < num_polygons:
+        return _bounds(polygons, fixture)
+    return _bounds(edges, fixture - num_polygons)
+
+
+@inline_kernel
+def _bounds(table, row):  # type: ignore[no-untyped-def]
+    return table[row, course.LEFT], table[row, course.BOTTOM], table[row, course.RIGHT], table[row, course.TOP]
+
+
+@inline_kernel
+def _overlaps_fat_box(s, at, n, body, left, bottom, right, top):  # type: ignore[no-untyped-def]
+    b = at + (BODY + BODY_SIZE * body) * n
+    return (
+        s[b + BOX_LEFT * n] <= right
+        and left <= s[b + BOX_RIGHT * n]
+        and s[b + BOX_BOTTOM * n] <= top
+        and bottom <= s[b + BOX_TOP * n]
+    )
+
+
+@kernel
+def _remove(s, at, n, i):  # type: ignore[no-untyped-def]
+    last = np.int64(s[at + NUM_CONTACTS * n]) - 1
+    for field in range((CONTACT + CONTACT_SIZE * i), (CONTACT + CONTACT_SIZE * last)):
+        s[at + field * n] = s[at + (field + CONTACT_SIZE) * n]
+    s[at + NUM_CONTACTS * n] = np.float32(last)
+
+
+@kernel
+def box_of(body, x, y, sine, cosine):  # type: ignore[no-untyped-def]
+    """``b2PolygonShape::ComputeAABB``: left, bottom, right, top of a body's shape, skin included, m."""
+    left = cosine * VERTICES[body, 0, 0] - sine * VERTICES[body, 0, 1] + x
+    bottom = sine * VERTICES[body, 0, 0] + cosine * VERTICES[body, 0, 1] + y
+    right, top = left, bottom
+    for k in range(1, NUM_VERTICES[body]):
+        vx = cosine * VERTICES[body, k, 0] - sine * VERTICES[body, k, 1] + x
+        vy = sine * VERTICES[body, k, 0] + cosine * VERTICES[body, k, 1] + y
+        left, right = min(left, vx), max(right, vx)
+        bottom, top = min(bottom, vy), max(top, vy)
+    return left - POLYGON_RADIUS, bottom - POLYGON_RADIUS, right + POLYGON_RADIUS, top + POLYGON_RADIUS
+
+
+@kernel
+def synchronise(s, at, n, body):  # type: ignore[no-untyped-def]
+    """``SynchronizeFixtures``: the box of the body's way since alpha0; a new fat box where it left the old one.
+
+    Args:
+        s, at, n: see the module.
+        body: which.
+
+    Returns:
+        Whether there is a new fat box.
+    """
+    b = at + (BODY + BODY_SIZE * body) * n
+    lx, ly = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
+    sine0, cosine0 = s[b + SINE0 * n], s[b + COSINE0 * n]
+    x0 = s[b + CENTER0_X * n] - (cosine0 * lx - sine0 * ly)
+    y0 = s[b + CENTER0_Y * n] - (sine0 * lx + cosine0 * ly)
+    x, y, sine, cosine = s[b + ORIGIN_X * n], s[b + ORIGIN_Y * n], s[b + SINE * n], s[b + COSINE * n]
+    left0, bottom0, right0, top0 = box_of(body, x0, y0, sine0, cosine0)
+    left1, bottom1, right1, top1 = box_of(body, x, y, sine, cosine)
+    left, bottom, right, top = min(left0, left1), min(bottom0, bottom1), max(right0, right1), max(top0, top1)
+    return move_box(s, at, n, body, left, bottom, right, top, x - x0, y - y0)
+
+
+@inline_kernel
+def move_box(s, at, n, body, left, bottom, right, top, dx, dy):  # type: ignore[no-untyped-def]
+    """``b2DynamicTree::MoveProxy``: keep the fat box while it contains the swept one.
+
+    Args:
+        s, at, n, body: see ``synchronise``.
+        left, bottom, right, top: the swept box, m.
+        dx, dy: how far the origin moved, m.
+
+    Returns:
+        Whether there is a new fat box.
+    """
+    b = at + (BODY + BODY_SIZE * body) * n
+    s[b + SWEPT_LEFT * n], s[b + SWEPT_BOTTOM * n] = left, bottom
+    s[b + SWEPT_RIGHT * n], s[b + SWEPT_TOP * n] = right, top
+    if (
+        s[b + BOX_LEFT * n] <= left
+        and s[b + BOX_BOTTOM * n] <= bottom
+        and right <= s[b + BOX_RIGHT * n]
+        and top <= s[b + BOX_TOP * n]
+    ):
+        return False
+    left, bottom, right, top = left - _EXTENSION, bottom - _EXTENSION, right + _EXTENSION, top + _EXTENSION
+    ahead_x, ahead_y = AABB_MULTIPLIER * dx, AABB_MULTIPLIER * dy
+    s[b + BOX_LEFT * n] = left + ahead_x if ahead_x < _ZERO else left
+    s[b + BOX_RIGHT * n] = right if ahead_x < _ZERO else right + ahead_x
+    s[b + BOX_BOTTOM * n] = bottom + ahead_y if ahead_y < _ZERO else bottom
+    s[b + BOX_TOP * n] = top if ahead_y < _ZERO else top + ahead_y
+    return True
+
+
+@kernel
+def find_new_contacts(s, at, n, edges, polygons, moved):  # type: ignore[no-untyped-def]
+    """``UpdatePairs``: a contact for each new pair of fat boxes that meet, in the order of fixtures, then of bodies.
+
+    Args:
+        s, at, n, edges, polygons: see the module.
+        moved: bit b is set where body b has a new fat box.
+    """
+    num_polygons = polygons.shape[0]
+    left, right = np.float32(np.inf), np.float32(-np.inf)
+    for body in range(NUM_BODIES):
+        if moved >> body & 1:
+            b = at + (BODY + BODY_SIZE * body) * n
+            left, right = min(left, s[b + BOX_LEFT * n]), max(right, s[b + BOX_RIGHT * n])
+    for i in range(num_polygons):
+        if polygons[i, course.LEFT] <= right and left <= polygons[i, course.RIGHT]:
+            _pair(s, at, n, edges, polygons, i, moved)
+    for i in range(_first_edge(edges, left), edges.shape[0]):
+        if edges[i, course.LEFT] > right:
+            break
+        _pair(s, at, n, edges, polygons, num_polygons + i, moved)
+
+
+@inline_kernel
+def _first_edge(edges, left):  # type: ignore[no-untyped-def]
+    """The first edge whose fat box reaches ``left``; the ground's x increases."""
+    low, high = 0, edges.shape[0]
+    while low < high:
+        middle = (low + high) // 2
+        if edges[middle, course.RIGHT] < left:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@kernel
+def _pair(s, at, n, edges, polygons, fixture, moved):  # type: ignore[no-untyped-def]
+    left, bottom, right, top = _fat_box(edges, polygons, fixture)
+    for body in range(NUM_BODIES):
+        if (
+            moved >> body & 1
+            and _overlaps_fat_box(s, at, n, body, left, bottom, right, top)
+            and not _has_contact(s, at, n, fixture, body)
+        ):
+            _add(s, at, n, fixture, body)
+
+
+@inline_kernel
+def _has_contact(s, at, n, fixture, body):  # type: ignore[no-untyped-def]
+    for i in range(np.int64(s[at + NUM_CONTACTS * n])):
+        contact = at + (CONTACT + CONTACT_SIZE * i) * n
+        if s[contact + FIXTURE * n] == np.float32(fixture) and s[contact + CONTACT_BODY * n] == np.float32(body):
+            return True
+    return False
+
+
+@inline_kernel
+def _add(s, at, n, fixture, body):  # type: ignore[no-untyped-def]
+    num = np.int64(s[at + NUM_CONTACTS * n])
+    if num == CONTACT_CAPACITY:
+        s[at + FAULT * n] = np.float32(TOO_MANY_CONTACTS)
+        return
+    # The static body of the fixture may have been moved on in this step by an impact of another of the walker's bodies.
+    alpha0 = _ZERO
+    for i in range(num):
+        other = at + (CONTACT + CONTACT_SIZE * i) * n
+        if s[other + FIXTURE * n] == np.float32(fixture):
+            alpha0 = s[other + FIXTURE_ALPHA0 * n]
+    contact = at + (CONTACT + CONTACT_SIZE * num) * n
+    s[contact + FIXTURE * n], s[contact + CONTACT_BODY * n] = np.float32(fixture), np.float32(body)
+    s[contact + IS_TOUCHING * n], s[contact + IS_ENABLED * n] = _ZERO, _ONE
+    s[contact + TOI_COUNT * n], s[contact + TOI * n] = _ZERO, -_ONE
+    s[contact + FIXTURE_ALPHA0 * n], s[contact + NUM_POINTS * n] = alpha0, _ZERO
+    s[at + NUM_CONTACTS * n] = np.float32(num + 1)
+    wake(s, at, n, body)

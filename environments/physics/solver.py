@@ -1,0 +1,445 @@
+"""One step's solution of velocities and positions for a pack of worlds, one world in each lane.
+
+Source: Box2D 2.3.0, ``b2Island.cpp`` (``Solve``) and the order of its island: bodies lower 2, leg 2, hull, leg 1, lower
+1; joints knee 2, hip 2, hip 1, knee 1; contacts in the order of the bodies, newest first. Contacts of different bodies
+share nothing, since the terrain does not move, so only the order within a body matters.
+
+A lane loop does one small thing for all lanes; every offset in it is a constant but for the place of a contact. What no
+lane needs (a limit, a second point, a slot) is branched around for the whole pack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from environments.compiled import LANES, inline_kernel, kernel, ticks
+from environments.physics.bodies import (
+    ANCHOR_A,
+    ANCHOR_B,
+    CONTACT_FRICTION,
+    INVERSE_INERTIA,
+    INVERSE_MASS,
+    JOINT_BODY_A,
+    JOINT_BODY_B,
+    LOCAL_CENTER,
+    LOWER_ANGLE,
+    REFERENCE_ANGLE,
+    UPPER_ANGLE,
+)
+from environments.physics.constants import (
+    BAUMGARTE,
+    LINEAR_SLOP,
+    MAX_ROTATION,
+    MAX_TRANSLATION,
+    POSITION_ITERATIONS,
+    STEP_SECONDS,
+    TOUCHING_CAPACITY,
+    VELOCITY_ITERATIONS,
+)
+from environments.physics.contact_solver import (
+    prepare_contact,
+    solve_contact_position,
+    solve_contact_velocity,
+    warm_start_contact,
+)
+from environments.physics.joints import prepare_joint, solve_joint_position, solve_joint_velocity
+from environments.physics.solver_layout import (
+    ANGLE,
+    ANGULAR_VELOCITY,
+    BODY,
+    BODY_SIZE,
+    CENTER_X,
+    CENTER_Y,
+    COSINE,
+    EARLIER,
+    IS_SOLVED,
+    JOINT,
+    JOINT_SIZE,
+    JOINTS_ARE_GOOD,
+    LAST_PASS,
+    LEAST_SEPARATION,
+    LIMIT,
+    SAVED,
+    SINE,
+    SLOT,
+    SLOT_SIZE,
+    VELOCITY_X,
+    VELOCITY_Y,
+    WINDOW_BODY,
+    WINDOW_SLOT,
+)
+from environments.physics.stages import CONTACTS, IS_DETAILED, JOINTS, charge
+from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_STEP = np.float32(STEP_SECONDS)
+#: What the position solver leaves of an overlap (b2ContactSolver.cpp: -3 linearSlop).
+_GOOD_SEPARATION = np.float32(-3.0) * LINEAR_SLOP
+_MOST_PASSES = np.float32(POSITION_ITERATIONS)
+_HIP_1, _KNEE_1, _HIP_2, _KNEE_2 = range(NUM_JOINTS)
+
+
+def _joint_constants(joint: int) -> tuple[Any, ...]:
+    """First fields of the joint and its bodies a and b; inverse masses and inertias; the motor's effective mass."""
+    a, b = int(JOINT_BODY_A[joint]), int(JOINT_BODY_B[joint])
+    masses = (INVERSE_MASS[a], INVERSE_INERTIA[a], INVERSE_MASS[b], INVERSE_INERTIA[b])
+    motor_mass = np.float32(1.0) / (INVERSE_INERTIA[a] + INVERSE_INERTIA[b])
+    return JOINT + JOINT_SIZE * joint, BODY + BODY_SIZE * a, BODY + BODY_SIZE * b, *masses, motor_mass
+
+
+def _anchor_constants(joint: int) -> tuple[Any, ...]:
+    return (
+        *ANCHOR_A[joint],
+        *ANCHOR_B[joint],
+        LOWER_ANGLE[joint],
+        UPPER_ANGLE[joint],
+        REFERENCE_ANGLE[joint],
+    )
+
+
+def _preparation(joint: int) -> Callable[..., Any]:
+    j, a, b, ma, ia, mb, ib, _ = _joint_constants(joint)
+    ax, ay, bx, by, lower, upper, reference = _anchor_constants(joint)
+
+    @kernel
+    def prepare(m):  # type: ignore[no-untyped-def]
+        for l in range(LANES):
+            prepare_joint(m, l, LANES, j, a, b, ma, ia, mb, ib, ax, ay, bx, by, lower, upper, reference)
+
+    return prepare
+
+
+def _velocity_pass(joint: int, has_limits: bool) -> Callable[..., Any]:
+    j, a, b, ma, ia, mb, ib, motor_mass = _joint_constants(joint)
+
+    @kernel
+    def solve(m):  # type: ignore[no-untyped-def]
+        for l in range(LANES):
+            solve_joint_velocity(m, l, LANES, j, a, b, ma, ia, mb, ib, motor_mass, has_limits)
+
+    return solve
+
+
+def _position_pass(joint: int) -> Callable[..., Any]:
+    j, a, b, ma, ia, mb, ib, motor_mass = _joint_constants(joint)
+    ax, ay, bx, by, lower, upper, reference = _anchor_constants(joint)
+
+    @kernel
+    def solve(m):  # type: ignore[no-untyped-def]
+        for l in range(LANES):
+            is_good = solve_joint_position(
+                m, l, LANES, j, a, b, ma, ia, mb, ib, motor_mass, ax, ay, bx, by, lower, upper, reference
+            )
+            m[JOINTS_ARE_GOOD * LANES + l] = m[JOINTS_ARE_GOOD * LANES + l] if is_good else _ZERO
+
+    return solve
+
+
+def _slot_pass(body: int, k: int) -> Callable[..., Any]:
+    c, b = SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k), BODY + BODY_SIZE * body
+    mass, inertia, friction = INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
+
+    @kernel
+    def solve(m):  # type: ignore[no-untyped-def]
+        for l in range(LANES):
+            solve_contact_velocity(m, l, LANES, c, b, mass, inertia, friction, True)
+
+    return solve
+
+
+_prepare_hip_1, _prepare_knee_1, _prepare_hip_2, _prepare_knee_2 = (_preparation(j) for j in range(NUM_JOINTS))
+_hip_1, _knee_1, _hip_2, _knee_2 = (_velocity_pass(j, False) for j in range(NUM_JOINTS))
+_limited_hip_1, _limited_knee_1, _limited_hip_2, _limited_knee_2 = (_velocity_pass(j, True) for j in range(NUM_JOINTS))
+_place_hip_1, _place_knee_1, _place_hip_2, _place_knee_2 = (_position_pass(j) for j in range(NUM_JOINTS))
+
+# Nearly all touching contacts are the first or the second of a leg: these have loops of their own.
+_leg_1_first, _leg_1_second = _slot_pass(LEG_1, 0), _slot_pass(LEG_1, 1)
+_lower_1_first, _lower_1_second = _slot_pass(LOWER_1, 0), _slot_pass(LOWER_1, 1)
+_leg_2_first, _leg_2_second = _slot_pass(LEG_2, 0), _slot_pass(LEG_2, 1)
+_lower_2_first, _lower_2_second = _slot_pass(LOWER_2, 0), _slot_pass(LOWER_2, 1)
+_OWN_LOOPS = np.array([0, 2, 2, 2, 2])
+
+
+@kernel
+def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
+    """Prepare the constraints, warm start them and run the 180 passes, joints before contacts.
+
+    Args:
+        m: the solver's memory, loaded, velocities with gravity and push.
+        num_slots: (5,) int64: most touching contacts of each body in any lane.
+        spent: see ``stages``.
+    """
+    began = ticks()
+    for body in range(NUM_BODIES):
+        for k in range(num_slots[body]):
+            _prepare_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
+    began = charge(spent, CONTACTS, began)
+    _prepare_knee_2(m)
+    _prepare_hip_2(m)
+    _prepare_hip_1(m)
+    _prepare_knee_1(m)
+
+    limits_knee_2, limits_hip_2 = _any(m, JOINT + JOINT_SIZE * _KNEE_2 + LIMIT), _any(m, JOINT + JOINT_SIZE * _HIP_2 + LIMIT)
+    limits_hip_1, limits_knee_1 = _any(m, JOINT + JOINT_SIZE * _HIP_1 + LIMIT), _any(m, JOINT + JOINT_SIZE * _KNEE_1 + LIMIT)
+    for _ in range(VELOCITY_ITERATIONS):
+        if limits_knee_2:
+            _limited_knee_2(m)
+        else:
+            _knee_2(m)
+        if limits_hip_2:
+            _limited_hip_2(m)
+        else:
+            _hip_2(m)
+        if limits_hip_1:
+            _limited_hip_1(m)
+        else:
+            _hip_1(m)
+        if limits_knee_1:
+            _limited_knee_1(m)
+        else:
+            _knee_1(m)
+        if spent[IS_DETAILED]:
+            began = charge(spent, JOINTS, began)
+            _solve_contacts(m, num_slots)
+            began = charge(spent, CONTACTS, began)
+        else:
+            _solve_contacts(m, num_slots)
+    charge(spent, JOINTS, began)
+
+
+@kernel
+def _solve_contacts(m, num_slots):  # type: ignore[no-untyped-def]
+    if num_slots[LEG_1] > 0:
+        _leg_1_first(m)
+    if num_slots[LEG_1] > 1:
+        _leg_1_second(m)
+    if num_slots[LOWER_1] > 0:
+        _lower_1_first(m)
+    if num_slots[LOWER_1] > 1:
+        _lower_1_second(m)
+    if num_slots[LEG_2] > 0:
+        _leg_2_first(m)
+    if num_slots[LEG_2] > 1:
+        _leg_2_second(m)
+    if num_slots[LOWER_2] > 0:
+        _lower_2_first(m)
+    if num_slots[LOWER_2] > 1:
+        _lower_2_second(m)
+    for body in range(NUM_BODIES):
+        for k in range(_OWN_LOOPS[body], num_slots[body]):
+            _solve_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
+
+
+@kernel
+def _slot(body, k):  # type: ignore[no-untyped-def]
+    return SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k)
+
+
+@kernel
+def _any(m, field):  # type: ignore[no-untyped-def]
+    """Whether the field differs from 0 in any lane."""
+    for l in range(LANES):
+        if m[field * LANES + l] != _ZERO:
+            return True
+    return False
+
+
+@kernel
+def _copy(m, to, source, num_fields):  # type: ignore[no-untyped-def]
+    ours, theirs = m[to * LANES : (to + num_fields) * LANES], m[source * LANES : (source + num_fields) * LANES]
+    for i in range(ours.size):
+        ours[i] = theirs[i]
+
+
+@kernel
+def _prepare_slot(m, c, b, body):  # type: ignore[no-untyped-def]
+    mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
+    x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
+    _copy(m, WINDOW_SLOT, c, SLOT_SIZE)
+    _copy(m, WINDOW_BODY, b, BODY_SIZE)
+    for l in range(LANES):
+        sine, cosine = m[(WINDOW_BODY + SINE) * LANES + l], m[(WINDOW_BODY + COSINE) * LANES + l]
+        prepare_contact(m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, sine, cosine)
+        warm_start_contact(m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia)
+    _copy(m, c, WINDOW_SLOT, SLOT_SIZE)
+    _copy(m, b, WINDOW_BODY, BODY_SIZE)
+
+
+@kernel
+def _solve_slot(m, c, b, body):  # type: ignore[no-untyped-def]
+    mass, inertia, friction = INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
+    _copy(m, WINDOW_SLOT, c, SLOT_SIZE)
+    _copy(m, WINDOW_BODY, b, BODY_SIZE)
+    for l in range(LANES):
+        solve_contact_velocity(m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, friction, True)
+    _copy(m, c, WINDOW_SLOT, SLOT_SIZE)
+    _copy(m, b, WINDOW_BODY, BODY_SIZE)
+
+
+@kernel
+def integrate(m):  # type: ignore[no-untyped-def]
+    """Move the bodies with their velocities, which are capped."""
+    for body in range(NUM_BODIES):
+        b = BODY + BODY_SIZE * body
+        for l in range(LANES):
+            vx, vy = m[(b + VELOCITY_X) * LANES + l], m[(b + VELOCITY_Y) * LANES + l]
+            w = m[(b + ANGULAR_VELOCITY) * LANES + l]
+            vx, vy, w = capped(vx, vy, w, _STEP)
+            m[(b + VELOCITY_X) * LANES + l], m[(b + VELOCITY_Y) * LANES + l] = vx, vy
+            m[(b + ANGULAR_VELOCITY) * LANES + l] = w
+            m[(b + CENTER_X) * LANES + l] += _STEP * vx
+            m[(b + CENTER_Y) * LANES + l] += _STEP * vy
+            m[(b + ANGLE) * LANES + l] += _STEP * w
+
+
+@inline_kernel
+def capped(vx, vy, w, seconds):  # type: ignore[no-untyped-def]
+    """Velocities, m/s and rad/s, that move a body no farther than 2 m and turn it by no more than pi/2 in ``seconds``."""
+    dx, dy = seconds * vx, seconds * vy
+    squared = dx * dx + dy * dy
+    ratio = MAX_TRANSLATION / np.sqrt(squared)
+    is_fast = squared > MAX_TRANSLATION * MAX_TRANSLATION
+    turn = seconds * w
+    turn_ratio = MAX_ROTATION / abs(turn)
+    spins = turn * turn > MAX_ROTATION * MAX_ROTATION
+    return vx * ratio if is_fast else vx, vy * ratio if is_fast else vy, w * turn_ratio if spins else w
+
+
+# What a pass does depends on the positions alone. So positions that come back after d passes come back for ever, and of
+# the passes that remain only the remainder by d need be done: the bits are those of all 60. Where a joint cannot get
+# back within its limits, and all 60 would be done for nothing, this ends after a dozen or two.
+_PASSES_BETWEEN_MARKS = 8
+
+
+@kernel
+def solve_positions(m, num_slots):  # type: ignore[no-untyped-def]
+    """Up to 60 passes, contacts before joints, until each lane has nothing left to do; a lane that is done stays.
+
+    Args:
+        m, num_slots: see ``solve_velocities``; LAST_PASS is 60, or 0 in lanes without a world, IS_SOLVED 0.
+    """
+    marked = 0
+    _mark(m)
+    for number in range(1, POSITION_ITERATIONS + 1):
+        _begin_position_pass(m)
+        for body in range(NUM_BODIES):
+            for k in range(num_slots[body]):
+                _place_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
+        _place_knee_2(m)
+        _place_hip_2(m)
+        _place_hip_1(m)
+        _place_knee_1(m)
+        if not _end_position_pass(m, number, number - marked):
+            break
+        if number - marked == _PASSES_BETWEEN_MARKS:
+            marked = number
+            _mark(m)
+
+
+@kernel
+def _place_slot(m, c, b, body):  # type: ignore[no-untyped-def]
+    mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
+    x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
+    _copy(m, WINDOW_SLOT, c, SLOT_SIZE)
+    _copy(m, WINDOW_BODY, b, BODY_SIZE)
+    for l in range(LANES):
+        separation = solve_contact_position(
+            m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, BAUMGARTE
+        )
+        least = m[LEAST_SEPARATION * LANES + l]
+        m[LEAST_SEPARATION * LANES + l] = least if least < separation else separation
+    _copy(m, b, WINDOW_BODY, BODY_SIZE)
+
+
+@kernel
+def _mark(m):  # type: ignore[no-untyped-def]
+    for l in range(LANES):
+        _keep(m, l, HULL, EARLIER)
+        _keep(m, l, LEG_1, EARLIER)
+        _keep(m, l, LOWER_1, EARLIER)
+        _keep(m, l, LEG_2, EARLIER)
+        _keep(m, l, LOWER_2, EARLIER)
+
+
+@kernel
+def _begin_position_pass(m):  # type: ignore[no-untyped-def]
+    for l in range(LANES):
+        m[LEAST_SEPARATION * LANES + l] = _ZERO
+        m[JOINTS_ARE_GOOD * LANES + l] = _ONE
+    for l in range(LANES):
+        _keep(m, l, HULL, SAVED)
+        _keep(m, l, LEG_1, SAVED)
+        _keep(m, l, LOWER_1, SAVED)
+        _keep(m, l, LEG_2, SAVED)
+        _keep(m, l, LOWER_2, SAVED)
+
+
+@inline_kernel
+def _keep(m, l, body, place):  # type: ignore[no-untyped-def]
+    b, kept = BODY + BODY_SIZE * body, place + 3 * body
+    m[kept * LANES + l] = m[(b + CENTER_X) * LANES + l]
+    m[(kept + 1) * LANES + l] = m[(b + CENTER_Y) * LANES + l]
+    m[(kept + 2) * LANES + l] = m[(b + ANGLE) * LANES + l]
+
+
+@kernel
+def _end_position_pass(m, number, num_since):  # type: ignore[no-untyped-def]
+    """Put lanes back that were done before, and find those that are done now; whether any lane is left.
+
+    Args:
+        m: the solver's memory.
+        number: of the pass, from 1.
+        num_since: how many passes ago the marked positions were.
+    """
+    now, since = np.float32(number), np.float32(num_since)
+    to_come = np.float32(POSITION_ITERATIONS - number)
+    # Whole numbers below 61, so the quotient in float32 is exact enough to be cut to the right one.
+    still_to_do = to_come - since * np.float32(np.int32(to_come / since))
+    for l in range(LANES):
+        is_done = m[LAST_PASS * LANES + l] < now
+        _put_back(m, l, HULL, is_done)
+        _put_back(m, l, LEG_1, is_done)
+        _put_back(m, l, LOWER_1, is_done)
+        _put_back(m, l, LEG_2, is_done)
+        _put_back(m, l, LOWER_2, is_done)
+    for l in range(LANES):
+        last = m[LAST_PASS * LANES + l]
+        is_good = (m[LEAST_SEPARATION * LANES + l] >= _GOOD_SEPARATION) & (m[JOINTS_ARE_GOOD * LANES + l] != _ZERO)
+        is_good = is_good & (last >= now)
+        comes_back = (
+            _is_marked(m, l, HULL)
+            & _is_marked(m, l, LEG_1)
+            & _is_marked(m, l, LOWER_1)
+            & _is_marked(m, l, LEG_2)
+            & _is_marked(m, l, LOWER_2)
+            & (last == _MOST_PASSES)
+        )
+        last = now + still_to_do if comes_back else last
+        m[LAST_PASS * LANES + l] = now if is_good else last
+        m[IS_SOLVED * LANES + l] = _ONE if is_good else m[IS_SOLVED * LANES + l]
+    for l in range(LANES):
+        if m[LAST_PASS * LANES + l] > now:
+            return True
+    return False
+
+
+@inline_kernel
+def _is_marked(m, l, body):  # type: ignore[no-untyped-def]
+    b, earlier = BODY + BODY_SIZE * body, EARLIER + 3 * body
+    return (
+        (m[(b + CENTER_X) * LANES + l] == m[earlier * LANES + l])
+        & (m[(b + CENTER_Y) * LANES + l] == m[(earlier + 1) * LANES + l])
+        & (m[(b + ANGLE) * LANES + l] == m[(earlier + 2) * LANES + l])
+    )
+
+
+@inline_kernel
+def _put_back(m, l, body, is_done):  # type: ignore[no-untyped-def]
+    b, saved = BODY + BODY_SIZE * body, SAVED + 3 * body
+    x, y, angle = m[(b + CENTER_X) * LANES + l], m[(b + CENTER_Y) * LANES + l], m[(b + ANGLE) * LANES + l]
+    m[(b + CENTER_X) * LANES + l] = m[saved * LANES + l] if is_done else x
+    m[(b + CENTER_Y) * LANES + l] = m[(saved + 1) * LANES + l] if is_done else y
+    m[(b + ANGLE) * LANES + l] = m[(saved + 2) * LANES + l] if is_done else angle

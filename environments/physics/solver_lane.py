@@ -1,0 +1,216 @@
+"""A world's way into a lane of the solver's memory and back.
+
+Source: Box2D 2.3.0, ``b2Island.cpp`` (``Solve``: what is copied before and after, and sleep), ``b2ContactSolver.cpp``
+(the constructor, ``StoreImpulses``). ``s``, ``at`` and ``n`` are the world's memory (``layout``); ``m`` is the solver's
+(``solver_layout``), ``l`` the lane, ``num`` the number of lanes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from environments.compiled import kernel
+from environments.physics import layout
+from environments.physics import solver_layout as solver
+from environments.physics.bodies import INVERSE_MASS, JOINT_BODY_A, JOINT_BODY_B, LOWER_ANGLE, REFERENCE_ANGLE, UPPER_ANGLE
+from environments.physics.constants import (
+    ANGULAR_SLEEP_TOLERANCE,
+    GRAVITY,
+    LINEAR_SLEEP_TOLERANCE,
+    MAX_FLOAT,
+    POSITION_ITERATIONS,
+    STEP_SECONDS,
+    TIME_TO_SLEEP,
+    TOO_MANY_CONTACTS,
+    TOUCHING_CAPACITY,
+)
+from environments.physics.joints import limit_state
+from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_STEP = np.float32(STEP_SECONDS)
+_GRAVITY_Y = np.float32(GRAVITY[1])
+_MAX_FLOAT = np.float32(MAX_FLOAT)
+_MOST_PASSES = np.float32(POSITION_ITERATIONS)
+_SLOW_SQUARED = LINEAR_SLEEP_TOLERANCE * LINEAR_SLEEP_TOLERANCE
+_SLOW_TURN_SQUARED = ANGULAR_SLEEP_TOLERANCE * ANGULAR_SLEEP_TOLERANCE
+
+
+@kernel
+def load_world(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
+    """Copy a world to a lane, with the velocities that gravity and push give it.
+
+    Args:
+        s, at, n, m, l, num: see the module. The world's sweep begins anew.
+        num_slots: (5,) int64, raised to the number of touching contacts of each body.
+    """
+    for body in range(NUM_BODIES):
+        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
+        cx, cy, angle = s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n], s[b + layout.ANGLE * n]
+        s[b + layout.CENTER0_X * n], s[b + layout.CENTER0_Y * n], s[b + layout.ANGLE0 * n] = cx, cy, angle
+        m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num], m[mb + solver.ANGLE * num] = cx, cy, angle
+        m[mb + solver.SINE * num], m[mb + solver.COSINE * num] = s[b + layout.SINE * n], s[b + layout.COSINE * n]
+        push = s[at + layout.PUSH * n] if body == HULL else _ZERO
+        m[mb + solver.VELOCITY_X * num] = s[b + layout.VELOCITY_X * n] + _STEP * (INVERSE_MASS[body] * push)
+        m[mb + solver.VELOCITY_Y * num] = s[b + layout.VELOCITY_Y * n] + _STEP * _GRAVITY_Y
+        m[mb + solver.ANGULAR_VELOCITY * num] = s[b + layout.ANGULAR_VELOCITY * n]
+    for joint in range(NUM_JOINTS):
+        j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
+        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + l
+        m[mj + solver.IMPULSE_X * num] = s[j + layout.IMPULSE_X * n]
+        m[mj + solver.IMPULSE_Y * num] = s[j + layout.IMPULSE_Y * n]
+        m[mj + solver.LIMIT_IMPULSE * num] = s[j + layout.LIMIT_IMPULSE * n]
+        m[mj + solver.MOTOR_IMPULSE * num] = s[j + layout.MOTOR_IMPULSE * n]
+        m[mj + solver.LIMIT * num] = s[j + layout.LIMIT * n]
+        m[mj + solver.MOTOR_SPEED * num] = s[j + layout.MOTOR_SPEED * n]
+        m[mj + solver.MAX_MOTOR_IMPULSE * num] = _STEP * s[j + layout.MAX_MOTOR_TORQUE * n]
+    m[solver.IS_SOLVED * num + l], m[solver.LAST_PASS * num + l] = _ZERO, _MOST_PASSES
+    s[at + layout.PUSH * n] = _ZERO
+    _load_contacts(s, at, n, m, l, num, num_slots)
+
+
+@kernel
+def _load_contacts(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
+    """Put the touching contacts of each body into its slots, newest first."""
+    for body in range(NUM_BODIES):
+        k = 0
+        for i in range(np.int64(s[at + layout.NUM_CONTACTS * n]) - 1, -1, -1):
+            contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
+            if s[contact + layout.CONTACT_BODY * n] != np.float32(body) or s[contact + layout.IS_TOUCHING * n] == _ZERO:
+                continue
+            if k == TOUCHING_CAPACITY:
+                s[at + layout.FAULT * n] = np.float32(TOO_MANY_CONTACTS)
+                break
+            load_manifold(s, contact, n, m, l, num, slot_of(body, k))
+            k += 1
+        num_slots[body] = max(num_slots[body], k)
+
+
+@kernel
+def slot_of(body, k):  # type: ignore[no-untyped-def]
+    """First field of the slot of a body's k-th touching contact."""
+    return solver.SLOT + solver.SLOT_SIZE * (TOUCHING_CAPACITY * body + k)
+
+
+@kernel
+def load_manifold(s, contact, n, m, l, num, slot):  # type: ignore[no-untyped-def]
+    """Copy the manifold of the contact at ``contact``, with its impulses, to the slot whose first field is ``slot``."""
+    c = slot * num + l
+    m[c + solver.MANIFOLD_TYPE * num] = s[contact + layout.MANIFOLD_TYPE * n]
+    m[c + solver.POSITION_COUNT * num] = s[contact + layout.NUM_POINTS * n]
+    for field in range(4):
+        m[c + (solver.LOCAL_NORMAL_X + field) * num] = s[contact + (layout.LOCAL_NORMAL_X + field) * n]
+    has_two = s[contact + layout.NUM_POINTS * n] > _ONE
+    for k in range(2):
+        point = contact + (layout.POINT + layout.POINT_SIZE * k) * n
+        is_used = k == 0 or has_two
+        m[c + (solver.POINT_1_X + 2 * k) * num] = s[point + layout.POINT_X * n] if is_used else _ZERO
+        m[c + (solver.POINT_1_Y + 2 * k) * num] = s[point + layout.POINT_Y * n] if is_used else _ZERO
+        impulses = c + solver.SECOND * k * num
+        m[impulses + solver.NORMAL_IMPULSE * num] = s[point + layout.NORMAL_IMPULSE * n] if is_used else _ZERO
+        m[impulses + solver.TANGENT_IMPULSE * num] = s[point + layout.TANGENT_IMPULSE * n] if is_used else _ZERO
+
+
+@kernel
+def clear_impulses(m, l, num, slot):  # type: ignore[no-untyped-def]
+    """Begin without a warm start."""
+    c = slot * num + l
+    m[c + solver.NORMAL_IMPULSE * num] = m[c + solver.TANGENT_IMPULSE * num] = _ZERO
+    c += solver.SECOND * num
+    m[c + solver.NORMAL_IMPULSE * num] = m[c + solver.TANGENT_IMPULSE * num] = _ZERO
+
+
+@kernel
+def clear_slots(m, l, num, num_before, num_slots):  # type: ignore[no-untyped-def]
+    """Empty a lane's slots from its own number of contacts, ``num_before`` (5,), up to the pack's, ``num_slots`` (5,)."""
+    for body in range(NUM_BODIES):
+        for k in range(num_before[body], num_slots[body]):
+            c = slot_of(body, k) * num + l
+            for field in range(solver.SLOT_SIZE):
+                m[c + field * num] = _ZERO
+
+
+@kernel
+def num_touching(s, at, n, num_out):  # type: ignore[no-untyped-def]
+    """Write how many contacts of each body touch to ``num_out`` (5,) int64; return which joints are at a limit, as bits."""
+    for body in range(NUM_BODIES):
+        num_out[body] = 0
+    for i in range(np.int64(s[at + layout.NUM_CONTACTS * n])):
+        contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
+        if s[contact + layout.IS_TOUCHING * n] != _ZERO:
+            num_out[np.int64(s[contact + layout.CONTACT_BODY * n])] += 1
+    limits = 0
+    for joint in range(NUM_JOINTS):
+        a = at + (layout.BODY + layout.BODY_SIZE * JOINT_BODY_A[joint]) * n
+        b = at + (layout.BODY + layout.BODY_SIZE * JOINT_BODY_B[joint]) * n
+        angle_a, angle_b = s[a + layout.ANGLE * n], s[b + layout.ANGLE * n]
+        limit = limit_state(angle_a, angle_b, LOWER_ANGLE[joint], UPPER_ANGLE[joint], REFERENCE_ANGLE[joint])
+        limits |= (limit != _ZERO) << joint
+    return limits
+
+
+@kernel
+def store_world(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
+    """Copy a lane back to its world, and let the walker fall asleep if it has been still for long enough.
+
+    The places of the bodies follow from centre and angle; the caller brings them up to date.
+    """
+    for body in range(NUM_BODIES):
+        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
+        s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n] = m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num]
+        s[b + layout.ANGLE * n] = m[mb + solver.ANGLE * num]
+        s[b + layout.VELOCITY_X * n] = m[mb + solver.VELOCITY_X * num]
+        s[b + layout.VELOCITY_Y * n] = m[mb + solver.VELOCITY_Y * num]
+        s[b + layout.ANGULAR_VELOCITY * n] = m[mb + solver.ANGULAR_VELOCITY * num]
+    for joint in range(NUM_JOINTS):
+        j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
+        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + l
+        s[j + layout.IMPULSE_X * n] = m[mj + solver.IMPULSE_X * num]
+        s[j + layout.IMPULSE_Y * n] = m[mj + solver.IMPULSE_Y * num]
+        s[j + layout.LIMIT_IMPULSE * n] = m[mj + solver.LIMIT_IMPULSE * num]
+        s[j + layout.MOTOR_IMPULSE * n] = m[mj + solver.MOTOR_IMPULSE * num]
+        s[j + layout.LIMIT * n] = m[mj + solver.LIMIT * num]
+    _store_impulses(s, at, n, m, l, num)
+    _rest(s, at, n, m[solver.IS_SOLVED * num + l] != _ZERO)
+
+
+@kernel
+def _store_impulses(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
+    """``StoreImpulses``: of the points that the velocity solver used; another keeps what it had."""
+    for body in range(NUM_BODIES):
+        k = 0
+        for i in range(np.int64(s[at + layout.NUM_CONTACTS * n]) - 1, -1, -1):
+            contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
+            if s[contact + layout.CONTACT_BODY * n] != np.float32(body) or s[contact + layout.IS_TOUCHING * n] == _ZERO:
+                continue
+            if k == TOUCHING_CAPACITY:
+                break
+            c = slot_of(body, k) * num + l
+            for p in range(np.int64(m[c + solver.COUNT * num])):
+                point = contact + (layout.POINT + layout.POINT_SIZE * p) * n
+                impulses = c + solver.SECOND * p * num
+                s[point + layout.NORMAL_IMPULSE * n] = m[impulses + solver.NORMAL_IMPULSE * num]
+                s[point + layout.TANGENT_IMPULSE * n] = m[impulses + solver.TANGENT_IMPULSE * num]
+            k += 1
+
+
+@kernel
+def _rest(s, at, n, is_solved):  # type: ignore[no-untyped-def]
+    """Sleep: all five bodies slow for half a second, and positions solved in this step."""
+    least = _MAX_FLOAT
+    for body in range(NUM_BODIES):
+        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+        vx, vy, w = s[b + layout.VELOCITY_X * n], s[b + layout.VELOCITY_Y * n], s[b + layout.ANGULAR_VELOCITY * n]
+        if w * w > _SLOW_TURN_SQUARED or vx * vx + vy * vy > _SLOW_SQUARED:
+            s[b + layout.SLEEP_TIME * n] = _ZERO
+            least = _ZERO
+        else:
+            s[b + layout.SLEEP_TIME * n] += _STEP
+            least = min(least, s[b + layout.SLEEP_TIME * n])
+    if least >= TIME_TO_SLEEP and is_solved:
+        for body in range(NUM_BODIES):
+            b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+            s[b + layout.SLEEP_TIME * n], s[b + layout.IS_ASLEEP * n] = _ZERO, _ONE
+            s[b + layout.VELOCITY_X * n] = s[b + layout.VELOCITY_Y * n] = s[b + layout.ANGULAR_VELOCITY * n] = _ZERO

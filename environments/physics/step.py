@@ -1,0 +1,171 @@
+"""A step of many worlds: Box2D's phases in order, the solution in packs of worlds that have alike to do.
+
+Which worlds share a pack changes no bit of any of them, so they are dealt anew in each step: worlds with equal numbers
+of touching contacts and equal limits side by side, which leaves few lanes idle (PHYSICS.md section 5).
+
+Source: Box2D 2.3.0, ``b2World.cpp`` (``Step``, ``Solve``).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from environments.compiled import LANES, kernel, ticks
+from environments.physics import layout
+from environments.physics.bodies import LOCAL_CENTER, START_ANGLE, START_POSITION
+from environments.physics.contacts import box_of, collide, find_new_contacts, synchronise, wake
+from environments.physics.constants import AABB_EXTENSION
+from environments.physics.impact import place_body, solve_impacts
+from environments.physics.rotation import sin_cos_any
+from environments.physics.solver import integrate, solve_positions, solve_velocities
+from environments.physics.solver_lane import clear_slots, load_world, num_touching, store_world
+from environments.physics.solver_layout import LAST_PASS
+from environments.physics.stages import COLLISION, IMPACT, POSITION, REST, charge
+from environments.walker.spec import MOTOR_SPEEDS, MOTORS_TORQUE, NUM_BODIES, NUM_JOINTS
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_TORQUE = np.float32(MOTORS_TORQUE)
+_SPEEDS = np.array(MOTOR_SPEEDS, np.float32)
+_EXTENSION = np.float32(AABB_EXTENSION)
+_ALL_BODIES = (1 << NUM_BODIES) - 1
+
+
+@kernel
+def start_world(s, at, n, push, edges, polygons):  # type: ignore[no-untyped-def]
+    """A fresh world: the walker where it starts, the push waiting, the first contacts found.
+
+    Args:
+        s, at, n: the world's memory, overwritten.
+        push: N, on the hull in the first step.
+        edges, polygons: its terrain.
+    """
+    for field in range(layout.CONTACT):
+        s[at + field * n] = _ZERO
+    s[at + layout.PUSH * n] = push
+    for body in range(NUM_BODIES):
+        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+        x, y, angle = START_POSITION[body, 0], START_POSITION[body, 1], START_ANGLE[body]
+        sine, cosine = sin_cos_any(angle)
+        lx, ly = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
+        s[b + layout.ORIGIN_X * n], s[b + layout.ORIGIN_Y * n] = x, y
+        s[b + layout.SINE * n], s[b + layout.COSINE * n], s[b + layout.ANGLE * n] = sine, cosine, angle
+        s[b + layout.CENTER_X * n] = cosine * lx - sine * ly + x
+        s[b + layout.CENTER_Y * n] = sine * lx + cosine * ly + y
+        left, bottom, right, top = box_of(body, x, y, sine, cosine)
+        s[b + layout.SWEPT_LEFT * n], s[b + layout.SWEPT_BOTTOM * n] = left, bottom
+        s[b + layout.SWEPT_RIGHT * n], s[b + layout.SWEPT_TOP * n] = right, top
+        s[b + layout.BOX_LEFT * n], s[b + layout.BOX_BOTTOM * n] = left - _EXTENSION, bottom - _EXTENSION
+        s[b + layout.BOX_RIGHT * n], s[b + layout.BOX_TOP * n] = right + _EXTENSION, top + _EXTENSION
+    find_new_contacts(s, at, n, edges, polygons, _ALL_BODIES)
+
+
+@kernel
+def drive(s, at, n, actions, row):  # type: ignore[no-untyped-def]
+    """Set the four motors from ``actions[row]`` (N, 4) float32; that wakes the walker."""
+    for joint in range(NUM_JOINTS):
+        j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
+        action = actions[row, joint]
+        speed = _SPEEDS[joint] if action > _ZERO else -_SPEEDS[joint]
+        s[j + layout.MOTOR_SPEED * n] = speed if action != _ZERO else _ZERO
+        share = abs(action)
+        s[j + layout.MAX_MOTOR_TORQUE * n] = _TORQUE * (_ONE if share > _ONE else share)
+    for body in range(NUM_BODIES):
+        wake(s, at, n, body)
+
+
+@kernel
+def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order, keys, slots, m, m1, spent):  # type: ignore[no-untyped-def]
+    """Let 1/50 s pass in some worlds, whose motors are set.
+
+    Args:
+        s: float32, the memory of all worlds one after another.
+        worlds: (N,) int64, the first ``num_worlds`` of which are stepped.
+        terrain_of: of each world, which terrain it has.
+        edges, polygons, index: a ``Course``.
+        order, keys: (N,) int64, scratch; slots: (LANES + 1, 5) int64, scratch.
+        m, m1: float32, memory of the solver for a pack and for one lane.
+        spent: see ``stages``.
+    """
+    n = 1
+    began = ticks()
+    for i in range(num_worlds):
+        world = worlds[i]
+        at = world * layout.WORLD_SIZE
+        first_edge, num_edges, first_polygon, num_polygons = index[terrain_of[world]]
+        own_edges = edges[first_edge : first_edge + num_edges]
+        own_polygons = polygons[first_polygon : first_polygon + num_polygons]
+        collide(s, at, n, own_edges, own_polygons)
+        limits = num_touching(s, at, n, slots[0])
+        order[i], keys[i] = world, _key(slots[0], limits)
+    began = charge(spent, COLLISION, began)
+    _sort(order, keys, num_worlds)
+    charge(spent, REST, began)
+    for start in range(0, num_worlds, LANES):
+        _solve_pack(s, order[start : min(start + LANES, num_worlds)], slots, m, spent)
+    began = ticks()
+    for i in range(num_worlds):
+        world = worlds[i]
+        at = world * layout.WORLD_SIZE
+        first_edge, num_edges, first_polygon, num_polygons = index[terrain_of[world]]
+        own_edges = edges[first_edge : first_edge + num_edges]
+        own_polygons = polygons[first_polygon : first_polygon + num_polygons]
+        moved = 0
+        for body in range(NUM_BODIES):
+            b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+            s[b + layout.SINE0 * n], s[b + layout.COSINE0 * n] = s[b + layout.SINE * n], s[b + layout.COSINE * n]
+            place_body(s, b, n, body)
+            moved |= synchronise(s, at, n, body) << body
+        if moved:
+            find_new_contacts(s, at, n, own_edges, own_polygons, moved)
+        began = charge(spent, COLLISION, began)
+        solve_impacts(s, at, n, own_edges, own_polygons, m1)
+        began = charge(spent, IMPACT, began)
+
+
+@kernel
+def _key(num_of_body, limits):  # type: ignore[no-untyped-def]
+    """Worlds with near keys have alike to do: contacts of each body first, then joints at their limits."""
+    key = 0
+    for body in range(NUM_BODIES):
+        key = key * 4 + min(num_of_body[body], 3)
+    return key * 16 + limits
+
+
+@kernel
+def _sort(order, keys, num):  # type: ignore[no-untyped-def]
+    """Sort ``order`` by ``keys``, both in place: insertion, since there are few and many are equal."""
+    for i in range(1, num):
+        world, key = order[i], keys[i]
+        j = i - 1
+        while j >= 0 and keys[j] > key:
+            order[j + 1], keys[j + 1] = order[j], keys[j]
+            j -= 1
+        order[j + 1], keys[j + 1] = world, key
+
+
+@kernel
+def _solve_pack(s, worlds, slots, m, spent):  # type: ignore[no-untyped-def]
+    """Solve velocities and positions of at most LANES worlds."""
+    began = ticks()
+    num_slots = slots[LANES]
+    for body in range(NUM_BODIES):
+        num_slots[body] = 0
+    for l in range(worlds.size):
+        for body in range(NUM_BODIES):
+            slots[l, body] = 0
+        load_world(s, worlds[l] * layout.WORLD_SIZE, 1, m, l, LANES, slots[l])
+        for body in range(NUM_BODIES):
+            num_slots[body] = max(num_slots[body], slots[l, body])
+    for l in range(worlds.size):
+        clear_slots(m, l, LANES, slots[l], num_slots)
+    for l in range(worlds.size, LANES):
+        m[LAST_PASS * LANES + l] = _ZERO
+    charge(spent, REST, began)
+    solve_velocities(m, num_slots, spent)
+    began = ticks()
+    integrate(m)
+    solve_positions(m, num_slots)
+    began = charge(spent, POSITION, began)
+    for l in range(worlds.size):
+        store_world(s, worlds[l] * layout.WORLD_SIZE, 1, m, l, LANES)
+    charge(spent, REST, began)

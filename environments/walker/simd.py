@@ -1,0 +1,258 @@
+"""Walkers in our own physics, many at a time: bit for bit what ``box2d.py`` gives.
+
+A team is the memory in which one thread steps its worlds; teams share nothing that is written, so threads need no lock.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.compiled import LANES, borrowed, kernel, ticks
+from environments.errors import InputError
+from environments.machine import check_memory
+from environments.physics import layout, solver_layout
+from environments.physics.bodies import JOINT_BODY_A, JOINT_BODY_B, REFERENCE_ANGLE
+from environments.physics.constants import CONTACT_CAPACITY, DIVERGED, TOO_MANY_CONTACTS, TOUCHING_CAPACITY
+from environments.physics.course import Course
+from environments.physics.stages import LIDAR, NUM_STAGES, REST, charge
+from environments.physics.step import drive, start_world, step_worlds
+from environments.terrain.terrain import Terrain
+from environments.walker.ending import GOES_ON, Outcome
+from environments.walker.judge import judge_step
+from environments.walker.reward import FALL_REWARD
+from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
+
+#: What ``advance`` writes as the outcome of a world that has more contacts than fit.
+OVERFLOWED = -1
+_DIVERGED = int(Outcome.DIVERGED)
+_NUM_READINGS = 16
+_STATE_FIELDS = np.array(
+    [layout.ORIGIN_X, layout.ORIGIN_Y, layout.ANGLE, layout.VELOCITY_X, layout.VELOCITY_Y, layout.ANGULAR_VELOCITY]
+)
+#: Worlds below which a second thread is not worth its while.
+_WORLDS_PER_THREAD = 16
+
+
+class Team:
+    """Memory for up to ``num_worlds`` worlds of one thread.
+
+    Attributes:
+        state: (num_worlds * WORLD_SIZE,) float32, see ``physics.layout``.
+        shaping: (num_worlds,) float64, of the latest step.
+        spent: see ``physics.stages``.
+        scratch: what ``advance`` needs besides.
+    """
+
+    def __init__(self, num_worlds: int) -> None:
+        self.state = np.zeros(num_worlds * layout.WORLD_SIZE, np.float32)
+        self.shaping = np.zeros(num_worlds)
+        self.spent = np.zeros(NUM_STAGES + 1, np.int64)
+        self.scratch = (
+            np.zeros(num_worlds, np.int64),
+            np.zeros(num_worlds, np.int64),
+            np.zeros((LANES + 1, NUM_BODIES), np.int64),
+            np.zeros(solver_layout.SOLVER_SIZE * LANES, np.float32),
+            np.zeros(solver_layout.SOLVER_SIZE, np.float32),
+            np.zeros(_NUM_READINGS, np.float32),
+            self.spent,
+        )
+
+
+@kernel
+def start(state, worlds, terrain_of, edges, polygons, index, push, num_steps, outcomes):  # type: ignore[no-untyped-def]
+    """Begin episodes: fresh worlds, whose next step is the reset's.
+
+    Args:
+        state: of a team.
+        worlds: (N,) int64, which worlds of it.
+        terrain_of: the terrain of each world of the team.
+        edges, polygons, index, push: a ``Course``.
+        num_steps, outcomes: of each world; -1 and GOES_ON are written.
+    """
+    for world in worlds:
+        terrain = terrain_of[world]
+        first_edge, num_edges, first_polygon, num_polygons = index[terrain]
+        start_world(
+            state,
+            world * layout.WORLD_SIZE,
+            1,
+            push[terrain],
+            edges[first_edge : first_edge + num_edges],
+            polygons[first_polygon : first_polygon + num_polygons],
+        )
+        num_steps[world] = -1
+        outcomes[world] = GOES_ON
+
+
+@kernel
+def advance(  # type: ignore[no-untyped-def]
+    state, shaping, scratch, worlds, terrain_of, edges, polygons, index, actions, max_steps,
+    observations, rewards, outcomes, num_steps,
+):  # fmt: skip
+    """Take a step in some of a team's worlds; in those that have just begun it is the reset's, without torque.
+
+    Args:
+        state, shaping, scratch: of a team.
+        worlds: (N,) int64.
+        terrain_of, edges, polygons, index: as in ``start``.
+        actions: (W, 4) float32, of each world.
+        max_steps: control steps after which an episode is TIMEOUT.
+        observations, rewards, outcomes, num_steps: of each world, written; see ``worlds.Worlds``.
+    """
+    state, edges, polygons, index = borrowed(state), borrowed(edges), borrowed(polygons), borrowed(index)
+    actions, observations = borrowed(actions), borrowed(observations)
+    order, keys, slots, pack, lane = (
+        borrowed(scratch[0]), borrowed(scratch[1]), borrowed(scratch[2]), borrowed(scratch[3]), borrowed(scratch[4])
+    )  # fmt: skip
+    readings, spent = borrowed(scratch[5]), borrowed(scratch[6])
+    began = ticks()
+    for world in worlds:
+        if num_steps[world] < 0:
+            for joint in range(NUM_JOINTS):
+                actions[world, joint] = 0.0
+        drive(state, world * layout.WORLD_SIZE, 1, actions, world)
+    charge(spent, REST, began)
+    step_worlds(state, worlds, worlds.size, terrain_of, edges, polygons, index, order, keys, slots, pack, lane, spent)
+    began = ticks()
+    for world in worlds:
+        at = world * layout.WORLD_SIZE
+        num_steps[world] += 1
+        is_finite = _read(state, at, readings)
+        for joint in range(NUM_JOINTS):
+            is_finite = is_finite and math.isfinite(actions[world, joint])
+        if state[at + layout.FAULT] == TOO_MANY_CONTACTS:
+            rewards[world], outcomes[world] = 0.0, OVERFLOWED
+        elif not is_finite or state[at + layout.FAULT] == DIVERGED:
+            rewards[world], outcomes[world] = FALL_REWARD, _DIVERGED
+        else:
+            first_edge, num_edges, first_polygon, num_polygons = index[terrain_of[world]]
+            reward, now, outcome = judge_step(
+                readings,
+                actions[world],
+                shaping[world],
+                state[at + layout.HAS_FALLEN] != 0.0,
+                num_steps[world],
+                max_steps,
+                edges[first_edge : first_edge + num_edges],
+                polygons[first_polygon : first_polygon + num_polygons],
+                observations[world],
+            )
+            shaping[world] = now
+            is_reset = num_steps[world] == 0
+            rewards[world], outcomes[world] = 0.0 if is_reset else reward, GOES_ON if is_reset else outcome
+    charge(spent, LIDAR, began)
+
+
+@kernel
+def _read(state, at, readings):  # type: ignore[no-untyped-def]
+    """Fill ``readings`` (16,) as ``box2d.WalkerWorld`` does; whether the 30 numbers of the bodies are finite."""
+    total = 0.0
+    for body in range(NUM_BODIES):
+        b = at + layout.BODY + layout.BODY_SIZE * body
+        for field in _STATE_FIELDS:
+            total += np.float64(state[b + field])
+    hull = at + layout.BODY + layout.BODY_SIZE * HULL
+    readings[0], readings[1], readings[2] = state[hull + layout.ORIGIN_X], state[hull + layout.ORIGIN_Y], state[hull + layout.ANGLE]
+    readings[3] = state[hull + layout.ANGULAR_VELOCITY]
+    readings[4], readings[5] = state[hull + layout.VELOCITY_X], state[hull + layout.VELOCITY_Y]
+    for joint in range(NUM_JOINTS):
+        a = at + layout.BODY + layout.BODY_SIZE * JOINT_BODY_A[joint]
+        b = at + layout.BODY + layout.BODY_SIZE * JOINT_BODY_B[joint]
+        readings[6 + 2 * joint] = state[b + layout.ANGLE] - state[a + layout.ANGLE] - REFERENCE_ANGLE[joint]
+        readings[7 + 2 * joint] = state[b + layout.ANGULAR_VELOCITY] - state[a + layout.ANGULAR_VELOCITY]
+    readings[14], readings[15] = state[at + layout.IS_TOUCHING_1], state[at + layout.IS_TOUCHING_2]
+    return math.isfinite(total)
+
+
+def overflow_error(terrain: int) -> InputError:
+    """What is said when a world has more contacts than fit."""
+    return InputError(
+        f"terrain {terrain} gives the walker more than {CONTACT_CAPACITY} contacts at once, or one body more than "
+        f"{TOUCHING_CAPACITY} that touch: make its vertices less dense, or use the engine box2d"
+    )
+
+
+class SimdWorlds:
+    """``Worlds`` in our own physics; see ``worlds.make_worlds`` for the arguments."""
+
+    def __init__(
+        self, terrains: Sequence[Terrain], terrain_index: NDArray[np.int64], max_steps: int, threads: int
+    ) -> None:
+        self.num_worlds = num = len(terrain_index)
+        check_memory(num, 4 * layout.WORLD_SIZE)
+        self.observations = np.zeros((num, OBSERVATION_SIZE), np.float32)
+        self.rewards = np.zeros(num)
+        self.outcomes = np.zeros(num, np.int8)
+        self.num_steps = np.zeros(num, np.int32)
+        self._course = Course.of(terrains)
+        self._terrain_of = np.array(terrain_index, np.int64)
+        self._max_steps = max_steps
+        self._actions = np.zeros((num, NUM_JOINTS), np.float32)
+        num_teams = max(1, min(threads, num // _WORLDS_PER_THREAD))
+        bounds = [num * i // num_teams for i in range(num_teams + 1)]
+        self._parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        self._teams = [Team(part.stop - part.start) for part in self._parts]
+        self._everyone = [np.arange(part.stop - part.start) for part in self._parts]
+        self._pool = ThreadPoolExecutor(num_teams) if num_teams > 1 else None
+
+    def reset(self, which: NDArray[np.bool_] | None = None) -> None:
+        """See ``Worlds``."""
+        course = self._course
+        tables = (course.edges, course.polygons, course.index, course.push)
+        for part, team, worlds in zip(self._parts, self._teams, self._chosen(which), strict=True):
+            start(team.state, worlds, self._terrain_of[part], *tables, self.num_steps[part], self.outcomes[part])
+        self._advance(which)
+
+    def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
+        """See ``Worlds``."""
+        np.copyto(self._actions, actions)
+        self._advance(which)
+
+    def body_state(self) -> NDArray[np.float32]:
+        """See ``Worlds``."""
+        places = layout.BODY + layout.BODY_SIZE * np.arange(NUM_BODIES)[:, None] + _STATE_FIELDS
+        return np.concatenate([team.state.reshape(-1, layout.WORLD_SIZE)[:, places] for team in self._teams])
+
+    @property
+    def touching(self) -> NDArray[np.float32]:
+        """See ``Worlds``."""
+        places = [layout.IS_TOUCHING_1, layout.IS_TOUCHING_2]
+        return np.concatenate([team.state.reshape(-1, layout.WORLD_SIZE)[:, places] for team in self._teams])
+
+    def _chosen(self, which: NDArray[np.bool_] | None) -> list[NDArray[np.int64]]:
+        """The worlds of each team."""
+        return self._everyone if which is None else [np.flatnonzero(which[part]) for part in self._parts]
+
+    def _advance(self, which: NDArray[np.bool_] | None) -> None:
+        chosen = self._chosen(which)
+        if self._pool is None:
+            self._advance_team(0, chosen[0])
+        else:
+            for _ in self._pool.map(self._advance_team, range(len(chosen)), chosen):
+                pass
+        if (self.outcomes == OVERFLOWED).any():
+            raise overflow_error(int(self._terrain_of[np.flatnonzero(self.outcomes == OVERFLOWED)[0]]))
+
+    def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> None:
+        team, part, course = self._teams[i], self._parts[i], self._course
+        advance(
+            team.state,
+            team.shaping,
+            team.scratch,
+            worlds,
+            self._terrain_of[part],
+            course.edges,
+            course.polygons,
+            course.index,
+            self._actions[part],
+            self._max_steps,
+            self.observations[part],
+            self.rewards[part],
+            self.outcomes[part],
+            self.num_steps[part],
+        )

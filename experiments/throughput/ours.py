@@ -1,0 +1,93 @@
+"""Our engines at work: whole episodes with policy, the walkers of one generation on easy and on hard ground."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.policy import MLPPolicy
+from agents.rollouts import ENGINES, engine, is_batched
+from agents.rollouts.result import RolloutResult
+from agents.strategies.perturbations import Perturbations
+from environments.streams import stream_key
+from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.terrain import Terrain
+from experiments.throughput.measure import Case, Work, timed
+from experiments.walkers import load_walker
+
+#: The walkers of a batch, by ground. Easy: one generation of a niche, 256 pairs (POET.md 5.1). Hard: more of them,
+#: since most fall early.
+NUM_WALKERS = {"easy": 512, "hard": 1024}
+#: Time limit in control steps (POET.md 1).
+MAX_STEPS = 2000
+#: Perturbation of the shipped walker: between the first noise of POET's ES and its last (POET.md 5.1).
+NOISE_STD = 0.05
+THREADS = (1, 2)
+
+#: An engine that runs one episode after the other gets a part of the batch, so many times smaller.
+ONE_BY_ONE_DIVISOR = 64
+
+
+def grounds() -> dict[str, Terrain]:
+    """The benchmark's terrains: flat, and one with everything that a hard niche has."""
+    hard = ObstacleGenotype(
+        roughness=4.0, pit_gap=(0.8, 2.4), stump_height=(0.4, 1.6), stair_height=(0.4, 1.2), stair_steps=(1, 4)
+    )
+    return {"easy": ObstacleGenotype().express(seed=1), "hard": hard.express(seed=1)}
+
+
+def engine_cases(name: str) -> list[Case]:
+    """An engine on every ground, with every number of threads that it takes.
+
+    Raises:
+        InputError: the engine is unknown or not available.
+    """
+    run_episodes, policy = engine(name), MLPPolicy()
+
+    def case(label: str, ground: Terrain, num_threads: int) -> Case:
+        thetas = _walkers(_num_walkers(name, label))
+
+        def walk(rows: NDArray[np.float32], max_steps: int) -> RolloutResult:
+            return run_episodes(policy, rows, (ground,), np.zeros(len(rows), np.int64), max_steps, num_threads)
+
+        def run() -> Work:
+            seconds, result = timed(lambda: walk(thetas, MAX_STEPS))
+            return Work(result.num_steps, len(thetas), seconds)
+
+        return Case(name, label, num_threads, lambda: walk(thetas[:1], 1), run)
+
+    all_threads = THREADS if is_batched(name) else THREADS[:1]
+    return [case(label, ground, num) for num in all_threads for label, ground in grounds().items()]
+
+
+def stages(name: str) -> dict[str, dict[str, float]]:
+    """Microseconds of one thread that a control step spends in each stage of an engine, by ground.
+
+    Returns:
+        Nothing if the engine does not know its stages. They are timed in a call of their own, whose clock costs a
+        little.
+    """
+    stage_seconds = getattr(import_module(ENGINES[name].module), "stage_seconds", None)
+    if stage_seconds is None:
+        return {}
+    run_episodes, policy, found = engine(name), MLPPolicy(), {}
+    for label, ground in grounds().items():
+        thetas = _walkers(_num_walkers(name, label) // 2)
+        walk = (policy, thetas, (ground,), np.zeros(len(thetas), np.int64), MAX_STEPS)
+        seconds = stage_seconds(*walk)
+        num_steps = run_episodes(*walk).num_steps
+        found[label] = {stage: 1e6 * spent / num_steps for stage, spent in seconds.items()}
+    return found
+
+
+def _num_walkers(name: str, ground: str) -> int:
+    return NUM_WALKERS[ground] if is_batched(name) else max(1, NUM_WALKERS[ground] // ONE_BY_ONE_DIVISOR)
+
+
+def _walkers(num: int) -> NDArray[np.float32]:
+    """Perturbations (num, P) of the shipped walker, always the same."""
+    centre = load_walker("flat")
+    sample = Perturbations(centre, np.full_like(centre, NOISE_STD), stream_key(0, "bench"), num, False)
+    return sample.theta(np.arange(num))

@@ -1,0 +1,43 @@
+"""Many cases on an engine and on Box2D, in as many processes as there are cores: Box2D is the slow side."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from functools import partial
+
+from environments.walker.worlds import make_worlds
+from tests.parity.compare import MakeWorlds, Verdict, compare
+from tests.parity.episodes import Case, batches
+
+_BATCH_SIZE = 64
+
+
+def worlds_of(engine: str) -> MakeWorlds:
+    """``make_worlds`` with the engine chosen, on one thread."""
+    return partial(make_worlds, engine, threads=1)
+
+
+def run_here(engine: str, cases: Sequence[Case]) -> list[Verdict]:
+    """Compare these cases with Box2D, in this process."""
+    expected, found = worlds_of("box2d"), worlds_of(engine)
+    return [verdict for batch in batches(cases, _BATCH_SIZE) for verdict in compare(batch, expected, found)]
+
+
+def run(engine: str, cases: Sequence[Case], workers: int) -> Iterator[list[Verdict]]:
+    """Compare these cases with Box2D, in processes of their own; yields one batch after another, as they are ready.
+
+    Raises:
+        BrokenProcessPool: a process has died, as one does that writes beyond its memory.
+    """
+    # spawn: an engine may have started threads, and a forked copy of those can deadlock.
+    context = multiprocessing.get_context("spawn")
+    leave_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=leave_ctrl_c) as pool:
+        try:
+            for done in as_completed([pool.submit(run_here, engine, batch) for batch in batches(cases, _BATCH_SIZE)]):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
