@@ -34,7 +34,6 @@ from environments.physics.constants import (
     LINEAR_SLOP,
     MAX_ROTATION,
     MAX_TRANSLATION,
-    POSITION_ITERATIONS,
     STEP_SECONDS,
     TOUCHING_CAPACITY,
     VELOCITY_ITERATIONS,
@@ -54,12 +53,10 @@ from environments.physics.solver_layout import (
     CENTER_X,
     CENTER_Y,
     COSINE,
-    EARLIER,
     IS_SOLVED,
     JOINT,
     JOINT_SIZE,
     JOINTS_ARE_GOOD,
-    LAST_PASS,
     LEAST_SEPARATION,
     LIMIT,
     SAVED,
@@ -78,7 +75,6 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)
 #: What the position solver leaves of an overlap (b2ContactSolver.cpp: -3 linearSlop).
 _GOOD_SEPARATION = np.float32(-3.0) * LINEAR_SLOP
-_MOST_PASSES = np.float32(POSITION_ITERATIONS)
 _HIP_1, _KNEE_1, _HIP_2, _KNEE_2 = range(NUM_JOINTS)
 
 
@@ -308,22 +304,15 @@ def capped(vx, vy, w, seconds):  # type: ignore[no-untyped-def]
     return vx * ratio if is_fast else vx, vy * ratio if is_fast else vy, w * turn_ratio if spins else w
 
 
-# What a pass does depends on the positions alone. So positions that come back after d passes come back for ever, and of
-# the passes that remain only the remainder by d need be done: the bits are those of all 60. Where a joint cannot get
-# back within its limits, and all 60 would be done for nothing, this ends after a dozen or two.
-_PASSES_BETWEEN_MARKS = 8
-
-
 @kernel
-def solve_positions(m, num_slots):  # type: ignore[no-untyped-def]
-    """Up to 60 passes, contacts before joints, until each lane has nothing left to do; a lane that is done stays.
+def solve_positions(m, num_slots, passes):  # type: ignore[no-untyped-def]
+    """At most so many passes, contacts before joints, until no lane has anything left to do; a lane that is done stays.
 
     Args:
-        m, num_slots: see ``solve_velocities``; LAST_PASS is 60, or 0 in lanes without a world, IS_SOLVED 0.
+        m, num_slots: see ``solve_velocities``; IS_SOLVED is 1 for lanes that are done, or without a world.
+        passes: Box2D does 60 in all.
     """
-    marked = 0
-    _mark(m)
-    for number in range(1, POSITION_ITERATIONS + 1):
+    for _ in range(passes):
         _begin_position_pass(m)
         for body in range(NUM_BODIES):
             for k in range(num_slots[body]):
@@ -332,11 +321,8 @@ def solve_positions(m, num_slots):  # type: ignore[no-untyped-def]
         _place_hip_2(m)
         _place_hip_1(m)
         _place_knee_1(m)
-        if not _end_position_pass(m, number, number - marked):
+        if not _end_position_pass(m):
             break
-        if number - marked == _PASSES_BETWEEN_MARKS:
-            marked = number
-            _mark(m)
 
 
 @kernel
@@ -355,85 +341,43 @@ def _place_slot(m, c, b, body):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _mark(m):  # type: ignore[no-untyped-def]
-    for l in range(LANES):
-        _keep(m, l, HULL, EARLIER)
-        _keep(m, l, LEG_1, EARLIER)
-        _keep(m, l, LOWER_1, EARLIER)
-        _keep(m, l, LEG_2, EARLIER)
-        _keep(m, l, LOWER_2, EARLIER)
-
-
-@kernel
 def _begin_position_pass(m):  # type: ignore[no-untyped-def]
     for l in range(LANES):
         m[LEAST_SEPARATION * LANES + l] = _ZERO
         m[JOINTS_ARE_GOOD * LANES + l] = _ONE
     for l in range(LANES):
-        _keep(m, l, HULL, SAVED)
-        _keep(m, l, LEG_1, SAVED)
-        _keep(m, l, LOWER_1, SAVED)
-        _keep(m, l, LEG_2, SAVED)
-        _keep(m, l, LOWER_2, SAVED)
+        _save(m, l, HULL)
+        _save(m, l, LEG_1)
+        _save(m, l, LOWER_1)
+        _save(m, l, LEG_2)
+        _save(m, l, LOWER_2)
 
 
 @inline_kernel
-def _keep(m, l, body, place):  # type: ignore[no-untyped-def]
-    b, kept = BODY + BODY_SIZE * body, place + 3 * body
+def _save(m, l, body):  # type: ignore[no-untyped-def]
+    b, kept = BODY + BODY_SIZE * body, SAVED + 3 * body
     m[kept * LANES + l] = m[(b + CENTER_X) * LANES + l]
     m[(kept + 1) * LANES + l] = m[(b + CENTER_Y) * LANES + l]
     m[(kept + 2) * LANES + l] = m[(b + ANGLE) * LANES + l]
 
 
 @kernel
-def _end_position_pass(m, number, num_since):  # type: ignore[no-untyped-def]
-    """Put lanes back that were done before, and find those that are done now; whether any lane is left.
-
-    Args:
-        m: the solver's memory.
-        number: of the pass, from 1.
-        num_since: how many passes ago the marked positions were.
-    """
-    now, since = np.float32(number), np.float32(num_since)
-    to_come = np.float32(POSITION_ITERATIONS - number)
-    # Whole numbers below 61, so the quotient in float32 is exact enough to be cut to the right one.
-    still_to_do = to_come - since * np.float32(np.int32(to_come / since))
+def _end_position_pass(m):  # type: ignore[no-untyped-def]
+    """Put lanes back that were done before, and note those that are done now; whether any lane is left."""
     for l in range(LANES):
-        is_done = m[LAST_PASS * LANES + l] < now
+        is_done = m[IS_SOLVED * LANES + l] != _ZERO
         _put_back(m, l, HULL, is_done)
         _put_back(m, l, LEG_1, is_done)
         _put_back(m, l, LOWER_1, is_done)
         _put_back(m, l, LEG_2, is_done)
         _put_back(m, l, LOWER_2, is_done)
     for l in range(LANES):
-        last = m[LAST_PASS * LANES + l]
         is_good = (m[LEAST_SEPARATION * LANES + l] >= _GOOD_SEPARATION) & (m[JOINTS_ARE_GOOD * LANES + l] != _ZERO)
-        is_good = is_good & (last >= now)
-        comes_back = (
-            _is_marked(m, l, HULL)
-            & _is_marked(m, l, LEG_1)
-            & _is_marked(m, l, LOWER_1)
-            & _is_marked(m, l, LEG_2)
-            & _is_marked(m, l, LOWER_2)
-            & (last == _MOST_PASSES)
-        )
-        last = now + still_to_do if comes_back else last
-        m[LAST_PASS * LANES + l] = now if is_good else last
-        m[IS_SOLVED * LANES + l] = _ONE if is_good else m[IS_SOLVED * LANES + l]
+        m[IS_SOLVED * LANES + l] = _ONE if is_good | (m[IS_SOLVED * LANES + l] != _ZERO) else _ZERO
     for l in range(LANES):
-        if m[LAST_PASS * LANES + l] > now:
+        if m[IS_SOLVED * LANES + l] == _ZERO:
             return True
     return False
-
-
-@inline_kernel
-def _is_marked(m, l, body):  # type: ignore[no-untyped-def]
-    b, earlier = BODY + BODY_SIZE * body, EARLIER + 3 * body
-    return (
-        (m[(b + CENTER_X) * LANES + l] == m[earlier * LANES + l])
-        & (m[(b + CENTER_Y) * LANES + l] == m[(earlier + 1) * LANES + l])
-        & (m[(b + ANGLE) * LANES + l] == m[(earlier + 2) * LANES + l])
-    )
 
 
 @inline_kernel

@@ -18,7 +18,6 @@ from environments.physics.constants import (
     GRAVITY,
     LINEAR_SLEEP_TOLERANCE,
     MAX_FLOAT,
-    POSITION_ITERATIONS,
     STEP_SECONDS,
     TIME_TO_SLEEP,
     TOO_MANY_CONTACTS,
@@ -31,7 +30,6 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)
 _GRAVITY_Y = np.float32(GRAVITY[1])
 _MAX_FLOAT = np.float32(MAX_FLOAT)
-_MOST_PASSES = np.float32(POSITION_ITERATIONS)
 _SLOW_SQUARED = LINEAR_SLEEP_TOLERANCE * LINEAR_SLEEP_TOLERANCE
 _SLOW_TURN_SQUARED = ANGULAR_SLEEP_TOLERANCE * ANGULAR_SLEEP_TOLERANCE
 
@@ -65,7 +63,7 @@ def load_world(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
         m[mj + solver.LIMIT * num] = s[j + layout.LIMIT * n]
         m[mj + solver.MOTOR_SPEED * num] = s[j + layout.MOTOR_SPEED * n]
         m[mj + solver.MAX_MOTOR_IMPULSE * num] = _STEP * s[j + layout.MAX_MOTOR_TORQUE * n]
-    m[solver.IS_SOLVED * num + l], m[solver.LAST_PASS * num + l] = _ZERO, _MOST_PASSES
+    m[solver.IS_SOLVED * num + l] = _ZERO
     s[at + layout.PUSH * n] = _ZERO
     _load_contacts(s, at, n, m, l, num, num_slots)
 
@@ -152,15 +150,11 @@ def num_touching(s, at, n, num_out):  # type: ignore[no-untyped-def]
 
 @kernel
 def store_world(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
-    """Copy a lane back to its world, and let the walker fall asleep if it has been still for long enough.
-
-    The places of the bodies follow from centre and angle; the caller brings them up to date.
-    """
+    """Copy a lane back to its world. Where the bodies' origins are follows from that; the caller sees to it."""
+    store_positions(s, at, n, m, l, num)
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n
         mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
-        s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n] = m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num]
-        s[b + layout.ANGLE * n] = m[mb + solver.ANGLE * num]
         s[b + layout.VELOCITY_X * n] = m[mb + solver.VELOCITY_X * num]
         s[b + layout.VELOCITY_Y * n] = m[mb + solver.VELOCITY_Y * num]
         s[b + layout.ANGULAR_VELOCITY * n] = m[mb + solver.ANGULAR_VELOCITY * num]
@@ -173,7 +167,31 @@ def store_world(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
         s[j + layout.MOTOR_IMPULSE * n] = m[mj + solver.MOTOR_IMPULSE * num]
         s[j + layout.LIMIT * n] = m[mj + solver.LIMIT * num]
     _store_impulses(s, at, n, m, l, num)
-    _rest(s, at, n, m[solver.IS_SOLVED * num + l] != _ZERO)
+
+
+@kernel
+def load_positions(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
+    """Copy to a lane what the position solver reads; arguments as of ``load_world``."""
+    for body in range(NUM_BODIES):
+        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
+        m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num] = s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n]
+        m[mb + solver.ANGLE * num] = s[b + layout.ANGLE * n]
+    for joint in range(NUM_JOINTS):
+        limit = s[at + (layout.JOINT + layout.JOINT_SIZE * joint + layout.LIMIT) * n]
+        m[(solver.JOINT + solver.JOINT_SIZE * joint + solver.LIMIT) * num + l] = limit
+    m[solver.IS_SOLVED * num + l] = _ZERO
+    _load_contacts(s, at, n, m, l, num, num_slots)
+
+
+@kernel
+def store_positions(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
+    """Copy centres and angles back."""
+    for body in range(NUM_BODIES):
+        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
+        s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n] = m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num]
+        s[b + layout.ANGLE * n] = m[mb + solver.ANGLE * num]
 
 
 @kernel
@@ -197,8 +215,8 @@ def _store_impulses(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _rest(s, at, n, is_solved):  # type: ignore[no-untyped-def]
-    """Sleep: all five bodies slow for half a second, and positions solved in this step."""
+def rest(s, at, n, is_solved):  # type: ignore[no-untyped-def]
+    """Let the walker fall asleep: all five bodies slow for half a second, and positions solved in this step."""
     least = _MAX_FLOAT
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n

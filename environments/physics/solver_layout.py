@@ -51,16 +51,13 @@ SLOT_SIZE = 31
 
 # Of the lane.
 LANE = SLOT + SLOT_SIZE * TOUCHING_CAPACITY * NUM_BODIES
-#: 1 once all positions are within the slop.
+#: 1 once all positions are within the slop, and in a lane without a world.
 IS_SOLVED = LANE
-#: The last pass of the position solver that the lane takes part in; 0 in a lane without a world.
-LAST_PASS = LANE + 1
 #: Of the position solver's pass: least separation, m; whether all joints were within the slop.
-LEAST_SEPARATION, JOINTS_ARE_GOOD = LANE + 2, LANE + 3
-#: Centre and angle of each body before the pass, and after an earlier one.
-SAVED = LANE + 4
-EARLIER = SAVED + 3 * NUM_BODIES
+LEAST_SEPARATION, JOINTS_ARE_GOOD = LANE + 1, LANE + 2
+#: Centre and angle of each body before the pass.
+SAVED = LANE + 3
 # A body and a slot at a fixed place, for loops over slots whose own place is not a constant.
-WINDOW_BODY = EARLIER + 3 * NUM_BODIES
+WINDOW_BODY = SAVED + 3 * NUM_BODIES
 WINDOW_SLOT = WINDOW_BODY + BODY_SIZE
 SOLVER_SIZE = WINDOW_SLOT + SLOT_SIZE

@@ -14,12 +14,20 @@ from environments.compiled import LANES, kernel, ticks
 from environments.physics import layout
 from environments.physics.bodies import LOCAL_CENTER, START_ANGLE, START_POSITION
 from environments.physics.contacts import box_of, collide, find_new_contacts, synchronise, wake
-from environments.physics.constants import AABB_EXTENSION
+from environments.physics.constants import AABB_EXTENSION, POSITION_ITERATIONS
 from environments.physics.impact import place_body, solve_impacts
 from environments.physics.rotation import sin_cos_any
 from environments.physics.solver import integrate, solve_positions, solve_velocities
-from environments.physics.solver_lane import clear_slots, load_world, num_touching, store_world
-from environments.physics.solver_layout import LAST_PASS
+from environments.physics.solver_lane import (
+    clear_slots,
+    load_positions,
+    load_world,
+    num_touching,
+    rest,
+    store_positions,
+    store_world,
+)
+from environments.physics.solver_layout import IS_SOLVED
 from environments.physics.stages import COLLISION, IMPACT, POSITION, REST, charge
 from environments.walker.spec import MOTOR_SPEEDS, MOTORS_TORQUE, NUM_BODIES, NUM_JOINTS
 
@@ -100,9 +108,14 @@ def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order
     began = charge(spent, COLLISION, began)
     _sort(order, keys, num_worlds)
     charge(spent, REST, began)
+    num_late = 0
     for start in range(0, num_worlds, LANES):
-        _solve_pack(s, order[start : min(start + LANES, num_worlds)], slots, m, spent)
+        # Those that are late take the places in ``order`` of those that are done.
+        num_late = _solve_pack(s, order[start : min(start + LANES, num_worlds)], slots, m, order, num_late, spent)
     began = ticks()
+    for start in range(0, num_late, LANES):
+        _solve_late(s, order[start : min(start + LANES, num_late)], slots, m)
+    began = charge(spent, POSITION, began)
     for i in range(num_worlds):
         world = worlds[i]
         at = world * layout.WORLD_SIZE
@@ -143,29 +156,64 @@ def _sort(order, keys, num):  # type: ignore[no-untyped-def]
         order[j + 1], keys[j + 1] = world, key
 
 
+# Nearly all worlds are solved after so many passes; of the others, most take part in all 60.
+_FIRST_PASSES = 3
+
+
 @kernel
-def _solve_pack(s, worlds, slots, m, spent):  # type: ignore[no-untyped-def]
-    """Solve velocities and positions of at most LANES worlds."""
+def _solve_pack(s, worlds, slots, m, late, num_late, spent):  # type: ignore[no-untyped-def]
+    """Solve velocities of at most LANES worlds, and positions as far as it is quick.
+
+    Returns:
+        How many worlds are now in ``late``, to which those are added whose positions are not solved yet.
+    """
     began = ticks()
     num_slots = slots[LANES]
-    for body in range(NUM_BODIES):
-        num_slots[body] = 0
     for l in range(worlds.size):
-        for body in range(NUM_BODIES):
-            slots[l, body] = 0
+        slots[l] = 0
         load_world(s, worlds[l] * layout.WORLD_SIZE, 1, m, l, LANES, slots[l])
-        for body in range(NUM_BODIES):
-            num_slots[body] = max(num_slots[body], slots[l, body])
-    for l in range(worlds.size):
-        clear_slots(m, l, LANES, slots[l], num_slots)
-    for l in range(worlds.size, LANES):
-        m[LAST_PASS * LANES + l] = _ZERO
+    _fill_up(m, worlds.size, slots)
     charge(spent, REST, began)
     solve_velocities(m, num_slots, spent)
     began = ticks()
     integrate(m)
-    solve_positions(m, num_slots)
+    solve_positions(m, num_slots, _FIRST_PASSES)
     began = charge(spent, POSITION, began)
     for l in range(worlds.size):
-        store_world(s, worlds[l] * layout.WORLD_SIZE, 1, m, l, LANES)
+        at = worlds[l] * layout.WORLD_SIZE
+        store_world(s, at, 1, m, l, LANES)
+        if m[IS_SOLVED * LANES + l] != _ZERO:
+            rest(s, at, 1, True)
+        else:
+            late[num_late] = worlds[l]
+            num_late += 1
     charge(spent, REST, began)
+    return num_late
+
+
+@kernel
+def _solve_late(s, worlds, slots, m):  # type: ignore[no-untyped-def]
+    """The rest of the position passes of at most LANES worlds."""
+    for l in range(worlds.size):
+        slots[l] = 0
+        load_positions(s, worlds[l] * layout.WORLD_SIZE, 1, m, l, LANES, slots[l])
+    _fill_up(m, worlds.size, slots)
+    solve_positions(m, slots[LANES], POSITION_ITERATIONS - _FIRST_PASSES)
+    for l in range(worlds.size):
+        at = worlds[l] * layout.WORLD_SIZE
+        store_positions(s, at, 1, m, l, LANES)
+        rest(s, at, 1, m[IS_SOLVED * LANES + l] != _ZERO)
+
+
+@kernel
+def _fill_up(m, num, slots):  # type: ignore[no-untyped-def]
+    """Most contacts of each body to ``slots[LANES]``; the slots that a lane has not, and the lanes from ``num`` on, idle."""
+    num_slots = slots[LANES]
+    num_slots[:] = 0
+    for l in range(num):
+        for body in range(NUM_BODIES):
+            num_slots[body] = max(num_slots[body], slots[l, body])
+    for l in range(num):
+        clear_slots(m, l, LANES, slots[l], num_slots)
+    for l in range(num, LANES):
+        m[IS_SOLVED * LANES + l] = _ONE
