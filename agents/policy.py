@@ -64,7 +64,7 @@ def forward(theta, layer_sizes, observation, action_out, scratch):  # type: igno
             x4, x5, x6, x7 = current[i + 4], current[i + 5], current[i + 6], current[i + 7]
             for j in range(num_out):
                 h = following[j] + x0 * weights[i, j]
-                h = h + x1 * weights[i + 1, j] 
+                h = h + x1 * weights[i + 1, j]
                 h = h + x2 * weights[i + 2, j]
                 h = h + x3 * weights[i + 3, j]
                 h = h + x4 * weights[i + 4, j]

@@ -14,20 +14,25 @@ import platform
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import llvmlite.binding
 import numba
 from llvmlite import ir
-from numba.core import cgutils, types
-from numba.core.codegen import get_host_cpu_features
-from numba.core.imputils import impl_ret_untracked
+from numba.core import cgutils, event
+from numba.core import types as numba_types
+from numba.core.imputils import impl_ret_untracked as numba_untracked
 from numba.extending import intrinsic
 
 from environments.errors import InputError
 
+# Numba's inner parts have no types.
+_intrinsic: Any = intrinsic
+_types: Any = numba_types
+_cgutils: Any = cgutils
+_untracked: Any = numba_untracked
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).parents[1]
@@ -77,7 +82,7 @@ def _writable_home() -> Path:
 numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
 if _FEATURES.get("avx512f"):
     # LLVM takes half vectors on Intel's processors, out of caution about their clock: measured 1.5 times slower.
-    numba.config.CPU_FEATURES = f"{get_host_cpu_features()},-prefer-256-bit"  # type: ignore[attr-defined]
+    numba.config.CPU_FEATURES = f"{_FEATURES.flatten()},-prefer-256-bit"  # type: ignore[attr-defined]
 if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
     raise InputError("NUMBA_DISABLE_JIT is set, and uncompiled kernels give other numbers than compiled ones: unset it")
 
@@ -101,15 +106,15 @@ def _once(dispatcher: Any) -> Callable[..., Any]:
 
     def resolve_without_literals(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         return resolve(
-            tuple(types.unliteral(argument) for argument in arguments),
-            {name: types.unliteral(argument) for name, argument in keywords.items()},
+            tuple(_types.unliteral(argument) for argument in arguments),
+            {name: _types.unliteral(argument) for name, argument in keywords.items()},
         )
 
     dispatcher.get_call_template = resolve_without_literals
     return cast(Callable[..., Any], dispatcher)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
     """For kernels: add ``amount`` to ``counter[0]``, an int64 array, and return what it was; one thread at a time."""
 
@@ -117,10 +122,10 @@ def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
         array = context.make_array(signature.args[0])(context, builder, arguments[0])
         return builder.atomic_rmw("add", array.data, arguments[1], "monotonic")
 
-    return types.int64(counter, types.int64), generate
+    return _types.int64(counter, _types.int64), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def borrowed(typing_context: Any, array: Any) -> Any:
     """For kernels: the array without its owner, whom the caller keeps alive.
 
@@ -130,8 +135,8 @@ def borrowed(typing_context: Any, array: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         view = context.make_array(signature.return_type)(context, builder, arguments[0])
-        view.meminfo = cgutils.get_null_value(view.meminfo.type)
-        return impl_ret_untracked(context, builder, signature.return_type, view._getvalue())
+        view.meminfo = _cgutils.get_null_value(view.meminfo.type)
+        return _untracked(context, builder, signature.return_type, view._getvalue())
 
     return array(array), generate
 
@@ -140,7 +145,7 @@ def borrowed(typing_context: Any, array: Any) -> Any:
 HAS_TICKS = platform.machine() in ("x86_64", "AMD64")
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic  # type: ignore[untyped-decorator]
 def ticks(typing_context: Any) -> Any:
     """For kernels: the processor's time stamp, int64, in units that only a ratio of two differences is good for."""
 
@@ -149,7 +154,27 @@ def ticks(typing_context: Any) -> Any:
             return ir.Constant(ir.IntType(64), 0)
         return builder.call(builder.module.declare_intrinsic("llvm.readcyclecounter", (), _TICKS_TYPE), ())
 
-    return types.int64(), generate
+    return _types.int64(), generate
 
 
 _TICKS_TYPE = ir.FunctionType(ir.IntType(64), ())
+
+
+class _FirstCompilation(event.Listener):
+    def __init__(self, tell: Callable[[], None]) -> None:
+        self._tell = tell
+        self._is_told = False
+
+    def on_start(self, _: Any) -> None:
+        is_first, self._is_told = not self._is_told, True
+        if is_first:
+            self._tell()
+
+    def on_end(self, _: Any) -> None:
+        pass
+
+
+def compilations(tell: Callable[[], None]) -> AbstractContextManager[object]:
+    """A block in which ``tell`` is called once, when a kernel that the disk cache does not have begins to compile."""
+    manager: AbstractContextManager[object] = event.install_listener("numba:compile", _FirstCompilation(tell))
+    return manager

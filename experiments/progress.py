@@ -28,7 +28,7 @@ _PHASES: dict[str, tuple[str, str]] = {
     Purpose.TRANSFER_DIRECT: ("transfers into", "niche"),
     Purpose.TRANSFER_PROPOSAL: ("transfers by", "proposal"),
     Purpose.CANDIDATE_CRITERION: ("criterion of", "candidate"),
-    Purpose.CANDIDATE_TRANSFER: ("transfers into a candidate", ""),
+    Purpose.CANDIDATE_TRANSFER: ("transfers into candidates", ""),
 }
 
 
@@ -47,11 +47,12 @@ class RunTracker:
         self._phase = "starting"
         self._steps_of_phase = 0
         self._steps_before = 0
-        self._rates: deque[tuple[float, int]] = deque([(clock(), 0)])
+        self._rates: deque[tuple[float, int]] = deque()
         self._ends: deque[float] = deque(maxlen=_ITERATION_WINDOW + 1)
 
     def begin_phase(self, request: EvaluationRequest) -> None:
         """Some episodes are about to run."""
+        self._rates = self._rates or deque([(self._clock(), 0)])
         self._steps_before += self._steps_of_phase
         self._steps_of_phase = 0
         verb, noun = _PHASES.get(request.label, (request.label, ""))
@@ -81,6 +82,8 @@ class RunTracker:
     @property
     def steps_per_second(self) -> float:
         """Env-steps a second of this process and its workers, lately; 0 before the first."""
+        if not self._rates:
+            return 0.0
         (then, before), (_, steps) = self._rates[0], self._rates[-1]
         return (steps - before) / max(self._clock() - then, 1e-9)
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.request import EvaluationRequest
+from agents.rollouts import prepare
 from agents.rollouts.result import RolloutResult
 from agents.strategies.base import StrategyState
 from experiments.progress import AbstractDisplay, RunTracker
@@ -55,6 +56,7 @@ def run_experiment(
     make_display: Callable[[RunTracker], AbstractDisplay],
     executor_name: str = "local",
     env_steps: int | None = None,
+    prepare_engine: Callable[[str], None] = prepare,
 ) -> Stopped:
     """Start a run in a new folder, or go on with the one in ``folder``, until its config or ``env_steps`` says stop.
 
@@ -67,6 +69,7 @@ def run_experiment(
         make_display: what shows how it goes.
         executor_name: for the record.
         env_steps: stop after the iteration that reaches this many control steps in all; None for no such limit.
+        prepare_engine: compiles what the engine of that name needs, before the display begins.
 
     Raises:
         InputError: the folder, the config or the start walker cannot be used.
@@ -80,11 +83,12 @@ def run_experiment(
     is_interrupted = False
     with ExitStack() as stack:
         interrupt = stack.enter_context(_Interrupt())
-        display = stack.enter_context(make_display(tracker))
         try:
             if folder.exists():
                 archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
                 state = None if archive.iteration is None else last_state(folder, parts)
+            prepare_engine(config.evaluation.engine)
+            display = stack.enter_context(make_display(tracker))
             if archive is None or state is None:
                 begun = time.perf_counter()
                 first, events = start(parts, start_theta(config.run.start))

@@ -38,7 +38,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("experiments/examples/",),
     "multiprocessing": ("agents/evaluation/pool.py",),
-    "concurrent": ("agents/evaluation/batch.py",),
+    "concurrent": ("agents/evaluation/batch.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("experiments/analysis/",),
     "PIL": ("experiments/replay/",),
@@ -105,6 +105,7 @@ INEXACT_METHODS = ("dot", "sum", "mean", "std", "var")
 EXACT_AFTER_ALL = {
     ("agents/policy.py", "num_parameters"): "integers",
     ("agents/rollouts/result.py", "num_steps"): "integers",
+    ("agents/rollouts/simd.py", "stage_shares"): "integers",
     ("environments/physics/box2d.py", "read"): "only whether the sum is finite",
     ("environments/walker/episode.py", "_advance"): "only whether the sum is finite",
     ("poet/loop.py", "close_iteration"): "integers",

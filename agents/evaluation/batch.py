@@ -28,12 +28,15 @@ def run_chunk(chunk: EvaluationRequest, threads: int = 1, on_progress: OnProgres
 
     Returns:
         One row for each episode, block after block.
+
+    Raises:
+        InputError: a theta is not finite, or the engine cannot run an episode.
     """
     run_episodes = engine(chunk.engine)
     terrains, terrain_index = grounds(chunk)
-    return run_episodes(
-        chunk.policy, thetas(chunk, threads), terrains, terrain_index, chunk.max_steps, threads, on_progress
-    )
+    theta = thetas(chunk, threads)
+    chunk.policy.check_theta(theta)
+    return run_episodes(chunk.policy, theta, terrains, terrain_index, chunk.max_steps, threads, on_progress)
 
 
 def thetas(chunk: EvaluationRequest, threads: int = 1) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Generator
 
 from agents.evaluation.batch import run_chunk
@@ -11,6 +10,7 @@ from agents.evaluation.pool import WorkerPool
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import OnProgress, is_batched
 from agents.rollouts.result import RolloutResult
+from environments.machine import available_cores
 
 #: The thetas that a batched engine is given at once.
 _SLAB_BYTES = 256 * 2**20
@@ -47,8 +47,3 @@ class LocalExecutor(AbstractExecutor):
     def close(self) -> None:
         """See ``AbstractExecutor``; workers end at once, also in the middle of an episode."""
         self._pool.close()
-
-
-def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

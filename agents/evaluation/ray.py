@@ -15,11 +15,11 @@ from typing import Any
 
 from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor
-from agents.evaluation.local import available_cores
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress
+from agents.rollouts import OnProgress, prepare
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
+from environments.machine import available_cores
 
 _ROOT = Path(__file__).parents[2]
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's least is 75 MB; chunks and results travel beside the store
@@ -58,6 +58,8 @@ class RayExecutor(AbstractExecutor):
         return self._workers
 
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
+        for engine in {chunk.engine for chunk in chunks}:
+            prepare(engine)  # once here, and not in every worker
         num_started = 0
         running: dict[Any, int] = {}
         finished: dict[int, RolloutResult] = {}

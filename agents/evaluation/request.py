@@ -100,7 +100,7 @@ class EvaluationRequest:
     blocks: tuple[Block, ...]
     policy: MLPPolicy = field(default_factory=MLPPolicy)
     max_steps: int = 2000
-    engine: str = "box2d"
+    engine: str = "simd"
     label: str = ""
 
     @property

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from agents.evaluation.local import LocalExecutor, available_cores
+from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policy import MLPPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
+from environments.machine import available_cores
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import MAX_STEPS
+from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 
 #: Kept for the next call, by their workers: processes, where there are any, end with this one.
 _executors: dict[int, LocalExecutor] = {}
@@ -32,8 +33,8 @@ def rollout(
     """Run one episode for each theta.
 
     Args:
-        policy: the network.
-        theta: (B, P) or (P,) float32, finite.
+        policy: the network; from 24 observations to 4 actions.
+        theta: (B, P) or (P,) float32, finite; at least one row.
         terrains: one or several grounds.
         terrain_index: (B,) which of them each row walks on; None if there is one for all, or one for each row.
         engine: who integrates, a key of ``agents.rollouts.ENGINES``: ``"simd"``, many walkers at once, or ``"box2d"``,
@@ -49,7 +50,14 @@ def rollout(
         InputError: an argument has another shape, type or range.
     """
     theta = np.asarray(theta)
+    if (policy.layer_sizes[0], policy.layer_sizes[-1]) != (OBSERVATION_SIZE, NUM_JOINTS):
+        raise InputError(
+            f"policy must have {OBSERVATION_SIZE} inputs and {NUM_JOINTS} outputs, but its layers are "
+            f"{policy.layer_sizes}"
+        )
     policy.check_theta(theta)
+    if theta.size == 0:
+        raise InputError("theta must have at least one row, but is empty")
     grounds = (terrains,) if isinstance(terrains, Terrain) else tuple(terrains)
     check_engine(engine)
     for name, value in (("max_steps", max_steps), ("threads", threads)):

@@ -1,9 +1,13 @@
-"""Where policy and world meet: whole episodes, one module for each engine."""
+"""Where policy and world meet: whole episodes, one module for each engine.
+
+A module has ``run_episodes``, see ``RunEpisodes``; and ``prepare()``, if there is something to be compiled before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Protocol
 
@@ -65,7 +69,7 @@ class Engine:
 
 
 #: By name.
-ENGINES = {"box2d": Engine("agents.rollouts.box2d"), "simd": Engine("agents.rollouts.simd", is_batched=True)}
+ENGINES = {"simd": Engine("agents.rollouts.simd", is_batched=True), "box2d": Engine("agents.rollouts.box2d")}
 
 
 def engine(name: str) -> RunEpisodes:
@@ -81,6 +85,21 @@ def engine(name: str) -> RunEpisodes:
         message = f"engine {name!r} is not available here ({error}); install the extra that brings it"
         raise InputError(message) from error
     return run_episodes
+
+
+@cache
+def prepare(name: str) -> None:
+    """Compile what the engine called ``name`` needs, or load it from the disk cache; once in a process.
+
+    It happens in the calling thread: there Ctrl-C ends it, and workers that start later find it done.
+
+    Raises:
+        InputError: there is none of that name, or what it needs is not installed.
+    """
+    engine(name)
+    prepare_engine: Callable[[], None] | None = getattr(import_module(ENGINES[name].module), "prepare", None)
+    if prepare_engine is not None:
+        prepare_engine()
 
 
 def is_batched(name: str) -> bool:

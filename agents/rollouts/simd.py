@@ -1,4 +1,4 @@
-"""Episodes in our own physics, policy and all in one kernel: each thread keeps a team of walkers busy until none is left.
+"""Episodes in our own physics, policy and all in one kernel: each thread keeps a team of walkers busy to the end.
 
 A walker whose episode is over makes room for the next one in the queue, so that the lanes stay full. Who walks beside
 whom changes no bit.
@@ -6,7 +6,6 @@ whom changes no bit.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from agents.policy import MLPPolicy, forward
 from agents.rollouts.result import RolloutResult
 from environments.compiled import HAS_TICKS, borrowed, fetch_and_add, kernel, ticks
+from environments.errors import InputError
 from environments.physics.course import Course
 from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
 from environments.terrain.terrain import Terrain
@@ -52,23 +52,26 @@ def run_episodes(
     if num == 0:
         return result
     course = Course.of(terrains)
-    queue, stop = np.zeros(1, np.int64), np.zeros(1, np.bool_)
+    queue, stop = np.zeros(1, np.int64), np.ones(1, np.bool_)
     layer_sizes = np.array(policy.layer_sizes, np.int64)
-    theta, terrain_index = np.ascontiguousarray(theta), np.ascontiguousarray(terrain_index, np.int64)
+    # Numba would compile all anew for arrays that are read-only.
+    theta, terrain_index = np.require(theta, None, ["C", "W"]), np.require(terrain_index, np.int64, ["C", "W"])
 
     def work() -> None:
         team_size = min(TEAM_SIZE, num)
-        team = Team(team_size)
+        team, hidden = Team(team_size), np.zeros((2, max(policy.layer_sizes)), np.float32)
         if spent is not None:
             team.spent[IS_DETAILED] = 1
         run_team(
             queue, stop, theta, layer_sizes, terrain_index, course.edges, course.polygons, course.index, course.push,
-            max_steps, team.state, team.shaping, team.scratch, team_size, np.zeros((2, max(policy.layer_sizes)), np.float32),
+            max_steps, team.state, team.shaping, team.scratch, team_size, hidden,
             result.returns, result.lengths, result.outcomes,
         )  # fmt: skip
         if spent is not None:
             np.add(spent, team.spent, out=spent)
 
+    work()  # stopped before it begins, but compiled, or loaded: here, where Ctrl-C ends it, and not in every thread
+    stop[0] = False
     with ThreadPoolExecutor(threads) as pool:
         workers = [pool.submit(work) for _ in range(min(threads, num))]
         try:
@@ -82,29 +85,38 @@ def run_episodes(
     return result
 
 
-def stage_seconds(
+def prepare() -> None:
+    """Compile what episodes need, or load it from the disk cache, in the calling thread."""
+    policy = MLPPolicy()
+    theta = np.zeros((1, policy.num_parameters), np.float32)
+    ground, step = np.array([[0, 0], [9, 0]], np.float32), np.array([[7, 0], [8, 0], [8, 1]], np.float32)
+    run_episodes(policy, theta, (Terrain(ground, (step,)),), np.zeros(1, np.int64), max_steps=1)
+
+
+def stage_shares(
     policy: MLPPolicy,
     theta: NDArray[np.float32],
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
     max_steps: int,
 ) -> dict[str, float]:
-    """How long one thread spends in each stage of these episodes, s; "rest" has what no stage was charged with.
+    """Which part of one thread's time each stage takes in these episodes; "rest" has what no stage was charged with.
 
-    The clock of the stages is read in each velocity pass, which slows the whole by some percent.
+    Arguments are those of ``run_episodes``.
 
     Raises:
         InputError: this processor's clock cannot be read; or as ``run_episodes``.
     """
     if not HAS_TICKS:
         raise InputError("stages are timed on x86-64 processors only")
-    run_episodes(policy, theta[:1], terrains, terrain_index[:1], 1)  # compiles
+    prepare()
     spent = np.zeros(NUM_STAGES + 1, np.int64)
-    began, first_tick = time.perf_counter(), _now()
+    began = _now()
     run_episodes(policy, theta, terrains, terrain_index, max_steps, spent=spent)
-    seconds, all_ticks = time.perf_counter() - began, _now() - first_tick
-    spent[REST] = all_ticks - spent[:REST].sum()
-    return {name: float(seconds * spent[i] / all_ticks) for i, name in enumerate(NAMES)}
+    all_ticks = int(_now() - began)
+    known = {name: int(spent[i]) for i, name in enumerate(NAMES) if i != REST}
+    known["rest"] = all_ticks - sum(known.values())
+    return {name: num / all_ticks for name, num in known.items()}
 
 
 @kernel
@@ -120,7 +132,7 @@ def _watch(workers: list[Future[None]], result: RolloutResult, on_progress: Call
         for worker in done:
             worker.result()
         if on_progress is not None:
-            on_progress(int((result.outcomes != GOES_ON).sum()), int(result.lengths.sum()))
+            on_progress(int(np.count_nonzero(result.outcomes)), result.num_steps)
 
 
 @kernel
@@ -169,7 +181,9 @@ def run_team(  # type: ignore[no-untyped-def]
         for i in range(num):
             world = worlds[i]
             if num_steps[world] >= 0:
-                forward(theta[episodes[world]], layer_sizes, borrowed(observations[world]), borrowed(actions[world]), hidden)
+                forward(
+                    theta[episodes[world]], layer_sizes, borrowed(observations[world]), borrowed(actions[world]), hidden
+                )
         charge(scratch[-1], POLICY, began)
         advance(
             state, shaping, scratch, worlds[:num], terrain_of, edges, polygons, index, actions, max_steps,

@@ -55,7 +55,7 @@ TIME_TO_SLEEP = np.float32(0.5)
 LINEAR_SLEEP_TOLERANCE = np.float32(0.01)
 ANGULAR_SLEEP_TOLERANCE = np.float32(np.float32(2.0) / np.float32(180.0)) * PI
 
-#: Contacts a world can hold: on ordinary courses there are ten, and 61 were seen in a walker that was shot along stumps.
+#: Contacts a world can hold: on ordinary courses there are ten; 61 were seen in a walker that was shot along stumps.
 CONTACT_CAPACITY = 128
 #: Touching contacts that one body can have in the solver.
 TOUCHING_CAPACITY = 16

@@ -3,8 +3,8 @@
 Box2D's lists begin with the newest contact; ours are kept from the oldest to the newest and walked backwards. In every
 contact A is a fixture of the terrain (obstacle or edge, each on a static body of its own), B a body of the walker.
 
-Source: Box2D 2.3.0, ``b2ContactManager.cpp``, ``b2Contact.cpp``, ``b2BroadPhase.h``, ``b2DynamicTree.cpp``. ``s``, ``at``
-and ``n`` are a world's memory (``layout``); ``edges`` and ``polygons`` the tables of its terrain (``course``).
+Source: Box2D 2.3.0, ``b2ContactManager.cpp``, ``b2Contact.cpp``, ``b2BroadPhase.h``, ``b2DynamicTree.cpp``. ``s``,
+``at`` and ``n`` are a world's memory (``layout``); ``edges`` and ``polygons`` the tables of its terrain (``course``).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from environments.compiled import inline_kernel, kernel
 from environments.physics import course
+from environments.physics.bodies import LOCAL_CENTER, VERTICES
 from environments.physics.constants import (
     AABB_EXTENSION,
     AABB_MULTIPLIER,
@@ -20,7 +21,6 @@ from environments.physics.constants import (
     POLYGON_RADIUS,
     TOO_MANY_CONTACTS,
 )
-from environments.physics.bodies import LOCAL_CENTER, NUM_VERTICES, VERTICES
 from environments.physics.layout import (
     BODY,
     BODY_SIZE,
@@ -48,6 +48,10 @@ from environments.physics.layout import (
     NUM_POINTS,
     ORIGIN_X,
     ORIGIN_Y,
+    SHAPE_BOTTOM,
+    SHAPE_LEFT,
+    SHAPE_RIGHT,
+    SHAPE_TOP,
     SINE,
     SINE0,
     SLEEP_TIME,
@@ -74,7 +78,7 @@ def collide(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
     while i >= 0:
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
-        left, bottom, right, top = _fat_box(edges, polygons, fixture)
+        left, bottom, right, top = fat_box(edges, polygons, fixture)
         if _overlaps_fat_box(s, at, n, body, left, bottom, right, top):
             _update_near(s, at, n, contact, fixture, body, edges, polygons, left, bottom, right, top)
         else:
@@ -89,20 +93,26 @@ def _update_near(s, at, n, contact, fixture, body, edges, polygons, left, bottom
     """``update_contact``, without the manifold where the boxes say that there is none.
 
     Points of a manifold lie on one shape, in front of a face of the other and at most two skins away from it. Where the
-    shapes are farther apart than that there are no points. The swept box has the skin in it and contains the shape.
+    shapes are farther apart than that there are no points.
     """
-    b = at + (BODY + BODY_SIZE * body) * n
-    shrink = _EXTENSION - _APART
-    if (
-        s[b + SWEPT_LEFT * n] > right - shrink
-        or s[b + SWEPT_RIGHT * n] < left + shrink
-        or s[b + SWEPT_BOTTOM * n] > top - shrink
-        or s[b + SWEPT_TOP * n] < bottom + shrink
-    ):
+    if way_is_clear(s, at, n, body, left, bottom, right, top, _ZERO):
         s[contact + NUM_POINTS * n] = _ZERO
         _note_touch(s, at, n, contact, body)
     else:
         update_contact(s, at, n, contact, edges, polygons)
+
+
+@inline_kernel
+def way_is_clear(s, at, n, body, left, bottom, right, top, slack):  # type: ignore[no-untyped-def]
+    """Whether a body's swept box is farther than ``slack``, m, from a fixture with this fat box, skins included."""
+    b = at + (BODY + BODY_SIZE * body) * n
+    shrink = _EXTENSION - _APART - slack
+    return (
+        s[b + SWEPT_LEFT * n] > right - shrink
+        or s[b + SWEPT_RIGHT * n] < left + shrink
+        or s[b + SWEPT_BOTTOM * n] > top - shrink
+        or s[b + SWEPT_TOP * n] < bottom + shrink
+    )
 
 
 @kernel
@@ -168,7 +178,7 @@ def _end_touch(s, at, n, body):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def _fat_box(edges, polygons, fixture):  # type: ignore[no-untyped-def]
+def fat_box(edges, polygons, fixture):  # type: ignore[no-untyped-def]
     """Left, bottom, right and top, m, of a fixture's box in the broad phase."""
     num_polygons = polygons.shape[0]
     if fixture < num_polygons:
@@ -200,18 +210,26 @@ def _remove(s, at, n, i):  # type: ignore[no-untyped-def]
     s[at + NUM_CONTACTS * n] = np.float32(last)
 
 
-@kernel
+@inline_kernel
 def box_of(body, x, y, sine, cosine):  # type: ignore[no-untyped-def]
-    """``b2PolygonShape::ComputeAABB``: left, bottom, right, top of a body's shape, skin included, m."""
-    left = cosine * VERTICES[body, 0, 0] - sine * VERTICES[body, 0, 1] + x
-    bottom = sine * VERTICES[body, 0, 0] + cosine * VERTICES[body, 0, 1] + y
-    right, top = left, bottom
-    for k in range(1, NUM_VERTICES[body]):
-        vx = cosine * VERTICES[body, k, 0] - sine * VERTICES[body, k, 1] + x
-        vy = sine * VERTICES[body, k, 0] + cosine * VERTICES[body, k, 1] + y
-        left, right = min(left, vx), max(right, vx)
-        bottom, top = min(bottom, vy), max(top, vy)
+    """``b2PolygonShape::ComputeAABB``: left, bottom, right, top of a body's shape, skin included, m.
+
+    Of five vertices, since a body with four repeats its last one. No branch: a lane loop packs it.
+    """
+    x0, y0 = _vertex(body, 0, x, y, sine, cosine)
+    x1, y1 = _vertex(body, 1, x, y, sine, cosine)
+    x2, y2 = _vertex(body, 2, x, y, sine, cosine)
+    x3, y3 = _vertex(body, 3, x, y, sine, cosine)
+    x4, y4 = _vertex(body, 4, x, y, sine, cosine)
+    left, right = min(min(min(min(x0, x1), x2), x3), x4), max(max(max(max(x0, x1), x2), x3), x4)
+    bottom, top = min(min(min(min(y0, y1), y2), y3), y4), max(max(max(max(y0, y1), y2), y3), y4)
     return left - POLYGON_RADIUS, bottom - POLYGON_RADIUS, right + POLYGON_RADIUS, top + POLYGON_RADIUS
+
+
+@inline_kernel
+def _vertex(body, k, x, y, sine, cosine):  # type: ignore[no-untyped-def]
+    vx, vy = VERTICES[body, k, 0], VERTICES[body, k, 1]
+    return cosine * vx - sine * vy + x, sine * vx + cosine * vy + y
 
 
 @kernel
@@ -226,15 +244,28 @@ def synchronise(s, at, n, body):  # type: ignore[no-untyped-def]
         Whether there is a new fat box.
     """
     b = at + (BODY + BODY_SIZE * body) * n
-    lx, ly = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
     sine0, cosine0 = s[b + SINE0 * n], s[b + COSINE0 * n]
-    x0 = s[b + CENTER0_X * n] - (cosine0 * lx - sine0 * ly)
-    y0 = s[b + CENTER0_Y * n] - (sine0 * lx + cosine0 * ly)
-    x, y, sine, cosine = s[b + ORIGIN_X * n], s[b + ORIGIN_Y * n], s[b + SINE * n], s[b + COSINE * n]
+    x0, y0 = origin_of(body, s[b + CENTER0_X * n], s[b + CENTER0_Y * n], sine0, cosine0)
+    x, y = s[b + ORIGIN_X * n], s[b + ORIGIN_Y * n]
     left0, bottom0, right0, top0 = box_of(body, x0, y0, sine0, cosine0)
-    left1, bottom1, right1, top1 = box_of(body, x, y, sine, cosine)
-    left, bottom, right, top = min(left0, left1), min(bottom0, bottom1), max(right0, right1), max(top0, top1)
+    left, bottom, right, top = box_of(body, x, y, s[b + SINE * n], s[b + COSINE * n])
+    store_box(s, b, n, left, bottom, right, top)
+    left, bottom, right, top = min(left0, left), min(bottom0, bottom), max(right0, right), max(top0, top)
     return move_box(s, at, n, body, left, bottom, right, top, x - x0, y - y0)
+
+
+@inline_kernel
+def origin_of(body, cx, cy, sine, cosine):  # type: ignore[no-untyped-def]
+    """A body's origin from its centre of mass, m."""
+    lx, ly = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
+    return cx - (cosine * lx - sine * ly), cy - (sine * lx + cosine * ly)
+
+
+@inline_kernel
+def store_box(s, b, n, left, bottom, right, top):  # type: ignore[no-untyped-def]
+    """Note the box of the shape of the body at ``b``."""
+    s[b + SHAPE_LEFT * n], s[b + SHAPE_BOTTOM * n] = left, bottom
+    s[b + SHAPE_RIGHT * n], s[b + SHAPE_TOP * n] = right, top
 
 
 @inline_kernel
@@ -306,7 +337,7 @@ def _first_edge(edges, left):  # type: ignore[no-untyped-def]
 
 @kernel
 def _pair(s, at, n, edges, polygons, fixture, moved):  # type: ignore[no-untyped-def]
-    left, bottom, right, top = _fat_box(edges, polygons, fixture)
+    left, bottom, right, top = fat_box(edges, polygons, fixture)
     for body in range(NUM_BODIES):
         if (
             moved >> body & 1

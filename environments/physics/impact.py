@@ -13,7 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from environments.compiled import inline_kernel, kernel
-from environments.physics.bodies import CONTACT_FRICTION, INVERSE_INERTIA, INVERSE_MASS, LOCAL_CENTER
+from environments.physics import solver_layout as solver
+from environments.physics.bodies import CONTACT_FRICTION, INVERSE_INERTIA, INVERSE_MASS, LOCAL_CENTER, RADIUS
 from environments.physics.constants import (
     DIVERGED,
     EPSILON,
@@ -27,7 +28,14 @@ from environments.physics.constants import (
     VELOCITY_ITERATIONS,
 )
 from environments.physics.contact_solver import prepare_contact, solve_contact_position, solve_contact_velocity
-from environments.physics.contacts import find_new_contacts, synchronise, update_contact
+from environments.physics.contacts import (
+    fat_box,
+    find_new_contacts,
+    origin_of,
+    synchronise,
+    update_contact,
+    way_is_clear,
+)
 from environments.physics.layout import (
     ALPHA0,
     ANGLE,
@@ -63,18 +71,18 @@ from environments.physics.layout import (
 from environments.physics.rotation import sin_cos_any
 from environments.physics.solver import capped
 from environments.physics.solver_lane import clear_impulses, load_manifold
-from environments.physics import solver_layout as solver
 from environments.physics.time_of_impact import stays_apart, time_of_impact
 from environments.walker.spec import NUM_BODIES
 
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_ZERO, _ONE, _EIGHTH = np.float32(0.0), np.float32(1.0), np.float32(0.125)
 _STEP = np.float32(STEP_SECONDS)
 #: An impact later than this is left to the next step (b2World.cpp).
 _END = _ONE - np.float32(10.0) * np.float32(EPSILON)
 #: What the position solver leaves of an overlap in a sub-step (b2ContactSolver.cpp: -1.5 linearSlop).
 _GOOD_SEPARATION = np.float32(-1.5) * LINEAR_SLOP
 
-_PASSES_BETWEEN_MARKS = 8
+# Marks are set after so many passes, then after twice as many and so on, so that any period is found (Brent 1980).
+_FIRST_MARK = 4
 #: Contacts whose impulses find room in the window.
 _MOST_MARKED = (solver.SOLVER_SIZE - solver.WINDOW_BODY - 3) // 4
 
@@ -88,16 +96,16 @@ def solve_impacts(s, at, n, edges, polygons, m):  # type: ignore[no-untyped-def]
         edges, polygons: its terrain.
         m: the solver's memory for one lane, overwritten.
     """
-    if _all_stay_apart(s, at, n, edges, polygons):
+    if not _look_ahead(s, at, n, edges, polygons):
         return
     for i in range(np.int64(s[at + NUM_CONTACTS * n])):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
-        s[contact + TOI_COUNT * n], s[contact + TOI * n], s[contact + FIXTURE_ALPHA0 * n] = _ZERO, -_ONE, _ZERO
+        s[contact + TOI_COUNT * n], s[contact + FIXTURE_ALPHA0 * n] = _ZERO, _ZERO
     for body in range(NUM_BODIES):
         s[at + (BODY + BODY_SIZE * body + ALPHA0) * n] = _ZERO
     while True:
         i, alpha = _first_impact(s, at, n, edges, polygons)
-        if i < 0 or _END < alpha:
+        if i < 0 or alpha > _END:
             return
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         if _meet(s, at, n, edges, polygons, contact, alpha):
@@ -105,22 +113,34 @@ def solve_impacts(s, at, n, edges, polygons, m):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _all_stay_apart(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
-    """Whether a cheap bound shows that nothing has an impact: most steps of most worlds."""
+def _look_ahead(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
+    """Note which contacts have no impact, by a cheap bound; whether any is left: in most steps of most worlds none."""
+    some_may_meet = False
     for i in range(np.int64(s[at + NUM_CONTACTS * n])):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         b = at + (BODY + BODY_SIZE * np.int64(s[contact + CONTACT_BODY * n])) * n
-        can_meet = s[contact + IS_ENABLED * n] != _ZERO and s[b + IS_ASLEEP * n] == _ZERO
-        if can_meet and not _stays_apart(s, at, n, edges, polygons, contact):
-            return False
-    return True
+        s[contact + TOI * n] = -_ONE
+        if s[contact + IS_ENABLED * n] == _ZERO or s[b + IS_ASLEEP * n] != _ZERO:
+            continue
+        if _stays_apart(s, at, n, edges, polygons, contact):
+            s[contact + TOI * n] = _ONE
+        else:
+            some_may_meet = True
+    return some_may_meet
 
 
 @inline_kernel
 def _stays_apart(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
-    """Whether ``stays_apart`` says so for the contact's body on its way from alpha0 on."""
+    """Whether the contact's body passes its fixture on its way from alpha0 on: by their boxes, or ``stays_apart``.
+
+    Between its ends the way leaves the swept box by at most RADIUS (a - a0)^2 / 8 (time_of_impact.py).
+    """
     fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
     b = at + (BODY + BODY_SIZE * body) * n
+    turn = s[b + ANGLE * n] - s[b + ANGLE0 * n]
+    left, bottom, right, top = fat_box(edges, polygons, fixture)
+    if way_is_clear(s, at, n, body, left, bottom, right, top, RADIUS[body] * (turn * turn) * _EIGHTH):
+        return True
     return stays_apart(
         edges,
         polygons,
@@ -142,7 +162,7 @@ def _stays_apart(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped
 @kernel
 def _first_impact(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
     """The contact with the earliest impact, the first in Box2D's list among equals, and the time; -1 and 1 for none."""
-    first, least = np.int64(-1), _ONE
+    first, least = -1, _ONE
     for i in range(np.int64(s[at + NUM_CONTACTS * n]) - 1, -1, -1):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         b = at + (BODY + BODY_SIZE * np.int64(s[contact + CONTACT_BODY * n])) * n
@@ -203,13 +223,11 @@ def _advance_sweep(s, b, n, alpha):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def place_body(s, b, n, body):  # type: ignore[no-untyped-def]
+def _place_body(s, b, n, body):  # type: ignore[no-untyped-def]
     """``SynchronizeTransform``: origin and rotation of the body at ``b`` from its centre and angle."""
     sine, cosine = sin_cos_any(s[b + ANGLE * n])
-    x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
     s[b + SINE * n], s[b + COSINE * n] = sine, cosine
-    s[b + ORIGIN_X * n] = s[b + CENTER_X * n] - (cosine * x - sine * y)
-    s[b + ORIGIN_Y * n] = s[b + CENTER_Y * n] - (sine * x + cosine * y)
+    s[b + ORIGIN_X * n], s[b + ORIGIN_Y * n] = origin_of(body, s[b + CENTER_X * n], s[b + CENTER_Y * n], sine, cosine)
 
 
 @kernel
@@ -229,7 +247,7 @@ def _meet(s, at, n, edges, polygons, contact, alpha):  # type: ignore[no-untyped
     _advance_sweep(s, b, n, alpha)
     s[b + CENTER_X * n], s[b + CENTER_Y * n] = s[b + CENTER0_X * n], s[b + CENTER0_Y * n]
     s[b + ANGLE * n] = s[b + ANGLE0 * n]
-    place_body(s, b, n, body)
+    _place_body(s, b, n, body)
     _advance_fixture(s, at, n, fixture, alpha)
     update_contact(s, at, n, contact, edges, polygons)
     s[contact + TOI * n] = -_ONE
@@ -241,7 +259,7 @@ def _meet(s, at, n, edges, polygons, contact, alpha):  # type: ignore[no-untyped
     s[b + CENTER0_X * n], s[b + CENTER0_Y * n], s[b + ANGLE0 * n], s[b + ALPHA0 * n] = c0x, c0y, a0, alpha0
     s[b + SINE0 * n], s[b + COSINE0 * n] = sine0, cosine0
     s[b + CENTER_X * n], s[b + CENTER_Y * n], s[b + ANGLE * n] = cx, cy, a
-    place_body(s, b, n, body)
+    _place_body(s, b, n, body)
     _advance_fixture(s, at, n, fixture, fixture_alpha0)
     return False
 
@@ -261,7 +279,7 @@ def _solve_sub_step(s, at, n, edges, polygons, m, first, alpha):  # type: ignore
     s[b + ANGLE * n] = m[mb + solver.ANGLE]
     s[b + VELOCITY_X * n], s[b + VELOCITY_Y * n] = m[mb + solver.VELOCITY_X], m[mb + solver.VELOCITY_Y]
     s[b + ANGULAR_VELOCITY * n] = m[mb + solver.ANGULAR_VELOCITY]
-    place_body(s, b, n, body)
+    _place_body(s, b, n, body)
 
     for i in range(np.int64(s[at + NUM_CONTACTS * n])):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
@@ -311,7 +329,7 @@ def _solve_island(m, num, body, seconds):  # type: ignore[no-untyped-def]
         least = _ZERO
         for k in range(num):
             c = solver.SLOT + solver.SLOT_SIZE * k
-            least = min(least, solve_contact_position(m, 0, 1, c, b, mass, inertia, x, y, TOI_BAUMGARTE))
+            least = min(least, solve_contact_position(m, 0, 1, c, b, mass, inertia, x, y, TOI_BAUMGARTE, True))
         if least >= _GOOD_SEPARATION:
             break
     m[solver.SAVED], m[solver.SAVED + 1] = m[b + solver.CENTER_X], m[b + solver.CENTER_Y]
@@ -320,23 +338,25 @@ def _solve_island(m, num, body, seconds):  # type: ignore[no-untyped-def]
     sine, cosine = sin_cos_any(m[b + solver.ANGLE])
     for k in range(num):
         prepare_contact(m, 0, 1, solver.SLOT + solver.SLOT_SIZE * k, b, mass, inertia, x, y, sine, cosine)
-    left, since = VELOCITY_ITERATIONS, 0
+    has_one = num == 1 and m[solver.SLOT + solver.COUNT] <= _ONE
+    left, since, between = VELOCITY_ITERATIONS, 0, _FIRST_MARK
     _mark(m, num, b)
     while left > 0:
-        for k in range(num):
-            solve_contact_velocity(m, 0, 1, solver.SLOT + solver.SLOT_SIZE * k, b, mass, inertia, friction, True)
+        if has_one:
+            solve_contact_velocity(m, 0, 1, solver.SLOT, b, mass, inertia, friction, False)
+        else:
+            for k in range(num):
+                solve_contact_velocity(m, 0, 1, solver.SLOT + solver.SLOT_SIZE * k, b, mass, inertia, friction, True)
         left -= 1
         since += 1
         if _is_marked(m, num, b):
             # What a pass does depends on these numbers alone: they come back every ``since`` passes (see solver.py).
             left %= since
-        if since == _PASSES_BETWEEN_MARKS:
-            since = 0
+        if since == between:
+            since, between = 0, 2 * between
             _mark(m, num, b)
 
-    vx, vy, w = capped(
-        m[b + solver.VELOCITY_X], m[b + solver.VELOCITY_Y], m[b + solver.ANGULAR_VELOCITY], seconds
-    )
+    vx, vy, w = capped(m[b + solver.VELOCITY_X], m[b + solver.VELOCITY_Y], m[b + solver.ANGULAR_VELOCITY], seconds)
     m[b + solver.VELOCITY_X], m[b + solver.VELOCITY_Y], m[b + solver.ANGULAR_VELOCITY] = vx, vy, w
     m[b + solver.CENTER_X] += seconds * vx
     m[b + solver.CENTER_Y] += seconds * vy

@@ -3,7 +3,7 @@
 Source: Box2D 2.3.0, ``b2RevoluteJoint.cpp``; ``b2Math.cpp`` for the solution of the small systems. A joint keeps the
 anchors of its bodies a and b together (C1 = 0, two numbers) and, at a limit, their relative angle (C2 >= 0 or <= 0).
 
-``m`` is the solver's memory (``solver_layout``), ``l`` the lane, ``n`` the number of lanes, ``j``, ``a`` and ``b`` the
+``m`` is the solver's memory (``solver_layout``), ``lane`` which of its ``n`` lanes, ``j``, ``a`` and ``b`` the
 first fields of the joint and its bodies, ``ma``, ``ia``, ``mb``, ``ib`` their inverse masses and inertias. Nothing
 branches on a lane's numbers, so that a loop over lanes packs.
 """
@@ -52,16 +52,18 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 @inline_kernel
-def prepare_joint(m, l, n, j, a, b, ma, ia, mb, ib, anchor_ax, anchor_ay, anchor_bx, anchor_by, lower, upper, reference):  # type: ignore[no-untyped-def]
+def prepare_joint(  # type: ignore[no-untyped-def]
+    m, lane, n, j, a, b, ma, ia, mb, ib, anchor_ax, anchor_ay, anchor_bx, anchor_by, lower, upper, reference
+):
     """``InitVelocityConstraints``: arms, K, the limit's state; then the warm start.
 
     Args:
-        m, l, n, j, a, b, ma, ia, mb, ib: see the module.
+        m, lane, n, j, a, b, ma, ia, mb, ib: see the module.
         anchor_ax, anchor_ay, anchor_bx, anchor_by: of the anchor from the centres of mass, in the bodies' frames, m.
         lower, upper, reference: limits and reference angle, rad.
     """
-    sine_a, cosine_a = m[(a + SINE) * n + l], m[(a + COSINE) * n + l]
-    sine_b, cosine_b = m[(b + SINE) * n + l], m[(b + COSINE) * n + l]
+    sine_a, cosine_a = m[(a + SINE) * n + lane], m[(a + COSINE) * n + lane]
+    sine_b, cosine_b = m[(b + SINE) * n + lane], m[(b + COSINE) * n + lane]
     rax, ray = cosine_a * anchor_ax - sine_a * anchor_ay, sine_a * anchor_ax + cosine_a * anchor_ay
     rbx, rby = cosine_b * anchor_bx - sine_b * anchor_by, sine_b * anchor_bx + cosine_b * anchor_by
     k11 = ma + mb + ray * ray * ia + rby * rby * ib
@@ -73,28 +75,28 @@ def prepare_joint(m, l, n, j, a, b, ma, ia, mb, ib, anchor_ax, anchor_ay, anchor
     ax, ay, az = k22 * k33 - k23 * k23, k23 * k13 - k12 * k33, k12 * k23 - k22 * k13
     det2 = k11 * k22 - k12 * k12
     det3 = k11 * ax + k12 * ay + k13 * az
-    m[(j + ARM_A_X) * n + l], m[(j + ARM_A_Y) * n + l] = rax, ray
-    m[(j + ARM_B_X) * n + l], m[(j + ARM_B_Y) * n + l] = rbx, rby
-    m[(j + K11) * n + l], m[(j + K12) * n + l], m[(j + K13) * n + l] = k11, k12, k13
-    m[(j + K22) * n + l], m[(j + K23) * n + l], m[(j + K33) * n + l] = k22, k23, k33
-    m[(j + ADJUGATE_X) * n + l], m[(j + ADJUGATE_Y) * n + l], m[(j + ADJUGATE_Z) * n + l] = ax, ay, az
-    m[(j + INVERSE_DET2) * n + l] = _ONE / det2 if det2 != _ZERO else det2
-    m[(j + INVERSE_DET3) * n + l] = _ONE / det3 if det3 != _ZERO else det3
+    m[(j + ARM_A_X) * n + lane], m[(j + ARM_A_Y) * n + lane] = rax, ray
+    m[(j + ARM_B_X) * n + lane], m[(j + ARM_B_Y) * n + lane] = rbx, rby
+    m[(j + K11) * n + lane], m[(j + K12) * n + lane], m[(j + K13) * n + lane] = k11, k12, k13
+    m[(j + K22) * n + lane], m[(j + K23) * n + lane], m[(j + K33) * n + lane] = k22, k23, k33
+    m[(j + ADJUGATE_X) * n + lane], m[(j + ADJUGATE_Y) * n + lane], m[(j + ADJUGATE_Z) * n + lane] = ax, ay, az
+    m[(j + INVERSE_DET2) * n + lane] = _ONE / det2 if det2 != _ZERO else det2
+    m[(j + INVERSE_DET3) * n + lane] = _ONE / det3 if det3 != _ZERO else det3
 
-    limit = limit_state(m[(a + ANGLE) * n + l], m[(b + ANGLE) * n + l], lower, upper, reference)
+    limit = limit_state(m[(a + ANGLE) * n + lane], m[(b + ANGLE) * n + lane], lower, upper, reference)
     # The impulse of a limit outlives the step only while the joint stays at that limit.
-    limit_impulse = m[(j + LIMIT_IMPULSE) * n + l]
-    limit_impulse = limit_impulse if limit != _ZERO and limit == m[(j + LIMIT) * n + l] else _ZERO
-    m[(j + LIMIT) * n + l], m[(j + LIMIT_IMPULSE) * n + l] = limit, limit_impulse
+    limit_impulse = m[(j + LIMIT_IMPULSE) * n + lane]
+    limit_impulse = limit_impulse if limit != _ZERO and limit == m[(j + LIMIT) * n + lane] else _ZERO
+    m[(j + LIMIT) * n + lane], m[(j + LIMIT_IMPULSE) * n + lane] = limit, limit_impulse
 
-    px, py = m[(j + IMPULSE_X) * n + l], m[(j + IMPULSE_Y) * n + l]
-    motor = m[(j + MOTOR_IMPULSE) * n + l]
-    m[(a + VELOCITY_X) * n + l] -= ma * px
-    m[(a + VELOCITY_Y) * n + l] -= ma * py
-    m[(a + ANGULAR_VELOCITY) * n + l] -= ia * (rax * py - ray * px + motor + limit_impulse)
-    m[(b + VELOCITY_X) * n + l] += mb * px
-    m[(b + VELOCITY_Y) * n + l] += mb * py
-    m[(b + ANGULAR_VELOCITY) * n + l] += ib * (rbx * py - rby * px + motor + limit_impulse)
+    px, py = m[(j + IMPULSE_X) * n + lane], m[(j + IMPULSE_Y) * n + lane]
+    motor = m[(j + MOTOR_IMPULSE) * n + lane]
+    m[(a + VELOCITY_X) * n + lane] -= ma * px
+    m[(a + VELOCITY_Y) * n + lane] -= ma * py
+    m[(a + ANGULAR_VELOCITY) * n + lane] -= ia * (rax * py - ray * px + motor + limit_impulse)
+    m[(b + VELOCITY_X) * n + lane] += mb * px
+    m[(b + VELOCITY_Y) * n + lane] += mb * py
+    m[(b + ANGULAR_VELOCITY) * n + lane] += ib * (rbx * py - rby * px + motor + limit_impulse)
 
 
 @inline_kernel
@@ -106,26 +108,26 @@ def limit_state(angle_a, angle_b, lower, upper, reference):  # type: ignore[no-u
 
 
 @inline_kernel
-def solve_joint_velocity(m, l, n, j, a, b, ma, ia, mb, ib, motor_mass, has_limits):  # type: ignore[no-untyped-def]
+def solve_joint_velocity(m, lane, n, j, a, b, ma, ia, mb, ib, motor_mass, has_limits):  # type: ignore[no-untyped-def]
     """``SolveVelocityConstraints``: one pass, motor first.
 
     Args:
-        m, l, n, j, a, b, ma, ia, mb, ib: see the module.
+        m, lane, n, j, a, b, ma, ia, mb, ib: see the module.
         motor_mass: 1 / (ia + ib).
         has_limits: False only where no lane is at a limit; a constant, so that half of the code can go.
     """
-    vax, vay, wa = m[(a + VELOCITY_X) * n + l], m[(a + VELOCITY_Y) * n + l], m[(a + ANGULAR_VELOCITY) * n + l]
-    vbx, vby, wb = m[(b + VELOCITY_X) * n + l], m[(b + VELOCITY_Y) * n + l], m[(b + ANGULAR_VELOCITY) * n + l]
-    rax, ray = m[(j + ARM_A_X) * n + l], m[(j + ARM_A_Y) * n + l]
-    rbx, rby = m[(j + ARM_B_X) * n + l], m[(j + ARM_B_Y) * n + l]
-    k11, k12, k22 = m[(j + K11) * n + l], m[(j + K12) * n + l], m[(j + K22) * n + l]
-    inverse_det2 = m[(j + INVERSE_DET2) * n + l]
+    vax, vay, wa = m[(a + VELOCITY_X) * n + lane], m[(a + VELOCITY_Y) * n + lane], m[(a + ANGULAR_VELOCITY) * n + lane]
+    vbx, vby, wb = m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane]
+    rax, ray = m[(j + ARM_A_X) * n + lane], m[(j + ARM_A_Y) * n + lane]
+    rbx, rby = m[(j + ARM_B_X) * n + lane], m[(j + ARM_B_Y) * n + lane]
+    k11, k12, k22 = m[(j + K11) * n + lane], m[(j + K12) * n + lane], m[(j + K22) * n + lane]
+    inverse_det2 = m[(j + INVERSE_DET2) * n + lane]
 
-    before, most = m[(j + MOTOR_IMPULSE) * n + l], m[(j + MAX_MOTOR_IMPULSE) * n + l]
-    total = before + -motor_mass * (wb - wa - m[(j + MOTOR_SPEED) * n + l])
+    before, most = m[(j + MOTOR_IMPULSE) * n + lane], m[(j + MAX_MOTOR_IMPULSE) * n + lane]
+    total = before + -motor_mass * (wb - wa - m[(j + MOTOR_SPEED) * n + lane])
     total = total if total < most else most
     total = -most if -most > total else total
-    m[(j + MOTOR_IMPULSE) * n + l] = total
+    m[(j + MOTOR_IMPULSE) * n + lane] = total
     motor = total - before
     wa -= ia * motor
     wb += ib * motor
@@ -136,12 +138,12 @@ def solve_joint_velocity(m, l, n, j, a, b, ma, ia, mb, ib, motor_mass, has_limit
     px, py = inverse_det2 * (k12 * cy - k22 * cx), inverse_det2 * (k12 * cx - k11 * cy)
     turn_a, turn_b = rax * py - ray * px, rbx * py - rby * px
     if has_limits:
-        limit, held = m[(j + LIMIT) * n + l], m[(j + LIMIT_IMPULSE) * n + l]
-        k13, k23, k33 = m[(j + K13) * n + l], m[(j + K23) * n + l], m[(j + K33) * n + l]
-        det = m[(j + INVERSE_DET3) * n + l]
+        limit, held = m[(j + LIMIT) * n + lane], m[(j + LIMIT_IMPULSE) * n + lane]
+        k13, k23, k33 = m[(j + K13) * n + lane], m[(j + K23) * n + lane], m[(j + K33) * n + lane]
+        det = m[(j + INVERSE_DET3) * n + lane]
         cz = wb - wa
         # Anchor and limit: K3 q = -C, by Cramer's rule.
-        ax, ay, az = m[(j + ADJUGATE_X) * n + l], m[(j + ADJUGATE_Y) * n + l], m[(j + ADJUGATE_Z) * n + l]
+        ax, ay, az = m[(j + ADJUGATE_X) * n + lane], m[(j + ADJUGATE_Y) * n + lane], m[(j + ADJUGATE_Z) * n + lane]
         qx = -(det * (cx * ax + cy * ay + cz * az))
         qy = -(det * (k11 * (cy * k33 - cz * k23) + k12 * (cz * k13 - cx * k33) + k13 * (cx * k23 - cy * k13)))
         qz = -(det * (k11 * (k22 * cz - k23 * cy) + k12 * (k23 * cx - k12 * cz) + k13 * (k12 * cy - k22 * cx)))
@@ -156,41 +158,43 @@ def solve_joint_velocity(m, l, n, j, a, b, ma, ia, mb, ib, motor_mass, has_limit
         py = qy if is_limited else py
         turn_a = rax * py - ray * px + qz if is_limited else turn_a
         turn_b = rbx * py - rby * px + qz if is_limited else turn_b
-        m[(j + LIMIT_IMPULSE) * n + l] = held + qz if is_limited else held
-    m[(j + IMPULSE_X) * n + l] += px
-    m[(j + IMPULSE_Y) * n + l] += py
-    m[(a + VELOCITY_X) * n + l] = vax - ma * px
-    m[(a + VELOCITY_Y) * n + l] = vay - ma * py
-    m[(a + ANGULAR_VELOCITY) * n + l] = wa - ia * turn_a
-    m[(b + VELOCITY_X) * n + l] = vbx + mb * px
-    m[(b + VELOCITY_Y) * n + l] = vby + mb * py
-    m[(b + ANGULAR_VELOCITY) * n + l] = wb + ib * turn_b
+        m[(j + LIMIT_IMPULSE) * n + lane] = held + qz if is_limited else held
+    m[(j + IMPULSE_X) * n + lane] += px
+    m[(j + IMPULSE_Y) * n + lane] += py
+    m[(a + VELOCITY_X) * n + lane] = vax - ma * px
+    m[(a + VELOCITY_Y) * n + lane] = vay - ma * py
+    m[(a + ANGULAR_VELOCITY) * n + lane] = wa - ia * turn_a
+    m[(b + VELOCITY_X) * n + lane] = vbx + mb * px
+    m[(b + VELOCITY_Y) * n + lane] = vby + mb * py
+    m[(b + ANGULAR_VELOCITY) * n + lane] = wb + ib * turn_b
 
 
 @inline_kernel
-def solve_joint_position(m, l, n, j, a, b, ma, ia, mb, ib, motor_mass, anchor_ax, anchor_ay, anchor_bx, anchor_by, lower, upper, reference):  # type: ignore[no-untyped-def]
+def solve_joint_position(  # type: ignore[no-untyped-def]
+    m, lane, n, j, a, b, ma, ia, mb, ib, motor_mass, anchor_ax, anchor_ay, anchor_bx, anchor_by, lower, upper, reference
+):
     """``SolvePositionConstraints``: one pass, limit first.
 
     Args:
-        m, l, n, j, a, b, ma, ia, mb, ib: see the module.
+        m, lane, n, j, a, b, ma, ia, mb, ib: see the module.
         motor_mass, anchor_ax, anchor_ay, anchor_bx, anchor_by, lower, upper, reference: see above.
 
     Returns:
         Whether the joint was within the slop at the beginning of the pass.
     """
-    cax, cay, angle_a = m[(a + CENTER_X) * n + l], m[(a + CENTER_Y) * n + l], m[(a + ANGLE) * n + l]
-    cbx, cby, angle_b = m[(b + CENTER_X) * n + l], m[(b + CENTER_Y) * n + l], m[(b + ANGLE) * n + l]
-    limit = m[(j + LIMIT) * n + l]
+    cax, cay, angle_a = m[(a + CENTER_X) * n + lane], m[(a + CENTER_Y) * n + lane], m[(a + ANGLE) * n + lane]
+    cbx, cby, angle_b = m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane], m[(b + ANGLE) * n + lane]
+    limit = m[(j + LIMIT) * n + lane]
     angle = angle_b - angle_a - reference
     below, above = angle - lower, angle - upper
     angular_error = -below if limit < _ZERO else above
     angular_error = angular_error if limit != _ZERO else _ZERO
     low = below + ANGULAR_SLOP
     low = low if low < _ZERO else _ZERO
-    low = -MAX_ANGULAR_CORRECTION if -MAX_ANGULAR_CORRECTION > low else low
+    low = -MAX_ANGULAR_CORRECTION if low < -MAX_ANGULAR_CORRECTION else low
     high = above - ANGULAR_SLOP
     high = high if high < MAX_ANGULAR_CORRECTION else MAX_ANGULAR_CORRECTION
-    high = _ZERO if _ZERO > high else high
+    high = _ZERO if high < _ZERO else high
     correction = low if limit < _ZERO else high
     impulse = -motor_mass * correction
     impulse = impulse if limit != _ZERO else _ZERO
@@ -208,8 +212,8 @@ def solve_joint_position(m, l, n, j, a, b, ma, ia, mb, ib, motor_mass, anchor_ax
     det = k11 * k22 - k12 * k12
     det = _ONE / det if det != _ZERO else det
     px, py = -(det * (k22 * cx - k12 * cy)), -(det * (k11 * cy - k12 * cx))
-    m[(a + CENTER_X) * n + l], m[(a + CENTER_Y) * n + l] = cax - ma * px, cay - ma * py
-    m[(a + ANGLE) * n + l] = angle_a - ia * (rax * py - ray * px)
-    m[(b + CENTER_X) * n + l], m[(b + CENTER_Y) * n + l] = cbx + mb * px, cby + mb * py
-    m[(b + ANGLE) * n + l] = angle_b + ib * (rbx * py - rby * px)
+    m[(a + CENTER_X) * n + lane], m[(a + CENTER_Y) * n + lane] = cax - ma * px, cay - ma * py
+    m[(a + ANGLE) * n + lane] = angle_a - ia * (rax * py - ray * px)
+    m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane] = cbx + mb * px, cby + mb * py
+    m[(b + ANGLE) * n + lane] = angle_b + ib * (rbx * py - rby * px)
     return (np.sqrt(cx * cx + cy * cy) <= LINEAR_SLOP) & (angular_error <= ANGULAR_SLOP)

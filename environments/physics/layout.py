@@ -38,7 +38,9 @@ BOX_LEFT, BOX_BOTTOM, BOX_RIGHT, BOX_TOP = range(16, 20)
 SWEPT_LEFT, SWEPT_BOTTOM, SWEPT_RIGHT, SWEPT_TOP = range(20, 24)
 #: Of the angle at alpha0.
 SINE0, COSINE0 = 24, 25
-BODY_SIZE = 26
+#: The box of the shape where it is, skin included, m.
+SHAPE_LEFT, SHAPE_BOTTOM, SHAPE_RIGHT, SHAPE_TOP = range(26, 30)
+BODY_SIZE = 30
 
 # A joint, at JOINT + JOINT_SIZE * joint, in the order of ``spec.JOINTS``.
 JOINT = BODY + BODY_SIZE * NUM_BODIES

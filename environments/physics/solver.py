@@ -44,7 +44,9 @@ from environments.physics.contact_solver import (
     solve_contact_velocity,
     warm_start_contact,
 )
+from environments.physics.contacts import box_of, origin_of
 from environments.physics.joints import prepare_joint, solve_joint_position, solve_joint_velocity
+from environments.physics.rotation import sin_cos
 from environments.physics.solver_layout import (
     ANGLE,
     ANGULAR_VELOCITY,
@@ -53,13 +55,21 @@ from environments.physics.solver_layout import (
     CENTER_X,
     CENTER_Y,
     COSINE,
+    COUNT,
     IS_SOLVED,
     JOINT,
     JOINT_SIZE,
     JOINTS_ARE_GOOD,
     LEAST_SEPARATION,
     LIMIT,
+    ORIGIN_X,
+    ORIGIN_Y,
+    POSITION_COUNT,
     SAVED,
+    SHAPE_BOTTOM,
+    SHAPE_LEFT,
+    SHAPE_RIGHT,
+    SHAPE_TOP,
     SINE,
     SLOT,
     SLOT_SIZE,
@@ -102,8 +112,8 @@ def _preparation(joint: int) -> Callable[..., Any]:
 
     @kernel
     def prepare(m):  # type: ignore[no-untyped-def]
-        for l in range(LANES):
-            prepare_joint(m, l, LANES, j, a, b, ma, ia, mb, ib, ax, ay, bx, by, lower, upper, reference)
+        for lane in range(LANES):
+            prepare_joint(m, lane, LANES, j, a, b, ma, ia, mb, ib, ax, ay, bx, by, lower, upper, reference)
 
     return prepare
 
@@ -113,8 +123,8 @@ def _velocity_pass(joint: int, has_limits: bool) -> Callable[..., Any]:
 
     @kernel
     def solve(m):  # type: ignore[no-untyped-def]
-        for l in range(LANES):
-            solve_joint_velocity(m, l, LANES, j, a, b, ma, ia, mb, ib, motor_mass, has_limits)
+        for lane in range(LANES):
+            solve_joint_velocity(m, lane, LANES, j, a, b, ma, ia, mb, ib, motor_mass, has_limits)
 
     return solve
 
@@ -125,23 +135,23 @@ def _position_pass(joint: int) -> Callable[..., Any]:
 
     @kernel
     def solve(m):  # type: ignore[no-untyped-def]
-        for l in range(LANES):
+        for lane in range(LANES):
             is_good = solve_joint_position(
-                m, l, LANES, j, a, b, ma, ia, mb, ib, motor_mass, ax, ay, bx, by, lower, upper, reference
+                m, lane, LANES, j, a, b, ma, ia, mb, ib, motor_mass, ax, ay, bx, by, lower, upper, reference
             )
-            m[JOINTS_ARE_GOOD * LANES + l] = m[JOINTS_ARE_GOOD * LANES + l] if is_good else _ZERO
+            m[JOINTS_ARE_GOOD * LANES + lane] = m[JOINTS_ARE_GOOD * LANES + lane] if is_good else _ZERO
 
     return solve
 
 
-def _slot_pass(body: int, k: int) -> Callable[..., Any]:
+def _slot_pass(body: int, k: int, has_two: bool) -> Callable[..., Any]:
     c, b = SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k), BODY + BODY_SIZE * body
     mass, inertia, friction = INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
 
     @kernel
     def solve(m):  # type: ignore[no-untyped-def]
-        for l in range(LANES):
-            solve_contact_velocity(m, l, LANES, c, b, mass, inertia, friction, True)
+        for lane in range(LANES):
+            solve_contact_velocity(m, lane, LANES, c, b, mass, inertia, friction, has_two)
 
     return solve
 
@@ -151,11 +161,16 @@ _hip_1, _knee_1, _hip_2, _knee_2 = (_velocity_pass(j, False) for j in range(NUM_
 _limited_hip_1, _limited_knee_1, _limited_hip_2, _limited_knee_2 = (_velocity_pass(j, True) for j in range(NUM_JOINTS))
 _place_hip_1, _place_knee_1, _place_hip_2, _place_knee_2 = (_position_pass(j) for j in range(NUM_JOINTS))
 
-# Nearly all touching contacts are the first or the second of a leg: these have loops of their own.
-_leg_1_first, _leg_1_second = _slot_pass(LEG_1, 0), _slot_pass(LEG_1, 1)
-_lower_1_first, _lower_1_second = _slot_pass(LOWER_1, 0), _slot_pass(LOWER_1, 1)
-_leg_2_first, _leg_2_second = _slot_pass(LEG_2, 0), _slot_pass(LEG_2, 1)
-_lower_2_first, _lower_2_second = _slot_pass(LOWER_2, 0), _slot_pass(LOWER_2, 1)
+# Nearly all touching contacts are the first or the second of a leg: these have loops of their own, one for packs in
+# which all have one point, which is less than half the work, and one for both.
+_leg_1_first, _leg_1_second = _slot_pass(LEG_1, 0, False), _slot_pass(LEG_1, 1, False)
+_lower_1_first, _lower_1_second = _slot_pass(LOWER_1, 0, False), _slot_pass(LOWER_1, 1, False)
+_leg_2_first, _leg_2_second = _slot_pass(LEG_2, 0, False), _slot_pass(LEG_2, 1, False)
+_lower_2_first, _lower_2_second = _slot_pass(LOWER_2, 0, False), _slot_pass(LOWER_2, 1, False)
+_flat_leg_1_first, _flat_leg_1_second = _slot_pass(LEG_1, 0, True), _slot_pass(LEG_1, 1, True)
+_flat_lower_1_first, _flat_lower_1_second = _slot_pass(LOWER_1, 0, True), _slot_pass(LOWER_1, 1, True)
+_flat_leg_2_first, _flat_leg_2_second = _slot_pass(LEG_2, 0, True), _slot_pass(LEG_2, 1, True)
+_flat_lower_2_first, _flat_lower_2_second = _slot_pass(LOWER_2, 0, True), _slot_pass(LOWER_2, 1, True)
 _OWN_LOOPS = np.array([0, 2, 2, 2, 2])
 
 
@@ -169,17 +184,26 @@ def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
         spent: see ``stages``.
     """
     began = ticks()
+    flat = 0
     for body in range(NUM_BODIES):
         for k in range(num_slots[body]):
             _prepare_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
+            if k < 2 and _any_above_one(m, _slot(body, k) + COUNT):
+                flat |= 1 << (2 * body + k)
     began = charge(spent, CONTACTS, began)
     _prepare_knee_2(m)
     _prepare_hip_2(m)
     _prepare_hip_1(m)
     _prepare_knee_1(m)
 
-    limits_knee_2, limits_hip_2 = _any(m, JOINT + JOINT_SIZE * _KNEE_2 + LIMIT), _any(m, JOINT + JOINT_SIZE * _HIP_2 + LIMIT)
-    limits_hip_1, limits_knee_1 = _any(m, JOINT + JOINT_SIZE * _HIP_1 + LIMIT), _any(m, JOINT + JOINT_SIZE * _KNEE_1 + LIMIT)
+    limits_knee_2, limits_hip_2 = (
+        _any(m, JOINT + JOINT_SIZE * _KNEE_2 + LIMIT),
+        _any(m, JOINT + JOINT_SIZE * _HIP_2 + LIMIT),
+    )
+    limits_hip_1, limits_knee_1 = (
+        _any(m, JOINT + JOINT_SIZE * _HIP_1 + LIMIT),
+        _any(m, JOINT + JOINT_SIZE * _KNEE_1 + LIMIT),
+    )
     for _ in range(VELOCITY_ITERATIONS):
         if limits_knee_2:
             _limited_knee_2(m)
@@ -199,31 +223,56 @@ def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
             _knee_1(m)
         if spent[IS_DETAILED]:
             began = charge(spent, JOINTS, began)
-            _solve_contacts(m, num_slots)
+            _solve_contacts(m, num_slots, flat)
             began = charge(spent, CONTACTS, began)
         else:
-            _solve_contacts(m, num_slots)
+            _solve_contacts(m, num_slots, flat)
     charge(spent, JOINTS, began)
 
 
 @kernel
-def _solve_contacts(m, num_slots):  # type: ignore[no-untyped-def]
+def _solve_contacts(m, num_slots, flat):  # type: ignore[no-untyped-def]
+    """One pass over all contacts. Bit 2 * body + k of ``flat``: the body's k-th contact has two points in some lane."""
     if num_slots[LEG_1] > 0:
-        _leg_1_first(m)
+        if flat >> (2 * LEG_1) & 1:
+            _flat_leg_1_first(m)
+        else:
+            _leg_1_first(m)
     if num_slots[LEG_1] > 1:
-        _leg_1_second(m)
+        if flat >> (2 * LEG_1 + 1) & 1:
+            _flat_leg_1_second(m)
+        else:
+            _leg_1_second(m)
     if num_slots[LOWER_1] > 0:
-        _lower_1_first(m)
+        if flat >> (2 * LOWER_1) & 1:
+            _flat_lower_1_first(m)
+        else:
+            _lower_1_first(m)
     if num_slots[LOWER_1] > 1:
-        _lower_1_second(m)
+        if flat >> (2 * LOWER_1 + 1) & 1:
+            _flat_lower_1_second(m)
+        else:
+            _lower_1_second(m)
     if num_slots[LEG_2] > 0:
-        _leg_2_first(m)
+        if flat >> (2 * LEG_2) & 1:
+            _flat_leg_2_first(m)
+        else:
+            _leg_2_first(m)
     if num_slots[LEG_2] > 1:
-        _leg_2_second(m)
+        if flat >> (2 * LEG_2 + 1) & 1:
+            _flat_leg_2_second(m)
+        else:
+            _leg_2_second(m)
     if num_slots[LOWER_2] > 0:
-        _lower_2_first(m)
+        if flat >> (2 * LOWER_2) & 1:
+            _flat_lower_2_first(m)
+        else:
+            _lower_2_first(m)
     if num_slots[LOWER_2] > 1:
-        _lower_2_second(m)
+        if flat >> (2 * LOWER_2 + 1) & 1:
+            _flat_lower_2_second(m)
+        else:
+            _lower_2_second(m)
     for body in range(NUM_BODIES):
         for k in range(_OWN_LOOPS[body], num_slots[body]):
             _solve_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
@@ -235,10 +284,19 @@ def _slot(body, k):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def _any_above_one(m, field):  # type: ignore[no-untyped-def]
+    """Whether the field is above 1 in any lane."""
+    for lane in range(LANES):
+        if m[field * LANES + lane] > _ONE:
+            return True
+    return False
+
+
+@kernel
 def _any(m, field):  # type: ignore[no-untyped-def]
     """Whether the field differs from 0 in any lane."""
-    for l in range(LANES):
-        if m[field * LANES + l] != _ZERO:
+    for lane in range(LANES):
+        if m[field * LANES + lane] != _ZERO:
             return True
     return False
 
@@ -255,24 +313,24 @@ def _prepare_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
     x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
     _copy(m, WINDOW_SLOT, c, SLOT_SIZE)
-    _copy(m, WINDOW_BODY, b, BODY_SIZE)
-    for l in range(LANES):
-        sine, cosine = m[(WINDOW_BODY + SINE) * LANES + l], m[(WINDOW_BODY + COSINE) * LANES + l]
-        prepare_contact(m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, sine, cosine)
-        warm_start_contact(m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia)
-    _copy(m, c, WINDOW_SLOT, SLOT_SIZE)
-    _copy(m, b, WINDOW_BODY, BODY_SIZE)
+    _copy(m, WINDOW_BODY, b, ORIGIN_X)
+    for lane in range(LANES):
+        sine, cosine = m[(WINDOW_BODY + SINE) * LANES + lane], m[(WINDOW_BODY + COSINE) * LANES + lane]
+        prepare_contact(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, sine, cosine)
+        warm_start_contact(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia)
+    _copy(m, c, WINDOW_SLOT, POSITION_COUNT)
+    _copy(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
 
 
 @kernel
 def _solve_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     mass, inertia, friction = INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
-    _copy(m, WINDOW_SLOT, c, SLOT_SIZE)
-    _copy(m, WINDOW_BODY, b, BODY_SIZE)
-    for l in range(LANES):
-        solve_contact_velocity(m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, friction, True)
-    _copy(m, c, WINDOW_SLOT, SLOT_SIZE)
-    _copy(m, b, WINDOW_BODY, BODY_SIZE)
+    _copy(m, WINDOW_SLOT, c, POSITION_COUNT)
+    _copy(m, WINDOW_BODY + VELOCITY_X, b + VELOCITY_X, 3)
+    for lane in range(LANES):
+        solve_contact_velocity(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, friction, True)
+    _copy(m, c, WINDOW_SLOT, POSITION_COUNT)
+    _copy(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
 
 
 @kernel
@@ -280,20 +338,20 @@ def integrate(m):  # type: ignore[no-untyped-def]
     """Move the bodies with their velocities, which are capped."""
     for body in range(NUM_BODIES):
         b = BODY + BODY_SIZE * body
-        for l in range(LANES):
-            vx, vy = m[(b + VELOCITY_X) * LANES + l], m[(b + VELOCITY_Y) * LANES + l]
-            w = m[(b + ANGULAR_VELOCITY) * LANES + l]
+        for lane in range(LANES):
+            vx, vy = m[(b + VELOCITY_X) * LANES + lane], m[(b + VELOCITY_Y) * LANES + lane]
+            w = m[(b + ANGULAR_VELOCITY) * LANES + lane]
             vx, vy, w = capped(vx, vy, w, _STEP)
-            m[(b + VELOCITY_X) * LANES + l], m[(b + VELOCITY_Y) * LANES + l] = vx, vy
-            m[(b + ANGULAR_VELOCITY) * LANES + l] = w
-            m[(b + CENTER_X) * LANES + l] += _STEP * vx
-            m[(b + CENTER_Y) * LANES + l] += _STEP * vy
-            m[(b + ANGLE) * LANES + l] += _STEP * w
+            m[(b + VELOCITY_X) * LANES + lane], m[(b + VELOCITY_Y) * LANES + lane] = vx, vy
+            m[(b + ANGULAR_VELOCITY) * LANES + lane] = w
+            m[(b + CENTER_X) * LANES + lane] += _STEP * vx
+            m[(b + CENTER_Y) * LANES + lane] += _STEP * vy
+            m[(b + ANGLE) * LANES + lane] += _STEP * w
 
 
 @inline_kernel
 def capped(vx, vy, w, seconds):  # type: ignore[no-untyped-def]
-    """Velocities, m/s and rad/s, that move a body no farther than 2 m and turn it by no more than pi/2 in ``seconds``."""
+    """Velocities, m/s and rad/s, with which a body moves by at most 2 m and turns by at most pi/2 in ``seconds``."""
     dx, dy = seconds * vx, seconds * vy
     squared = dx * dx + dy * dy
     ratio = MAX_TRANSLATION / np.sqrt(squared)
@@ -326,64 +384,112 @@ def solve_positions(m, num_slots, passes):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def place_bodies(m):  # type: ignore[no-untyped-def]
+    """Where bodies and shapes are, from centres and angles: SINE, COSINE, ORIGIN and SHAPE of each body."""
+    for lane in range(LANES):
+        _place_body(m, lane, HULL)
+    for lane in range(LANES):
+        _place_body(m, lane, LEG_1)
+    for lane in range(LANES):
+        _place_body(m, lane, LOWER_1)
+    for lane in range(LANES):
+        _place_body(m, lane, LEG_2)
+    for lane in range(LANES):
+        _place_body(m, lane, LOWER_2)
+
+
+@inline_kernel
+def _place_body(m, lane, body):  # type: ignore[no-untyped-def]
+    b = BODY + BODY_SIZE * body
+    sine, cosine = sin_cos(m[(b + ANGLE) * LANES + lane])
+    x, y = origin_of(body, m[(b + CENTER_X) * LANES + lane], m[(b + CENTER_Y) * LANES + lane], sine, cosine)
+    left, bottom, right, top = box_of(body, x, y, sine, cosine)
+    m[(b + SINE) * LANES + lane], m[(b + COSINE) * LANES + lane] = sine, cosine
+    m[(b + ORIGIN_X) * LANES + lane], m[(b + ORIGIN_Y) * LANES + lane] = x, y
+    m[(b + SHAPE_LEFT) * LANES + lane], m[(b + SHAPE_BOTTOM) * LANES + lane] = left, bottom
+    m[(b + SHAPE_RIGHT) * LANES + lane], m[(b + SHAPE_TOP) * LANES + lane] = right, top
+
+
+@kernel
 def _place_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
     x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
-    _copy(m, WINDOW_SLOT, c, SLOT_SIZE)
-    _copy(m, WINDOW_BODY, b, BODY_SIZE)
-    for l in range(LANES):
-        separation = solve_contact_position(
-            m, l, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, BAUMGARTE
-        )
-        least = m[LEAST_SEPARATION * LANES + l]
-        m[LEAST_SEPARATION * LANES + l] = least if least < separation else separation
-    _copy(m, b, WINDOW_BODY, BODY_SIZE)
+    _copy(m, WINDOW_SLOT + POSITION_COUNT, c + POSITION_COUNT, SLOT_SIZE - POSITION_COUNT)
+    _copy(m, WINDOW_BODY, b, VELOCITY_X)
+    if _any_above_one(m, WINDOW_SLOT + POSITION_COUNT):
+        _push_out_of_two(m, mass, inertia, x, y)
+    else:
+        _push_out_of_one(m, mass, inertia, x, y)
+    _copy(m, b, WINDOW_BODY, VELOCITY_X)
+
+
+@kernel
+def _push_out_of_one(m, mass, inertia, x, y):  # type: ignore[no-untyped-def]
+    for lane in range(LANES):
+        _push_out(m, lane, mass, inertia, x, y, False)
+
+
+@kernel
+def _push_out_of_two(m, mass, inertia, x, y):  # type: ignore[no-untyped-def]
+    for lane in range(LANES):
+        _push_out(m, lane, mass, inertia, x, y, True)
+
+
+@inline_kernel
+def _push_out(m, lane, mass, inertia, x, y, has_two):  # type: ignore[no-untyped-def]
+    separation = solve_contact_position(
+        m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, BAUMGARTE, has_two
+    )
+    least = m[LEAST_SEPARATION * LANES + lane]
+    m[LEAST_SEPARATION * LANES + lane] = least if least < separation else separation
 
 
 @kernel
 def _begin_position_pass(m):  # type: ignore[no-untyped-def]
-    for l in range(LANES):
-        m[LEAST_SEPARATION * LANES + l] = _ZERO
-        m[JOINTS_ARE_GOOD * LANES + l] = _ONE
-    for l in range(LANES):
-        _save(m, l, HULL)
-        _save(m, l, LEG_1)
-        _save(m, l, LOWER_1)
-        _save(m, l, LEG_2)
-        _save(m, l, LOWER_2)
+    for lane in range(LANES):
+        m[LEAST_SEPARATION * LANES + lane] = _ZERO
+        m[JOINTS_ARE_GOOD * LANES + lane] = _ONE
+    for lane in range(LANES):
+        _save(m, lane, HULL)
+        _save(m, lane, LEG_1)
+        _save(m, lane, LOWER_1)
+        _save(m, lane, LEG_2)
+        _save(m, lane, LOWER_2)
 
 
 @inline_kernel
-def _save(m, l, body):  # type: ignore[no-untyped-def]
+def _save(m, lane, body):  # type: ignore[no-untyped-def]
     b, kept = BODY + BODY_SIZE * body, SAVED + 3 * body
-    m[kept * LANES + l] = m[(b + CENTER_X) * LANES + l]
-    m[(kept + 1) * LANES + l] = m[(b + CENTER_Y) * LANES + l]
-    m[(kept + 2) * LANES + l] = m[(b + ANGLE) * LANES + l]
+    m[kept * LANES + lane] = m[(b + CENTER_X) * LANES + lane]
+    m[(kept + 1) * LANES + lane] = m[(b + CENTER_Y) * LANES + lane]
+    m[(kept + 2) * LANES + lane] = m[(b + ANGLE) * LANES + lane]
 
 
 @kernel
 def _end_position_pass(m):  # type: ignore[no-untyped-def]
     """Put lanes back that were done before, and note those that are done now; whether any lane is left."""
-    for l in range(LANES):
-        is_done = m[IS_SOLVED * LANES + l] != _ZERO
-        _put_back(m, l, HULL, is_done)
-        _put_back(m, l, LEG_1, is_done)
-        _put_back(m, l, LOWER_1, is_done)
-        _put_back(m, l, LEG_2, is_done)
-        _put_back(m, l, LOWER_2, is_done)
-    for l in range(LANES):
-        is_good = (m[LEAST_SEPARATION * LANES + l] >= _GOOD_SEPARATION) & (m[JOINTS_ARE_GOOD * LANES + l] != _ZERO)
-        m[IS_SOLVED * LANES + l] = _ONE if is_good | (m[IS_SOLVED * LANES + l] != _ZERO) else _ZERO
-    for l in range(LANES):
-        if m[IS_SOLVED * LANES + l] == _ZERO:
+    for lane in range(LANES):
+        is_done = m[IS_SOLVED * LANES + lane] != _ZERO
+        _put_back(m, lane, HULL, is_done)
+        _put_back(m, lane, LEG_1, is_done)
+        _put_back(m, lane, LOWER_1, is_done)
+        _put_back(m, lane, LEG_2, is_done)
+        _put_back(m, lane, LOWER_2, is_done)
+    for lane in range(LANES):
+        is_good = (m[LEAST_SEPARATION * LANES + lane] >= _GOOD_SEPARATION) & (
+            m[JOINTS_ARE_GOOD * LANES + lane] != _ZERO
+        )
+        m[IS_SOLVED * LANES + lane] = _ONE if is_good | (m[IS_SOLVED * LANES + lane] != _ZERO) else _ZERO
+    for lane in range(LANES):
+        if m[IS_SOLVED * LANES + lane] == _ZERO:
             return True
     return False
 
 
 @inline_kernel
-def _put_back(m, l, body, is_done):  # type: ignore[no-untyped-def]
+def _put_back(m, lane, body, is_done):  # type: ignore[no-untyped-def]
     b, saved = BODY + BODY_SIZE * body, SAVED + 3 * body
-    x, y, angle = m[(b + CENTER_X) * LANES + l], m[(b + CENTER_Y) * LANES + l], m[(b + ANGLE) * LANES + l]
-    m[(b + CENTER_X) * LANES + l] = m[saved * LANES + l] if is_done else x
-    m[(b + CENTER_Y) * LANES + l] = m[(saved + 1) * LANES + l] if is_done else y
-    m[(b + ANGLE) * LANES + l] = m[(saved + 2) * LANES + l] if is_done else angle
+    x, y, angle = m[(b + CENTER_X) * LANES + lane], m[(b + CENTER_Y) * LANES + lane], m[(b + ANGLE) * LANES + lane]
+    m[(b + CENTER_X) * LANES + lane] = m[saved * LANES + lane] if is_done else x
+    m[(b + CENTER_Y) * LANES + lane] = m[(saved + 1) * LANES + lane] if is_done else y
+    m[(b + ANGLE) * LANES + lane] = m[(saved + 2) * LANES + lane] if is_done else angle

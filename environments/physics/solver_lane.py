@@ -2,7 +2,7 @@
 
 Source: Box2D 2.3.0, ``b2Island.cpp`` (``Solve``: what is copied before and after, and sleep), ``b2ContactSolver.cpp``
 (the constructor, ``StoreImpulses``). ``s``, ``at`` and ``n`` are the world's memory (``layout``); ``m`` is the solver's
-(``solver_layout``), ``l`` the lane, ``num`` the number of lanes.
+(``solver_layout``), ``lane`` the lane, ``num`` the number of lanes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ import numpy as np
 from environments.compiled import kernel
 from environments.physics import layout
 from environments.physics import solver_layout as solver
-from environments.physics.bodies import INVERSE_MASS, JOINT_BODY_A, JOINT_BODY_B, LOWER_ANGLE, REFERENCE_ANGLE, UPPER_ANGLE
+from environments.physics.bodies import (
+    INVERSE_MASS,
+    JOINT_BODY_A,
+    JOINT_BODY_B,
+    LOWER_ANGLE,
+    REFERENCE_ANGLE,
+    UPPER_ANGLE,
+)
 from environments.physics.constants import (
     ANGULAR_SLEEP_TOLERANCE,
     GRAVITY,
@@ -23,6 +30,7 @@ from environments.physics.constants import (
     TOO_MANY_CONTACTS,
     TOUCHING_CAPACITY,
 )
+from environments.physics.contacts import move_box, origin_of, store_box
 from environments.physics.joints import limit_state
 from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS
 
@@ -35,16 +43,16 @@ _SLOW_TURN_SQUARED = ANGULAR_SLEEP_TOLERANCE * ANGULAR_SLEEP_TOLERANCE
 
 
 @kernel
-def load_world(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
+def load_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
     """Copy a world to a lane, with the velocities that gravity and push give it.
 
     Args:
-        s, at, n, m, l, num: see the module. The world's sweep begins anew.
+        s, at, n, m, lane, num: see the module. The world's sweep begins anew.
         num_slots: (5,) int64, raised to the number of touching contacts of each body.
     """
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
         cx, cy, angle = s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n], s[b + layout.ANGLE * n]
         s[b + layout.CENTER0_X * n], s[b + layout.CENTER0_Y * n], s[b + layout.ANGLE0 * n] = cx, cy, angle
         m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num], m[mb + solver.ANGLE * num] = cx, cy, angle
@@ -55,7 +63,7 @@ def load_world(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
         m[mb + solver.ANGULAR_VELOCITY * num] = s[b + layout.ANGULAR_VELOCITY * n]
     for joint in range(NUM_JOINTS):
         j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
-        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + l
+        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + lane
         m[mj + solver.IMPULSE_X * num] = s[j + layout.IMPULSE_X * n]
         m[mj + solver.IMPULSE_Y * num] = s[j + layout.IMPULSE_Y * n]
         m[mj + solver.LIMIT_IMPULSE * num] = s[j + layout.LIMIT_IMPULSE * n]
@@ -63,13 +71,13 @@ def load_world(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
         m[mj + solver.LIMIT * num] = s[j + layout.LIMIT * n]
         m[mj + solver.MOTOR_SPEED * num] = s[j + layout.MOTOR_SPEED * n]
         m[mj + solver.MAX_MOTOR_IMPULSE * num] = _STEP * s[j + layout.MAX_MOTOR_TORQUE * n]
-    m[solver.IS_SOLVED * num + l] = _ZERO
+    m[solver.IS_SOLVED * num + lane] = _ZERO
     s[at + layout.PUSH * n] = _ZERO
-    _load_contacts(s, at, n, m, l, num, num_slots)
+    _load_contacts(s, at, n, m, lane, num, num_slots)
 
 
 @kernel
-def _load_contacts(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
+def _load_contacts(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
     """Put the touching contacts of each body into its slots, newest first."""
     for body in range(NUM_BODIES):
         k = 0
@@ -80,7 +88,7 @@ def _load_contacts(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-d
             if k == TOUCHING_CAPACITY:
                 s[at + layout.FAULT * n] = np.float32(TOO_MANY_CONTACTS)
                 break
-            load_manifold(s, contact, n, m, l, num, slot_of(body, k))
+            load_manifold(s, contact, n, m, lane, num, slot_of(body, k))
             k += 1
         num_slots[body] = max(num_slots[body], k)
 
@@ -92,9 +100,9 @@ def slot_of(body, k):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def load_manifold(s, contact, n, m, l, num, slot):  # type: ignore[no-untyped-def]
+def load_manifold(s, contact, n, m, lane, num, slot):  # type: ignore[no-untyped-def]
     """Copy the manifold of the contact at ``contact``, with its impulses, to the slot whose first field is ``slot``."""
-    c = slot * num + l
+    c = slot * num + lane
     m[c + solver.MANIFOLD_TYPE * num] = s[contact + layout.MANIFOLD_TYPE * n]
     m[c + solver.POSITION_COUNT * num] = s[contact + layout.NUM_POINTS * n]
     for field in range(4):
@@ -111,33 +119,42 @@ def load_manifold(s, contact, n, m, l, num, slot):  # type: ignore[no-untyped-de
 
 
 @kernel
-def clear_impulses(m, l, num, slot):  # type: ignore[no-untyped-def]
+def clear_impulses(m, lane, num, slot):  # type: ignore[no-untyped-def]
     """Begin without a warm start."""
-    c = slot * num + l
+    c = slot * num + lane
     m[c + solver.NORMAL_IMPULSE * num] = m[c + solver.TANGENT_IMPULSE * num] = _ZERO
     c += solver.SECOND * num
     m[c + solver.NORMAL_IMPULSE * num] = m[c + solver.TANGENT_IMPULSE * num] = _ZERO
 
 
 @kernel
-def clear_slots(m, l, num, num_before, num_slots):  # type: ignore[no-untyped-def]
-    """Empty a lane's slots from its own number of contacts, ``num_before`` (5,), up to the pack's, ``num_slots`` (5,)."""
+def clear_slots(m, lane, num, num_before, num_slots):  # type: ignore[no-untyped-def]
+    """Empty a lane's slots from its own numbers of contacts, ``num_before`` (5,), to the pack's, ``num_slots`` (5,)."""
     for body in range(NUM_BODIES):
         for k in range(num_before[body], num_slots[body]):
-            c = slot_of(body, k) * num + l
+            c = slot_of(body, k) * num + lane
             for field in range(solver.SLOT_SIZE):
                 m[c + field * num] = _ZERO
 
 
 @kernel
-def num_touching(s, at, n, num_out):  # type: ignore[no-untyped-def]
-    """Write how many contacts of each body touch to ``num_out`` (5,) int64; return which joints are at a limit, as bits."""
+def kind_of(s, at, n, num_of_body):  # type: ignore[no-untyped-def]
+    """A number that is alike for worlds with alike work: touching contacts of each body, then joints at their limits.
+
+    Args:
+        s, at, n: see the module.
+        num_of_body: (5,) int64, scratch.
+    """
     for body in range(NUM_BODIES):
-        num_out[body] = 0
+        num_of_body[body] = 0
     for i in range(np.int64(s[at + layout.NUM_CONTACTS * n])):
         contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
         if s[contact + layout.IS_TOUCHING * n] != _ZERO:
-            num_out[np.int64(s[contact + layout.CONTACT_BODY * n])] += 1
+            # A contact with two points takes more than twice the time of one with one.
+            num_of_body[np.int64(s[contact + layout.CONTACT_BODY * n])] += np.int64(s[contact + layout.NUM_POINTS * n])
+    kind = 0
+    for body in range(NUM_BODIES):
+        kind = kind * 8 + min(num_of_body[body], 7)
     limits = 0
     for joint in range(NUM_JOINTS):
         a = at + (layout.BODY + layout.BODY_SIZE * JOINT_BODY_A[joint]) * n
@@ -145,57 +162,86 @@ def num_touching(s, at, n, num_out):  # type: ignore[no-untyped-def]
         angle_a, angle_b = s[a + layout.ANGLE * n], s[b + layout.ANGLE * n]
         limit = limit_state(angle_a, angle_b, LOWER_ANGLE[joint], UPPER_ANGLE[joint], REFERENCE_ANGLE[joint])
         limits |= (limit != _ZERO) << joint
-    return limits
+    return kind * 16 + limits
 
 
 @kernel
-def store_world(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
-    """Copy a lane back to its world. Where the bodies' origins are follows from that; the caller sees to it."""
-    store_positions(s, at, n, m, l, num)
+def store_world(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
+    """Copy a lane back to its world, all but what ``store_places`` copies."""
+    store_positions(s, at, n, m, lane, num)
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
         s[b + layout.VELOCITY_X * n] = m[mb + solver.VELOCITY_X * num]
         s[b + layout.VELOCITY_Y * n] = m[mb + solver.VELOCITY_Y * num]
         s[b + layout.ANGULAR_VELOCITY * n] = m[mb + solver.ANGULAR_VELOCITY * num]
     for joint in range(NUM_JOINTS):
         j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
-        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + l
+        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + lane
         s[j + layout.IMPULSE_X * n] = m[mj + solver.IMPULSE_X * num]
         s[j + layout.IMPULSE_Y * n] = m[mj + solver.IMPULSE_Y * num]
         s[j + layout.LIMIT_IMPULSE * n] = m[mj + solver.LIMIT_IMPULSE * num]
         s[j + layout.MOTOR_IMPULSE * n] = m[mj + solver.MOTOR_IMPULSE * num]
         s[j + layout.LIMIT * n] = m[mj + solver.LIMIT * num]
-    _store_impulses(s, at, n, m, l, num)
+    _store_impulses(s, at, n, m, lane, num)
 
 
 @kernel
-def load_positions(s, at, n, m, l, num, num_slots):  # type: ignore[no-untyped-def]
+def load_positions(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
     """Copy to a lane what the position solver reads; arguments as of ``load_world``."""
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
-        m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num] = s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n]
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
+        m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num] = (
+            s[b + layout.CENTER_X * n],
+            s[b + layout.CENTER_Y * n],
+        )
         m[mb + solver.ANGLE * num] = s[b + layout.ANGLE * n]
     for joint in range(NUM_JOINTS):
         limit = s[at + (layout.JOINT + layout.JOINT_SIZE * joint + layout.LIMIT) * n]
-        m[(solver.JOINT + solver.JOINT_SIZE * joint + solver.LIMIT) * num + l] = limit
-    m[solver.IS_SOLVED * num + l] = _ZERO
-    _load_contacts(s, at, n, m, l, num, num_slots)
+        m[(solver.JOINT + solver.JOINT_SIZE * joint + solver.LIMIT) * num + lane] = limit
+    m[solver.IS_SOLVED * num + lane] = _ZERO
+    _load_contacts(s, at, n, m, lane, num, num_slots)
 
 
 @kernel
-def store_positions(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
+def store_positions(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
     """Copy centres and angles back."""
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + l
-        s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n] = m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num]
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
+        s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n] = (
+            m[mb + solver.CENTER_X * num],
+            m[mb + solver.CENTER_Y * num],
+        )
         s[b + layout.ANGLE * n] = m[mb + solver.ANGLE * num]
 
 
 @kernel
-def _store_impulses(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
+def store_places(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
+    """Copy back where bodies and shapes are; which bodies have left their fat boxes, as bits."""
+    moved = 0
+    for body in range(NUM_BODIES):
+        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
+        sine0, cosine0 = s[b + layout.SINE * n], s[b + layout.COSINE * n]
+        x0, y0 = origin_of(body, s[b + layout.CENTER0_X * n], s[b + layout.CENTER0_Y * n], sine0, cosine0)
+        x, y = m[mb + solver.ORIGIN_X * num], m[mb + solver.ORIGIN_Y * num]
+        s[b + layout.SINE0 * n], s[b + layout.COSINE0 * n] = sine0, cosine0
+        s[b + layout.SINE * n], s[b + layout.COSINE * n] = m[mb + solver.SINE * num], m[mb + solver.COSINE * num]
+        s[b + layout.ORIGIN_X * n], s[b + layout.ORIGIN_Y * n] = x, y
+        left0, bottom0 = s[b + layout.SHAPE_LEFT * n], s[b + layout.SHAPE_BOTTOM * n]
+        right0, top0 = s[b + layout.SHAPE_RIGHT * n], s[b + layout.SHAPE_TOP * n]
+        left, bottom = m[mb + solver.SHAPE_LEFT * num], m[mb + solver.SHAPE_BOTTOM * num]
+        right, top = m[mb + solver.SHAPE_RIGHT * num], m[mb + solver.SHAPE_TOP * num]
+        store_box(s, b, n, left, bottom, right, top)
+        left, bottom, right, top = min(left0, left), min(bottom0, bottom), max(right0, right), max(top0, top)
+        moved |= move_box(s, at, n, body, left, bottom, right, top, x - x0, y - y0) << body
+    return moved
+
+
+@kernel
+def _store_impulses(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
     """``StoreImpulses``: of the points that the velocity solver used; another keeps what it had."""
     for body in range(NUM_BODIES):
         k = 0
@@ -205,7 +251,7 @@ def _store_impulses(s, at, n, m, l, num):  # type: ignore[no-untyped-def]
                 continue
             if k == TOUCHING_CAPACITY:
                 break
-            c = slot_of(body, k) * num + l
+            c = slot_of(body, k) * num + lane
             for p in range(np.int64(m[c + solver.COUNT * num])):
                 point = contact + (layout.POINT + layout.POINT_SIZE * p) * n
                 impulses = c + solver.SECOND * p * num

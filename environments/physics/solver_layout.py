@@ -12,9 +12,12 @@ from environments.walker.spec import NUM_BODIES, NUM_JOINTS
 # A body, at BODY + BODY_SIZE * body: centre of mass, m; angle, rad; velocities, m/s and rad/s.
 BODY = 0
 CENTER_X, CENTER_Y, ANGLE, VELOCITY_X, VELOCITY_Y, ANGULAR_VELOCITY = range(6)
-#: Sine and cosine of the angle at the beginning of the step; the angle and centre then are kept in the world's record.
+#: Sine and cosine of the angle at the beginning of the step; after ``place_bodies`` of the angle at its end.
 SINE, COSINE = 6, 7
-BODY_SIZE = 8
+#: What ``place_bodies`` writes: the origin and the box of the shape, m.
+ORIGIN_X, ORIGIN_Y = 8, 9
+SHAPE_LEFT, SHAPE_BOTTOM, SHAPE_RIGHT, SHAPE_TOP = range(10, 14)
+BODY_SIZE = 14
 
 # A joint, at JOINT + JOINT_SIZE * joint.
 JOINT = BODY + BODY_SIZE * NUM_BODIES
@@ -33,8 +36,8 @@ LIMIT = 17
 IMPULSE_X, IMPULSE_Y, LIMIT_IMPULSE, MOTOR_IMPULSE = range(18, 22)
 JOINT_SIZE = 22
 
-# A touching contact, at SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k): the k-th of a body, newest first. All numbers
-# are 0 in a lane whose body has fewer: its impulses stay 0 and move nothing.
+# A touching contact, at SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k): the k-th of a body, newest first. All
+# numbers are 0 in a lane whose body has fewer: its impulses stay 0 and move nothing.
 SLOT = JOINT + JOINT_SIZE * NUM_JOINTS
 #: Points that the velocity solver uses.
 COUNT = 0

@@ -1,7 +1,7 @@
 """Where a step's time goes: kernels charge ticks of the processor's clock to stages, in an array ``spent``.
 
-``spent`` is (NUM_STAGES + 1,) int64: ticks by stage, then whether the 180 velocity passes are taken apart into joints and
-contacts as well, which costs a little; otherwise joints have it all.
+``spent`` is (NUM_STAGES + 1,) int64: ticks by stage, then whether the 180 velocity passes are taken apart into joints
+and contacts as well, which costs a little; otherwise joints have it all.
 """
 
 from __future__ import annotations

@@ -13,17 +13,18 @@ import numpy as np
 from environments.compiled import LANES, kernel, ticks
 from environments.physics import layout
 from environments.physics.bodies import LOCAL_CENTER, START_ANGLE, START_POSITION
-from environments.physics.contacts import box_of, collide, find_new_contacts, synchronise, wake
 from environments.physics.constants import AABB_EXTENSION, POSITION_ITERATIONS
-from environments.physics.impact import place_body, solve_impacts
+from environments.physics.contacts import box_of, collide, find_new_contacts, origin_of, store_box, wake
+from environments.physics.impact import solve_impacts
 from environments.physics.rotation import sin_cos_any
-from environments.physics.solver import integrate, solve_positions, solve_velocities
+from environments.physics.solver import integrate, place_bodies, solve_positions, solve_velocities
 from environments.physics.solver_lane import (
     clear_slots,
+    kind_of,
     load_positions,
     load_world,
-    num_touching,
     rest,
+    store_places,
     store_positions,
     store_world,
 )
@@ -60,6 +61,9 @@ def start_world(s, at, n, push, edges, polygons):  # type: ignore[no-untyped-def
         s[b + layout.CENTER_X * n] = cosine * lx - sine * ly + x
         s[b + layout.CENTER_Y * n] = sine * lx + cosine * ly + y
         left, bottom, right, top = box_of(body, x, y, sine, cosine)
+        x0, y0 = origin_of(body, s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n], sine, cosine)
+        left0, bottom0, right0, top0 = box_of(body, x0, y0, sine, cosine)
+        store_box(s, b, n, left0, bottom0, right0, top0)
         s[b + layout.SWEPT_LEFT * n], s[b + layout.SWEPT_BOTTOM * n] = left, bottom
         s[b + layout.SWEPT_RIGHT * n], s[b + layout.SWEPT_TOP * n] = right, top
         s[b + layout.BOX_LEFT * n], s[b + layout.BOX_BOTTOM * n] = left - _EXTENSION, bottom - _EXTENSION
@@ -82,7 +86,7 @@ def drive(s, at, n, actions, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order, keys, slots, m, m1, spent):  # type: ignore[no-untyped-def]
+def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order, keys, moves, slots, m, m1, spent):  # type: ignore[no-untyped-def]
     """Let 1/50 s pass in some worlds, whose motors are set.
 
     Args:
@@ -90,7 +94,7 @@ def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order
         worlds: (N,) int64, the first ``num_worlds`` of which are stepped.
         terrain_of: of each world, which terrain it has.
         edges, polygons, index: a ``Course``.
-        order, keys: (N,) int64, scratch; slots: (LANES + 1, 5) int64, scratch.
+        order, keys, moves: (W,) int64, scratch; slots: (LANES + 1, 5) int64, scratch.
         m, m1: float32, memory of the solver for a pack and for one lane.
         spent: see ``stages``.
     """
@@ -103,18 +107,19 @@ def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order
         own_edges = edges[first_edge : first_edge + num_edges]
         own_polygons = polygons[first_polygon : first_polygon + num_polygons]
         collide(s, at, n, own_edges, own_polygons)
-        limits = num_touching(s, at, n, slots[0])
-        order[i], keys[i] = world, _key(slots[0], limits)
+        order[i], keys[i] = world, kind_of(s, at, n, slots[0])
     began = charge(spent, COLLISION, began)
     _sort(order, keys, num_worlds)
     charge(spent, REST, began)
     num_late = 0
     for start in range(0, num_worlds, LANES):
         # Those that are late take the places in ``order`` of those that are done.
-        num_late = _solve_pack(s, order[start : min(start + LANES, num_worlds)], slots, m, order, num_late, spent)
+        num_late = _solve_pack(
+            s, order[start : min(start + LANES, num_worlds)], moves, slots, m, order, num_late, spent
+        )
     began = ticks()
     for start in range(0, num_late, LANES):
-        _solve_late(s, order[start : min(start + LANES, num_late)], slots, m)
+        _solve_late(s, order[start : min(start + LANES, num_late)], moves, slots, m)
     began = charge(spent, POSITION, began)
     for i in range(num_worlds):
         world = worlds[i]
@@ -122,26 +127,12 @@ def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order
         first_edge, num_edges, first_polygon, num_polygons = index[terrain_of[world]]
         own_edges = edges[first_edge : first_edge + num_edges]
         own_polygons = polygons[first_polygon : first_polygon + num_polygons]
-        moved = 0
-        for body in range(NUM_BODIES):
-            b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-            s[b + layout.SINE0 * n], s[b + layout.COSINE0 * n] = s[b + layout.SINE * n], s[b + layout.COSINE * n]
-            place_body(s, b, n, body)
-            moved |= synchronise(s, at, n, body) << body
+        moved = moves[world]
         if moved:
             find_new_contacts(s, at, n, own_edges, own_polygons, moved)
         began = charge(spent, COLLISION, began)
         solve_impacts(s, at, n, own_edges, own_polygons, m1)
         began = charge(spent, IMPACT, began)
-
-
-@kernel
-def _key(num_of_body, limits):  # type: ignore[no-untyped-def]
-    """Worlds with near keys have alike to do: contacts of each body first, then joints at their limits."""
-    key = 0
-    for body in range(NUM_BODIES):
-        key = key * 4 + min(num_of_body[body], 3)
-    return key * 16 + limits
 
 
 @kernel
@@ -161,7 +152,7 @@ _FIRST_PASSES = 3
 
 
 @kernel
-def _solve_pack(s, worlds, slots, m, late, num_late, spent):  # type: ignore[no-untyped-def]
+def _solve_pack(s, worlds, moves, slots, m, late, num_late, spent):  # type: ignore[no-untyped-def]
     """Solve velocities of at most LANES worlds, and positions as far as it is quick.
 
     Returns:
@@ -169,51 +160,55 @@ def _solve_pack(s, worlds, slots, m, late, num_late, spent):  # type: ignore[no-
     """
     began = ticks()
     num_slots = slots[LANES]
-    for l in range(worlds.size):
-        slots[l] = 0
-        load_world(s, worlds[l] * layout.WORLD_SIZE, 1, m, l, LANES, slots[l])
+    for lane in range(worlds.size):
+        slots[lane] = 0
+        load_world(s, worlds[lane] * layout.WORLD_SIZE, 1, m, lane, LANES, slots[lane])
     _fill_up(m, worlds.size, slots)
     charge(spent, REST, began)
     solve_velocities(m, num_slots, spent)
     began = ticks()
     integrate(m)
     solve_positions(m, num_slots, _FIRST_PASSES)
+    place_bodies(m)
     began = charge(spent, POSITION, began)
-    for l in range(worlds.size):
-        at = worlds[l] * layout.WORLD_SIZE
-        store_world(s, at, 1, m, l, LANES)
-        if m[IS_SOLVED * LANES + l] != _ZERO:
+    for lane in range(worlds.size):
+        at = worlds[lane] * layout.WORLD_SIZE
+        store_world(s, at, 1, m, lane, LANES)
+        if m[IS_SOLVED * LANES + lane] != _ZERO:
+            moves[worlds[lane]] = store_places(s, at, 1, m, lane, LANES)
             rest(s, at, 1, True)
         else:
-            late[num_late] = worlds[l]
+            late[num_late] = worlds[lane]
             num_late += 1
     charge(spent, REST, began)
     return num_late
 
 
 @kernel
-def _solve_late(s, worlds, slots, m):  # type: ignore[no-untyped-def]
+def _solve_late(s, worlds, moves, slots, m):  # type: ignore[no-untyped-def]
     """The rest of the position passes of at most LANES worlds."""
-    for l in range(worlds.size):
-        slots[l] = 0
-        load_positions(s, worlds[l] * layout.WORLD_SIZE, 1, m, l, LANES, slots[l])
+    for lane in range(worlds.size):
+        slots[lane] = 0
+        load_positions(s, worlds[lane] * layout.WORLD_SIZE, 1, m, lane, LANES, slots[lane])
     _fill_up(m, worlds.size, slots)
     solve_positions(m, slots[LANES], POSITION_ITERATIONS - _FIRST_PASSES)
-    for l in range(worlds.size):
-        at = worlds[l] * layout.WORLD_SIZE
-        store_positions(s, at, 1, m, l, LANES)
-        rest(s, at, 1, m[IS_SOLVED * LANES + l] != _ZERO)
+    place_bodies(m)
+    for lane in range(worlds.size):
+        at = worlds[lane] * layout.WORLD_SIZE
+        store_positions(s, at, 1, m, lane, LANES)
+        moves[worlds[lane]] = store_places(s, at, 1, m, lane, LANES)
+        rest(s, at, 1, m[IS_SOLVED * LANES + lane] != _ZERO)
 
 
 @kernel
 def _fill_up(m, num, slots):  # type: ignore[no-untyped-def]
-    """Most contacts of each body to ``slots[LANES]``; the slots that a lane has not, and the lanes from ``num`` on, idle."""
+    """Most contacts of each body to ``slots[LANES]``; slots that a lane has not, and lanes from ``num`` on, idle."""
     num_slots = slots[LANES]
     num_slots[:] = 0
-    for l in range(num):
+    for lane in range(num):
         for body in range(NUM_BODIES):
-            num_slots[body] = max(num_slots[body], slots[l, body])
-    for l in range(num):
-        clear_slots(m, l, LANES, slots[l], num_slots)
-    for l in range(num, LANES):
-        m[IS_SOLVED * LANES + l] = _ONE
+            num_slots[body] = max(num_slots[body], slots[lane, body])
+    for lane in range(num):
+        clear_slots(m, lane, LANES, slots[lane], num_slots)
+    for lane in range(num, LANES):
+        m[IS_SOLVED * LANES + lane] = _ONE

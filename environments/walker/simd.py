@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,7 @@ class Team:
         self.shaping = np.zeros(num_worlds)
         self.spent = np.zeros(NUM_STAGES + 1, np.int64)
         self.scratch = (
+            np.zeros(num_worlds, np.int64),
             np.zeros(num_worlds, np.int64),
             np.zeros(num_worlds, np.int64),
             np.zeros((LANES + 1, NUM_BODIES), np.int64),
@@ -106,10 +108,9 @@ def advance(  # type: ignore[no-untyped-def]
     """
     state, edges, polygons, index = borrowed(state), borrowed(edges), borrowed(polygons), borrowed(index)
     actions, observations = borrowed(actions), borrowed(observations)
-    order, keys, slots, pack, lane = (
-        borrowed(scratch[0]), borrowed(scratch[1]), borrowed(scratch[2]), borrowed(scratch[3]), borrowed(scratch[4])
-    )  # fmt: skip
-    readings, spent = borrowed(scratch[5]), borrowed(scratch[6])
+    order, keys, moves = borrowed(scratch[0]), borrowed(scratch[1]), borrowed(scratch[2])
+    slots, pack, lane = borrowed(scratch[3]), borrowed(scratch[4]), borrowed(scratch[5])
+    readings, spent = borrowed(scratch[6]), borrowed(scratch[7])
     began = ticks()
     for world in worlds:
         if num_steps[world] < 0:
@@ -117,7 +118,9 @@ def advance(  # type: ignore[no-untyped-def]
                 actions[world, joint] = 0.0
         drive(state, world * layout.WORLD_SIZE, 1, actions, world)
     charge(spent, REST, began)
-    step_worlds(state, worlds, worlds.size, terrain_of, edges, polygons, index, order, keys, slots, pack, lane, spent)
+    step_worlds(
+        state, worlds, worlds.size, terrain_of, edges, polygons, index, order, keys, moves, slots, pack, lane, spent
+    )
     began = ticks()
     for world in worlds:
         at = world * layout.WORLD_SIZE
@@ -157,7 +160,11 @@ def _read(state, at, readings):  # type: ignore[no-untyped-def]
         for field in _STATE_FIELDS:
             total += np.float64(state[b + field])
     hull = at + layout.BODY + layout.BODY_SIZE * HULL
-    readings[0], readings[1], readings[2] = state[hull + layout.ORIGIN_X], state[hull + layout.ORIGIN_Y], state[hull + layout.ANGLE]
+    readings[0], readings[1], readings[2] = (
+        state[hull + layout.ORIGIN_X],
+        state[hull + layout.ORIGIN_Y],
+        state[hull + layout.ANGLE],
+    )
     readings[3] = state[hull + layout.ANGULAR_VELOCITY]
     readings[4], readings[5] = state[hull + layout.VELOCITY_X], state[hull + layout.VELOCITY_Y]
     for joint in range(NUM_JOINTS):
@@ -195,10 +202,12 @@ class SimdWorlds:
         self._actions = np.zeros((num, NUM_JOINTS), np.float32)
         num_teams = max(1, min(threads, num // _WORLDS_PER_THREAD))
         bounds = [num * i // num_teams for i in range(num_teams + 1)]
-        self._parts = [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+        self._parts = [slice(a, b) for a, b in pairwise(bounds)]
         self._teams = [Team(part.stop - part.start) for part in self._parts]
         self._everyone = [np.arange(part.stop - part.start) for part in self._parts]
         self._pool = ThreadPoolExecutor(num_teams) if num_teams > 1 else None
+        # Nobody moves, but the kernel is compiled, or loaded: here, where Ctrl-C ends it, and not in every thread.
+        self._advance_team(0, np.zeros(0, np.int64))
 
     def reset(self, which: NDArray[np.bool_] | None = None) -> None:
         """See ``Worlds``."""

@@ -50,7 +50,7 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
     """Measure, and say what is found."""
     import pandas as pd
 
-    from experiments.commands.display import counted, print_tables
+    from experiments.commands.display import compiling, counted, print_tables
     from experiments.throughput.machine import machine_facts
     from experiments.throughput.measure import measure
     from experiments.throughput.others import HOW_TO_INSTALL, OTHERS, is_installed
@@ -64,7 +64,7 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
     names = against or [name for name in OTHERS if is_installed(name)]
     cases = [case for name in engines for case in engine_cases(name)]
     cases += [case for name in names for case in OTHERS[name]()]
-    with counted("timings") as count:
+    with counted("timings") as count, compiling("the kernels of what is measured"):
         found = measure(cases, count)
     by_engine = {name: by_ground for name in engines if (by_ground := stages(name))}
     usual = Config().evaluation.engine

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -16,10 +16,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from agents.rollouts import prepare
+from environments.compiled import compilations
 from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: One for all: what moves within what moves is drawn below it.
+_CONSOLE = Console()
 
 
 class LivePanel(AbstractDisplay):
@@ -51,15 +56,46 @@ class LivePanel(AbstractDisplay):
 
 def make_display(tracker: RunTracker) -> AbstractDisplay:
     """A live panel where standard output is a terminal, plain lines elsewhere."""
-    console = Console()
-    return LivePanel(tracker, console) if console.is_terminal else PlainLines(tracker, sys.stdout)
+    return LivePanel(tracker, _CONSOLE) if _CONSOLE.is_terminal else PlainLines(tracker, sys.stdout)
+
+
+@contextmanager
+def compiling(what: str) -> Iterator[None]:
+    """Say what is compiled, and how long that takes, if anything has to be: the disk cache has the rest.
+
+    Args:
+        what: such as ``"the simd engine's kernels"``.
+    """
+    begun: list[float] = []
+    words = f"compiling {what} (about a minute, once)"
+
+    def seconds() -> str:
+        return f"{time.monotonic() - begun[0]:.0f} s"
+
+    def begin() -> None:
+        begun.append(time.monotonic())
+        if _CONSOLE.is_terminal:
+            line = Live(get_renderable=lambda: Text(f"{words}: {seconds()}"), console=_CONSOLE, transient=True)
+            stack.enter_context(line)
+        else:
+            print(words, flush=True)
+
+    with ExitStack() as stack:
+        stack.enter_context(compilations(begin))
+        yield
+    if begun:
+        print(f"compiled {what} in {seconds()}; they are kept for the next start", flush=True)
+
+
+def prepare_engine(name: str) -> None:
+    """Compile what the engine called ``name`` needs, or load it from the disk cache."""
+    with compiling(f"the {name} engine's kernels"):
+        prepare(name)
 
 
 def print_tables(tables: Sequence[tuple[str, pd.DataFrame]]) -> None:
     """Print titled tables of texts, as wide as they are where nobody looks at a terminal."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=200)
+    console = _CONSOLE if _CONSOLE.is_terminal else Console(width=200)
     for title, frame in tables:
         table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
         for column in frame.columns:
@@ -84,13 +120,13 @@ def counted(what: str) -> Iterator[Count]:
     Args:
         what: the things, such as ``"pictures"``.
     """
-    console, said = Console(), [time.monotonic()]
+    said = [time.monotonic()]
 
     def words(num_done: int, num_all: int, num_steps: int) -> str:
         return f"{num_done}/{num_all} {what}" + (f", {num_steps:,} env-steps" if num_steps else "")
 
-    if console.is_terminal:
-        with console.status(what) as line:
+    if _CONSOLE.is_terminal:
+        with _CONSOLE.status(what) as line:
             yield lambda num_done, num_all, num_steps=0, /: line.update(words(num_done, num_all, num_steps))
         return
 

@@ -150,7 +150,7 @@ def _go_on(
 ) -> None:
     """Run until the end and say where it is; ``prepare`` makes the folder once all that can be checked has been."""
     from agents.evaluation import make_executor
-    from experiments.commands.display import make_display
+    from experiments.commands.display import make_display, prepare_engine
     from experiments.runner import run_experiment
     from experiments.settings import describe, differences
     from poet.parts import make_parts, unused_settings
@@ -165,7 +165,7 @@ def _go_on(
         if prepare is not None:
             make_parts(config, executor.evaluate)  # refuses what cannot run, before anything is written
             prepare()
-        stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps)
+        stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps, prepare_engine)
         if stopped.is_interrupted:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would only break the tidying up
     total = config.run.iterations

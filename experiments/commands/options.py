@@ -18,7 +18,10 @@ Assignments = Annotated[
 Engine = Annotated[str | None, typer.Option("--engine", help="Who integrates; changes no result.")]
 ExecutorName = Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")]
 Workers = Annotated[
-    int | None, typer.Option("--workers", help="Episodes at a time; all cores if not given.", show_default=False)
+    int | None,
+    typer.Option(
+        "--workers", help="Cores that run episodes: threads or processes; all if not given.", show_default=False
+    ),
 ]
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A running Ray cluster; a Ray of its own if not given.")

@@ -35,7 +35,9 @@ def replay(
     iteration: Annotated[
         int | None, typer.Option("--iteration", max=MAX_ID, help="The agent's latest stored version at or before it.")
     ] = None,
-    engine: Engine = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="Whose episode is compared with the archive; Box2D's is the one drawn.")
+    ] = "box2d",
     output: Annotated[
         Path | None, typer.Option("--output", help="A .mp4, .gif or .png to write; a window if not given.")
     ] = None,
@@ -47,12 +49,11 @@ def replay(
     """Show an agent of RUN, or verify all. One walk is drawn; --verify compares every stored pair with the archive."""
     from agents.rollouts import check_engine
 
-    if engine is not None:
-        check_engine(engine)
+    check_engine(engine)
     if not verify:
         _show(run, niche, agent, iteration, engine, output)
         return
-    from experiments.commands.display import counted
+    from experiments.commands.display import counted, prepare_engine
     from experiments.replay.verify import verify as verify_pairs
 
     if output is not None:
@@ -60,20 +61,20 @@ def replay(
     if workers is not None and workers < 1:
         raise InputError(f"workers must be a whole number from 1 on, but is {workers}")
     with counted("stored pairs") as count:
-        report = verify_pairs(run, niche, agent, iteration, workers, count)
+        report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine)
     print("\n".join(report.lines()))
     raise typer.Exit(report.exit_status)
 
 
 def _show(
-    folder: Path, niche: int | None, agent: int | None, iteration: int | None, engine: str | None, output: Path | None
+    folder: Path, niche: int | None, agent: int | None, iteration: int | None, engine: str, output: Path | None
 ) -> None:
-    from experiments.commands.display import counted
+    from experiments.commands.display import counted, prepare_engine
     from experiments.replay.render import replay as replay_pair
     from poet.archive.reader import open_run
 
     with open_run(folder) as stored, counted("pictures") as count:
-        report = replay_pair(stored, niche, agent, iteration, output, engine or stored.config.evaluation.engine, count)
+        report = replay_pair(stored, niche, agent, iteration, output, engine, count, prepare_engine)
     print("\n".join(report.lines()))
 
 
@@ -100,7 +101,7 @@ def analyse(
     from experiments.analysis.readable import render_tables
     from experiments.analysis.report import MatrixOptions, write_report
     from experiments.analysis.run_tables import read_tables
-    from experiments.commands.display import counted, print_tables
+    from experiments.commands.display import compiling, counted, print_tables
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -116,6 +117,7 @@ def analyse(
         if matrix:
             runner = stack.enter_context(make_executor(executor, workers, ray_address))
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
+            stack.enter_context(compiling("the engine's kernels"))
             options = MatrixOptions(runner, matrix, engine, show)
         page = write_report(stored, output, options)
     print(f"report: {page}")

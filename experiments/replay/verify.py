@@ -6,15 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 import experiments
-from agents.evaluation.local import available_cores
+from agents.rollouts import check_engine, prepare
 from environments.errors import InputError
+from environments.machine import available_cores
 from experiments.replay import Progress
 from poet.archive.reader import Run, open_run
 from poet.events import AgentVersion
@@ -78,11 +79,13 @@ def verify(
     iteration: int | None = None,
     workers: int | None = None,
     progress: Progress = lambda num_done, num_pairs: None,
+    engine: str = "box2d",
+    prepare_engine: Callable[[str], None] = prepare,
 ) -> VerifyReport:
     """Run stored agents again on the instances of their own niches and compare with the archive.
 
-    The episodes run in the Gymnasium env ``BipedalTerrain-v0``, in interpreters of their own that see nothing but the
-    archive; code that the user's config names is not imported.
+    The episodes run in interpreters of their own that see nothing but the archive; code that the user's config names is
+    not imported.
 
     Args:
         run_path: the run's folder.
@@ -90,16 +93,21 @@ def verify(
         iteration: of each agent only the latest version stored at or before it; None for all versions.
         workers: processes; None for one a core.
         progress: told how many pairs are done.
+        engine: ``"box2d"``: the Gymnasium env ``BipedalTerrain-v0``, step by step; or another of
+            ``agents.rollouts.ENGINES``.
+        prepare_engine: compiles what the engine of that name needs, before the processes start.
 
     Raises:
-        InputError: no such run, niche or version, or an agent on another's terrain.
+        InputError: no such engine, niche or version, or an agent on another's terrain.
         RuntimeError: a process died.
     """
+    check_engine(engine)
     with open_run(run_path) as run:
         versions = {version.id: version for version in _chosen(run, niche_id, agent_id, iteration)}
     mismatches = []
     num_done = 0
-    for found in _run_again(Path(run_path), list(versions), workers or available_cores()):
+    prepare_engine(engine)
+    for found in _run_again(Path(run_path), engine, list(versions), workers or available_cores()):
         version = versions[found["version_id"]]
         if reason := _difference(version, found):
             mismatches.append(Mismatch(version, reason))
@@ -132,13 +140,13 @@ def _chosen(run: Run, niche_id: int | None, agent_id: int | None, iteration: int
     return versions
 
 
-def _run_again(folder: Path, ids: list[int], workers: int) -> Iterator[dict[str, Any]]:
+def _run_again(folder: Path, engine: str, ids: list[int], workers: int) -> Iterator[dict[str, Any]]:
     """What the pairs do now, in any order; fewer than asked for if a process dies."""
     source = str(Path(experiments.__file__).parents[1])
     path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path}
     # -P: a folder of the user's that is called like one of our packages is not taken for it.
-    command = [sys.executable, "-P", "-m", "experiments.replay.verify_worker", str(folder.resolve())]
+    command = [sys.executable, "-P", "-m", "experiments.replay.verify_worker", str(folder.resolve()), engine]
     reading, writing = os.pipe()
     with ExitStack() as stack, os.fdopen(reading, encoding="utf-8") as lines:
         with os.fdopen(writing, "w") as results:

@@ -1,7 +1,7 @@
-"""A process that runs archived pairs again: ``python -P -m experiments.replay.verify_worker RUN``.
+"""A process that runs archived pairs again: ``python -P -m experiments.replay.verify_worker RUN ENGINE``.
 
 It reads version ids from its standard input and writes what it finds as one JSON object a line. It knows a run's
-archive and the Gymnasium env, and nothing of its genotype, strategy or criterion.
+archive, the Gymnasium env and the engines, and nothing of its genotype, strategy or criterion.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 import gymnasium
 
+from agents.evaluation.rollout import rollout
 from agents.policy import MLPPolicy
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
@@ -29,16 +30,20 @@ def main() -> None:
         for agent in run.stored_agents():
             if agent.version.id in wanted:
                 # One write a line: several processes share the pipe, which keeps such short writes whole.
-                sys.stdout.write(json.dumps(_recomputed(run, agent)) + "\n")
+                sys.stdout.write(json.dumps(_recomputed(run, agent, sys.argv[2])) + "\n")
                 sys.stdout.flush()
 
 
-def _recomputed(run: Run, agent: StoredAgent) -> dict[str, Any]:
-    version = agent.version
+def _recomputed(run: Run, agent: StoredAgent, engine: str) -> dict[str, Any]:
+    version, policy = agent.version, MLPPolicy()
     try:
-        act = MLPPolicy().controller(agent.theta)
+        terrain = run.terrain(version.niche_id)
         max_steps = run.config_at(version.iteration).evaluation.max_steps
-        own_return, length, outcome = run_episode(run.terrain(version.niche_id), act, max_steps)
+        if engine == "box2d":  # the oracle is asked through the env, which shares no loop with any engine
+            own_return, length, outcome = run_episode(terrain, policy.controller(agent.theta), max_steps)
+        else:
+            result = rollout(policy, agent.theta, terrain, engine=engine, max_steps=max_steps)
+            own_return, length, outcome = float(result.returns[0]), int(result.lengths[0]), result.outcomes[0]
     except ValueError as error:  # of a damaged theta or terrain
         return {"version_id": version.id, "error": str(error)[:1000]}
     return {

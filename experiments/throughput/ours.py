@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 
 import numpy as np
@@ -69,16 +70,16 @@ def stages(name: str) -> dict[str, dict[str, float]]:
         Nothing if the engine does not know its stages. They are timed in a call of their own, whose clock costs a
         little.
     """
-    stage_seconds = getattr(import_module(ENGINES[name].module), "stage_seconds", None)
-    if stage_seconds is None:
+    stage_shares = getattr(import_module(ENGINES[name].module), "stage_shares", None)
+    if stage_shares is None:
         return {}
     run_episodes, policy, found = engine(name), MLPPolicy(), {}
     for label, ground in grounds().items():
         thetas = _walkers(_num_walkers(name, label) // 2)
         walk = (policy, thetas, (ground,), np.zeros(len(thetas), np.int64), MAX_STEPS)
-        seconds = stage_seconds(*walk)
-        num_steps = run_episodes(*walk).num_steps
-        found[label] = {stage: 1e6 * spent / num_steps for stage, spent in seconds.items()}
+        shares = stage_shares(*walk)
+        seconds, result = timed(partial(run_episodes, *walk))
+        found[label] = {stage: 1e6 * seconds * share / result.num_steps for stage, share in shares.items()}
     return found
 
 

@@ -66,7 +66,7 @@ def executor(request: pytest.FixtureRequest) -> Any:
 
 @pytest.fixture(scope="module")
 def request_() -> EvaluationRequest:
-    """Blocks of both kinds of samples, of unlike size, on shared and unshared grounds."""
+    """Blocks of both kinds of samples, of unlike size, on shared and unshared grounds; for Box2D, one by one."""
     grounds = tuple(ObstacleGenotype(roughness=r / 2).express(seed=r) for r in range(3))
     scale = np.full(2804, 0.1, np.float32)
     samples = [Perturbations(scale * n, scale, stream_key(4, "test executors", n), 4) for n in range(2)]
@@ -77,6 +77,7 @@ def request_() -> EvaluationRequest:
             every_row(samples[1], grounds[1:]),
         ),
         max_steps=_MAX_STEPS,
+        engine="box2d",
     )
 
 
@@ -147,7 +148,7 @@ def test_what_a_worker_raises_arrives_as_it_was(
     block = every_row(Thetas(np.full((20, 2804), np.nan, np.float32)), request_.blocks[0].terrains)
 
     with pytest.raises(InputError, match=r"^theta must be finite, but holds NaN or infinity$"):
-        executor.evaluate(EvaluationRequest((block,)))
+        executor.evaluate(EvaluationRequest((block,), engine="box2d"))
     assert expected == [_numbers(result) for result in executor.evaluate(request_)]
 
 
@@ -185,7 +186,7 @@ def test_episodes_that_kill_their_workers_are_given_up(
     local_2: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:
     """When three workers in a row die of the same episodes, a sentence says so; others can be run after."""
-    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),))
+    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),), engine="box2d")
 
     with pytest.raises(RuntimeError, match=r"killed 3 times over the same episodes; is there enough memory\?"):
         local_2.evaluate(deadly)
@@ -194,7 +195,7 @@ def test_episodes_that_kill_their_workers_are_given_up(
 
 def test_a_bug_in_a_worker_says_where(local_2: AbstractExecutor, request_: EvaluationRequest) -> None:
     """What is no user's error comes with the traceback from the worker."""
-    broken = EvaluationRequest((every_row(Broken(), request_.blocks[0].terrains[:1]),))
+    broken = EvaluationRequest((every_row(Broken(), request_.blocks[0].terrains[:1]),), engine="box2d")
 
     with pytest.raises(ZeroDivisionError, match=r"a bug\nIn a worker process:\n(.*\n)*.*in happen\n"):
         local_2.evaluate(broken)
@@ -231,7 +232,8 @@ def test_a_caller_that_wants_no_more_leaves_nothing_running() -> None:
     """An exception in the middle of a phase ends its long episodes at once."""
     theta = np.zeros((200, 2804), np.float32)
     theta[:, -4] = 1.0  # it stands on its legs until time is over
-    request = EvaluationRequest((every_row(Thetas(theta), (ObstacleGenotype().express(seed=1),)),))
+    block = every_row(Thetas(theta), (ObstacleGenotype().express(seed=1),))
+    request = EvaluationRequest((block,), engine="box2d")
     running: list[psutil.Process] = []
     before = set(psutil.Process().children(recursive=True))
 

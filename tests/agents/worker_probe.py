@@ -80,10 +80,12 @@ def main(num_workers: int, num_long: int, engine: str = "box2d") -> None:
     state = strategy.initial_state(np.zeros((1, 2804), np.float32))
     samples = strategy.ask(state, [stream_key(1, "probe")])
     with LocalExecutor(num_workers) as executor:
-        (result,) = executor.evaluate(EvaluationRequest((every_row(samples[0], (ground,)),), max_steps=20))
+        (result,) = executor.evaluate(
+            EvaluationRequest((every_row(samples[0], (ground,)),), max_steps=20, engine="box2d")
+        )
         strategy.tell(state, samples, result.fitness[None, :])
         looks = (every_row(Sample(), (ground,)),) * (4 * num_workers)
-        executor.evaluate(EvaluationRequest(looks, max_steps=20))
+        executor.evaluate(EvaluationRequest(looks, max_steps=20, engine="box2d"))
         print(json.dumps(look()), flush=True)
         standing = Thetas(np.zeros((num_long, 2804), np.float32))
         try:

@@ -1,7 +1,7 @@
-"""One experiment, five ways: ``python tests/benchmarks/same_result.py --preset smoke --seed 3``.
+"""One experiment, six ways: ``python tests/benchmarks/same_result.py --preset smoke --seed 3``.
 
-With one worker, with two, on Ray, killed with ``kill -9`` at ten random moments and resumed each time, and forked
-without a change at every kept state of the first. Prints the fingerprints and fails unless all are equal. Every option
+With one thread, with two, on Ray, killed with ``kill -9`` at ten random moments and resumed each time, forked without a
+change at every kept state of the first, and in Box2D itself. Prints the fingerprints and fails unless all are equal. Every option
 is passed on to ``poet run``; the runs go to a temporary folder.
 """
 
@@ -53,14 +53,14 @@ def main(options: list[str]) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         seconds = {
-            "one worker": run("run", folder / "one worker", *options, "--workers", 1),
-            "two workers": run("run", folder / "two workers", *options, "--workers", 2),
+            "one thread": run("run", folder / "one thread", *options, "--workers", 1),
+            "two threads": run("run", folder / "two threads", *options, "--workers", 2),
             "ray": run("run", folder / "ray", *options, "--executor", "ray", "--workers", 2),
         }
         begun = time.perf_counter()
-        num_kills = run_killed(folder / "killed", options, seconds["two workers"])
+        num_kills = run_killed(folder / "killed", options, seconds["two threads"])
         seconds["killed"] = time.perf_counter() - begun
-        with open_run(folder / "one worker") as stored:
+        with open_run(folder / "one thread") as stored:
             kept = stored.keyframes
             transfers, niches = stored.transfers, stored.niches
             happened = {
@@ -72,7 +72,8 @@ def main(options: list[str]) -> int:
                 "retired": len(stored.retirements),
             }
         for at in kept[:-1]:
-            seconds[f"fork at {at}"] = run("fork", folder / "one worker", folder / f"fork at {at}", "--at", at)
+            seconds[f"fork at {at}"] = run("fork", folder / "one thread", folder / f"fork at {at}", "--at", at)
+        seconds["box2d"] = run("run", folder / "box2d", *options, "--engine", "box2d")
         found = {way: fingerprint(folder / way) for way in seconds}
     print(f"{json.dumps(happened)}, {num_kills} kills")
     for way, value in found.items():

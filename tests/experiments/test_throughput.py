@@ -53,7 +53,7 @@ def batched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
         return RolloutResult(np.zeros(num), np.full(num, STEPS_OF_A_WALK, np.int32), np.zeros(num, np.int8))
 
     module = ModuleType("fake_engine")
-    vars(module).update(run_episodes=run_episodes, stage_seconds=lambda *walk: {"joints": 3e-3, "rest": 1e-3})
+    vars(module).update(run_episodes=run_episodes, stage_shares=lambda *walk: {"joints": 0.75, "rest": 0.25})
     monkeypatch.setitem(sys.modules, "fake_engine", module)
     monkeypatch.setitem(ENGINES, "fake", Engine("fake_engine", is_batched=True))
     return seen

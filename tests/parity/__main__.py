@@ -10,7 +10,7 @@ import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 
-from agents.evaluation.local import available_cores
+from environments.machine import available_cores
 from environments.walker.worlds import ENGINES
 from tests.parity.compare import Verdict
 from tests.parity.episodes import Case
