@@ -53,6 +53,8 @@ def main() -> None:
         if error.errno == errno.ENOSPC:
             _fail("the disk is full: make room and try again; runs are whole up to their last iteration", FAILED)
         _fail(error, FAILED)
+    except MemoryError as error:
+        _fail(f"there is not enough memory: {error}", FAILED)
     except RuntimeError as error:
         _fail(error, FAILED)
 

@@ -14,6 +14,7 @@ from agents.rollouts.result import RolloutResult
 from agents.strategies import make_strategy, setting_names
 from agents.strategies.base import AbstractStrategy
 from environments.errors import InputError
+from environments.machine import check_memory
 from environments.registry import load_named
 from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
@@ -21,6 +22,9 @@ from poet.config import Config, EsConfig
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes
 from poet.types import Purpose
+
+#: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
+_EPISODE_BYTES = 50
 
 #: Runs the episodes of a request; ``AbstractExecutor.evaluate`` with its progress bound.
 Evaluate = Callable[[EvaluationRequest], tuple[RolloutResult, ...]]
@@ -73,6 +77,7 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
         InputError: a name is unknown, cannot be imported or is no part of that kind.
     """
     check_engine(config.evaluation.engine)
+    _check_size(config)
     criterion_type = load_named(config.poet.criterion, CRITERIA, "poet.criterion")
     novelty_type = load_named(config.novelty.measure, NOVELTY_MEASURES, "novelty.measure")
     for name, part, base in (
@@ -95,6 +100,15 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
         policy=MLPPolicy(),
         evaluate=evaluate,
     )
+
+
+def _check_size(config: Config) -> None:
+    """Refuse a generation of one niche whose episodes alone, without thetas, do not fit into memory."""
+    instances = 1 if config.niche.instances == "fixed" else config.niche.instances
+    try:
+        check_memory(2 * config.es.pairs * instances, _EPISODE_BYTES)
+    except InputError as error:
+        raise InputError(f"es.pairs is {config.es.pairs}: {error}") from None
 
 
 def unused_settings(es: EsConfig) -> list[str]:

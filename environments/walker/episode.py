@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from environments.physics.box2d import WalkerWorld
+from environments.physics.lidar import RAYS_SIZE
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from environments.walker.judge import judge_step
@@ -39,6 +40,7 @@ class WalkerEpisode:
         self.num_steps = -1
         self.outcome: Outcome | None = None
         self.observation = np.zeros(OBSERVATION_SIZE, np.float32)
+        self._rays = np.empty(RAYS_SIZE, np.float32)
         self._shaping = 0.0
         self._is_broken = False
         self.step(_STILL)
@@ -73,6 +75,7 @@ class WalkerEpisode:
             self.max_steps,
             world.course.edges,
             world.course.polygons,
+            self._rays,
             self.observation,
         )
         self.outcome = _OUTCOME_OF[code]

@@ -17,7 +17,7 @@ _FALL_REWARD = np.float32(FALL_REWARD)
 
 @kernel
 def judge_step(  # type: ignore[no-untyped-def]
-    readings, action, shaping_before, has_fallen, num_steps, max_steps, edges, polygons, observation_out
+    readings, action, shaping_before, has_fallen, num_steps, max_steps, edges, polygons, rays, observation_out
 ):
     """Observation, reward and ending of a step that the world has taken.
 
@@ -26,7 +26,7 @@ def judge_step(  # type: ignore[no-untyped-def]
         action: (4,) float32.
         shaping_before: float64, of the step before.
         has_fallen, num_steps, max_steps: see ``ending``.
-        edges, polygons: see ``cast_lidar``.
+        edges, polygons, rays: see ``cast_lidar``.
         observation_out: (24,) float32.
 
     Returns:
@@ -40,7 +40,7 @@ def judge_step(  # type: ignore[no-untyped-def]
             readings[joint], readings[joint + 1], readings[joint + 2], readings[joint + 3]
         )
         observation_out[at + 4] = readings[14 + leg]
-    cast_lidar(x, y, edges, polygons, observation_out, NUM_BODY_OBSERVATIONS)
+    cast_lidar(x, y, edges, polygons, rays, observation_out, NUM_BODY_OBSERVATIONS)
 
     shaping_now = shaping(x, angle)
     reward = step_reward(shaping_now, shaping_before, action[0], action[1], action[2], action[3])

@@ -20,6 +20,7 @@ from environments.physics import layout, solver_layout
 from environments.physics.bodies import JOINT_BODY_A, JOINT_BODY_B, REFERENCE_ANGLE
 from environments.physics.constants import CONTACT_CAPACITY, DIVERGED, TOO_MANY_CONTACTS, TOUCHING_CAPACITY
 from environments.physics.course import Course
+from environments.physics.lidar import RAYS_SIZE
 from environments.physics.stages import LIDAR, NUM_STAGES, REST, charge
 from environments.physics.step import drive, start_world, step_worlds
 from environments.terrain.terrain import Terrain
@@ -61,6 +62,7 @@ class Team:
             np.zeros(solver_layout.SOLVER_SIZE * LANES, np.float32),
             np.zeros(solver_layout.SOLVER_SIZE, np.float32),
             np.zeros(_NUM_READINGS, np.float32),
+            np.zeros(RAYS_SIZE, np.float32),
             self.spent,
         )
 
@@ -110,7 +112,7 @@ def advance(  # type: ignore[no-untyped-def]
     actions, observations = borrowed(actions), borrowed(observations)
     order, keys, moves = borrowed(scratch[0]), borrowed(scratch[1]), borrowed(scratch[2])
     slots, pack, lane = borrowed(scratch[3]), borrowed(scratch[4]), borrowed(scratch[5])
-    readings, spent = borrowed(scratch[6]), borrowed(scratch[7])
+    readings, rays, spent = borrowed(scratch[6]), borrowed(scratch[7]), borrowed(scratch[8])
     began = ticks()
     for world in worlds:
         if num_steps[world] < 0:
@@ -143,6 +145,7 @@ def advance(  # type: ignore[no-untyped-def]
                 max_steps,
                 edges[first_edge : first_edge + num_edges],
                 polygons[first_polygon : first_polygon + num_polygons],
+                rays,
                 observations[world],
             )
             shaping[world] = now

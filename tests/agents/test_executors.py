@@ -11,11 +11,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 
 from agents.evaluation import make_executor
 from agents.evaluation.executor import AbstractExecutor
@@ -26,7 +28,7 @@ from agents.rollouts import ENGINES
 from agents.rollouts.box2d import run_episodes
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
-from environments import ObstacleGenotype
+from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
 from environments.streams import stream_key
 from tests.agents.worker_probe import Broken, Deadly
@@ -117,6 +119,32 @@ def test_results_are_those_of_single_episodes(
         assert expected == [_numbers(result) for result in executor.evaluate(replace(request_, engine=engine))]
 
 
+def _subtle_theta() -> NDArray[np.float32]:
+    """Drives a hip with 1e-40 of its torque, and a knee with all once it sees that the hip turns, by 1e-40 rad/s."""
+    theta, matrices, start = np.zeros(MLPPolicy().num_parameters, np.float32), [], 0
+    for num_in, num_out in pairwise(MLPPolicy().layer_sizes):
+        matrices.append(theta[start : start + num_in * num_out].reshape(num_in, num_out))
+        start += (num_in + 1) * num_out
+    matrices[0][5, 0], matrices[1][0, 0], matrices[2][0, 1] = 1e38, 1e4, 5.0
+    theta[-4] = 1e-40
+    return theta
+
+
+@pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_subnormal_numbers_survive_in_every_worker(executor: AbstractExecutor, engine: str) -> None:
+    """Policy, physics and observations keep them: where one of the three took them for zero, the knee would rest."""
+    abyss = Terrain(np.array([[-50.0, -900.0], [60.0, -900.0]], np.float32))
+    thetas = np.stack([np.zeros_like(_subtle_theta()), _subtle_theta()])
+    alone = run_episodes(MLPPolicy(), thetas, [abyss], np.zeros(2, np.int64), 20).returns
+    assert alone[0] > -0.01 and alone[1] < -0.1
+
+    block = every_row(Thetas(np.tile(thetas, (64, 1))), (abyss,))
+    (result,) = executor.evaluate(EvaluationRequest((block,), max_steps=20, engine=engine))
+
+    assert np.tile(alone, 64).tobytes() == result.returns.tobytes()
+
+
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
 def test_progress_is_told(executor: AbstractExecutor, request_: EvaluationRequest) -> None:
     """As chunks finish a caller hears how many episodes and control steps are done; at the end, all."""
@@ -141,14 +169,15 @@ def test_nothing_asked_is_nothing_run(executor: AbstractExecutor) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
+@pytest.mark.parametrize("engine", ENGINES)
 def test_what_a_worker_raises_arrives_as_it_was(
-    executor: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+    executor: AbstractExecutor, engine: str, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:
     """A user's error in a worker is the same one sentence here, and the executor goes on working."""
     block = every_row(Thetas(np.full((20, 2804), np.nan, np.float32)), request_.blocks[0].terrains)
 
     with pytest.raises(InputError, match=r"^theta must be finite, but holds NaN or infinity$"):
-        executor.evaluate(EvaluationRequest((block,), engine="box2d"))
+        executor.evaluate(EvaluationRequest((block,), engine=engine))
     assert expected == [_numbers(result) for result in executor.evaluate(request_)]
 
 
@@ -330,7 +359,7 @@ _JOINED = """
 import sys, numpy as np, ray
 from agents.evaluation import make_executor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
-from environments import ObstacleGenotype
+from environments import ObstacleGenotype, Terrain
 block = every_row(Thetas(np.zeros((4, 2804), np.float32)), (ObstacleGenotype().express(seed=1),))
 with make_executor("ray", ray_address=sys.argv[1]) as executor:
     (result,) = executor.evaluate(EvaluationRequest((block,), max_steps=20))

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agents import MLPPolicy, rollout
+from agents.rollouts import ENGINES
 from agents.rollouts.result import RolloutResult
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
@@ -68,6 +69,30 @@ def test_a_network_that_overflows_has_diverged() -> None:
     assert [-np.inf] == result.fitness.tolist()
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_walker_that_diverges_leaves_the_others_alone(engine: str) -> None:
+    """In a batch with a network that overflows every other row has the bits that it has without it."""
+    theta = _theta(5)
+    expected = _numbers(_run(theta, _ROUGH, engine=engine))
+    theta[2] = 3e38
+    theta[2, 960:1000:2] = -3e38
+
+    found = _run(theta, _ROUGH, engine=engine)
+
+    assert [b == 2 for b in range(5)] == [outcome == Outcome.DIVERGED for outcome in found.outcomes]
+    assert [expected[b] for b in (0, 1, 3, 4)] == [_numbers(found)[b] for b in (0, 1, 3, 4)]
+
+
+def test_a_ground_with_more_contacts_than_fit_is_refused() -> None:
+    """Vertices every millimetre are too many for our engine; the sentence names the terrain and the way out."""
+    x = np.arange(20_000, dtype=np.float32) / 1000
+    dense = Terrain(np.stack([x, 0 * x], axis=1))
+
+    with pytest.raises(InputError, match=r"^terrain 1 gives .* more than 128 contacts .* or use the engine box2d$"):
+        _run(_theta(2), [_FLAT, dense])
+    assert [_STEPS] == _run(_theta(1), dense, engine="box2d", max_steps=_STEPS).lengths.tolist()
+
+
 def test_terrains_are_one_for_all_one_for_each_or_named() -> None:
     """Which theta walks where: one ground for all, as many as thetas, or an index; a row is the same in any company."""
     theta = _theta(2)
@@ -81,16 +106,14 @@ def test_terrains_are_one_for_all_one_for_each_or_named() -> None:
     assert 4 == len({*single[0], *single[1]})
 
 
-def test_no_thetas_give_no_rows() -> None:
-    """An empty batch is a batch."""
-    assert [] == _numbers(_run(np.zeros((0, 2804), np.float32), _FLAT))
-
-
 @pytest.mark.parametrize(
     ("theta", "terrains", "options", "sentence"),
     [
         (np.zeros((2, 7), np.float32), _FLAT, {}, r"P = 2804 .* but is float32 of shape \(2, 7\)"),
         (np.zeros((2, 2804)), _FLAT, {}, "but is float64"),
+        (np.full((2, 2804), np.inf, np.float32), _FLAT, {}, "must be finite, but holds NaN or infinity"),
+        (np.full(2804, np.nan, np.float32), _FLAT, {"engine": "box2d"}, "must be finite, but holds NaN or infinity"),
+        (np.zeros((0, 2804), np.float32), _FLAT, {}, "at least one row, but is empty"),
         (np.zeros((3, 2804), np.float32), [_FLAT, _ROUGH], {}, "one for each of 3 thetas, but there are 2; give"),
         (np.zeros((3, 2804), np.float32), [], {}, "but there are 0"),
         (np.zeros((1, 2804), np.float32), ["flat"], {}, "Terrain or a list of them, but one is a str"),
@@ -110,6 +133,16 @@ def test_arguments_that_do_not_fit_are_refused(
     """A wrong argument is one sentence that names it, what was expected and what was found."""
     with pytest.raises(InputError, match=sentence):
         _run(theta, terrains, **options)
+
+
+@pytest.mark.parametrize("layer_sizes", [(23, 40, 4), (24, 40, 5)])
+def test_a_network_that_is_no_walkers_is_refused(layer_sizes: tuple[int, ...]) -> None:
+    """It must take what a walker senses and give what moves it."""
+    policy = MLPPolicy(layer_sizes)
+    theta = np.zeros(policy.num_parameters, np.float32)
+
+    with pytest.raises(InputError, match=r"policy must have 24 inputs and 4 outputs, but its layers are \(2"):
+        rollout(policy, theta, _FLAT)
 
 
 def _worker_ids() -> set[int]:

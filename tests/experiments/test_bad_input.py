@@ -41,6 +41,7 @@ def assert_refused(ended: Ended, *words: str, code: int = 2) -> None:
         ((*TINY, "--set", "es.pairs"), ("key=value", "'es.pairs'")),
         ((*TINY, "--set", "es.pairs=0"), ("'es.pairs'", "0", "greater than or equal to 1")),
         ((*TINY, "--set", "es.pairs=many"), ("'es.pairs'", "'many'")),
+        ((*TINY, "--set", "es.pairs=1000000000000"), ("es.pairs is 1000000000000", "GiB of memory", "at most")),
         ((*TINY, "--set", "poet.criterion_lower=400"), ("criterion_lower", "400", "300")),
         ((*TINY, "--iterations", 0), ("'run.iterations'", "0")),
         ((*TINY, "--seed", -1), ("'run.seed'", "-1")),
@@ -73,17 +74,59 @@ def test_a_config_file_that_is_no_toml_is_named(poet: Poet, tmp_path: Path) -> N
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [({"weights": np.zeros(3, np.float32)}, "theta"), ({"theta": np.zeros(3, np.float32)}, "2804")],
+    [
+        ({"weights": np.zeros(3, np.float32)}, "theta"),
+        ({"theta": np.zeros(3, np.float32)}, "2804"),
+        ({"theta": np.zeros(2804)}, "is float64"),
+        ({"theta": np.zeros((2, 2804), np.float32)}, "has shape (2, 2804)"),
+        ({"theta": np.full(2804, np.nan, np.float32)}, "NaN"),
+    ],
 )
 def test_a_start_walker_that_is_none_is_refused(
     poet: Poet, tmp_path: Path, content: dict[str, np.ndarray], words: str
 ) -> None:
-    """A file without a theta of the policy's size cannot start a run."""
+    """A file without one finite theta of the policy's size and type cannot start a run."""
     file = tmp_path / "walker.npz"
     np.savez(file, **content)
 
     assert_refused(poet("run", tmp_path / "run", *TINY, "--set", f"run.start={file}"), str(file), words)
     assert [file] == list(tmp_path.iterdir())
+
+
+DENSE = """
+import numpy as np
+from dataclasses import dataclass
+from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.terrain import Terrain
+
+
+class Dense(ObstacleGenotype):
+    kind = "dense"
+
+    def express(self, seed):
+        x = np.arange(20_000, dtype=np.float32) / 1000
+        return Terrain(np.stack([x, 0 * x], axis=1))
+"""
+
+
+def test_a_terrain_too_dense_for_the_engine_is_refused(
+    poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vertices every millimetre give a walker more contacts than fit: the sentence says so, and who can."""
+    (tmp_path / "too_dense.py").write_text(DENSE)
+    monkeypatch.chdir(tmp_path)
+    ended = poet("run", tmp_path / "run", *TINY, "--set", "terrain.genotype=too_dense:Dense")
+
+    assert_refused(ended, "more than 128 contacts", "vertices less dense", "engine box2d")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_number_of_lanes_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """POET_LANES is for tests, and has four values."""
+    monkeypatch.setenv("POET_LANES", "7")
+
+    assert_refused(end(begin("run", tmp_path / "run", *TINY)), "POET_LANES must be one of 4, 8, 16, 32, but is '7'")
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_folder_is_never_run_into(poet: Poet, tmp_path: Path) -> None:

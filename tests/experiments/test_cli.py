@@ -15,6 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from agents.rollouts import ENGINES
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from poet import open_run
@@ -259,10 +260,13 @@ def test_analyse_writes_a_report_into_the_run(poet: Poet, tmp_path: Path, tiny_r
     assert (folder / "report" / "plots" / "matrix.png").stat().st_size > 0
 
 
-def test_replay_writes_a_file_and_verify_counts_every_stored_pair(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
-    """A picture of a walk, and the comparison of all of them with the archive."""
-    drawn = poet("replay", tiny_run, "--niche", 1, "--output", tmp_path / "walk.png")
-    verified = poet("replay", tiny_run, "--verify", "--workers", 1)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_replay_writes_a_file_and_verify_counts_every_stored_pair(
+    poet: Poet, tmp_path: Path, tiny_run: Path, engine: str
+) -> None:
+    """A picture of a walk, and the comparison of all of them with the archive, in any engine."""
+    drawn = poet("replay", tiny_run, "--niche", 1, "--engine", engine, "--output", tmp_path / "walk.png")
+    verified = poet("replay", tiny_run, "--engine", engine, "--verify", "--workers", 1)
     with open_run(tiny_run) as run:
         num_pairs = len(run.stored_agents())
 
@@ -288,16 +292,18 @@ def test_a_default_run_imports_only_what_it_uses(tmp_path: Path) -> None:
     assert "[]" == ended.stdout.splitlines()[-1], ended
 
 
-def test_no_process_of_a_default_run_loads_torch_or_ray(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("engine", "num_processes"), [("simd", 1), ("box2d", 3)])
+def test_no_process_of_a_default_run_loads_torch_or_ray(tmp_path: Path, engine: str, num_processes: int) -> None:
     """A run of the default strategy on this machine pays neither the time nor the memory of what it does not use."""
-    process = begin("run", tmp_path / "run", "--preset", "tiny", "--workers", 2, "--iterations", 1000)
+    options = ("--preset", "tiny", "--workers", 2, "--iterations", 1000, "--engine", engine)
+    process = begin("run", tmp_path / "run", *options)
     wait_for(process, "iteration 3/")
     processes = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
     maps = {p.pid: (Path("/proc") / str(p.pid) / "maps").read_text() for p in processes}
     process.kill()
     end(process)
 
-    assert len(maps) >= 3
+    assert len(maps) >= num_processes
     assert "numpy" in maps[process.pid]
     for text in maps.values():
         assert "libtorch" not in text

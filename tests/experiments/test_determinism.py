@@ -1,4 +1,4 @@
-"""A run's result depends on its config alone: not on workers, executor or interruptions."""
+"""A run's result depends on its config alone: not on engine, threads, executor or interruptions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
+from agents.rollouts import ENGINES
 from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
 from tests.experiments.command_line import Ended, Poet, begin, end, wait_for
@@ -17,11 +19,21 @@ from tests.experiments.conftest import NUM_ITERATIONS
 TINY = ("--preset", "tiny", "--iterations", NUM_ITERATIONS)
 
 
-def test_two_workers_give_the_fingerprint_of_one(poet: Poet, tmp_path: Path, tiny_fingerprint: str) -> None:
-    """Episodes spread over two processes change nothing."""
+def test_two_threads_give_the_fingerprint_of_one(poet: Poet, tmp_path: Path, tiny_fingerprint: str) -> None:
+    """Episodes spread over two threads change nothing."""
     poet("run", tmp_path / "run", *TINY, "--workers", 2)
 
     assert tiny_fingerprint == poet("fingerprint", tmp_path / "run").last_line
+
+
+def test_box2d_gives_the_fingerprint_of_our_own_engine(poet: Poet, tmp_path: Path, tiny_fingerprint: str) -> None:
+    """A run in Box2D itself, in two processes, does the same to the last bit; a run may change engines midway."""
+    poet("run", tmp_path / "run", *TINY, "--engine", "box2d", "--workers", 2)
+    poet("run", tmp_path / "both", "--preset", "tiny", "--iterations", 4, "--engine", "box2d", "--workers", 1)
+    poet("resume", tmp_path / "both", "--iterations", NUM_ITERATIONS, "--engine", "simd", "--workers", 1)
+
+    assert tiny_fingerprint == poet("fingerprint", tmp_path / "run").last_line
+    assert tiny_fingerprint == poet("fingerprint", tmp_path / "both").last_line
 
 
 def test_ray_gives_the_fingerprint_of_one_process(tmp_path: Path, tiny_fingerprint: str) -> None:
@@ -32,13 +44,14 @@ def test_ray_gives_the_fingerprint_of_one_process(tmp_path: Path, tiny_fingerpri
     assert tiny_fingerprint == fingerprint(tmp_path / "run")
 
 
+@pytest.mark.parametrize("engine", ENGINES)
 def test_a_run_killed_again_and_again_ends_with_the_fingerprint_of_one_that_was_not(
-    tmp_path: Path, tiny_fingerprint: str
+    tmp_path: Path, tiny_fingerprint: str, engine: str
 ) -> None:
     """kill -9 loses no more than the unfinished iteration, and leaves no worker behind."""
     folder = tmp_path / "run"
     workers: list[psutil.Process] = []
-    command: tuple[object, ...] = ("run", folder, *TINY)
+    command: tuple[object, ...] = ("run", folder, *TINY, "--engine", engine)
     # After which iteration, and how many seconds later: while one is evaluated, and while one is written down.
     for iteration, delay in ((1, 0.0), (4, 0.02), (7, 0.05)):
         process = begin(*command, "--workers", 2)
@@ -52,13 +65,14 @@ def test_a_run_killed_again_and_again_ends_with_the_fingerprint_of_one_that_was_
 
     assert 0 == ended.code, ended.err
     assert tiny_fingerprint == fingerprint(folder)
-    assert workers and not _alive(workers)
+    assert (engine == "box2d") == bool(workers) and not _alive(workers)
 
 
-def test_ctrl_c_leaves_a_run_that_goes_on_and_no_process(tmp_path: Path, tiny_fingerprint: str) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_ctrl_c_leaves_a_run_that_goes_on_and_no_process(tmp_path: Path, tiny_fingerprint: str, engine: str) -> None:
     """Ctrl-C says where it stopped and how to go on, exits with 130, and drops the unfinished iteration only."""
     folder = tmp_path / "run"
-    process = begin("run", folder, *TINY, "--workers", 2)
+    process = begin("run", folder, *TINY[:2], "--iterations", 1000, "--workers", 2, "--engine", engine)
     wait_for(process, "iteration 3/")
     workers = psutil.Process(process.pid).children(recursive=True)
     ended = _interrupt(process)
@@ -66,11 +80,12 @@ def test_ctrl_c_leaves_a_run_that_goes_on_and_no_process(tmp_path: Path, tiny_fi
         stopped = run.iteration
 
     assert (130, f"go on with: poet resume {folder}") == (ended.code, ended.err.strip().split("; ")[-1])
-    assert ended.err.startswith(f"stopped after iteration {stopped} of {NUM_ITERATIONS}")
+    assert ended.err.startswith(f"stopped after iteration {stopped} of 1000")
     assert "Traceback" not in ended.err
-    assert workers and not _alive(workers)
+    assert (engine == "box2d") == bool(workers) and not _alive(workers)
+    assert stopped is not None and stopped < NUM_ITERATIONS
 
-    resumed = end(begin("resume", folder, "--workers", 1))
+    resumed = end(begin("resume", folder, "--iterations", NUM_ITERATIONS, "--workers", 1))
 
     assert 0 == resumed.code, resumed.err
     assert tiny_fingerprint == fingerprint(folder)

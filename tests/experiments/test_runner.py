@@ -185,6 +185,18 @@ def test_speed_counts_the_steps_of_the_last_half_minute(first_state: PoetState) 
     assert 5 == pytest.approx(tracker.steps_per_second)
 
 
+def test_speed_counts_no_time_before_the_first_episode(first_state: PoetState) -> None:
+    """However long compilation took: a run's speed is that of its episodes."""
+    clock = Clock()
+    tracker = RunTracker(40, clock)
+    clock.now += 60
+    tracker.begin_phase(request_of(1, Purpose.ES))
+    clock.now += 2
+    tracker.advance(2, 2, 1000)
+
+    assert 500 == pytest.approx(tracker.steps_per_second)
+
+
 def test_time_left_is_what_iterations_lately_took(first_state: PoetState) -> None:
     """Two iterations of 3 s and 5 s leave 38 of 4 s each."""
     clock = Clock()

@@ -50,7 +50,7 @@ PAPER = {
         "recent_scores": 5,  # of the 2020 rule: without effect here
         "candidate_step": "adam",
     },
-    "evaluation": {"max_steps": 2000, "engine": "box2d"},
+    "evaluation": {"max_steps": 2000, "engine": "simd"},
 }
 RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", "reject": []},
@@ -78,7 +78,7 @@ RELEASED = {
         "recent_scores": 5,  # of the 2020 rule: without effect here
         "candidate_step": "plain",
     },
-    "evaluation": {"max_steps": 2000, "engine": "box2d"},
+    "evaluation": {"max_steps": 2000, "engine": "simd"},
 }
 
 
