@@ -24,7 +24,7 @@ from environments.walker.simd import OVERFLOWED, Team, advance, overflow_error, 
 from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Walkers of a team: enough of each kind to fill packs with, few enough that thetas and states stay in the cache.
-TEAM_SIZE = 192
+TEAM_SIZE = 384
 _SECONDS_BETWEEN_REPORTS = 0.2
 
 
@@ -58,7 +58,7 @@ def run_episodes(
     theta, terrain_index = np.require(theta, None, ["C", "W"]), np.require(terrain_index, np.int64, ["C", "W"])
 
     def work() -> None:
-        team_size = min(TEAM_SIZE, num)
+        team_size = min(TEAM_SIZE, -(-num // threads))
         team, hidden = Team(team_size), np.zeros((2, max(policy.layer_sizes)), np.float32)
         if spent is not None:
             team.spent[IS_DETAILED] = 1

@@ -338,19 +338,19 @@ def _solve_island(m, num, body, seconds):  # type: ignore[no-untyped-def]
     sine, cosine = sin_cos_any(m[b + solver.ANGLE])
     for k in range(num):
         prepare_contact(m, 0, 1, solver.SLOT + solver.SLOT_SIZE * k, b, mass, inertia, x, y, sine, cosine)
-    has_one = num == 1 and m[solver.SLOT + solver.COUNT] <= _ONE
     left, since, between = VELOCITY_ITERATIONS, 0, _FIRST_MARK
     _mark(m, num, b)
     while left > 0:
-        if has_one:
-            solve_contact_velocity(m, 0, 1, solver.SLOT, b, mass, inertia, friction, False)
-        else:
-            for k in range(num):
-                solve_contact_velocity(m, 0, 1, solver.SLOT + solver.SLOT_SIZE * k, b, mass, inertia, friction, True)
+        for k in range(num):
+            c = solver.SLOT + solver.SLOT_SIZE * k
+            if m[c + solver.COUNT] > _ONE:
+                solve_contact_velocity(m, 0, 1, c, b, mass, inertia, friction, True)
+            else:
+                solve_contact_velocity(m, 0, 1, c, b, mass, inertia, friction, False)
         left -= 1
         since += 1
         if _is_marked(m, num, b):
-            # What a pass does depends on these numbers alone: they come back every ``since`` passes (see solver.py).
+            # What a pass does depends on these numbers alone: they come back every ``since`` passes.
             left %= since
         if since == between:
             since, between = 0, 2 * between

@@ -359,7 +359,7 @@ _JOINED = """
 import sys, numpy as np, ray
 from agents.evaluation import make_executor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
-from environments import ObstacleGenotype, Terrain
+from environments import ObstacleGenotype
 block = every_row(Thetas(np.zeros((4, 2804), np.float32)), (ObstacleGenotype().express(seed=1),))
 with make_executor("ray", ray_address=sys.argv[1]) as executor:
     (result,) = executor.evaluate(EvaluationRequest((block,), max_steps=20))

@@ -1,8 +1,8 @@
 """One experiment, six ways: ``python tests/benchmarks/same_result.py --preset smoke --seed 3``.
 
 With one thread, with two, on Ray, killed with ``kill -9`` at ten random moments and resumed each time, forked without a
-change at every kept state of the first, and in Box2D itself. Prints the fingerprints and fails unless all are equal. Every option
-is passed on to ``poet run``; the runs go to a temporary folder.
+change at every kept state of the first, and in Box2D itself. Prints the fingerprints and fails unless all are equal.
+Every option is passed on to ``poet run``; the runs go to a temporary folder.
 """
 
 from __future__ import annotations

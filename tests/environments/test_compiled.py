@@ -34,3 +34,23 @@ def test_an_edited_callee_is_seen_by_its_cached_callers(tmp_path):
 
     assert before != after
     assert 2 == len(list((home / "poet" / "kernels").iterdir()))
+
+
+_TOLD = """
+from environments.compiled import compilations
+from environments.streams import stream_key, words
+told = []
+with compilations(lambda: told.append("compiled")):
+    words(stream_key(1, "x"), 0, 1)
+    words(stream_key(1, "x"), 0, 1)
+print(told)
+"""
+
+
+def test_who_asks_is_told_when_something_is_compiled(tmp_path):
+    """Once with an empty cache, however many kernels there are, and not at all with a full one."""
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", _TOLD]
+    said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(2)]
+
+    assert ["['compiled']\n", "[]\n"] == [done.stdout for done in said]
