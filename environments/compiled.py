@@ -41,13 +41,16 @@ _CONSTANTS = ("constants.py", "spec.py", "layout.py", "solver_layout.py", "bodie
 
 
 def _num_lanes() -> int:
-    """Worlds in a pack: two vectors of float32, so that one computes while the other waits for its result."""
+    """Worlds in a pack: two vectors of float32, so that one computes while the other waits for its result.
+
+    At least 16: shorter loops LLVM takes apart before it would pack them.
+    """
     chosen = os.environ.get("POET_LANES", "")
     if chosen:
         if chosen not in _LANES:
             raise InputError(f"POET_LANES must be one of {', '.join(_LANES)}, but is {chosen!r}")
         return int(chosen)
-    return 32 if _FEATURES.get("avx512f") else 16 if _FEATURES.get("avx2") else 8
+    return 32 if _FEATURES.get("avx512f") else 16
 
 
 _FEATURES = llvmlite.binding.get_host_cpu_features()
@@ -160,21 +163,21 @@ def ticks(typing_context: Any) -> Any:
 _TICKS_TYPE = ir.FunctionType(ir.IntType(64), ())
 
 
-class _FirstCompilation(event.Listener):
+class _Passes(event.Listener):
     def __init__(self, tell: Callable[[], None]) -> None:
         self._tell = tell
-        self._is_told = False
 
     def on_start(self, _: Any) -> None:
-        is_first, self._is_told = not self._is_told, True
-        if is_first:
-            self._tell()
+        self._tell()
 
     def on_end(self, _: Any) -> None:
         pass
 
 
-def compilations(tell: Callable[[], None]) -> AbstractContextManager[object]:
-    """A block in which ``tell`` is called once, when a kernel that the disk cache does not have begins to compile."""
-    manager: AbstractContextManager[object] = event.install_listener("numba:compile", _FirstCompilation(tell))
+def compiler_passes(tell: Callable[[], None]) -> AbstractContextManager[object]:
+    """A block in which ``tell`` is called before each pass of the compiler: never, if the disk cache has all kernels.
+
+    What it raises ends the compilation.
+    """
+    manager: AbstractContextManager[object] = event.install_listener("numba:run_pass", _Passes(tell))
     return manager

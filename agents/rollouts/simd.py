@@ -16,6 +16,7 @@ from agents.policy import MLPPolicy, forward
 from agents.rollouts.result import RolloutResult
 from environments.compiled import HAS_TICKS, borrowed, fetch_and_add, kernel, ticks
 from environments.errors import InputError
+from environments.machine import check_subnormals
 from environments.physics.course import Course
 from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
 from environments.terrain.terrain import Terrain
@@ -51,6 +52,7 @@ def run_episodes(
     result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, GOES_ON, np.int8))
     if num == 0:
         return result
+    check_subnormals()
     course = Course.of(terrains)
     queue, stop = np.zeros(1, np.int64), np.ones(1, np.bool_)
     layer_sizes = np.array(policy.layer_sizes, np.int64)

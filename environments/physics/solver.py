@@ -47,6 +47,7 @@ from environments.physics.contact_solver import (
 from environments.physics.contacts import box_of, origin_of
 from environments.physics.joints import prepare_joint, solve_joint_position, solve_joint_velocity
 from environments.physics.rotation import sin_cos
+from environments.physics.solver_lane import slot_of
 from environments.physics.solver_layout import (
     ANGLE,
     ANGULAR_VELOCITY,
@@ -187,8 +188,8 @@ def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
     flat = 0
     for body in range(NUM_BODIES):
         for k in range(num_slots[body]):
-            _prepare_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
-            if k < 2 and _any_above_one(m, _slot(body, k) + COUNT):
+            _prepare_slot(m, slot_of(body, k), BODY + BODY_SIZE * body, body)
+            if k < 2 and _any_above_one(m, slot_of(body, k) + COUNT):
                 flat |= 1 << (2 * body + k)
     began = charge(spent, CONTACTS, began)
     _prepare_knee_2(m)
@@ -275,12 +276,7 @@ def _solve_contacts(m, num_slots, flat):  # type: ignore[no-untyped-def]
             _lower_2_second(m)
     for body in range(NUM_BODIES):
         for k in range(_OWN_LOOPS[body], num_slots[body]):
-            _solve_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
-
-
-@kernel
-def _slot(body, k):  # type: ignore[no-untyped-def]
-    return SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k)
+            _solve_slot(m, slot_of(body, k), BODY + BODY_SIZE * body, body)
 
 
 @kernel
@@ -374,7 +370,7 @@ def solve_positions(m, num_slots, passes):  # type: ignore[no-untyped-def]
         _begin_position_pass(m)
         for body in range(NUM_BODIES):
             for k in range(num_slots[body]):
-                _place_slot(m, _slot(body, k), BODY + BODY_SIZE * body, body)
+                _place_slot(m, slot_of(body, k), BODY + BODY_SIZE * body, body)
         _place_knee_2(m)
         _place_hip_2(m)
         _place_hip_1(m)

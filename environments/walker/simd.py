@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from environments.compiled import LANES, borrowed, kernel, ticks
 from environments.errors import InputError
-from environments.machine import check_memory
+from environments.machine import check_memory, check_subnormals
 from environments.physics import layout, solver_layout
 from environments.physics.bodies import JOINT_BODY_A, JOINT_BODY_B, REFERENCE_ANGLE
 from environments.physics.constants import CONTACT_CAPACITY, DIVERGED, TOO_MANY_CONTACTS, TOUCHING_CAPACITY
@@ -195,6 +195,7 @@ class SimdWorlds:
     ) -> None:
         self.num_worlds = num = len(terrain_index)
         check_memory(num, 4 * layout.WORLD_SIZE)
+        check_subnormals()
         self.observations = np.zeros((num, OBSERVATION_SIZE), np.float32)
         self.rewards = np.zeros(num)
         self.outcomes = np.zeros(num, np.int8)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agents.rollouts import prepare
-from environments.compiled import compilations
+from environments.compiled import compiler_passes
 from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
 
 if TYPE_CHECKING:
@@ -60,11 +61,12 @@ def make_display(tracker: RunTracker) -> AbstractDisplay:
 
 
 @contextmanager
-def compiling(what: str) -> Iterator[None]:
+def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Say what is compiled, and how long that takes, if anything has to be: the disk cache has the rest.
 
     Args:
         what: such as ``"the simd engine's kernels"``.
+        before_pass: called before each pass of the compiler, which it may end.
     """
     begun: list[float] = []
     words = f"compiling {what} (about a minute, once)"
@@ -80,16 +82,49 @@ def compiling(what: str) -> Iterator[None]:
         else:
             print(words, flush=True)
 
+    def tell() -> None:
+        if not begun:
+            begin()
+        before_pass()
+
     with ExitStack() as stack:
-        stack.enter_context(compilations(begin))
+        stack.enter_context(compiler_passes(tell))
         yield
     if begun:
         print(f"compiled {what} in {seconds()}; they are kept for the next start", flush=True)
 
 
+@contextmanager
+def _held_signals() -> Iterator[Callable[[], None]]:
+    """A block that no signal breaks. It gives a function that lets those through that have come.
+
+    LLVM calls Python while it compiles, and what a signal raises there is lost.
+    """
+    came: list[int] = []
+    handlers = {
+        number: handler
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if callable(handler := signal.getsignal(number))
+    }
+
+    def let_through() -> None:
+        while came:
+            number = came.pop()
+            handlers[signal.Signals(number)](number, None)
+
+    for number in handlers:
+        signal.signal(number, lambda number, frame: came.append(number))
+    try:
+        yield let_through
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    let_through()
+
+
 def prepare_engine(name: str) -> None:
-    """Compile what the engine called ``name`` needs, or load it from the disk cache."""
-    with compiling(f"the {name} engine's kernels"):
+    """Compile what the engine called ``name`` needs, or load it from the disk cache; Ctrl-C is heard between passes."""
+    with _held_signals() as let_through, compiling(f"the {name} engine's kernels", let_through):
         prepare(name)
 
 

@@ -101,7 +101,7 @@ def analyse(
     from experiments.analysis.readable import render_tables
     from experiments.analysis.report import MatrixOptions, write_report
     from experiments.analysis.run_tables import read_tables
-    from experiments.commands.display import compiling, counted, print_tables
+    from experiments.commands.display import counted, prepare_engine, print_tables
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -116,8 +116,9 @@ def analyse(
         options = None
         if matrix:
             runner = stack.enter_context(make_executor(executor, workers, ray_address))
+            for name in {engine or run.config.evaluation.engine for run in stored.values()}:
+                prepare_engine(name)
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
-            stack.enter_context(compiling("the engine's kernels"))
             options = MatrixOptions(runner, matrix, engine, show)
         page = write_report(stored, output, options)
     print(f"report: {page}")

@@ -342,6 +342,18 @@ def test_ctrl_c_ends_threads_at_once() -> None:
     assert ("", "interrupted", 0) == (complaint, said.splitlines()[-1], probe.returncode)
 
 
+def test_kernels_are_compiled_once_before_ray_tasks_begin(
+    ray_2: AbstractExecutor, request_: EvaluationRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in every worker at the same time."""
+    prepared: list[str] = []
+    monkeypatch.setattr("agents.evaluation.ray.prepare", prepared.append)
+
+    ray_2.evaluate(replace(request_, engine="simd"))
+
+    assert ["simd"] == prepared
+
+
 def test_a_ray_that_runs_already_is_joined_and_left(ray_2: AbstractExecutor, request_: EvaluationRequest) -> None:
     """A Ray that this process has joined is used as it is; closing the executor does not end it."""
     with make_executor("ray") as joined:

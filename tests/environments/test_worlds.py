@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -115,6 +116,27 @@ def test_a_world_that_diverges_leaves_the_others_alone(engine: str) -> None:
     for worlds in (spoiled, whole):
         worlds.reset()
     _assert_same(_rows(whole), _rows(spoiled))
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_more_worlds_than_memory_are_refused(engine: str) -> None:
+    """Each engine knows what a world of its own takes, and says how many there may be."""
+    index = np.broadcast_to(np.int64(0), 10**9)
+
+    with pytest.raises(InputError, match=r"^1000000000 worlds need \d+\.\d GiB of memory, .*: ask for at most \d+$"):
+        make_worlds(engine, TERRAINS, index, max_steps=NUM_STEPS, threads=1)
+
+
+def test_vertices_too_dense_for_a_world_are_refused() -> None:
+    """A millimetre apart they give a walker more contacts than fit, of which a step tells the user."""
+    x = np.arange(20_000, dtype=np.float32) / 1000
+    worlds = make_worlds("simd", (Terrain(np.stack([x, 0 * x], axis=1)),), np.zeros(2, np.int64), NUM_STEPS, 1)
+    still = np.zeros((2, 4), np.float32)
+
+    with pytest.raises(InputError, match=r"^terrain 0 gives the walker more than 128 contacts"):
+        worlds.reset()
+        for _ in range(NUM_STEPS):
+            worlds.step(still)
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))

@@ -15,9 +15,9 @@ from numba import types
 from environments.physics import contact_solver, joints, solver
 
 _MEMORY = types.float32[::1]
-#: Lane loops of each kind: one joint without and with its limit, one contact, one joint's position.
-LOOPS = ("_hip_1", "_limited_hip_1", "_lower_1_first", "_place_hip_1")
-_INDICES = {"l", "n", "j", "a", "b", "c", "point"}
+#: Lane loops of each kind: a joint without and with its limit, a contact of one point and of both, a joint's position.
+LOOPS = ("_hip_1", "_limited_hip_1", "_lower_1_first", "_flat_lower_1_first", "_place_hip_1")
+_INDICES = {"lane", "n", "j", "a", "b", "c", "point"}
 #: Arithmetic of single precision in vector registers, packed or scalar; and fused, which rounds once instead of twice.
 _KINDS = {"packed": r"\bv?(?:mul|add|sub)ps\b", "scalar": r"\bv?(?:mul|add|sub)ss\b", "fused": r"\bvfn?m(?:add|sub)"}
 
