@@ -67,8 +67,9 @@ from environments.walker.spec import HULL, LOWER_1, LOWER_2, NUM_BODIES
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _EXTENSION = np.float32(AABB_EXTENSION)
-# Shapes whose boxes (skin included) are this far apart, m, are farther apart than their skins, whatever is rounded.
-_APART = np.float32(1e-3)
+# A manifold's point is at most two skins from a face, and at most two skins beyond the face's end, where
+# b2CollidePolygons clips: 0.02 sqrt(2) m from the shape. Boxes that are 0.0083 m farther apart than their skins have none.
+_APART = np.float32(1e-2)
 
 
 @kernel
@@ -92,8 +93,7 @@ def collide(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
 def _update_near(s, at, n, contact, fixture, body, edges, polygons, left, bottom, right, top):  # type: ignore[no-untyped-def]
     """``update_contact``, without the manifold where the boxes say that there is none.
 
-    Points of a manifold lie on one shape, in front of a face of the other and at most two skins away from it. Where the
-    shapes are farther apart than that there are no points.
+    See ``_APART``: where the shapes are that far apart there are no points.
     """
     if way_is_clear(s, at, n, body, left, bottom, right, top, _ZERO):
         s[contact + NUM_POINTS * n] = _ZERO
