@@ -68,7 +68,7 @@ from environments.walker.spec import HULL, LOWER_1, LOWER_2, NUM_BODIES
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _EXTENSION = np.float32(AABB_EXTENSION)
 # A manifold's point is at most two skins from a face, and at most two skins beyond the face's end, where
-# b2CollidePolygons clips: 0.02 sqrt(2) m from the shape. Boxes that are 0.0083 m farther apart than their skins have none.
+# b2CollidePolygons clips: 0.02 sqrt(2) m from the shape. Boxes 0.0083 m farther apart than their skins have none.
 _APART = np.float32(1e-2)
 
 
