@@ -21,9 +21,8 @@ from typing import Any, TypeVar, cast
 import llvmlite.binding
 import numba
 from llvmlite import ir
-from numba.core import cgutils, event
+from numba.core import event
 from numba.core import types as numba_types
-from numba.core.imputils import impl_ret_untracked as numba_untracked
 from numba.extending import intrinsic
 
 from environments.errors import InputError
@@ -31,8 +30,6 @@ from environments.errors import InputError
 # Numba's inner parts have no types.
 _intrinsic: Any = intrinsic
 _types: Any = numba_types
-_cgutils: Any = cgutils
-_untracked: Any = numba_untracked
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).parents[1]
@@ -64,7 +61,7 @@ def _cache_folder() -> Path:
     for package in _PACKAGES:
         for source in sorted((_ROOT / package).rglob("*.py")):
             text = source.read_bytes()
-            if source.name in _CONSTANTS or b"@kernel" in text or b"@inline_kernel" in text:
+            if source.name in _CONSTANTS or b"kernel" in text:
                 digest.update(source.relative_to(_ROOT).as_posix().encode() + text)
     return _writable_home() / "poet" / "kernels" / digest.hexdigest()
 
@@ -93,14 +90,20 @@ if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that loops over memory: IEEE arithmetic as written, division by zero as NumPy has it.
 
-    It runs without the GIL, so threads may call it at the same time.
+    It runs without the GIL, so threads may call it at the same time. It makes no array, and so none is counted: Numba
+    counts references atomically whenever an array is handed on, which costs small functions half of their time.
     """
-    return _once(numba.njit(function, error_model="numpy", fastmath=False, cache=True, nogil=True))
+    return _once(numba.njit(function, error_model="numpy", fastmath=False, cache=True, nogil=True, _nrt=False))
+
+
+def allocating_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile as ``kernel`` does a function that makes arrays for its own use."""
+    return _once(numba.njit(function, error_model="numpy", fastmath=False, cache=True, nogil=True, _nrt=True))
 
 
 def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a scalar function that lane loops inline (without it a tuple return blocks vectorisation)."""
-    return _once(numba.njit(function, error_model="numpy", fastmath=False, forceinline=True))
+    return _once(numba.njit(function, error_model="numpy", fastmath=False, forceinline=True, _nrt=False))
 
 
 def _once(dispatcher: Any) -> Callable[..., Any]:
@@ -126,22 +129,6 @@ def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
         return builder.atomic_rmw("add", array.data, arguments[1], "monotonic")
 
     return _types.int64(counter, _types.int64), generate
-
-
-@_intrinsic  # type: ignore[untyped-decorator]
-def borrowed(typing_context: Any, array: Any) -> Any:
-    """For kernels: the array without its owner, whom the caller keeps alive.
-
-    Numba counts references atomically whenever an array is handed on, and threads that share an array fight over its
-    counter. What has no owner is not counted: small kernels on arrays are twice as fast.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        view = context.make_array(signature.return_type)(context, builder, arguments[0])
-        view.meminfo = _cgutils.get_null_value(view.meminfo.type)
-        return _untracked(context, builder, signature.return_type, view._getvalue())
-
-    return array(array), generate
 
 
 #: Whether ``ticks`` counts: elsewhere reading the processor's counter is forbidden to programs.

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy, forward
 from agents.rollouts.result import RolloutResult
-from environments.compiled import HAS_TICKS, borrowed, fetch_and_add, kernel, ticks
+from environments.compiled import HAS_TICKS, fetch_and_add, kernel, ticks
 from environments.errors import InputError
 from environments.machine import check_subnormals
 from environments.physics.course import Course
@@ -61,16 +62,15 @@ def run_episodes(
 
     def work() -> None:
         team_size = min(TEAM_SIZE, -(-num // threads))
-        team, hidden = Team(team_size), np.zeros((2, max(policy.layer_sizes)), np.float32)
+        team, hidden = Team.of(team_size), np.zeros((2, max(policy.layer_sizes)), np.float32)
         if spent is not None:
-            team.spent[IS_DETAILED] = 1
+            team.scratch.spent[IS_DETAILED] = 1
         run_team(
-            queue, stop, theta, layer_sizes, terrain_index, course.edges, course.polygons, course.index, course.push,
-            max_steps, team.state, team.shaping, team.scratch, team_size, hidden,
+            queue, stop, theta, layer_sizes, terrain_index, course, max_steps, team, _Roster.of(team_size), hidden,
             result.returns, result.lengths, result.outcomes,
         )  # fmt: skip
         if spent is not None:
-            np.add(spent, team.spent, out=spent)
+            np.add(spent, team.scratch.spent, out=spent)
 
     work()  # stopped before it begins, but compiled, or loaded: here, where Ctrl-C ends it, and not in every thread
     stop[0] = False
@@ -137,65 +137,80 @@ def _watch(workers: list[Future[None]], result: RolloutResult, on_progress: Call
             on_progress(int(np.count_nonzero(result.outcomes)), result.num_steps)
 
 
+class _Roster(NamedTuple):
+    """Who is who in a team of W walkers.
+
+    Attributes:
+        worlds: (W,) int64: the worlds at work, then the free ones.
+        episodes, terrain_of: (W,) int64, of each world.
+        actions: (W, 4), observations: (W, 24) float32; rewards, totals: (W,) float64; ends: int8; num_steps: int32.
+    """
+
+    worlds: NDArray[np.int64]
+    episodes: NDArray[np.int64]
+    terrain_of: NDArray[np.int64]
+    actions: NDArray[np.float32]
+    observations: NDArray[np.float32]
+    rewards: NDArray[np.float64]
+    totals: NDArray[np.float64]
+    ends: NDArray[np.int8]
+    num_steps: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, num: int) -> Self:
+        """A roster on which all worlds are free."""
+        actions, observations = np.zeros((num, NUM_JOINTS), np.float32), np.zeros((num, OBSERVATION_SIZE), np.float32)
+        numbers = (np.zeros(num), np.zeros(num), np.zeros(num, np.int8), np.zeros(num, np.int32))
+        return cls(np.arange(num), np.zeros(num, np.int64), np.zeros(num, np.int64), actions, observations, *numbers)
+
+
 @kernel
 def run_team(  # type: ignore[no-untyped-def]
-    queue, stop, theta, layer_sizes, terrain_index, edges, polygons, index, push, max_steps,
-    state, shaping, scratch, team_size, hidden, returns, lengths, outcomes,
+    queue, stop, theta, layer_sizes, terrain_index, course, max_steps, team, roster, hidden,
+    returns, lengths, outcomes,
 ):  # fmt: skip
     """Take episodes from the queue until it is empty, and run them to their ends.
 
     Args:
         queue: (1,) int64, shared: the next episode.
         stop: (1,) bool, shared: end at once.
-        theta, layer_sizes, terrain_index: of all episodes; edges, polygons, index, push: a ``Course``.
+        theta, layer_sizes, terrain_index: of all episodes; course: a ``Course``.
         max_steps: control steps after which an episode is TIMEOUT.
-        state, shaping, scratch: of a ``Team`` with ``team_size`` walkers.
+        team, roster: of as many walkers as are kept busy.
         hidden: (2, widest layer) float32, scratch.
         returns, lengths, outcomes: of all episodes, written as they end.
     """
-    theta, layer_sizes, hidden = borrowed(theta), borrowed(layer_sizes), borrowed(hidden)
-    num_episodes = theta.shape[0]
-    episodes = np.empty(team_size, np.int64)
-    worlds = np.empty(team_size, np.int64)
-    terrain_of = np.empty(team_size, np.int64)
-    actions = np.zeros((team_size, NUM_JOINTS), np.float32)
-    observations = np.zeros((team_size, OBSERVATION_SIZE), np.float32)
-    rewards, totals = np.zeros(team_size), np.zeros(team_size)
-    ends, num_steps = np.zeros(team_size, np.int8), np.zeros(team_size, np.int32)
-    num = 0
-    for world in range(team_size):
-        worlds[world] = world
-    # The worlds at work are worlds[:num]; the free ones come after.
-    is_empty = False
+    worlds, num_steps, ends = roster.worlds, roster.num_steps, roster.ends
+    num, is_empty = 0, False
     while not stop[0]:
-        while num < team_size and not is_empty:
+        while num < worlds.size and not is_empty:
             episode = fetch_and_add(queue, np.int64(1))
-            if episode >= num_episodes:
+            if episode >= theta.shape[0]:
                 is_empty = True
                 break
             world = worlds[num]
-            episodes[world], terrain_of[world], totals[world] = episode, terrain_index[episode], 0.0
-            start(state, worlds[num : num + 1], terrain_of, edges, polygons, index, push, num_steps, ends)
+            roster.episodes[world], roster.totals[world] = episode, 0.0
+            roster.terrain_of[world] = terrain_index[episode]
+            start(team, worlds[num : num + 1], roster.terrain_of, course, num_steps, ends)
             num += 1
         if num == 0:
             return
         began = ticks()
-        for i in range(num):
-            world = worlds[i]
+        for world in worlds[:num]:
             if num_steps[world] >= 0:
-                forward(
-                    theta[episodes[world]], layer_sizes, borrowed(observations[world]), borrowed(actions[world]), hidden
-                )
-        charge(scratch[-1], POLICY, began)
+                own_theta = theta[roster.episodes[world]]
+                forward(own_theta, layer_sizes, roster.observations[world], roster.actions[world], hidden)
+        charge(team.scratch.spent, POLICY, began)
         advance(
-            state, shaping, scratch, worlds[:num], terrain_of, edges, polygons, index, actions, max_steps,
-            observations, rewards, ends, num_steps,
+            team, worlds[:num], roster.terrain_of, course, roster.actions, max_steps,
+            roster.observations, roster.rewards, ends, num_steps,
         )  # fmt: skip
         for i in range(num - 1, -1, -1):
             world = worlds[i]
-            totals[world] += rewards[world]
+            roster.totals[world] += roster.rewards[world]
             if ends[world] != GOES_ON:
-                episode = episodes[world]
-                returns[episode], lengths[episode], outcomes[episode] = totals[world], num_steps[world], ends[world]
+                episode = roster.episodes[world]
+                returns[episode], lengths[episode] = roster.totals[world], num_steps[world]
+                outcomes[episode] = ends[world]
                 num -= 1
                 worlds[i], worlds[num] = worlds[num], world

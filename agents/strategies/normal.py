@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import inline_kernel, kernel
+from environments.compiled import allocating_kernel, inline_kernel, kernel
 from environments.streams import StreamKey, fill_words
 
 _LN2 = 0.6931471805599453
@@ -92,7 +92,7 @@ def normal_from_word(word):  # type: ignore[no-untyped-def]
     return _central_number(word) if abs(_distance(word)) <= _CENTRAL else _tail_number(word)
 
 
-@kernel
+@allocating_kernel
 def fill_normals(normals_out, first_block, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Fill ``normals_out`` (P,) float32 with the stream's numbers from block ``first_block`` (uint64) on, 4 a block.
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agents.strategies.base import AbstractStrategy, StrategyState
 from agents.strategies.perturbations import Perturbations, fill_direction
 from agents.strategies.shaping import centered_ranks
-from environments.compiled import kernel
+from environments.compiled import allocating_kernel
 from environments.streams import StreamKey
 
 ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # optimizers.py of the released code
@@ -138,7 +138,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         )
 
 
-@kernel
+@allocating_kernel
 def _descent(gradient_out, weights, centre, scale, weight_decay, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """gradient_out (P,) = weight_decay * centre - sum_m weights[m] eps_m / (M scale), summed over m in order.
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.strategies.normal import fill_normals
-from environments.compiled import kernel
+from environments.compiled import allocating_kernel, kernel
 from environments.streams import WORDS_PER_BLOCK, StreamKey
 
 
@@ -63,7 +63,7 @@ def fill_direction(eps_out, direction, c2, c3, k0, k1):  # type: ignore[no-untyp
     fill_normals(eps_out, np.uint64(direction * blocks), c2, c3, k0, k1)
 
 
-@kernel
+@allocating_kernel
 def _fill_theta(theta_out, rows, centre, scale, antithetic, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     eps = np.empty(centre.size, np.float32)
     last = np.int64(-1)

@@ -8,13 +8,12 @@ of a fixture is the world's.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import kernel
+from environments.compiled import inline_kernel, kernel
 from environments.physics.constants import AABB_EXTENSION, POLYGON_RADIUS
 from environments.physics.shapes import VERTEX_SIZE, normalised, polygon_centroid, set_polygon
 from environments.terrain.terrain import Terrain
@@ -32,22 +31,21 @@ _RADIUS = np.float32(POLYGON_RADIUS)
 _EXTENSION = np.float32(AABB_EXTENSION)
 
 
-@dataclass(frozen=True, eq=False)
-class Course:
-    """Terrains one after another.
+class Course(NamedTuple):
+    """Terrains one after another; kernels take it as it is.
 
     A world's fixtures are numbered in the order of their creation: the obstacles from 0, then the edges.
 
     Attributes:
         edges: (E, 13) float32, all edges of all terrains, from left to right within each.
         polygons: (O, C) float32, all obstacles, in order of creation within each terrain.
-        index: (T, 4) int64: of each terrain the first row and the number of rows in ``edges``, then in ``polygons``.
+        rows: (T, 4) int64: of each terrain the first row and the number of rows in ``edges``, then in ``polygons``.
         push: (T,) float32, N.
     """
 
     edges: NDArray[np.float32]
     polygons: NDArray[np.float32]
-    index: NDArray[np.int64]
+    rows: NDArray[np.int64]
     push: NDArray[np.float32]
 
     @classmethod
@@ -55,17 +53,25 @@ class Course:
         """The tables of at least one terrain."""
         obstacles = [polygon for terrain in terrains for polygon in terrain.obstacles]
         num_vertices = np.array([len(polygon) for polygon in obstacles], np.int64)
-        index = np.zeros((len(terrains), 4), np.int64)
-        index[:, 1] = [len(terrain.ground) - 1 for terrain in terrains]
-        index[:, 3] = [len(terrain.obstacles) for terrain in terrains]
-        index[1:, ::2] = np.cumsum(index[:-1, 1::2], axis=0)
+        rows = np.zeros((len(terrains), 4), np.int64)
+        rows[:, 1] = [len(terrain.ground) - 1 for terrain in terrains]
+        rows[:, 3] = [len(terrain.obstacles) for terrain in terrains]
+        rows[1:, ::2] = np.cumsum(rows[:-1, 1::2], axis=0)
 
-        edges = np.empty((index[-1, 0] + index[-1, 1], NUM_EDGE_COLUMNS), np.float32)
-        _fill_edges(_joined([terrain.ground for terrain in terrains]), index[:, 1], edges)
+        edges = np.empty((rows[-1, 0] + rows[-1, 1], NUM_EDGE_COLUMNS), np.float32)
+        _fill_edges(_joined([terrain.ground for terrain in terrains]), rows[:, 1], edges)
         polygons = np.zeros((len(obstacles), VERTEX + VERTEX_SIZE * num_vertices.max(initial=0)), np.float32)
         if obstacles:
             _fill_polygons(_joined(obstacles), num_vertices, polygons)
-        return cls(edges, polygons, index, np.array([terrain.push for terrain in terrains], np.float32))
+        return cls(edges, polygons, rows, np.array([terrain.push for terrain in terrains], np.float32))
+
+
+@inline_kernel
+def rows_of(course, terrain):  # type: ignore[no-untyped-def]
+    """The edges and the polygons of one terrain of a ``Course``."""
+    first_edge, num_edges, first_polygon, num_polygons = course.rows[terrain]
+    edges = course.edges[first_edge : first_edge + num_edges]
+    return edges, course.polygons[first_polygon : first_polygon + num_polygons]
 
 
 def _joined(vertices: list[NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -5,7 +5,7 @@ terrain's static bodies have a time alpha0 as well: an edge that one leg's impac
 leg's sweep on when the two are compared.
 
 A sub-step's island is the body, the contact with the first impact, and every other contact of that body that touches
-then. Joints are left out.
+then. Joints are left out. Its velocities are solved in ``islands.py``, those of many worlds side by side.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from environments.physics.constants import (
     TOI_POSITION_ITERATIONS,
     TOO_MANY_CONTACTS,
     TOUCHING_CAPACITY,
-    VELOCITY_ITERATIONS,
 )
-from environments.physics.contact_solver import prepare_contact, solve_contact_position, solve_contact_velocity
+from environments.physics.contact_solver import prepare_contact, solve_contact_position
 from environments.physics.contacts import (
     fat_box,
     find_new_contacts,
@@ -81,35 +80,47 @@ _END = _ONE - np.float32(10.0) * np.float32(EPSILON)
 #: What the position solver leaves of an overlap in a sub-step (b2ContactSolver.cpp: -1.5 linearSlop).
 _GOOD_SEPARATION = np.float32(-1.5) * LINEAR_SLOP
 
-# Marks are set after so many passes, then after twice as many and so on, so that any period is found (Brent 1980).
-_FIRST_MARK = 4
-#: Contacts whose impulses find room in the window.
-_MOST_MARKED = (solver.SOLVER_SIZE - solver.WINDOW_BODY - 3) // 4
+#: What a contact's TOI says besides a time: it has to be found; and the cheap bound does not tell.
+_UNKNOWN, _CLOSE = -_ONE, np.float32(-2.0)
 
 
 @kernel
-def solve_impacts(s, at, n, edges, polygons, m):  # type: ignore[no-untyped-def]
-    """Handle the impacts of a step, the earliest first.
+def begin_impacts(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
+    """Look at a world after the step's solution; whether anything in it may meet, and ``next_island`` has to be asked.
 
     Args:
-        s, at, n: a world's memory, after the step's solution.
+        s, at, n: the world's memory.
         edges, polygons: its terrain.
-        m: the solver's memory for one lane, overwritten.
     """
     if not _look_ahead(s, at, n, edges, polygons):
-        return
+        return False
     for i in range(np.int64(s[at + NUM_CONTACTS * n])):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         s[contact + TOI_COUNT * n], s[contact + FIXTURE_ALPHA0 * n] = _ZERO, _ZERO
     for body in range(NUM_BODIES):
         s[at + (BODY + BODY_SIZE * body + ALPHA0) * n] = _ZERO
+    return True
+
+
+@kernel
+def next_island(s, at, n, edges, polygons, members):  # type: ignore[no-untyped-def]
+    """Go through the step's impacts, the earliest first, as far as the next one that has to be solved.
+
+    Args:
+        s, at, n, edges, polygons: see ``begin_impacts``.
+        members: (TOUCHING_CAPACITY,) int64, written: the contacts of its island, the one with the impact foremost.
+
+    Returns:
+        How many contacts the island has, 0 when no impact is left; its body; the time, 0..1 of the step.
+    """
     while True:
         i, alpha = _first_impact(s, at, n, edges, polygons)
         if i < 0 or alpha > _END:
-            return
+            return 0, 0, _ONE
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         if _meet(s, at, n, edges, polygons, contact, alpha):
-            _solve_sub_step(s, at, n, edges, polygons, m, i, alpha)
+            body = np.int64(s[contact + CONTACT_BODY * n])
+            return _gather_island(s, at, n, edges, polygons, members, i, body, alpha), body, alpha
 
 
 @kernel
@@ -119,12 +130,13 @@ def _look_ahead(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
     for i in range(np.int64(s[at + NUM_CONTACTS * n])):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         b = at + (BODY + BODY_SIZE * np.int64(s[contact + CONTACT_BODY * n])) * n
-        s[contact + TOI * n] = -_ONE
+        s[contact + TOI * n] = _UNKNOWN
         if s[contact + IS_ENABLED * n] == _ZERO or s[b + IS_ASLEEP * n] != _ZERO:
             continue
         if _stays_apart(s, at, n, edges, polygons, contact):
             s[contact + TOI * n] = _ONE
         else:
+            s[contact + TOI * n] = _CLOSE
             some_may_meet = True
     return some_may_meet
 
@@ -189,7 +201,7 @@ def _impact_of(s, at, n, edges, polygons, contact, b):  # type: ignore[no-untype
     elif alpha0 < fixture_alpha0:
         alpha0 = fixture_alpha0
         _advance_sweep(s, b, n, alpha0)
-    if _stays_apart(s, at, n, edges, polygons, contact):
+    if s[contact + TOI * n] != _CLOSE and _stays_apart(s, at, n, edges, polygons, contact):
         return _ONE
     c0x, c0y, a0 = s[b + CENTER0_X * n], s[b + CENTER0_Y * n], s[b + ANGLE0 * n]
     cx, cy, a = s[b + CENTER_X * n], s[b + CENTER_Y * n], s[b + ANGLE * n]
@@ -250,7 +262,7 @@ def _meet(s, at, n, edges, polygons, contact, alpha):  # type: ignore[no-untyped
     _place_body(s, b, n, body)
     _advance_fixture(s, at, n, fixture, alpha)
     update_contact(s, at, n, contact, edges, polygons)
-    s[contact + TOI * n] = -_ONE
+    s[contact + TOI * n] = _UNKNOWN
     s[contact + TOI_COUNT * n] += _ONE
     if s[contact + IS_TOUCHING * n] != _ZERO:
         return True
@@ -265,41 +277,9 @@ def _meet(s, at, n, edges, polygons, contact, alpha):  # type: ignore[no-untyped
 
 
 @kernel
-def _solve_sub_step(s, at, n, edges, polygons, m, first, alpha):  # type: ignore[no-untyped-def]
-    """Build the island of contact ``first``, solve it, and let its body go on for the rest of the step."""
-    body = np.int64(s[at + (CONTACT + CONTACT_SIZE * first + CONTACT_BODY) * n])
-    b = at + (BODY + BODY_SIZE * body) * n
-    num = _load_island(s, at, n, edges, polygons, m, first, body, alpha)
-    _solve_island(m, num, body, (_ONE - alpha) * _STEP)
-
-    mb = solver.BODY + solver.BODY_SIZE * body
-    s[b + CENTER0_X * n], s[b + CENTER0_Y * n] = m[solver.SAVED], m[solver.SAVED + 1]
-    s[b + ANGLE0 * n] = m[solver.SAVED + 2]
-    s[b + CENTER_X * n], s[b + CENTER_Y * n] = m[mb + solver.CENTER_X], m[mb + solver.CENTER_Y]
-    s[b + ANGLE * n] = m[mb + solver.ANGLE]
-    s[b + VELOCITY_X * n], s[b + VELOCITY_Y * n] = m[mb + solver.VELOCITY_X], m[mb + solver.VELOCITY_Y]
-    s[b + ANGULAR_VELOCITY * n] = m[mb + solver.ANGULAR_VELOCITY]
-    _place_body(s, b, n, body)
-
-    for i in range(np.int64(s[at + NUM_CONTACTS * n])):
-        contact = at + (CONTACT + CONTACT_SIZE * i) * n
-        if s[contact + CONTACT_BODY * n] == np.float32(body):
-            s[contact + TOI * n] = -_ONE
-    s[b + SINE0 * n], s[b + COSINE0 * n] = sin_cos_any(s[b + ANGLE0 * n])
-    if synchronise(s, at, n, body):
-        find_new_contacts(s, at, n, edges, polygons, 1 << body)
-
-
-@kernel
-def _load_island(s, at, n, edges, polygons, m, first, body, alpha):  # type: ignore[no-untyped-def]
-    """Copy the body and its touching contacts, ``first`` foremost, to the solver's memory; how many contacts."""
-    b, mb = at + (BODY + BODY_SIZE * body) * n, solver.BODY + solver.BODY_SIZE * body
-    m[mb + solver.CENTER_X], m[mb + solver.CENTER_Y] = s[b + CENTER_X * n], s[b + CENTER_Y * n]
-    m[mb + solver.ANGLE] = s[b + ANGLE * n]
-    m[mb + solver.VELOCITY_X], m[mb + solver.VELOCITY_Y] = s[b + VELOCITY_X * n], s[b + VELOCITY_Y * n]
-    m[mb + solver.ANGULAR_VELOCITY] = s[b + ANGULAR_VELOCITY * n]
-    load_manifold(s, at + (CONTACT + CONTACT_SIZE * first) * n, n, m, 0, 1, solver.SLOT)
-    num = 1
+def _gather_island(s, at, n, edges, polygons, members, first, body, alpha):  # type: ignore[no-untyped-def]
+    """List the contacts of ``body`` that touch at ``alpha``, ``first`` foremost; how many."""
+    members[0], num = first, 1
     for i in range(np.int64(s[at + NUM_CONTACTS * n]) - 1, -1, -1):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         if i == first or s[contact + CONTACT_BODY * n] != np.float32(body):
@@ -312,85 +292,75 @@ def _load_island(s, at, n, edges, polygons, m, first, body, alpha):  # type: ign
         elif num == TOUCHING_CAPACITY:
             s[at + FAULT * n] = np.float32(TOO_MANY_CONTACTS)
         else:
-            load_manifold(s, contact, n, m, 0, 1, solver.SLOT + solver.SLOT_SIZE * num)
+            members[num] = i
             num += 1
-    for k in range(num):
-        clear_impulses(m, 0, 1, solver.SLOT + solver.SLOT_SIZE * k)
     return num
 
 
 @kernel
-def _solve_island(m, num, body, seconds):  # type: ignore[no-untyped-def]
-    """Positions, then velocities without a warm start, then the rest of the way; SAVED is where the way begins."""
-    b = solver.BODY + solver.BODY_SIZE * body
-    mass, inertia, friction = INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
+def load_island(s, at, n, m, lane, lanes, members, num, body, alpha):  # type: ignore[no-untyped-def]
+    """Put an island into a lane, solve its positions, and prepare its velocities, which begin without a warm start.
+
+    Args:
+        s, at, n: the world's memory.
+        m, lane, lanes: the solver's, see ``solver_layout``.
+        members, num, body, alpha: what ``next_island`` gave.
+    """
+    b, mb = at + (BODY + BODY_SIZE * body) * n, solver.WINDOW_BODY * lanes + lane
+    m[mb + solver.CENTER_X * lanes], m[mb + solver.CENTER_Y * lanes] = s[b + CENTER_X * n], s[b + CENTER_Y * n]
+    m[mb + solver.ANGLE * lanes] = s[b + ANGLE * n]
+    m[mb + solver.VELOCITY_X * lanes], m[mb + solver.VELOCITY_Y * lanes] = s[b + VELOCITY_X * n], s[b + VELOCITY_Y * n]
+    m[mb + solver.ANGULAR_VELOCITY * lanes] = s[b + ANGULAR_VELOCITY * n]
+    mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
+    m[solver.ISLAND_MASS * lanes + lane], m[solver.ISLAND_INERTIA * lanes + lane] = mass, inertia
+    m[solver.ISLAND_FRICTION * lanes + lane] = CONTACT_FRICTION[body]
+    m[solver.ISLAND_SECONDS * lanes + lane] = (_ONE - alpha) * _STEP
+    for k in range(num):
+        c = solver.SLOT + solver.SLOT_SIZE * k
+        load_manifold(s, at + (CONTACT + CONTACT_SIZE * members[k]) * n, n, m, lane, lanes, c)
+        clear_impulses(m, lane, lanes, c)
+
     x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
     for _ in range(TOI_POSITION_ITERATIONS):
         least = _ZERO
         for k in range(num):
             c = solver.SLOT + solver.SLOT_SIZE * k
-            least = min(least, solve_contact_position(m, 0, 1, c, b, mass, inertia, x, y, TOI_BAUMGARTE, True))
+            separation = solve_contact_position(
+                m, lane, lanes, c, solver.WINDOW_BODY, mass, inertia, x, y, TOI_BAUMGARTE, True
+            )
+            least = min(least, separation)
         if least >= _GOOD_SEPARATION:
             break
-    m[solver.SAVED], m[solver.SAVED + 1] = m[b + solver.CENTER_X], m[b + solver.CENTER_Y]
-    m[solver.SAVED + 2] = m[b + solver.ANGLE]
-
-    sine, cosine = sin_cos_any(m[b + solver.ANGLE])
+    # Here the body's way goes on.
+    s[b + CENTER0_X * n], s[b + CENTER0_Y * n] = m[mb + solver.CENTER_X * lanes], m[mb + solver.CENTER_Y * lanes]
+    s[b + ANGLE0 * n] = m[mb + solver.ANGLE * lanes]
+    sine, cosine = sin_cos_any(s[b + ANGLE0 * n])
+    s[b + SINE0 * n], s[b + COSINE0 * n] = sine, cosine
     for k in range(num):
-        prepare_contact(m, 0, 1, solver.SLOT + solver.SLOT_SIZE * k, b, mass, inertia, x, y, sine, cosine)
-    left, since, between = VELOCITY_ITERATIONS, 0, _FIRST_MARK
-    _mark(m, num, b)
-    while left > 0:
-        for k in range(num):
-            c = solver.SLOT + solver.SLOT_SIZE * k
-            if m[c + solver.COUNT] > _ONE:
-                solve_contact_velocity(m, 0, 1, c, b, mass, inertia, friction, True)
-            else:
-                solve_contact_velocity(m, 0, 1, c, b, mass, inertia, friction, False)
-        left -= 1
-        since += 1
-        if _is_marked(m, num, b):
-            # What a pass does depends on these numbers alone: they come back every ``since`` passes.
-            left %= since
-        if since == between:
-            since, between = 0, 2 * between
-            _mark(m, num, b)
-
-    vx, vy, w = capped(m[b + solver.VELOCITY_X], m[b + solver.VELOCITY_Y], m[b + solver.ANGULAR_VELOCITY], seconds)
-    m[b + solver.VELOCITY_X], m[b + solver.VELOCITY_Y], m[b + solver.ANGULAR_VELOCITY] = vx, vy, w
-    m[b + solver.CENTER_X] += seconds * vx
-    m[b + solver.CENTER_Y] += seconds * vy
-    m[b + solver.ANGLE] += seconds * w
+        c = solver.SLOT + solver.SLOT_SIZE * k
+        prepare_contact(m, lane, lanes, c, solver.WINDOW_BODY, mass, inertia, x, y, sine, cosine)
 
 
 @kernel
-def _mark(m, num, b):  # type: ignore[no-untyped-def]
-    """Keep velocities and impulses in the window."""
-    if num > _MOST_MARKED:
-        return
-    at = solver.WINDOW_BODY
-    for field in range(b + solver.VELOCITY_X, b + solver.ANGULAR_VELOCITY + 1):
-        m[at] = m[field]
-        at += 1
-    for k in range(num):
-        for c in (solver.SLOT + solver.SLOT_SIZE * k, solver.SLOT + solver.SLOT_SIZE * k + solver.SECOND):
-            m[at], m[at + 1] = m[c + solver.NORMAL_IMPULSE], m[c + solver.TANGENT_IMPULSE]
-            at += 2
+def end_island(s, at, n, edges, polygons, m, lane, lanes, body):  # type: ignore[no-untyped-def]
+    """Let the island's body go on for the rest of the step, with the velocities in its lane."""
+    b, mb = at + (BODY + BODY_SIZE * body) * n, solver.WINDOW_BODY * lanes + lane
+    seconds = m[solver.ISLAND_SECONDS * lanes + lane]
+    vx, vy, w = capped(
+        m[mb + solver.VELOCITY_X * lanes],
+        m[mb + solver.VELOCITY_Y * lanes],
+        m[mb + solver.ANGULAR_VELOCITY * lanes],
+        seconds,
+    )
+    s[b + VELOCITY_X * n], s[b + VELOCITY_Y * n], s[b + ANGULAR_VELOCITY * n] = vx, vy, w
+    s[b + CENTER_X * n] = s[b + CENTER0_X * n] + seconds * vx
+    s[b + CENTER_Y * n] = s[b + CENTER0_Y * n] + seconds * vy
+    s[b + ANGLE * n] = s[b + ANGLE0 * n] + seconds * w
+    _place_body(s, b, n, body)
 
-
-@kernel
-def _is_marked(m, num, b):  # type: ignore[no-untyped-def]
-    """Whether velocities and impulses are what ``_mark`` kept."""
-    if num > _MOST_MARKED:
-        return False
-    at = solver.WINDOW_BODY
-    for field in range(b + solver.VELOCITY_X, b + solver.ANGULAR_VELOCITY + 1):
-        if m[at] != m[field]:
-            return False
-        at += 1
-    for k in range(num):
-        for c in (solver.SLOT + solver.SLOT_SIZE * k, solver.SLOT + solver.SLOT_SIZE * k + solver.SECOND):
-            if m[at] != m[c + solver.NORMAL_IMPULSE] or m[at + 1] != m[c + solver.TANGENT_IMPULSE]:
-                return False
-            at += 2
-    return True
+    for i in range(np.int64(s[at + NUM_CONTACTS * n])):
+        contact = at + (CONTACT + CONTACT_SIZE * i) * n
+        if s[contact + CONTACT_BODY * n] == np.float32(body):
+            s[contact + TOI * n] = _UNKNOWN
+    if synchronise(s, at, n, body):
+        find_new_contacts(s, at, n, edges, polygons, 1 << body)

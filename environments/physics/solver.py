@@ -189,7 +189,7 @@ def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
     for body in range(NUM_BODIES):
         for k in range(num_slots[body]):
             _prepare_slot(m, slot_of(body, k), BODY + BODY_SIZE * body, body)
-            if k < 2 and _any_above_one(m, slot_of(body, k) + COUNT):
+            if k < 2 and any_above_one(m, slot_of(body, k) + COUNT):
                 flat |= 1 << (2 * body + k)
     began = charge(spent, CONTACTS, began)
     _prepare_knee_2(m)
@@ -280,7 +280,7 @@ def _solve_contacts(m, num_slots, flat):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _any_above_one(m, field):  # type: ignore[no-untyped-def]
+def any_above_one(m, field):  # type: ignore[no-untyped-def]
     """Whether the field is above 1 in any lane."""
     for lane in range(LANES):
         if m[field * LANES + lane] > _ONE:
@@ -298,7 +298,8 @@ def _any(m, field):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _copy(m, to, source, num_fields):  # type: ignore[no-untyped-def]
+def copy_fields(m, to, source, num_fields):  # type: ignore[no-untyped-def]
+    """Copy some fields of all lanes."""
     ours, theirs = m[to * LANES : (to + num_fields) * LANES], m[source * LANES : (source + num_fields) * LANES]
     for i in range(ours.size):
         ours[i] = theirs[i]
@@ -308,25 +309,25 @@ def _copy(m, to, source, num_fields):  # type: ignore[no-untyped-def]
 def _prepare_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
     x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
-    _copy(m, WINDOW_SLOT, c, SLOT_SIZE)
-    _copy(m, WINDOW_BODY, b, ORIGIN_X)
+    copy_fields(m, WINDOW_SLOT, c, SLOT_SIZE)
+    copy_fields(m, WINDOW_BODY, b, ORIGIN_X)
     for lane in range(LANES):
         sine, cosine = m[(WINDOW_BODY + SINE) * LANES + lane], m[(WINDOW_BODY + COSINE) * LANES + lane]
         prepare_contact(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, sine, cosine)
         warm_start_contact(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia)
-    _copy(m, c, WINDOW_SLOT, POSITION_COUNT)
-    _copy(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
+    copy_fields(m, c, WINDOW_SLOT, POSITION_COUNT)
+    copy_fields(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
 
 
 @kernel
 def _solve_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     mass, inertia, friction = INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
-    _copy(m, WINDOW_SLOT, c, POSITION_COUNT)
-    _copy(m, WINDOW_BODY + VELOCITY_X, b + VELOCITY_X, 3)
+    copy_fields(m, WINDOW_SLOT, c, POSITION_COUNT)
+    copy_fields(m, WINDOW_BODY + VELOCITY_X, b + VELOCITY_X, 3)
     for lane in range(LANES):
         solve_contact_velocity(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, friction, True)
-    _copy(m, c, WINDOW_SLOT, POSITION_COUNT)
-    _copy(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
+    copy_fields(m, c, WINDOW_SLOT, POSITION_COUNT)
+    copy_fields(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
 
 
 @kernel
@@ -410,13 +411,13 @@ def _place_body(m, lane, body):  # type: ignore[no-untyped-def]
 def _place_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
     x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
-    _copy(m, WINDOW_SLOT + POSITION_COUNT, c + POSITION_COUNT, SLOT_SIZE - POSITION_COUNT)
-    _copy(m, WINDOW_BODY, b, VELOCITY_X)
-    if _any_above_one(m, WINDOW_SLOT + POSITION_COUNT):
+    copy_fields(m, WINDOW_SLOT + POSITION_COUNT, c + POSITION_COUNT, SLOT_SIZE - POSITION_COUNT)
+    copy_fields(m, WINDOW_BODY, b, VELOCITY_X)
+    if any_above_one(m, WINDOW_SLOT + POSITION_COUNT):
         _push_out_of_two(m, mass, inertia, x, y)
     else:
         _push_out_of_one(m, mass, inertia, x, y)
-    _copy(m, b, WINDOW_BODY, VELOCITY_X)
+    copy_fields(m, b, WINDOW_BODY, VELOCITY_X)
 
 
 @kernel

@@ -63,4 +63,11 @@ SAVED = LANE + 3
 # A body and a slot at a fixed place, for loops over slots whose own place is not a constant.
 WINDOW_BODY = SAVED + 3 * NUM_BODIES
 WINDOW_SLOT = WINDOW_BODY + BODY_SIZE
-SOLVER_SIZE = WINDOW_SLOT + SLOT_SIZE
+
+# The island of a sub-step (impact.py): its body is in the window, its contacts in the first slots of all, and here are
+# the body's 1/kg, 1/(kg m2) and friction coefficient, and the rest of the step, s.
+ISLAND = WINDOW_SLOT + SLOT_SIZE
+ISLAND_MASS, ISLAND_INERTIA, ISLAND_FRICTION, ISLAND_SECONDS = range(ISLAND, ISLAND + 4)
+#: Velocities, then the impulses of each slot, as they were some passes ago.
+MARK = ISLAND + 4
+SOLVER_SIZE = MARK + 3 + 4 * TOUCHING_CAPACITY

@@ -8,14 +8,19 @@ Source: Box2D 2.3.0, ``b2World.cpp`` (``Step``, ``Solve``).
 
 from __future__ import annotations
 
+from typing import NamedTuple, Self
+
 import numpy as np
+from numpy.typing import NDArray
 
 from environments.compiled import LANES, kernel, ticks
 from environments.physics import layout
 from environments.physics.bodies import LOCAL_CENTER, START_ANGLE, START_POSITION
 from environments.physics.constants import AABB_EXTENSION, POSITION_ITERATIONS
 from environments.physics.contacts import box_of, collide, find_new_contacts, origin_of, store_box, wake
-from environments.physics.impact import solve_impacts
+from environments.physics.course import rows_of
+from environments.physics.impact import begin_impacts
+from environments.physics.islands import Islands, solve_impacts
 from environments.physics.rotation import sin_cos_any
 from environments.physics.solver import integrate, place_bodies, solve_positions, solve_velocities
 from environments.physics.solver_lane import (
@@ -28,8 +33,8 @@ from environments.physics.solver_lane import (
     store_positions,
     store_world,
 )
-from environments.physics.solver_layout import IS_SOLVED
-from environments.physics.stages import COLLISION, IMPACT, POSITION, REST, charge
+from environments.physics.solver_layout import IS_SOLVED, SOLVER_SIZE
+from environments.physics.stages import COLLISION, IMPACT, NUM_STAGES, POSITION, REST, charge
 from environments.walker.spec import MOTOR_SPEEDS, MOTORS_TORQUE, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
@@ -37,6 +42,33 @@ _TORQUE = np.float32(MOTORS_TORQUE)
 _SPEEDS = np.array(MOTOR_SPEEDS, np.float32)
 _EXTENSION = np.float32(AABB_EXTENSION)
 _ALL_BODIES = (1 << NUM_BODIES) - 1
+
+
+class Scratch(NamedTuple):
+    """Memory for a step of W worlds; nothing in it outlives the step but ``spent``.
+
+    Attributes:
+        order, keys, moves: (W,) int64: worlds, what they are sorted by, and which bodies left their fat boxes, as bits.
+        slots: (LANES + 1, 5) int64: touching contacts of each body in each lane, and the most of any lane.
+        pack: (SOLVER_SIZE * LANES,) float32, see ``solver_layout``.
+        islands: of the impacts.
+        spent: see ``stages``.
+    """
+
+    order: NDArray[np.int64]
+    keys: NDArray[np.int64]
+    moves: NDArray[np.int64]
+    slots: NDArray[np.int64]
+    pack: NDArray[np.float32]
+    islands: Islands
+    spent: NDArray[np.int64]
+
+    @classmethod
+    def empty(cls, num_worlds: int) -> Self:
+        """Memory for at most so many worlds."""
+        order, keys, moves = (np.zeros(num_worlds, np.int64) for _ in range(3))
+        slots, pack = np.zeros((LANES + 1, NUM_BODIES), np.int64), np.zeros(SOLVER_SIZE * LANES, np.float32)
+        return cls(order, keys, moves, slots, pack, Islands.empty(), np.zeros(NUM_STAGES + 1, np.int64))
 
 
 @kernel
@@ -86,53 +118,46 @@ def drive(s, at, n, actions, row):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def step_worlds(s, worlds, num_worlds, terrain_of, edges, polygons, index, order, keys, moves, slots, m, m1, spent):  # type: ignore[no-untyped-def]
+def step_worlds(s, worlds, terrain_of, course, scratch):  # type: ignore[no-untyped-def]
     """Let 1/50 s pass in some worlds, whose motors are set.
 
     Args:
         s: float32, the memory of all worlds one after another.
-        worlds: (N,) int64, the first ``num_worlds`` of which are stepped.
+        worlds: (N,) int64, which are stepped.
         terrain_of: of each world, which terrain it has.
-        edges, polygons, index: a ``Course``.
-        order, keys, moves: (W,) int64, scratch; slots: (LANES + 1, 5) int64, scratch.
-        m, m1: float32, memory of the solver for a pack and for one lane.
-        spent: see ``stages``.
+        course: a ``Course``.
+        scratch: a ``Scratch``.
     """
-    n = 1
+    order, spent = scratch.order, scratch.spent
     began = ticks()
-    for i in range(num_worlds):
+    for i in range(worlds.size):
         world = worlds[i]
-        at = world * layout.WORLD_SIZE
-        first_edge, num_edges, first_polygon, num_polygons = index[terrain_of[world]]
-        own_edges = edges[first_edge : first_edge + num_edges]
-        own_polygons = polygons[first_polygon : first_polygon + num_polygons]
-        collide(s, at, n, own_edges, own_polygons)
-        order[i], keys[i] = world, kind_of(s, at, n, slots[0])
+        edges, polygons = rows_of(course, terrain_of[world])
+        collide(s, world * layout.WORLD_SIZE, 1, edges, polygons)
+        order[i], scratch.keys[i] = world, kind_of(s, world * layout.WORLD_SIZE, 1, scratch.slots[0])
     began = charge(spent, COLLISION, began)
-    _sort(order, keys, num_worlds)
+    _sort(order, scratch.keys, worlds.size)
     charge(spent, REST, began)
     num_late = 0
-    for start in range(0, num_worlds, LANES):
+    for start in range(0, worlds.size, LANES):
         # Those that are late take the places in ``order`` of those that are done.
-        num_late = _solve_pack(
-            s, order[start : min(start + LANES, num_worlds)], moves, slots, m, order, num_late, spent
-        )
+        num_late = _solve_pack(s, order[start : min(start + LANES, worlds.size)], scratch, num_late)
     began = ticks()
     for start in range(0, num_late, LANES):
-        _solve_late(s, order[start : min(start + LANES, num_late)], moves, slots, m)
+        _solve_late(s, order[start : min(start + LANES, num_late)], scratch)
     began = charge(spent, POSITION, began)
-    for i in range(num_worlds):
-        world = worlds[i]
-        at = world * layout.WORLD_SIZE
-        first_edge, num_edges, first_polygon, num_polygons = index[terrain_of[world]]
-        own_edges = edges[first_edge : first_edge + num_edges]
-        own_polygons = polygons[first_polygon : first_polygon + num_polygons]
-        moved = moves[world]
-        if moved:
-            find_new_contacts(s, at, n, own_edges, own_polygons, moved)
+    num_waiting = 0
+    for world in worlds:
+        edges, polygons = rows_of(course, terrain_of[world])
+        if scratch.moves[world]:
+            find_new_contacts(s, world * layout.WORLD_SIZE, 1, edges, polygons, scratch.moves[world])
         began = charge(spent, COLLISION, began)
-        solve_impacts(s, at, n, own_edges, own_polygons, m1)
+        if begin_impacts(s, world * layout.WORLD_SIZE, 1, edges, polygons):
+            order[num_waiting] = world
+            num_waiting += 1
         began = charge(spent, IMPACT, began)
+    solve_impacts(s, order, num_waiting, terrain_of, course, scratch.islands)
+    charge(spent, IMPACT, began)
 
 
 @kernel
@@ -152,12 +177,13 @@ _FIRST_PASSES = 3
 
 
 @kernel
-def _solve_pack(s, worlds, moves, slots, m, late, num_late, spent):  # type: ignore[no-untyped-def]
+def _solve_pack(s, worlds, scratch, num_late):  # type: ignore[no-untyped-def]
     """Solve velocities of at most LANES worlds, and positions as far as it is quick.
 
     Returns:
-        How many worlds are now in ``late``, to which those are added whose positions are not solved yet.
+        How many worlds are now at the front of ``order``: those are added whose positions are not solved yet.
     """
+    m, slots, spent = scratch.pack, scratch.slots, scratch.spent
     began = ticks()
     num_slots = slots[LANES]
     for lane in range(worlds.size):
@@ -175,18 +201,19 @@ def _solve_pack(s, worlds, moves, slots, m, late, num_late, spent):  # type: ign
         at = worlds[lane] * layout.WORLD_SIZE
         store_world(s, at, 1, m, lane, LANES)
         if m[IS_SOLVED * LANES + lane] != _ZERO:
-            moves[worlds[lane]] = store_places(s, at, 1, m, lane, LANES)
+            scratch.moves[worlds[lane]] = store_places(s, at, 1, m, lane, LANES)
             rest(s, at, 1, True)
         else:
-            late[num_late] = worlds[lane]
+            scratch.order[num_late] = worlds[lane]
             num_late += 1
     charge(spent, REST, began)
     return num_late
 
 
 @kernel
-def _solve_late(s, worlds, moves, slots, m):  # type: ignore[no-untyped-def]
+def _solve_late(s, worlds, scratch):  # type: ignore[no-untyped-def]
     """The rest of the position passes of at most LANES worlds."""
+    m, slots = scratch.pack, scratch.slots
     for lane in range(worlds.size):
         slots[lane] = 0
         load_positions(s, worlds[lane] * layout.WORLD_SIZE, 1, m, lane, LANES, slots[lane])
@@ -196,7 +223,7 @@ def _solve_late(s, worlds, moves, slots, m):  # type: ignore[no-untyped-def]
     for lane in range(worlds.size):
         at = worlds[lane] * layout.WORLD_SIZE
         store_positions(s, at, 1, m, lane, LANES)
-        moves[worlds[lane]] = store_places(s, at, 1, m, lane, LANES)
+        scratch.moves[worlds[lane]] = store_places(s, at, 1, m, lane, LANES)
         rest(s, at, 1, m[IS_SOLVED * LANES + lane] != _ZERO)
 
 

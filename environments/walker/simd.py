@@ -9,20 +9,21 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import LANES, borrowed, kernel, ticks
+from environments.compiled import kernel, ticks
 from environments.errors import InputError
 from environments.machine import check_memory, check_subnormals
-from environments.physics import layout, solver_layout
+from environments.physics import layout
 from environments.physics.bodies import JOINT_BODY_A, JOINT_BODY_B, REFERENCE_ANGLE
 from environments.physics.constants import CONTACT_CAPACITY, DIVERGED, TOO_MANY_CONTACTS, TOUCHING_CAPACITY
-from environments.physics.course import Course
+from environments.physics.course import Course, rows_of
 from environments.physics.lidar import RAYS_SIZE
-from environments.physics.stages import LIDAR, NUM_STAGES, REST, charge
-from environments.physics.step import drive, start_world, step_worlds
+from environments.physics.stages import LIDAR, REST, charge
+from environments.physics.step import Scratch, drive, start_world, step_worlds
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.judge import judge_step
@@ -40,79 +41,62 @@ _STATE_FIELDS = np.array(
 _WORLDS_PER_THREAD = 16
 
 
-class Team:
-    """Memory for up to ``num_worlds`` worlds of one thread.
+class Team(NamedTuple):
+    """Memory for the worlds of one thread.
 
     Attributes:
-        state: (num_worlds * WORLD_SIZE,) float32, see ``physics.layout``.
-        shaping: (num_worlds,) float64, of the latest step.
-        spent: see ``physics.stages``.
-        scratch: what ``advance`` needs besides.
+        state: (W * WORLD_SIZE,) float32, see ``physics.layout``.
+        shaping: (W,) float64, of the latest step.
+        scratch: of ``step_worlds``.
+        readings, rays: what ``judge_step`` reads and overwrites.
     """
 
-    def __init__(self, num_worlds: int) -> None:
-        self.state = np.zeros(num_worlds * layout.WORLD_SIZE, np.float32)
-        self.shaping = np.zeros(num_worlds)
-        self.spent = np.zeros(NUM_STAGES + 1, np.int64)
-        self.scratch = (
-            np.zeros(num_worlds, np.int64),
-            np.zeros(num_worlds, np.int64),
-            np.zeros(num_worlds, np.int64),
-            np.zeros((LANES + 1, NUM_BODIES), np.int64),
-            np.zeros(solver_layout.SOLVER_SIZE * LANES, np.float32),
-            np.zeros(solver_layout.SOLVER_SIZE, np.float32),
-            np.zeros(_NUM_READINGS, np.float32),
-            np.zeros(RAYS_SIZE, np.float32),
-            self.spent,
-        )
+    state: NDArray[np.float32]
+    shaping: NDArray[np.float64]
+    scratch: Scratch
+    readings: NDArray[np.float32]
+    rays: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, num_worlds: int) -> Self:
+        """A team of ``num_worlds``, in which nobody has begun."""
+        state, shaping = np.zeros(num_worlds * layout.WORLD_SIZE, np.float32), np.zeros(num_worlds)
+        readings, rays = np.zeros(_NUM_READINGS, np.float32), np.zeros(RAYS_SIZE, np.float32)
+        return cls(state, shaping, Scratch.empty(num_worlds), readings, rays)
 
 
 @kernel
-def start(state, worlds, terrain_of, edges, polygons, index, push, num_steps, outcomes):  # type: ignore[no-untyped-def]
+def start(team, worlds, terrain_of, course, num_steps, outcomes):  # type: ignore[no-untyped-def]
     """Begin episodes: fresh worlds, whose next step is the reset's.
 
     Args:
-        state: of a team.
+        team: a ``Team``.
         worlds: (N,) int64, which worlds of it.
         terrain_of: the terrain of each world of the team.
-        edges, polygons, index, push: a ``Course``.
+        course: a ``Course``.
         num_steps, outcomes: of each world; -1 and GOES_ON are written.
     """
     for world in worlds:
         terrain = terrain_of[world]
-        first_edge, num_edges, first_polygon, num_polygons = index[terrain]
-        start_world(
-            state,
-            world * layout.WORLD_SIZE,
-            1,
-            push[terrain],
-            edges[first_edge : first_edge + num_edges],
-            polygons[first_polygon : first_polygon + num_polygons],
-        )
+        edges, polygons = rows_of(course, terrain)
+        start_world(team.state, world * layout.WORLD_SIZE, 1, course.push[terrain], edges, polygons)
         num_steps[world] = -1
         outcomes[world] = GOES_ON
 
 
 @kernel
 def advance(  # type: ignore[no-untyped-def]
-    state, shaping, scratch, worlds, terrain_of, edges, polygons, index, actions, max_steps,
-    observations, rewards, outcomes, num_steps,
-):  # fmt: skip
+    team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps
+):
     """Take a step in some of a team's worlds; in those that have just begun it is the reset's, without torque.
 
     Args:
-        state, shaping, scratch: of a team.
-        worlds: (N,) int64.
-        terrain_of, edges, polygons, index: as in ``start``.
+        team, worlds, terrain_of, course: as in ``start``.
         actions: (W, 4) float32, of each world.
         max_steps: control steps after which an episode is TIMEOUT.
         observations, rewards, outcomes, num_steps: of each world, written; see ``worlds.Worlds``.
     """
-    state, edges, polygons, index = borrowed(state), borrowed(edges), borrowed(polygons), borrowed(index)
-    actions, observations = borrowed(actions), borrowed(observations)
-    order, keys, moves = borrowed(scratch[0]), borrowed(scratch[1]), borrowed(scratch[2])
-    slots, pack, lane = borrowed(scratch[3]), borrowed(scratch[4]), borrowed(scratch[5])
-    readings, rays, spent = borrowed(scratch[6]), borrowed(scratch[7]), borrowed(scratch[8])
+    state, spent = team.state, team.scratch.spent
     began = ticks()
     for world in worlds:
         if num_steps[world] < 0:
@@ -120,14 +104,12 @@ def advance(  # type: ignore[no-untyped-def]
                 actions[world, joint] = 0.0
         drive(state, world * layout.WORLD_SIZE, 1, actions, world)
     charge(spent, REST, began)
-    step_worlds(
-        state, worlds, worlds.size, terrain_of, edges, polygons, index, order, keys, moves, slots, pack, lane, spent
-    )
+    step_worlds(state, worlds, terrain_of, course, team.scratch)
     began = ticks()
     for world in worlds:
         at = world * layout.WORLD_SIZE
         num_steps[world] += 1
-        is_finite = _read(state, at, readings)
+        is_finite = _read(state, at, team.readings)
         for joint in range(NUM_JOINTS):
             is_finite = is_finite and math.isfinite(actions[world, joint])
         if state[at + layout.FAULT] == TOO_MANY_CONTACTS:
@@ -135,20 +117,20 @@ def advance(  # type: ignore[no-untyped-def]
         elif not is_finite or state[at + layout.FAULT] == DIVERGED:
             rewards[world], outcomes[world] = FALL_REWARD, _DIVERGED
         else:
-            first_edge, num_edges, first_polygon, num_polygons = index[terrain_of[world]]
+            edges, polygons = rows_of(course, terrain_of[world])
             reward, now, outcome = judge_step(
-                readings,
+                team.readings,
                 actions[world],
-                shaping[world],
+                team.shaping[world],
                 state[at + layout.HAS_FALLEN] != 0.0,
                 num_steps[world],
                 max_steps,
-                edges[first_edge : first_edge + num_edges],
-                polygons[first_polygon : first_polygon + num_polygons],
-                rays,
+                edges,
+                polygons,
+                team.rays,
                 observations[world],
             )
-            shaping[world] = now
+            team.shaping[world] = now
             is_reset = num_steps[world] == 0
             rewards[world], outcomes[world] = 0.0 if is_reset else reward, GOES_ON if is_reset else outcome
     charge(spent, LIDAR, began)
@@ -207,7 +189,7 @@ class SimdWorlds:
         num_teams = max(1, min(threads, num // _WORLDS_PER_THREAD))
         bounds = [num * i // num_teams for i in range(num_teams + 1)]
         self._parts = [slice(a, b) for a, b in pairwise(bounds)]
-        self._teams = [Team(part.stop - part.start) for part in self._parts]
+        self._teams = [Team.of(part.stop - part.start) for part in self._parts]
         self._everyone = [np.arange(part.stop - part.start) for part in self._parts]
         self._pool = ThreadPoolExecutor(num_teams) if num_teams > 1 else None
         # Nobody moves, but the kernel is compiled, or loaded: here, where Ctrl-C ends it, and not in every thread.
@@ -215,10 +197,8 @@ class SimdWorlds:
 
     def reset(self, which: NDArray[np.bool_] | None = None) -> None:
         """See ``Worlds``."""
-        course = self._course
-        tables = (course.edges, course.polygons, course.index, course.push)
         for part, team, worlds in zip(self._parts, self._teams, self._chosen(which), strict=True):
-            start(team.state, worlds, self._terrain_of[part], *tables, self.num_steps[part], self.outcomes[part])
+            start(team, worlds, self._terrain_of[part], self._course, self.num_steps[part], self.outcomes[part])
         self._advance(which)
 
     def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
@@ -252,16 +232,12 @@ class SimdWorlds:
             raise overflow_error(int(self._terrain_of[np.flatnonzero(self.outcomes == OVERFLOWED)[0]]))
 
     def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> None:
-        team, part, course = self._teams[i], self._parts[i], self._course
+        part = self._parts[i]
         advance(
-            team.state,
-            team.shaping,
-            team.scratch,
+            self._teams[i],
             worlds,
             self._terrain_of[part],
-            course.edges,
-            course.polygons,
-            course.index,
+            self._course,
             self._actions[part],
             self._max_steps,
             self.observations[part],

@@ -114,13 +114,13 @@ def test_each_terrain_finds_its_rows() -> None:
     terrains = [*TERRAINS.values(), TERRAINS["flat"]]
     course = Course.of(terrains)
 
-    assert (len(terrains), 4) == course.index.shape
+    assert (len(terrains), 4) == course.rows.shape
     assert _same([terrain.push for terrain in terrains], course.push)
-    for terrain, (edge, num_edges, polygon, num_polygons) in zip(terrains, course.index, strict=True):
+    for terrain, (edge, num_edges, polygon, num_polygons) in zip(terrains, course.rows, strict=True):
         alone = Course.of([terrain])
         width = alone.polygons.shape[1]
         assert (len(terrain.ground) - 1, len(terrain.obstacles)) == (num_edges, num_polygons)
         assert _same(alone.edges, course.edges[edge : edge + num_edges])
         assert _same(alone.polygons, course.polygons[polygon : polygon + num_polygons, :width])
-    assert len(course.edges) == course.index[:, 1].sum()
-    assert len(course.polygons) == course.index[:, 3].sum()
+    assert len(course.edges) == course.rows[:, 1].sum()
+    assert len(course.polygons) == course.rows[:, 3].sum()

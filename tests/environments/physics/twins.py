@@ -6,7 +6,7 @@ the velocity solver writes impulses and velocities, the position solver moves wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -208,6 +208,14 @@ class Twins:
 
 
 def _poison(team: Team) -> None:
-    for scratch in team.scratch:
-        if scratch is not team.spent:
+    for scratch in _arrays((team.scratch, team.readings, team.rays)):
+        if scratch is not team.scratch.spent:
             scratch[:] = _POISON if scratch.dtype.kind == "f" else np.iinfo(np.int32).max
+
+
+def _arrays(nested: Iterable[Any]) -> Iterator[NDArray[Any]]:
+    for part in nested:
+        if isinstance(part, np.ndarray):
+            yield part
+        else:
+            yield from _arrays(part)
