@@ -20,10 +20,12 @@ from typing import Any, TypeVar, cast
 
 import llvmlite.binding
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import event
 from numba.core import types as numba_types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from environments.errors import InputError
 
@@ -130,6 +132,16 @@ def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
 
     return _types.int64(counter, _types.int64), generate
 
+
+def lane_memory(num: int) -> NDArray[np.float32]:
+    """(num * LANES,) float32 zeros that begin where a vector does: others would cost two accesses each."""
+    spare = _VECTOR_BYTES // 4
+    memory = np.zeros(num * LANES + spare, np.float32)
+    first = -memory.ctypes.data % _VECTOR_BYTES // 4
+    return memory[first : first + num * LANES]
+
+
+_VECTOR_BYTES = 64
 
 #: Whether ``ticks`` counts: elsewhere reading the processor's counter is forbidden to programs.
 HAS_TICKS = platform.machine() in ("x86_64", "AMD64")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import LANES, inline_kernel, kernel
+from environments.compiled import LANES, inline_kernel, kernel, lane_memory
 from environments.physics import layout
 from environments.physics.constants import TOUCHING_CAPACITY, VELOCITY_ITERATIONS
 from environments.physics.contact_solver import solve_contact_velocity
@@ -66,7 +66,7 @@ class Islands(NamedTuple):
     @classmethod
     def empty(cls) -> Islands:
         """Memory in which no island waits."""
-        packs = np.zeros((_NUM_KINDS, SOLVER_SIZE * LANES), np.float32)
+        packs = lane_memory(_NUM_KINDS * SOLVER_SIZE).reshape(_NUM_KINDS, -1)
         tables = [np.zeros((_NUM_KINDS, LANES), np.int64) for _ in range(3)]
         num, members = np.zeros(_NUM_KINDS, np.int64), np.zeros(TOUCHING_CAPACITY, np.int64)
         return cls(packs, packs.view(np.int32), *tables, num, members)

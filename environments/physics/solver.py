@@ -97,6 +97,10 @@ def _joint_constants(joint: int) -> tuple[Any, ...]:
     return JOINT + JOINT_SIZE * joint, BODY + BODY_SIZE * a, BODY + BODY_SIZE * b, *masses, motor_mass
 
 
+def _body_constants(body: int) -> tuple[Any, ...]:
+    return INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
+
+
 def _anchor_constants(joint: int) -> tuple[Any, ...]:
     return (
         *ANCHOR_A[joint],
@@ -119,13 +123,18 @@ def _preparation(joint: int) -> Callable[..., Any]:
     return prepare
 
 
-def _velocity_pass(joint: int, has_limits: bool) -> Callable[..., Any]:
+def _velocity_pass(joint: int) -> Callable[..., Any]:
     j, a, b, ma, ia, mb, ib, motor_mass = _joint_constants(joint)
 
     @kernel
-    def solve(m):  # type: ignore[no-untyped-def]
-        for lane in range(LANES):
-            solve_joint_velocity(m, lane, LANES, j, a, b, ma, ia, mb, ib, motor_mass, has_limits)
+    def solve(m, limits):  # type: ignore[no-untyped-def]
+        # Bit ``joint`` of ``limits``: the joint is at a limit in some lane.
+        if limits >> joint & 1:
+            for lane in range(LANES):
+                solve_joint_velocity(m, lane, LANES, j, a, b, ma, ia, mb, ib, motor_mass, True)
+        else:
+            for lane in range(LANES):
+                solve_joint_velocity(m, lane, LANES, j, a, b, ma, ia, mb, ib, motor_mass, False)
 
     return solve
 
@@ -145,34 +154,40 @@ def _position_pass(joint: int) -> Callable[..., Any]:
     return solve
 
 
-def _slot_pass(body: int, k: int, has_two: bool) -> Callable[..., Any]:
-    c, b = SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k), BODY + BODY_SIZE * body
-    mass, inertia, friction = INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
+def _contact_pass(body: int) -> Callable[..., Any]:
+    """Nearly all touching contacts are the first or the second of a leg: these have loops of their own, one for packs
+    in which all have one point, which is less than half the work, and one for both.
+    """
+    first, second = (SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k) for k in range(2))
+    b, mass, inertia, friction = BODY + BODY_SIZE * body, *_body_constants(body)
 
     @kernel
-    def solve(m):  # type: ignore[no-untyped-def]
-        for lane in range(LANES):
-            solve_contact_velocity(m, lane, LANES, c, b, mass, inertia, friction, has_two)
+    def solve(m, num_slots, flat):  # type: ignore[no-untyped-def]
+        # Bit 2 * body + k of ``flat``: the body's k-th contact has two points in some lane.
+        if num_slots[body] > 0:
+            if flat >> (2 * body) & 1:
+                for lane in range(LANES):
+                    solve_contact_velocity(m, lane, LANES, first, b, mass, inertia, friction, True)
+            else:
+                for lane in range(LANES):
+                    solve_contact_velocity(m, lane, LANES, first, b, mass, inertia, friction, False)
+        if num_slots[body] > 1:
+            if flat >> (2 * body + 1) & 1:
+                for lane in range(LANES):
+                    solve_contact_velocity(m, lane, LANES, second, b, mass, inertia, friction, True)
+            else:
+                for lane in range(LANES):
+                    solve_contact_velocity(m, lane, LANES, second, b, mass, inertia, friction, False)
+        for k in range(2, num_slots[body]):
+            _solve_slot(m, slot_of(body, k), b, body)
 
     return solve
 
 
 _prepare_hip_1, _prepare_knee_1, _prepare_hip_2, _prepare_knee_2 = (_preparation(j) for j in range(NUM_JOINTS))
-_hip_1, _knee_1, _hip_2, _knee_2 = (_velocity_pass(j, False) for j in range(NUM_JOINTS))
-_limited_hip_1, _limited_knee_1, _limited_hip_2, _limited_knee_2 = (_velocity_pass(j, True) for j in range(NUM_JOINTS))
+_hip_1, _knee_1, _hip_2, _knee_2 = (_velocity_pass(j) for j in range(NUM_JOINTS))
 _place_hip_1, _place_knee_1, _place_hip_2, _place_knee_2 = (_position_pass(j) for j in range(NUM_JOINTS))
-
-# Nearly all touching contacts are the first or the second of a leg: these have loops of their own, one for packs in
-# which all have one point, which is less than half the work, and one for both.
-_leg_1_first, _leg_1_second = _slot_pass(LEG_1, 0, False), _slot_pass(LEG_1, 1, False)
-_lower_1_first, _lower_1_second = _slot_pass(LOWER_1, 0, False), _slot_pass(LOWER_1, 1, False)
-_leg_2_first, _leg_2_second = _slot_pass(LEG_2, 0, False), _slot_pass(LEG_2, 1, False)
-_lower_2_first, _lower_2_second = _slot_pass(LOWER_2, 0, False), _slot_pass(LOWER_2, 1, False)
-_flat_leg_1_first, _flat_leg_1_second = _slot_pass(LEG_1, 0, True), _slot_pass(LEG_1, 1, True)
-_flat_lower_1_first, _flat_lower_1_second = _slot_pass(LOWER_1, 0, True), _slot_pass(LOWER_1, 1, True)
-_flat_leg_2_first, _flat_leg_2_second = _slot_pass(LEG_2, 0, True), _slot_pass(LEG_2, 1, True)
-_flat_lower_2_first, _flat_lower_2_second = _slot_pass(LOWER_2, 0, True), _slot_pass(LOWER_2, 1, True)
-_OWN_LOOPS = np.array([0, 2, 2, 2, 2])
+_hull, _leg_1, _lower_1, _leg_2, _lower_2 = (_contact_pass(body) for body in range(NUM_BODIES))
 
 
 @kernel
@@ -196,87 +211,52 @@ def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
     _prepare_hip_2(m)
     _prepare_hip_1(m)
     _prepare_knee_1(m)
-
-    limits_knee_2, limits_hip_2 = (
-        _any(m, JOINT + JOINT_SIZE * _KNEE_2 + LIMIT),
-        _any(m, JOINT + JOINT_SIZE * _HIP_2 + LIMIT),
-    )
-    limits_hip_1, limits_knee_1 = (
-        _any(m, JOINT + JOINT_SIZE * _HIP_1 + LIMIT),
-        _any(m, JOINT + JOINT_SIZE * _KNEE_1 + LIMIT),
-    )
-    for _ in range(VELOCITY_ITERATIONS):
-        if limits_knee_2:
-            _limited_knee_2(m)
-        else:
-            _knee_2(m)
-        if limits_hip_2:
-            _limited_hip_2(m)
-        else:
-            _hip_2(m)
-        if limits_hip_1:
-            _limited_hip_1(m)
-        else:
-            _hip_1(m)
-        if limits_knee_1:
-            _limited_knee_1(m)
-        else:
-            _knee_1(m)
-        if spent[IS_DETAILED]:
-            began = charge(spent, JOINTS, began)
-            _solve_contacts(m, num_slots, flat)
-            began = charge(spent, CONTACTS, began)
-        else:
-            _solve_contacts(m, num_slots, flat)
-    charge(spent, JOINTS, began)
+    limits = 0
+    for joint in range(NUM_JOINTS):
+        limits |= _any(m, JOINT + JOINT_SIZE * joint + LIMIT) << joint
+    _run_passes(m, num_slots, flat, limits, spent)
+    if not spent[IS_DETAILED]:
+        charge(spent, JOINTS, began)
 
 
 @kernel
-def _solve_contacts(m, num_slots, flat):  # type: ignore[no-untyped-def]
-    """One pass over all contacts. Bit 2 * body + k of ``flat``: the body's k-th contact has two points in some lane."""
-    if num_slots[LEG_1] > 0:
-        if flat >> (2 * LEG_1) & 1:
-            _flat_leg_1_first(m)
-        else:
-            _leg_1_first(m)
-    if num_slots[LEG_1] > 1:
-        if flat >> (2 * LEG_1 + 1) & 1:
-            _flat_leg_1_second(m)
-        else:
-            _leg_1_second(m)
-    if num_slots[LOWER_1] > 0:
-        if flat >> (2 * LOWER_1) & 1:
-            _flat_lower_1_first(m)
-        else:
-            _lower_1_first(m)
-    if num_slots[LOWER_1] > 1:
-        if flat >> (2 * LOWER_1 + 1) & 1:
-            _flat_lower_1_second(m)
-        else:
-            _lower_1_second(m)
-    if num_slots[LEG_2] > 0:
-        if flat >> (2 * LEG_2) & 1:
-            _flat_leg_2_first(m)
-        else:
-            _leg_2_first(m)
-    if num_slots[LEG_2] > 1:
-        if flat >> (2 * LEG_2 + 1) & 1:
-            _flat_leg_2_second(m)
-        else:
-            _leg_2_second(m)
-    if num_slots[LOWER_2] > 0:
-        if flat >> (2 * LOWER_2) & 1:
-            _flat_lower_2_first(m)
-        else:
-            _lower_2_first(m)
-    if num_slots[LOWER_2] > 1:
-        if flat >> (2 * LOWER_2 + 1) & 1:
-            _flat_lower_2_second(m)
-        else:
-            _lower_2_second(m)
-    for body in range(NUM_BODIES):
-        for k in range(_OWN_LOOPS[body], num_slots[body]):
-            _solve_slot(m, slot_of(body, k), BODY + BODY_SIZE * body, body)
+def _run_passes(m, num_slots, flat, limits, spent):  # type: ignore[no-untyped-def]
+    """The passes, in an order of their parts in which neighbours share no body.
+
+    Such parts may change places. The processor then works on two of them at a time, where each alone waits most of the
+    time for its own results. Knee 2 is one pass ahead, and the contacts of leg 1 come late.
+    """
+    began = ticks()
+    _knee_2(m, limits)
+    for k in range(VELOCITY_ITERATIONS):
+        _hip_2(m, limits)
+        if k > 0:
+            began = _solve_contacts_1(m, num_slots, flat, spent, began)
+        _hip_1(m, limits)
+        began = _solve_contacts_2(m, num_slots, flat, spent, began)
+        _knee_1(m, limits)
+        if k < VELOCITY_ITERATIONS - 1:
+            _knee_2(m, limits)
+    _solve_contacts_1(m, num_slots, flat, spent, began)
+
+
+@inline_kernel
+def _solve_contacts_1(m, num_slots, flat, spent, began):  # type: ignore[no-untyped-def]
+    if spent[IS_DETAILED]:
+        began = charge(spent, JOINTS, began)
+    _leg_1(m, num_slots, flat)
+    _lower_1(m, num_slots, flat)
+    return charge(spent, CONTACTS, began) if spent[IS_DETAILED] else began
+
+
+@inline_kernel
+def _solve_contacts_2(m, num_slots, flat, spent, began):  # type: ignore[no-untyped-def]
+    if spent[IS_DETAILED]:
+        began = charge(spent, JOINTS, began)
+    _leg_2(m, num_slots, flat)
+    _lower_2(m, num_slots, flat)
+    _hull(m, num_slots, flat)
+    return charge(spent, CONTACTS, began) if spent[IS_DETAILED] else began
 
 
 @kernel

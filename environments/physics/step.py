@@ -13,7 +13,7 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import LANES, kernel, ticks
+from environments.compiled import LANES, kernel, lane_memory, ticks
 from environments.physics import layout
 from environments.physics.bodies import LOCAL_CENTER, START_ANGLE, START_POSITION
 from environments.physics.constants import AABB_EXTENSION, POSITION_ITERATIONS
@@ -67,7 +67,7 @@ class Scratch(NamedTuple):
     def empty(cls, num_worlds: int) -> Self:
         """Memory for at most so many worlds."""
         order, keys, moves = (np.zeros(num_worlds, np.int64) for _ in range(3))
-        slots, pack = np.zeros((LANES + 1, NUM_BODIES), np.int64), np.zeros(SOLVER_SIZE * LANES, np.float32)
+        slots, pack = np.zeros((LANES + 1, NUM_BODIES), np.int64), lane_memory(SOLVER_SIZE)
         return cls(order, keys, moves, slots, pack, Islands.empty(), np.zeros(NUM_STAGES + 1, np.int64))
 
 
@@ -134,7 +134,7 @@ def step_worlds(s, worlds, terrain_of, course, scratch):  # type: ignore[no-unty
         world = worlds[i]
         edges, polygons = rows_of(course, terrain_of[world])
         collide(s, world * layout.WORLD_SIZE, 1, edges, polygons)
-        order[i], scratch.keys[i] = world, kind_of(s, world * layout.WORLD_SIZE, 1, scratch.slots[0])
+        order[i], scratch.keys[i] = world, kind_of(s, world * layout.WORLD_SIZE, 1)
     began = charge(spent, COLLISION, began)
     _sort(order, scratch.keys, worlds.size)
     charge(spent, REST, began)
