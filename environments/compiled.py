@@ -31,6 +31,7 @@ from environments.errors import InputError
 
 # Numba's inner parts have no types.
 _intrinsic: Any = intrinsic
+_njit: Any = numba.njit
 _types: Any = numba_types
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -95,17 +96,44 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     It runs without the GIL, so threads may call it at the same time. It makes no array, and so none is counted: Numba
     counts references atomically whenever an array is handed on, which costs small functions half of their time.
     """
-    return _once(numba.njit(function, error_model="numpy", fastmath=False, cache=True, nogil=True, _nrt=False))
+    return _compiled(function, cache=True, nogil=True, _nrt=False)
+
+
+def kernel_of(part: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile as ``kernel`` does a function that is made anew for each ``part`` of something, with other constants."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__qualname__ += f"_of_{part}"
+        return kernel(function)
+
+    return decorate
 
 
 def allocating_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile as ``kernel`` does a function that makes arrays for its own use."""
-    return _once(numba.njit(function, error_model="numpy", fastmath=False, cache=True, nogil=True, _nrt=True))
+    return _compiled(function, cache=True, nogil=True, _nrt=True)
 
 
 def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a scalar function that lane loops inline (without it a tuple return blocks vectorisation)."""
-    return _once(numba.njit(function, error_model="numpy", fastmath=False, forceinline=True, _nrt=False))
+    return _compiled(function, forceinline=True, _nrt=False)
+
+
+_names: set[str] = set()
+
+
+def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
+    """Compile with a name that no other kernel has.
+
+    Numba tells functions with one name apart by a number that it counts up as it compiles. In the disk cache there are
+    numbers of other processes. Two closures with one name could then have one number as well, and the linker would
+    take one for the other: seen, where processes that began together gave other results than each alone.
+    """
+    name = f"{function.__module__}.{function.__qualname__}"
+    if name in _names:
+        raise TypeError(f"there are two kernels with the name {name}: tell them apart by kernel_of")
+    _names.add(name)
+    return _once(_njit(error_model="numpy", fastmath=False, **options)(function))
 
 
 def _once(dispatcher: Any) -> Callable[..., Any]:
@@ -133,12 +161,11 @@ def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
     return _types.int64(counter, _types.int64), generate
 
 
-def lane_memory(num: int) -> NDArray[np.float32]:
-    """(num * LANES,) float32 zeros that begin where a vector does: others would cost two accesses each."""
-    spare = _VECTOR_BYTES // 4
-    memory = np.zeros(num * LANES + spare, np.float32)
+def lane_memory(size: int) -> NDArray[np.float32]:
+    """(size,) float32 zeros that begin where a vector does: others would cost two accesses each."""
+    memory = np.zeros(size + _VECTOR_BYTES // 4, np.float32)
     first = -memory.ctypes.data % _VECTOR_BYTES // 4
-    return memory[first : first + num * LANES]
+    return memory[first : first + size]
 
 
 _VECTOR_BYTES = 64

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import LANES, inline_kernel, kernel, lane_memory
+from environments.compiled import LANES, inline_kernel, kernel, kernel_of, lane_memory
 from environments.physics import layout
 from environments.physics.constants import TOUCHING_CAPACITY, VELOCITY_ITERATIONS
 from environments.physics.contact_solver import solve_contact_velocity
@@ -66,16 +66,16 @@ class Islands(NamedTuple):
     @classmethod
     def empty(cls) -> Islands:
         """Memory in which no island waits."""
-        packs = lane_memory(_NUM_KINDS * SOLVER_SIZE).reshape(_NUM_KINDS, -1)
-        tables = [np.zeros((_NUM_KINDS, LANES), np.int64) for _ in range(3)]
+        packs = lane_memory(_NUM_KINDS * SOLVER_SIZE * LANES).reshape(_NUM_KINDS, -1)
+        worlds, bodies, num_contacts = (np.zeros((_NUM_KINDS, LANES), np.int64) for _ in range(3))
         num, members = np.zeros(_NUM_KINDS, np.int64), np.zeros(TOUCHING_CAPACITY, np.int64)
-        return cls(packs, packs.view(np.int32), *tables, num, members)
+        return cls(packs, packs.view(np.int32), worlds, bodies, num_contacts, num, members)
 
 
 def _slot_pass(k: int, has_two: bool) -> Callable[..., Any]:
     c = SLOT + SLOT_SIZE * k
 
-    @kernel
+    @kernel_of(f"slot_{k}_{'flat' if has_two else 'one_point'}")
     def solve(m):  # type: ignore[no-untyped-def]
         for lane in range(LANES):
             _solve_contact(m, lane, c, has_two)
@@ -227,7 +227,10 @@ def _is_marked(bits, num_slots):  # type: ignore[no-untyped-def]
 
 @kernel
 def _are_equal(bits, one, other, num_fields):  # type: ignore[no-untyped-def]
-    ours, theirs = bits[one * LANES : (one + num_fields) * LANES], bits[other * LANES : (other + num_fields) * LANES]
+    ours, theirs = (
+        bits[one * LANES : (one + num_fields) * LANES],
+        bits[other * LANES : (other + num_fields) * LANES],
+    )
     differ = np.int32(0)
     for i in range(ours.size):
         differ |= ours[i] ^ theirs[i]

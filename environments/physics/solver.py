@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from environments.compiled import LANES, inline_kernel, kernel, ticks
+from environments.compiled import LANES, inline_kernel, kernel, kernel_of, ticks
 from environments.physics.bodies import (
     ANCHOR_A,
     ANCHOR_B,
@@ -115,7 +115,7 @@ def _preparation(joint: int) -> Callable[..., Any]:
     j, a, b, ma, ia, mb, ib, _ = _joint_constants(joint)
     ax, ay, bx, by, lower, upper, reference = _anchor_constants(joint)
 
-    @kernel
+    @kernel_of(f"joint_{joint}")
     def prepare(m):  # type: ignore[no-untyped-def]
         for lane in range(LANES):
             prepare_joint(m, lane, LANES, j, a, b, ma, ia, mb, ib, ax, ay, bx, by, lower, upper, reference)
@@ -126,7 +126,7 @@ def _preparation(joint: int) -> Callable[..., Any]:
 def _velocity_pass(joint: int) -> Callable[..., Any]:
     j, a, b, ma, ia, mb, ib, motor_mass = _joint_constants(joint)
 
-    @kernel
+    @kernel_of(f"joint_{joint}")
     def solve(m, limits):  # type: ignore[no-untyped-def]
         # Bit ``joint`` of ``limits``: the joint is at a limit in some lane.
         if limits >> joint & 1:
@@ -143,7 +143,7 @@ def _position_pass(joint: int) -> Callable[..., Any]:
     j, a, b, ma, ia, mb, ib, motor_mass = _joint_constants(joint)
     ax, ay, bx, by, lower, upper, reference = _anchor_constants(joint)
 
-    @kernel
+    @kernel_of(f"joint_{joint}")
     def solve(m):  # type: ignore[no-untyped-def]
         for lane in range(LANES):
             is_good = solve_joint_position(
@@ -161,7 +161,7 @@ def _contact_pass(body: int) -> Callable[..., Any]:
     first, second = (SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k) for k in range(2))
     b, mass, inertia, friction = BODY + BODY_SIZE * body, *_body_constants(body)
 
-    @kernel
+    @kernel_of(f"body_{body}")
     def solve(m, num_slots, flat):  # type: ignore[no-untyped-def]
         # Bit 2 * body + k of ``flat``: the body's k-th contact has two points in some lane.
         if num_slots[body] > 0:

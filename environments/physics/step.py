@@ -49,6 +49,7 @@ class Scratch(NamedTuple):
 
     Attributes:
         order, keys, moves: (W,) int64: worlds, what they are sorted by, and which bodies left their fat boxes, as bits.
+        counts: (128,) int64, of the sort.
         slots: (LANES + 1, 5) int64: touching contacts of each body in each lane, and the most of any lane.
         pack: (SOLVER_SIZE * LANES,) float32, see ``solver_layout``.
         islands: of the impacts.
@@ -58,6 +59,7 @@ class Scratch(NamedTuple):
     order: NDArray[np.int64]
     keys: NDArray[np.int64]
     moves: NDArray[np.int64]
+    counts: NDArray[np.int64]
     slots: NDArray[np.int64]
     pack: NDArray[np.float32]
     islands: Islands
@@ -67,8 +69,9 @@ class Scratch(NamedTuple):
     def empty(cls, num_worlds: int) -> Self:
         """Memory for at most so many worlds."""
         order, keys, moves = (np.zeros(num_worlds, np.int64) for _ in range(3))
-        slots, pack = np.zeros((LANES + 1, NUM_BODIES), np.int64), lane_memory(SOLVER_SIZE)
-        return cls(order, keys, moves, slots, pack, Islands.empty(), np.zeros(NUM_STAGES + 1, np.int64))
+        counts, spent = np.zeros(_NUM_VALUES, np.int64), np.zeros(NUM_STAGES + 1, np.int64)
+        slots, pack = np.zeros((LANES + 1, NUM_BODIES), np.int64), lane_memory(SOLVER_SIZE * LANES)
+        return cls(order, keys, moves, counts, slots, pack, Islands.empty(), spent)
 
 
 @kernel
@@ -134,9 +137,9 @@ def step_worlds(s, worlds, terrain_of, course, scratch):  # type: ignore[no-unty
         world = worlds[i]
         edges, polygons = rows_of(course, terrain_of[world])
         collide(s, world * layout.WORLD_SIZE, 1, edges, polygons)
-        order[i], scratch.keys[i] = world, kind_of(s, world * layout.WORLD_SIZE, 1)
+        scratch.keys[i] = kind_of(s, world * layout.WORLD_SIZE, 1) << _WORLD_BITS | world
     began = charge(spent, COLLISION, began)
-    _sort(order, scratch.keys, worlds.size)
+    _sort(order, scratch.keys, scratch.counts, worlds.size)
     charge(spent, REST, began)
     num_late = 0
     for start in range(0, worlds.size, LANES):
@@ -160,16 +163,38 @@ def step_worlds(s, worlds, terrain_of, course, scratch):  # type: ignore[no-unty
     charge(spent, IMPACT, began)
 
 
+# Of a kind (``kind_of``): it has fewer than 3 * 7 bits.
+_DIGIT_BITS, _NUM_DIGITS = 7, 3
+_NUM_VALUES = 1 << _DIGIT_BITS
+_WORLD_BITS = 32
+
+
 @kernel
-def _sort(order, keys, num):  # type: ignore[no-untyped-def]
-    """Sort ``order`` by ``keys``, both in place: insertion, since there are few and many are equal."""
-    for i in range(1, num):
-        world, key = order[i], keys[i]
-        j = i - 1
-        while j >= 0 and keys[j] > key:
-            order[j + 1], keys[j + 1] = order[j], keys[j]
-            j -= 1
-        order[j + 1], keys[j + 1] = world, key
+def _sort(order, keys, counts, num):  # type: ignore[no-untyped-def]
+    """Sort worlds by kind, digit by digit from the last on (radix sort).
+
+    Args:
+        order: (W,) int64, written: the worlds.
+        keys: (W,) int64: kind, then in its lower 32 bits the world; overwritten.
+        counts: (128,) int64, scratch.
+        num: how many there are.
+    """
+    source, target = keys, order
+    for digit in range(_NUM_DIGITS):
+        shift = _WORLD_BITS + _DIGIT_BITS * digit
+        counts[:] = 0
+        for i in range(num):
+            counts[source[i] >> shift & (_NUM_VALUES - 1)] += 1
+        place = 0
+        for value in range(_NUM_VALUES):
+            counts[value], place = place, place + counts[value]
+        for i in range(num):
+            value = source[i] >> shift & (_NUM_VALUES - 1)
+            target[counts[value]] = source[i]
+            counts[value] += 1
+        source, target = target, source
+    for i in range(num):
+        order[i] &= (1 << _WORLD_BITS) - 1
 
 
 # Nearly all worlds are solved after so many passes; of the others, most take part in all 60.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from environments.compiled import inline_kernel, kernel
-from environments.physics.bodies import LOCAL_CENTER, NUM_VERTICES, RADIUS, VERTICES
+from environments.physics.bodies import LOCAL_CENTER, VERTICES
 from environments.physics.constants import LINEAR_SLOP, MAX_POLYGON_VERTICES, PI, POLYGON_RADIUS
 from environments.physics.course import COUNT, NORMAL_X, NORMAL_Y, SQUARED_LENGTH, VERTEX, X1, X2
 from environments.physics.distance import (
@@ -224,9 +224,9 @@ def time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a):  # 
 # where c is the centre of mass and b the angle, both linear in t, r is the vertex's distance from the centre and p a
 # constant. So |f''| <= r (a - a0)^2, and f differs from the straight line through f(0) and f(1) by at most
 # r (a - a0)^2 t (1 - t) / 2 <= r (a - a0)^2 / 8. The line is nowhere below the lesser of its ends. Hence during the
-# whole sweep the body is nowhere below the lowest of its vertices at both ends, less RADIUS (a - a0)^2 / 8; and on the
-# other side alike. What lies between it and the terrain's vertices along n is a gap that the distance never falls
-# below.
+# whole sweep the body is nowhere below the lowest of its vertices at both ends, less R (a - a0)^2 / 8, where R is the
+# greatest r; and on the other side alike. What lies between it and the terrain's vertices along n is a gap that the
+# distance never falls below. A box around the body has a gap that is not wider.
 #
 # Box2D reports a touch only when the distance, or the separation of two vertices along the axis between the nearest
 # features, is at most ``_FARTHEST``, and neither is less than that gap but for rounding. ``_MARGIN`` is for rounding:
@@ -240,19 +240,17 @@ _SQUARED_SHORT_SIDE = _SHORT_SIDE * _SHORT_SIDE
 _INFINITY = np.float32(np.inf)
 _EIGHTH = np.float32(0.125)
 _NUM_GAP_AXES = 3
-#: From the centre of mass to the vertices, in the body's frame, m.
-_ARMS = VERTICES - LOCAL_CENTER[:, None]
+# Instead of the body its box is taken: in the body's frame, about the centre of mass, from minus to plus this, m. A leg
+# is its box; the hull's is larger.
+_HALF_SIZE = abs(VERTICES - LOCAL_CENTER[:, None]).max(axis=1)
+_BOX_RADIUS = np.float32(1.000001) * np.sqrt((_HALF_SIZE**2).sum(axis=1))
 
 
 @inline_kernel
-def _extent(body, sine, cosine, nx, ny):  # type: ignore[no-untyped-def]
-    """Least and greatest reach of a body's vertices along a direction, from the centre of mass."""
+def _reach(body, sine, cosine, nx, ny):  # type: ignore[no-untyped-def]
+    """How far the body's box reaches along a direction, to either side of the centre of mass."""
     x, y = cosine * nx + sine * ny, cosine * ny - sine * nx
-    low = high = _ARMS[body, 0, 0] * x + _ARMS[body, 0, 1] * y
-    for i in range(1, NUM_VERTICES[body]):
-        reach = _ARMS[body, i, 0] * x + _ARMS[body, i, 1] * y
-        low, high = min(low, reach), max(high, reach)
-    return low, high
+    return _HALF_SIZE[body, 0] * abs(x) + _HALF_SIZE[body, 1] * abs(y)
 
 
 @inline_kernel
@@ -293,12 +291,11 @@ def _has_gap(table, row, outline, nx, ny, body, start, end, needed):  # type: ig
     c0x, c0y, sine0, cosine0 = start
     cx, cy, sine, cosine = end
     for i in range(_NUM_GAP_AXES):
-        low0, high0 = _extent(body, sine0, cosine0, nx, ny)
-        low, high = _extent(body, sine, cosine, nx, ny)
+        reach0, reach = _reach(body, sine0, cosine0, nx, ny), _reach(body, sine, cosine, nx, ny)
         moved = (cx - c0x) * nx + (cy - c0y) * ny
         terrain_low, terrain_high = _terrain_extent(table, row, outline, c0x, c0y, nx, ny)
-        is_above = low0 - terrain_high > needed and low + moved - terrain_high > needed
-        if is_above or (terrain_low - high0 > needed and terrain_low - (high + moved) > needed):
+        is_above = min(-reach0, moved - reach) - terrain_high > needed
+        if is_above or terrain_low - max(reach0, moved + reach) > needed:
             return True
         nx, ny = (cosine, sine) if i == 0 else (-sine, cosine)
     return False
@@ -320,7 +317,7 @@ def stays_apart(  # type: ignore[no-untyped-def]
     """
     turn = a - a0
     is_near = max(abs(c0x), abs(c0y)) < _FAR and max(abs(cx), abs(cy)) < _FAR and abs(a0) < _FAR
-    needed = _CLEAR + RADIUS[body] * (turn * turn) * _EIGHTH if is_near else _INFINITY
+    needed = _CLEAR + _BOX_RADIUS[body] * (turn * turn) * _EIGHTH if is_near else _INFINITY
     start, end = (c0x, c0y, sine0, cosine0), (cx, cy, sine, cosine)
     num_polygons = polygons.shape[0]
     if fixture < num_polygons:
