@@ -48,7 +48,7 @@ def load_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-de
 
     Args:
         s, at, n, m, lane, num: see the module. The world's sweep begins anew.
-        num_slots: (5,) int64, raised to the number of touching contacts of each body.
+        num_slots: (5,) int64, written: the number of touching contacts of each body.
     """
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n
@@ -79,18 +79,17 @@ def load_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-de
 @kernel
 def _load_contacts(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
     """Put the touching contacts of each body into its slots, newest first."""
-    for body in range(NUM_BODIES):
-        k = 0
-        for i in range(np.int64(s[at + layout.NUM_CONTACTS * n]) - 1, -1, -1):
-            contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
-            if s[contact + layout.CONTACT_BODY * n] != np.float32(body) or s[contact + layout.IS_TOUCHING * n] == _ZERO:
-                continue
-            if k == TOUCHING_CAPACITY:
-                s[at + layout.FAULT * n] = np.float32(TOO_MANY_CONTACTS)
-                break
-            load_manifold(s, contact, n, m, lane, num, slot_of(body, k))
-            k += 1
-        num_slots[body] = max(num_slots[body], k)
+    num_slots[:] = 0
+    for i in range(np.int64(s[at + layout.NUM_CONTACTS * n]) - 1, -1, -1):
+        contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
+        if s[contact + layout.IS_TOUCHING * n] == _ZERO:
+            continue
+        body = np.int64(s[contact + layout.CONTACT_BODY * n])
+        if num_slots[body] == TOUCHING_CAPACITY:
+            s[at + layout.FAULT * n] = np.float32(TOO_MANY_CONTACTS)
+            continue
+        load_manifold(s, contact, n, m, lane, num, slot_of(body, num_slots[body]))
+        num_slots[body] += 1
 
 
 @kernel
@@ -171,8 +170,13 @@ def kind_of(s, at, n):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def store_world(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
-    """Copy a lane back to its world, all but what ``store_places`` copies."""
+def store_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
+    """Copy a lane back to its world, all but what ``store_places`` copies.
+
+    Args:
+        s, at, n, m, lane, num: see the module.
+        num_slots: (5,) int64, what ``load_world`` wrote; used up.
+    """
     store_positions(s, at, n, m, lane, num)
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n
@@ -188,7 +192,7 @@ def store_world(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
         s[j + layout.LIMIT_IMPULSE * n] = m[mj + solver.LIMIT_IMPULSE * num]
         s[j + layout.MOTOR_IMPULSE * n] = m[mj + solver.MOTOR_IMPULSE * num]
         s[j + layout.LIMIT * n] = m[mj + solver.LIMIT * num]
-    _store_impulses(s, at, n, m, lane, num)
+    _store_impulses(s, at, n, m, lane, num, num_slots)
 
 
 @kernel
@@ -246,23 +250,23 @@ def store_places(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _store_impulses(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
+def _store_impulses(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
     """``StoreImpulses``: of the points that the velocity solver used; another keeps what it had."""
-    for body in range(NUM_BODIES):
-        k = 0
-        for i in range(np.int64(s[at + layout.NUM_CONTACTS * n]) - 1, -1, -1):
-            contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
-            if s[contact + layout.CONTACT_BODY * n] != np.float32(body) or s[contact + layout.IS_TOUCHING * n] == _ZERO:
-                continue
-            if k == TOUCHING_CAPACITY:
-                break
-            c = slot_of(body, k) * num + lane
-            for p in range(np.int64(m[c + solver.COUNT * num])):
-                point = contact + (layout.POINT + layout.POINT_SIZE * p) * n
-                impulses = c + solver.SECOND * p * num
-                s[point + layout.NORMAL_IMPULSE * n] = m[impulses + solver.NORMAL_IMPULSE * num]
-                s[point + layout.TANGENT_IMPULSE * n] = m[impulses + solver.TANGENT_IMPULSE * num]
-            k += 1
+    # Back from the oldest contact and the last slot of each body.
+    for i in range(np.int64(s[at + layout.NUM_CONTACTS * n])):
+        contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
+        if s[contact + layout.IS_TOUCHING * n] == _ZERO:
+            continue
+        body = np.int64(s[contact + layout.CONTACT_BODY * n])
+        if num_slots[body] == 0:
+            continue
+        num_slots[body] -= 1
+        c = slot_of(body, num_slots[body]) * num + lane
+        for p in range(np.int64(m[c + solver.COUNT * num])):
+            point = contact + (layout.POINT + layout.POINT_SIZE * p) * n
+            impulses = c + solver.SECOND * p * num
+            s[point + layout.NORMAL_IMPULSE * n] = m[impulses + solver.NORMAL_IMPULSE * num]
+            s[point + layout.TANGENT_IMPULSE * n] = m[impulses + solver.TANGENT_IMPULSE * num]
 
 
 @kernel

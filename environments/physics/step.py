@@ -212,7 +212,6 @@ def _solve_pack(s, worlds, scratch, num_late):  # type: ignore[no-untyped-def]
     began = ticks()
     num_slots = slots[LANES]
     for lane in range(worlds.size):
-        slots[lane] = 0
         load_world(s, worlds[lane] * layout.WORLD_SIZE, 1, m, lane, LANES, slots[lane])
     _fill_up(m, worlds.size, slots)
     charge(spent, REST, began)
@@ -224,7 +223,7 @@ def _solve_pack(s, worlds, scratch, num_late):  # type: ignore[no-untyped-def]
     began = charge(spent, POSITION, began)
     for lane in range(worlds.size):
         at = worlds[lane] * layout.WORLD_SIZE
-        store_world(s, at, 1, m, lane, LANES)
+        store_world(s, at, 1, m, lane, LANES, slots[lane])
         if m[IS_SOLVED * LANES + lane] != _ZERO:
             scratch.moves[worlds[lane]] = store_places(s, at, 1, m, lane, LANES)
             rest(s, at, 1, True)
@@ -240,7 +239,6 @@ def _solve_late(s, worlds, scratch):  # type: ignore[no-untyped-def]
     """The rest of the position passes of at most LANES worlds."""
     m, slots = scratch.pack, scratch.slots
     for lane in range(worlds.size):
-        slots[lane] = 0
         load_positions(s, worlds[lane] * layout.WORLD_SIZE, 1, m, lane, LANES, slots[lane])
     _fill_up(m, worlds.size, slots)
     solve_positions(m, slots[LANES], POSITION_ITERATIONS - _FIRST_PASSES)
