@@ -26,7 +26,7 @@ from environments.walker.simd import OVERFLOWED, Team, advance, overflow_error, 
 from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Walkers of a team: enough of each kind to fill packs with, few enough that thetas and states stay in the cache.
-TEAM_SIZE = 768
+TEAM_SIZE = 512
 _SECONDS_BETWEEN_REPORTS = 0.2
 
 

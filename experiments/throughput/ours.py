@@ -18,9 +18,8 @@ from environments.terrain.terrain import Terrain
 from experiments.throughput.measure import Case, Work, timed
 from experiments.walkers import load_walker
 
-#: The walkers of a batch, by ground. Easy: one generation of a niche, 256 pairs (POET.md 5.1). Hard: more of them,
-#: since most fall early.
-NUM_WALKERS = {"easy": 512, "hard": 1024}
+#: Episodes of a batch: one generation of eight niches, 256 pairs each (POET.md 5.1).
+NUM_WALKERS = 4096
 #: Time limit in control steps (POET.md 1).
 MAX_STEPS = 2000
 #: Perturbation of the shipped walker: between the first noise of POET's ES and its last (POET.md 5.1).
@@ -28,7 +27,7 @@ NOISE_STD = 0.05
 THREADS = (1, 2)
 
 #: An engine that runs one episode after the other gets a part of the batch, so many times smaller.
-ONE_BY_ONE_DIVISOR = 64
+ONE_BY_ONE_DIVISOR = 128
 
 
 def grounds() -> dict[str, Terrain]:
@@ -48,7 +47,7 @@ def engine_cases(name: str) -> list[Case]:
     run_episodes, policy = engine(name), MLPPolicy()
 
     def case(label: str, ground: Terrain, num_threads: int) -> Case:
-        thetas = _walkers(_num_walkers(name, label))
+        thetas = _walkers(_num_walkers(name))
 
         def walk(rows: NDArray[np.float32], max_steps: int) -> RolloutResult:
             return run_episodes(policy, rows, (ground,), np.zeros(len(rows), np.int64), max_steps, num_threads)
@@ -75,7 +74,7 @@ def stages(name: str) -> dict[str, dict[str, float]]:
         return {}
     run_episodes, policy, found = engine(name), MLPPolicy(), {}
     for label, ground in grounds().items():
-        thetas = _walkers(_num_walkers(name, label) // 2)
+        thetas = _walkers(_num_walkers(name) // 2)
         walk = (policy, thetas, (ground,), np.zeros(len(thetas), np.int64), MAX_STEPS)
         shares = stage_shares(*walk)
         seconds, result = timed(partial(run_episodes, *walk))
@@ -83,8 +82,8 @@ def stages(name: str) -> dict[str, dict[str, float]]:
     return found
 
 
-def _num_walkers(name: str, ground: str) -> int:
-    return NUM_WALKERS[ground] if is_batched(name) else max(1, NUM_WALKERS[ground] // ONE_BY_ONE_DIVISOR)
+def _num_walkers(name: str) -> int:
+    return NUM_WALKERS if is_batched(name) else NUM_WALKERS // ONE_BY_ONE_DIVISOR
 
 
 def _walkers(num: int) -> NDArray[np.float32]:

@@ -122,13 +122,13 @@ def write_report(report: BenchReport, path: Path) -> None:
 
 
 def _speed_table(rows: Sequence[Measurement]) -> Table:
-    batch = " and ".join(f"{num} on {ground} ground" for ground, num in NUM_WALKERS.items())
     how = (
         f"Control steps a second, median of {NUM_REPEATS} repetitions in which all rows take turns; spread is greatest "
         f"minus least over the median. Our engines run whole episodes with policy, resets included: perturbations "
-        f"(standard deviation {NOISE_STD}) of the shipped walker, {batch}, at most {MAX_STEPS} steps each; an engine "
-        f"that runs one after the other gets a {ONE_BY_ONE_DIVISOR}th of them. The others get random actions, drawn "
-        f"beforehand, and no policy. First call: compilation, or the loading of what was compiled before."
+        f"(standard deviation {NOISE_STD}) of the shipped walker, {NUM_WALKERS} on each ground, at most {MAX_STEPS} "
+        f"steps each; an engine that runs one after the other gets a {ONE_BY_ONE_DIVISOR}th of them. The others get "
+        f"random actions, drawn beforehand, and no policy. First call: compilation, or the loading of what was "
+        f"compiled before."
     )
     columns = ("who", "ground", "threads", "resets", "steps/s", "spread", "steps/episode", "first call, s")
     return Table(

@@ -29,7 +29,7 @@ STEPS_OF_A_WALK = 10
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two repetitions of very little."""
     monkeypatch.setattr(measure, "NUM_REPEATS", 2)
-    monkeypatch.setattr(ours, "NUM_WALKERS", {"easy": 64, "hard": 128})
+    monkeypatch.setattr(ours, "NUM_WALKERS", 128)
     monkeypatch.setattr(ours, "MAX_STEPS", 20)
     monkeypatch.setattr(others, "GYMNASIUM_STEPS", 150)
     monkeypatch.setattr(others, "ENVPOOL_STEPS", 60)
@@ -132,10 +132,10 @@ def test_a_batched_engine_walks_the_whole_batch_on_one_and_two_threads(
     works = [case.run() for case in ours.engine_cases("fake")]
     single = [case.run() for case in ours.engine_cases("box2d")]
 
-    assert [(64, 20, 1), (128, 20, 1), (64, 20, 2), (128, 20, 2)] == batched
-    assert [64, 128, 64, 128] == [work.num_episodes for work in works]
-    assert [640, 1280, 640, 1280] == [work.num_steps for work in works]
-    assert [1, 2] == [work.num_episodes for work in single]
+    assert [(128, 20, 1), (128, 20, 1), (128, 20, 2), (128, 20, 2)] == batched
+    assert [128] * 4 == [work.num_episodes for work in works]
+    assert [1280] * 4 == [work.num_steps for work in works]
+    assert [1, 1] == [work.num_episodes for work in single]
 
 
 def test_stages_are_microseconds_of_a_step(little: None, batched: list[tuple[int, int, int]]) -> None:

@@ -12,11 +12,18 @@ from typing import Any
 
 from numba import types
 
-from environments.physics import contact_solver, joints, solver
+from environments.physics import contact_solver, islands, joints, solver
 
 _MEMORY = types.float32[::1]
-#: Lane loops of each kind: a joint without and with its limit, a contact of one point and of both, a joint's position.
-LOOPS = ("_hip_1", "_limited_hip_1", "_lower_1_first", "_flat_lower_1_first", "_place_hip_1")
+#: Lane loops of each kind, and what they take besides the memory: a joint with and without its limit, contacts of one
+#: point and of both, a joint's position; an island's contact of one point and of both.
+LOOPS = {
+    "solver._hip_1": (types.int64,),
+    "solver._lower_1": (types.int64[::1], types.int64),
+    "solver._place_hip_1": (),
+    "islands._first": (),
+    "islands._flat_first": (),
+}
 _INDICES = {"lane", "n", "j", "a", "b", "c", "point"}
 #: Arithmetic of single precision in vector registers, packed or scalar; and fused, which rounds once instead of twice.
 _KINDS = {"packed": r"\bv?(?:mul|add|sub)ps\b", "scalar": r"\bv?(?:mul|add|sub)ss\b", "fused": r"\bvfn?m(?:add|sub)"}
@@ -24,8 +31,9 @@ _KINDS = {"packed": r"\bv?(?:mul|add|sub)ps\b", "scalar": r"\bv?(?:mul|add|sub)s
 
 def _code(name: str) -> dict[str, int]:
     """How many instructions of each kind a lane loop has, and how many promotions to float64."""
-    loop = getattr(solver, name)
-    loop.compile((_MEMORY,))
+    module, function = name.split(".")
+    loop = getattr({"solver": solver, "islands": islands}[module], function)
+    loop.compile((_MEMORY, *LOOPS[name]))
     (signature,) = loop.signatures
     counts = {kind: len(re.findall(pattern, loop.inspect_asm(signature))) for kind, pattern in _KINDS.items()}
     return {**counts, "promotions": len(re.findall(r"= fpext ", loop.inspect_llvm(signature)))}
