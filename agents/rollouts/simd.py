@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy, forward
+from agents.rollouts import box2d
 from agents.rollouts.result import RolloutResult
 from environments.compiled import HAS_TICKS, fetch_and_add, kernel, ticks
 from environments.errors import InputError
@@ -22,7 +23,7 @@ from environments.physics.course import Course
 from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
-from environments.walker.simd import OVERFLOWED, Team, advance, overflow_error, start
+from environments.walker.simd import OVERFLOWED, SPUN, Team, advance, overflow_error, start
 from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Walkers of a team: enough of each kind to fill packs with, few enough that thetas and states stay in the cache.
@@ -84,7 +85,25 @@ def run_episodes(
     overflowed = np.flatnonzero(result.outcomes == OVERFLOWED)
     if overflowed.size:
         raise overflow_error(int(terrain_index[overflowed[0]]))
+    _finish_in_box2d(policy, theta, terrains, terrain_index, max_steps, result)
     return result
+
+
+def _finish_in_box2d(
+    policy: MLPPolicy,
+    theta: NDArray[np.float32],
+    terrains: Sequence[Terrain],
+    terrain_index: NDArray[np.int64],
+    max_steps: int,
+    result: RolloutResult,
+) -> None:
+    """Run the episodes anew whose walkers turned farther than our engine follows: the bits are the same, and walkers
+    that fly head over heels for half a minute are next to none.
+    """
+    spun = np.flatnonzero(result.outcomes == SPUN)
+    if spun.size:
+        anew = box2d.run_episodes(policy, theta[spun], terrains, terrain_index[spun], max_steps)
+        result.returns[spun], result.lengths[spun], result.outcomes[spun] = anew.returns, anew.lengths, anew.outcomes
 
 
 def prepare() -> None:

@@ -30,8 +30,12 @@ from environments.walker.judge import judge_step
 from environments.walker.reward import FALL_REWARD
 from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 
-#: What ``advance`` writes as the outcome of a world that has more contacts than fit.
-OVERFLOWED = -1
+#: What ``advance`` writes as the outcome of a world that has more contacts than fit, and of one in which a body has
+#: turned farther than the engine can follow.
+OVERFLOWED, SPUN = -1, -2
+# rad. Lane loops have sines up to ``rotation.NEAR``. A step turns a body by pi/2 at most, and its 60 position passes by
+# MAX_ANGULAR_CORRECTION each at a joint, 8.4 rad in all.
+_MOST_TURN = np.float32(100.0)
 _DIVERGED = int(Outcome.DIVERGED)
 _NUM_READINGS = 16
 _STATE_FIELDS = np.array(
@@ -109,11 +113,13 @@ def advance(  # type: ignore[no-untyped-def]
     for world in worlds:
         at = world * layout.WORLD_SIZE
         num_steps[world] += 1
-        is_finite = _read(state, at, team.readings)
+        is_finite, turn = _read(state, at, team.readings)
         for joint in range(NUM_JOINTS):
             is_finite = is_finite and math.isfinite(actions[world, joint])
         if state[at + layout.FAULT] == TOO_MANY_CONTACTS:
             rewards[world], outcomes[world] = 0.0, OVERFLOWED
+        elif turn > _MOST_TURN:
+            rewards[world], outcomes[world] = 0.0, SPUN
         elif not is_finite or state[at + layout.FAULT] == DIVERGED:
             rewards[world], outcomes[world] = FALL_REWARD, _DIVERGED
         else:
@@ -138,10 +144,15 @@ def advance(  # type: ignore[no-untyped-def]
 
 @kernel
 def _read(state, at, readings):  # type: ignore[no-untyped-def]
-    """Fill ``readings`` (16,) as ``box2d.WalkerWorld`` does; whether the 30 numbers of the bodies are finite."""
-    total = 0.0
+    """Fill ``readings`` (16,) as ``box2d.WalkerWorld`` does.
+
+    Returns:
+        Whether the 30 numbers of the bodies are finite; the greatest angle of a body to either side, rad.
+    """
+    total, turn = 0.0, np.float32(0.0)
     for body in range(NUM_BODIES):
         b = at + layout.BODY + layout.BODY_SIZE * body
+        turn = max(turn, abs(state[b + layout.ANGLE]))
         for field in _STATE_FIELDS:
             total += np.float64(state[b + field])
     hull = at + layout.BODY + layout.BODY_SIZE * HULL
@@ -158,7 +169,7 @@ def _read(state, at, readings):  # type: ignore[no-untyped-def]
         readings[6 + 2 * joint] = state[b + layout.ANGLE] - state[a + layout.ANGLE] - REFERENCE_ANGLE[joint]
         readings[7 + 2 * joint] = state[b + layout.ANGULAR_VELOCITY] - state[a + layout.ANGULAR_VELOCITY]
     readings[14], readings[15] = state[at + layout.IS_TOUCHING_1], state[at + layout.IS_TOUCHING_2]
-    return math.isfinite(total)
+    return math.isfinite(total), turn
 
 
 def overflow_error(terrain: int) -> InputError:
@@ -230,6 +241,11 @@ class SimdWorlds:
                 pass
         if (self.outcomes == OVERFLOWED).any():
             raise overflow_error(int(self._terrain_of[np.flatnonzero(self.outcomes == OVERFLOWED)[0]]))
+        if (self.outcomes == SPUN).any():
+            raise InputError(
+                f"walker {np.flatnonzero(self.outcomes == SPUN)[0]} has turned by more than {_MOST_TURN:.0f} rad in "
+                f"one episode, which the engine simd cannot follow: reset it before, or use the engine box2d"
+            )
 
     def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> None:
         part = self._parts[i]

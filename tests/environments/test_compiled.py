@@ -53,3 +53,29 @@ def test_who_asks_is_told_when_something_is_compiled(tmp_path):
     said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(2)]
 
     assert ["True {'a pass'}\n", "False set()\n"] == [done.stdout for done in said]
+
+
+_TWICE = """
+from environments.compiled import kernel, kernel_of
+def constant(k, decorate):
+    @decorate
+    def give():
+        return k
+    return give
+print(constant(1, kernel_of("one"))(), constant(2, kernel_of("two"))())
+constant(3, kernel)
+constant(4, kernel)
+"""
+
+
+def test_no_two_kernels_have_one_name(tmp_path):
+    """Closures of one function are told apart by their parts: the linker would take one for the other."""
+    script = tmp_path / "twice.py"
+    script.write_text(_TWICE)
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
+
+    assert "1 2\n" == done.stdout
+    assert done.stderr.endswith(
+        "TypeError: there are two kernels with the name __main__.constant.<locals>.give: tell them apart by kernel_of\n"
+    )
