@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from environments.terrain.terrain import Terrain
+from environments.walker.ending import Outcome
 from poet.archive.reader import Run
 from poet.archive.records import StoredAgent
 from poet.events import AgentVersion
@@ -42,8 +43,8 @@ def choose_pair(
 
     Args:
         run: the archive.
-        niche_id: whose terrain; None for the niche that was solved last or, where none is solved, the active niche
-            with the highest id.
+        niche_id: whose terrain; None for the niche that was solved last of those whose agents finish, or of all, or,
+            where none is solved, the active niche with the highest id.
         agent_id: which agent; None for the niche's own.
         iteration: its latest stored version at or before it; None for the latest of all.
 
@@ -65,8 +66,12 @@ def _default_niche(run: Run, iteration: int | None) -> tuple[int, str]:
     until = -1 if until is None else until
     solved, retired = run.solved, run.retirements
     solved = solved[solved["iteration"] <= until].sort_values(["iteration", "niche_id"])
-    if len(solved):
-        return int(solved["niche_id"].iloc[-1]), "the niche solved last"
+    latest_first = [int(niche_id) for niche_id in solved["niche_id"][::-1]]
+    for niche_id in latest_first:
+        if run.agent(niche_id, iteration).version.own_outcome == Outcome.FINISHED:
+            return niche_id, "of the niches whose agents now finish, the one solved last"
+    if latest_first:
+        return latest_first[0], "the niche solved last"
     niches = run.niches
     niches = niches[niches["iteration"] <= until]
     gone = retired.loc[retired["iteration"] <= until, "niche_id"]

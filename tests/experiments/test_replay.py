@@ -265,6 +265,9 @@ def test_without_a_niche_the_one_solved_last_is_shown_or_else_the_newest(copied:
         assert (1, "the niche solved last") == _chosen(run)
         assert (3, "the niche solved last") == _chosen(run, iteration=8)
         assert (2, "the newest active niche; none is solved") == _chosen(run, iteration=6)
+        latest = run.agent(3).version.id
+        change(copied, "UPDATE versions SET own_outcome = ? WHERE id = ?", int(Outcome.FINISHED), latest)
+        assert (3, "of the niches whose agents now finish, the one solved last") == _chosen(run)
 
 
 def _chosen(run: Run, iteration: int | None = None) -> tuple[int, str]:
