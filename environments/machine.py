@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import numpy as np
 
@@ -37,11 +38,21 @@ def check_memory(num_worlds: int, world_bytes: int) -> None:
         world_bytes: what one takes.
 
     Raises:
-        InputError: all together take more than the machine's memory.
+        InputError: all together take more than the memory that this process may use.
     """
-    needed, present = num_worlds * world_bytes, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    needed, present = num_worlds * world_bytes, _memory()
     if needed > present:
         raise InputError(
-            f"{num_worlds} worlds need {needed / _GIB:.1f} GiB of memory, but this machine has {present / _GIB:.1f} "
-            f"GiB: ask for at most {present // world_bytes}"
+            f"{num_worlds} worlds need {needed / _GIB:.1f} GiB of memory, but there are {present / _GIB:.1f} GiB: ask "
+            f"for fewer than {present // world_bytes}"
         )
+
+
+def _memory() -> int:
+    """Bytes of the machine, or of the container where that has fewer (cgroup v2; "max" is no limit)."""
+    of_machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text()
+    except OSError:
+        return of_machine
+    return min(of_machine, int(limit)) if limit.strip().isdigit() else of_machine

@@ -108,7 +108,8 @@ def _check_size(config: Config) -> None:
     try:
         check_memory(2 * config.es.pairs * instances, _EPISODE_BYTES)
     except InputError as error:
-        raise InputError(f"es.pairs is {config.es.pairs}: {error}") from None
+        num = 2 * config.es.pairs * instances
+        raise InputError(f"es.pairs is {config.es.pairs}, a world for each of {num} episodes: {error}") from None
 
 
 def unused_settings(es: EsConfig) -> list[str]:

@@ -26,6 +26,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "Box2D": ("environments/physics/box2d.py",),
     "gymnasium": (
         "environments/walker/env.py",
+        "environments/walker/scene.py",
         "environments/walker/registration.py",
         "environments/walker/vector_env.py",
         "experiments/throughput/others.py",  # measures it
@@ -71,17 +72,19 @@ DECIDING = (
     "environments/streams.py",
     "environments/terrain/",
     "environments/physics/",
-    "environments/walker/ending.py",
-    "environments/walker/episode.py",
-    "environments/walker/observe.py",
-    "environments/walker/reward.py",
-    "environments/walker/spec.py",
+    "environments/walker/",
     "agents/policy.py",
     "agents/rollouts/",
     "agents/strategies/",
     "poet/",
 )
-NOT_DECIDING = ("agents/strategies/evotorch.py", "poet/archive/")
+NOT_DECIDING = (
+    "agents/strategies/evotorch.py",
+    "environments/walker/draw.py",
+    "environments/walker/env.py",
+    "environments/walker/vector_env.py",
+    "poet/archive/",
+)
 
 #: The functions of ``math`` that are exact or correctly rounded, hence the same everywhere; the others are libm's.
 EXACT_MATH = set(

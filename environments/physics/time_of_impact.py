@@ -243,7 +243,7 @@ _NUM_GAP_AXES = 3
 # Instead of the body its box is taken: in the body's frame, about the centre of mass, from minus to plus this, m. A leg
 # is its box; the hull's is larger.
 _HALF_SIZE = abs(VERTICES - LOCAL_CENTER[:, None]).max(axis=1)
-_BOX_RADIUS = np.float32(1.000001) * np.sqrt((_HALF_SIZE**2).sum(axis=1))
+_BOX_RADIUS = np.float32(1.000001) * np.sqrt(_HALF_SIZE[:, 0] * _HALF_SIZE[:, 0] + _HALF_SIZE[:, 1] * _HALF_SIZE[:, 1])
 
 
 @inline_kernel

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -172,11 +173,15 @@ def _check_polygon(name: str, polygon: NDArray[np.float32]) -> None:
     if not 3 <= len(points) <= MAX_POLYGON_VERTICES:
         raise InputError(f"{name} must have 3 to {MAX_POLYGON_VERTICES} vertices, found {len(points)}")
     area = polygon_area(points)
+    with np.errstate(over="ignore", invalid="ignore"):
+        area_of_box2d = box2d_area(points)
+    if not (math.isfinite(area) and math.isfinite(area_of_box2d)):
+        raise InputError(f"{name} must be small enough for its area to be a float32, found {polygon.tolist()}")
     if abs(area) <= MIN_POLYGON_AREA:
         raise InputError(f"{name} must have an area above {MIN_POLYGON_AREA} m2, found {abs(area)}: leave it out")
     if not _is_convex(points, 1.0 if area > 0.0 else -1.0):
         raise InputError(f"{name} must be strictly convex, found {polygon.tolist()}: split it into convex polygons")
-    if box2d_area(points) <= MIN_POLYGON_AREA:
+    if area_of_box2d <= MIN_POLYGON_AREA:
         raise InputError(
             f"{name} must have an area above {MIN_POLYGON_AREA} m2 also in Box2D's float32 arithmetic, which is taken "
             f"from the origin, found {polygon.tolist()}: leave it out, or make it larger"

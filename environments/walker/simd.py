@@ -52,7 +52,7 @@ class Team(NamedTuple):
         state: (W * WORLD_SIZE,) float32, see ``physics.layout``.
         shaping: (W,) float64, of the latest step.
         scratch: of ``step_worlds``.
-        readings, rays: what ``judge_step`` reads and overwrites.
+        readings, rays: (16,) and (RAYS_SIZE,) float32, what ``judge_step`` reads and overwrites.
     """
 
     state: NDArray[np.float32]
@@ -116,11 +116,17 @@ def advance(  # type: ignore[no-untyped-def]
         is_finite, turn = _read(state, at, team.readings)
         for joint in range(NUM_JOINTS):
             is_finite = is_finite and math.isfinite(actions[world, joint])
+        is_finite = is_finite and state[at + layout.FAULT] != DIVERGED
         if state[at + layout.FAULT] == TOO_MANY_CONTACTS:
             rewards[world], outcomes[world] = 0.0, OVERFLOWED
         elif turn > _MOST_TURN:
             rewards[world], outcomes[world] = 0.0, SPUN
-        elif not is_finite or state[at + layout.FAULT] == DIVERGED:
+        elif num_steps[world] == 0 and not is_finite:
+            # As ``WalkerEpisode``: a world that is broken by the reset diverges in its first step.
+            state[at + layout.FAULT] = DIVERGED
+            observations[world] = 0.0
+            team.shaping[world], rewards[world], outcomes[world] = 0.0, 0.0, GOES_ON
+        elif not is_finite:
             rewards[world], outcomes[world] = FALL_REWARD, _DIVERGED
         else:
             edges, polygons = rows_of(course, terrain_of[world])

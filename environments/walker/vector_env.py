@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,8 @@ def make_vec_env(
     Raises:
         InputError: an argument has another type or range, an unknown name, or the worlds do not fit into memory.
     """
+    if not isinstance(terrains, Terrain | Iterable):
+        raise InputError(f"terrains must be environments.Terrain, but is a {type(terrains).__name__}")
     given = (terrains,) if isinstance(terrains, Terrain) else tuple(terrains)
     if not given:
         raise InputError("terrains must hold at least one environments.Terrain, found none")
@@ -73,7 +75,7 @@ def make_vec_env(
         raise InputError(f"num_envs must be at least the number of terrains, {len(given)}, but is {num_worlds}")
     if render_mode is not None and render_mode not in _RENDER_MODES:
         raise InputError(f"render_mode {render_mode!r} is unknown, {nearest(str(render_mode), _RENDER_MODES)}")
-    mode = autoreset_mode if isinstance(autoreset_mode, AutoresetMode) else _MODES.get(autoreset_mode)
+    mode = autoreset_mode if isinstance(autoreset_mode, AutoresetMode) else _MODES.get(str(autoreset_mode))
     if mode is None:
         raise InputError(f"autoreset_mode {autoreset_mode!r} is unknown, {nearest(str(autoreset_mode), _MODES)}")
     check_memory(num_worlds, _LEAST_WORLD_BYTES)

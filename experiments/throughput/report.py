@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -107,6 +108,8 @@ def check_output(path: Path) -> None:
         raise InputError(f"--output ends in .md for tables or .json for all figures, found {str(path)!r}")
     if not path.parent.is_dir():
         raise InputError(f"--output {str(path)!r} needs the folder {str(path.parent)!r}, which does not exist: make it")
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"--output {str(path)!r} cannot be written: name a file in a folder that you may write to")
 
 
 def write_report(report: BenchReport, path: Path) -> None:

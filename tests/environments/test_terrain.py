@@ -86,6 +86,8 @@ def test_an_impossible_ground_is_refused(ground: Any, complaint: str) -> None:
     ("polygon", "complaint"),
     [
         ([[0, 0], [1, 0]], "3 to 16 vertices, found 2"),
+        ([[0, 0], [1e20, 0], [1e20, 1e20]], "small enough for its area to be a float32"),
+        ([[0, 0], [3e38, 0], [3e38, 3e38]], "small enough for its area to be a float32"),
         ([[np.cos(a), np.sin(a)] for a in np.arange(17) * 2 * np.pi / 17], "3 to 16 vertices, found 17"),
         ([[0, 0], [1, 0], [1, 1e-8], [0, 1e-8]], "area above 1e-06 m2"),
         ([[0, 0], [1, 0], [2, 0]], "area above 1e-06 m2"),
@@ -95,7 +97,7 @@ def test_an_impossible_ground_is_refused(ground: Any, complaint: str) -> None:
         ([[np.cos(a), np.sin(a)] for a in np.arange(5) * 4 * np.pi / 5], "convex"),
         ([[0, 0], [1, 0], [1, float("inf")]], "finite"),
     ],
-    ids=["two", "seventeen", "flat", "line", "dent", "bow", "repeated", "pentagram", "infinite"],
+    ids=["two", "wide", "huge", "seventeen", "flat", "line", "dent", "bow", "repeated", "pentagram", "infinite"],
 )
 @pytest.mark.parametrize("order", [1, -1])
 def test_an_impossible_obstacle_is_refused(polygon: Any, complaint: str, order: int) -> None:

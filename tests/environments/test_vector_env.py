@@ -254,15 +254,17 @@ def test_steps_that_cannot_be_taken_are_refused() -> None:
 @pytest.mark.parametrize(
     ("terrains", "options", "sentence"),
     [
+        (5, {}, "terrains must be environments.Terrain, but is a int"),
         ([], {}, "terrains must hold at least one .*found none"),
         ([FLAT, ObstacleGenotype()], {}, "terrains must be environments.Terrain, but number 1 is a ObstacleGenotype"),
         (FLAT, {"engine": "simdd"}, "engine must be one of simd, box2d, but is 'simdd'; did you mean 'simd'"),
         (FLAT, {"num_envs": 0}, "num_envs must be a whole number from 1 on, but is 0"),
         ([FLAT, HARD], {"num_envs": 1}, "num_envs must be at least the number of terrains, 2, but is 1"),
-        (FLAT, {"num_envs": 10**14}, r"100000000000000 worlds need \d+\.\d GiB of memory, but this machine has"),
+        (FLAT, {"num_envs": 10**14}, r"100000000000000 worlds need \d+\.\d GiB of memory, but there are"),
         (FLAT, {"max_steps": 1.5}, "max_steps must be a whole number from 1 on, but is 1.5"),
         (FLAT, {"threads": True}, "threads must be a whole number from 1 on, but is True"),
         (FLAT, {"autoreset_mode": "SameStap"}, "autoreset_mode 'SameStap' is unknown, did you mean 'SameStep'"),
+        (FLAT, {"autoreset_mode": ["NextStep"]}, "autoreset_mode .* is unknown"),
         (FLAT, {"render_mode": "human"}, "render_mode 'human' is unknown, known: rgb_array"),
     ],
 )

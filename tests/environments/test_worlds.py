@@ -10,7 +10,7 @@ from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
-from environments.walker.ending import GOES_ON
+from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.episode import WalkerEpisode
 from environments.walker.worlds import ENGINES, Worlds, make_worlds
 
@@ -98,6 +98,23 @@ def test_only_the_chosen_worlds_move(engine: str) -> None:
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_a_world_that_is_broken_by_the_reset_diverges_in_its_first_step(engine: str) -> None:
+    """As an episode in Box2D does, also where other worlds walked before."""
+    steep = Terrain(np.array([[-1.0, -3e38], [5.2, 3.3], [90.0, 3e38]], np.float32))
+    worlds = make_worlds(engine, [TERRAINS[0], steep], np.array([0, 1, 0]), max_steps=9, threads=1)
+    episodes = [WalkerEpisode(terrain, 9) for terrain in (TERRAINS[0], steep, TERRAINS[0])]
+    for _ in range(2):
+        worlds.reset()
+        assert (0.0, GOES_ON, 0) == (worlds.rewards[1], worlds.outcomes[1], worlds.num_steps[1])
+        expected, found = _rows_of_episodes(episodes, [0.0] * 3), _rows(worlds)
+        for name in ("observations", "rewards", "outcomes", "num_steps"):
+            assert expected[name].tobytes() == found[name].tobytes(), name
+        worlds.step(np.zeros((3, 4), np.float32))
+        assert [GOES_ON, Outcome.DIVERGED, GOES_ON] == worlds.outcomes.tolist()
+        assert ([1, 1, 1], -100.0) == (worlds.num_steps.tolist(), worlds.rewards[1])
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_a_world_that_diverges_leaves_the_others_alone(engine: str) -> None:
     """With a NaN for one world the others get the bits that they get without it; a reset makes it whole again."""
     spoiled, whole = _worlds(engine), _worlds(engine)
@@ -123,7 +140,7 @@ def test_more_worlds_than_memory_are_refused(engine: str) -> None:
     """Each engine knows what a world of its own takes, and says how many there may be."""
     index = np.broadcast_to(np.int64(0), 10**9)
 
-    with pytest.raises(InputError, match=r"^1000000000 worlds need \d+\.\d GiB of memory, .*: ask for at most \d+$"):
+    with pytest.raises(InputError, match=r"^1000000000 worlds need \d+\.\d GiB of memory, .*: ask for fewer than \d+$"):
         make_worlds(engine, TERRAINS, index, max_steps=NUM_STEPS, threads=1)
 
 
