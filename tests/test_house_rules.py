@@ -82,6 +82,7 @@ NOT_DECIDING = (
     "agents/strategies/evotorch.py",
     "environments/walker/draw.py",
     "environments/walker/env.py",
+    "environments/walker/scene.py",
     "environments/walker/vector_env.py",
     "poet/archive/",
 )
