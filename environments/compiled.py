@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import llvmlite.binding
 import numba
@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 from environments.errors import InputError
 
 # Numba's inner parts have no types.
-_intrinsic: Any = intrinsic
+_intrinsic: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
+_config: Any = numba.config
 _njit: Any = numba.njit
 _types: Any = numba_types
-Function = TypeVar("Function", bound=Callable[..., Any])
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("environments", "agents")
@@ -82,11 +82,11 @@ def _writable_home() -> Path:
     return Path(tempfile.mkdtemp(prefix="poet-cache-"))
 
 
-numba.config.CACHE_DIR = str(_cache_folder())  # type: ignore[attr-defined]
+_config.CACHE_DIR = str(_cache_folder())
 if _FEATURES.get("avx512f"):
     # LLVM takes half vectors on Intel's processors, out of caution about their clock: measured 1.5 times slower.
-    numba.config.CPU_FEATURES = f"{_FEATURES.flatten()},-prefer-256-bit"  # type: ignore[attr-defined]
-if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+    _config.CPU_FEATURES = f"{_FEATURES.flatten()},-prefer-256-bit"
+if _config.DISABLE_JIT:
     raise InputError("NUMBA_DISABLE_JIT is set, and uncompiled kernels give other numbers than compiled ones: unset it")
 
 
@@ -150,7 +150,7 @@ def _once(dispatcher: Any) -> Callable[..., Any]:
     return cast(Callable[..., Any], dispatcher)
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
     """For kernels: add ``amount`` to ``counter[0]``, an int64 array, and return what it was; one thread at a time."""
 
@@ -174,7 +174,7 @@ _VECTOR_BYTES = 64
 HAS_TICKS = platform.machine() in ("x86_64", "AMD64")
 
 
-@_intrinsic  # type: ignore[untyped-decorator]
+@_intrinsic
 def ticks(typing_context: Any) -> Any:
     """For kernels: the processor's time stamp, int64, in units that only a ratio of two differences is good for."""
 

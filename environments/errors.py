@@ -13,6 +13,13 @@ class InputError(ValueError):
     """
 
 
+def check_name(what: str, name: str, known: Iterable[str]) -> None:
+    """Raise ``InputError`` unless the name of a ``what`` is known."""
+    names = list(known)
+    if name not in names:
+        raise InputError(f"{what} must be one of {', '.join(names)}, but is {name!r}; {nearest(name, names)}")
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """The part of an error sentence that offers the nearest known name, or lists them all.
 

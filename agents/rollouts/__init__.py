@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
 from agents.rollouts.result import RolloutResult
-from environments.errors import InputError, nearest
+from environments.errors import InputError, check_name
 from environments.terrain.terrain import Terrain
 
 #: Told how a call goes: episodes done, control steps done, both since it began.
@@ -114,5 +114,4 @@ def is_batched(name: str) -> bool:
 
 def check_engine(name: str) -> None:
     """Raise ``InputError`` unless an engine called ``name`` is known."""
-    if name not in ENGINES:
-        raise InputError(f"engine must be one of {', '.join(ENGINES)}, but is {name!r}; {nearest(name, ENGINES)}")
+    check_name("engine", name, ENGINES)

@@ -60,5 +60,5 @@ CONTACT_CAPACITY = 128
 #: Touching contacts that one body can have in the solver.
 TOUCHING_CAPACITY = 16
 
-#: ``layout.FAULT``: a number is not finite, or Box2D would assert; too many contacts; too many touching ones.
+#: ``layout.FAULT``: a number is not finite, or Box2D would assert; too many contacts, in all or touching a body.
 DIVERGED, TOO_MANY_CONTACTS = 1, 2

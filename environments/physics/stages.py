@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from environments.compiled import inline_kernel, ticks
 
-NAMES = ("joints", "contacts", "position", "collision", "impact", "lidar", "policy", "rest")
+NAMES = ("joints", "contacts", "position", "collision", "impact", "lidar and reward", "policy", "rest")
 JOINTS, CONTACTS, POSITION, COLLISION, IMPACT, LIDAR, POLICY, REST = range(len(NAMES))
 NUM_STAGES = len(NAMES)
 IS_DETAILED = NUM_STAGES

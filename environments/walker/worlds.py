@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.errors import InputError, nearest
+from environments.errors import check_name
 from environments.machine import check_memory
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
@@ -87,10 +87,10 @@ def make_worlds(
         threads: at most so many cores are used; changes no bit. ``box2d`` uses one.
 
     Raises:
-        InputError: the engine is unknown, or the worlds do not fit into memory.
+        InputError: the engine is unknown, the worlds do not fit into memory, or this thread takes subnormal numbers
+            for zero.
     """
-    if engine not in ENGINES:
-        raise InputError(f"engine must be one of {', '.join(ENGINES)}, but is {engine!r}; {nearest(engine, ENGINES)}")
+    check_name("engine", engine, ENGINES)
     module, name = ENGINES[engine]
     worlds: Worlds = getattr(import_module(module), name)(terrains, terrain_index, max_steps, threads)
     return worlds

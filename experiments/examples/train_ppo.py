@@ -28,7 +28,7 @@ NUM_STEPS = 3_000_000
 GAMMA = 0.99
 
 
-class WalkerVecEnv(VecEnv):  # type: ignore[misc]
+class WalkerVecEnv(VecEnv):  # type: ignore[misc] # an extra without which mypy sees Any
     """Our walkers behind SB3's own interface, which is older than Gymnasium's: one info for each world, one ``done``.
 
     Args:

@@ -39,7 +39,7 @@ class Case:
         ground: what it walks on.
         num_threads: how many of its threads walk.
         warm_up: compiles or loads what a repetition needs.
-        run: one repetition, the same walks every time.
+        run: one repetition, the same walks every time; of EnvPool only as many, since its worlds cannot be reseeded.
     """
 
     who: str

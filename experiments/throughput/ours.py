@@ -18,7 +18,8 @@ from environments.terrain.terrain import Terrain
 from experiments.throughput.measure import Case, Work, timed
 from experiments.walkers import load_walker
 
-#: Episodes of a batch: one generation of eight niches, 256 pairs each (POET.md 5.1).
+#: Episodes of a batch: as many as a generation of eight niches has, 256 pairs each (POET.md 5.1). A run of the paper
+#: has more at a time; ``tests/benchmarks/generation.py`` times the 512 of one niche.
 NUM_WALKERS = 4096
 #: Time limit in control steps (POET.md 1).
 MAX_STEPS = 2000

@@ -131,7 +131,7 @@ def _speed_table(rows: Sequence[Measurement]) -> Table:
         f"(standard deviation {NOISE_STD}) of the shipped walker, {NUM_WALKERS} on each ground, at most {MAX_STEPS} "
         f"steps each; an engine that runs one after the other gets a {ONE_BY_ONE_DIVISOR}th of them. The others get "
         f"random actions, drawn beforehand, and no policy. First call: compilation, or the loading of what was "
-        f"compiled before."
+        f"compiled before. What EnvPool's resets take is estimated from its first one."
     )
     columns = ("who", "ground", "threads", "resets", "steps/s", "spread", "steps/episode", "first call, s")
     return Table(
@@ -190,7 +190,10 @@ def _stage_table(engine: str, by_ground: Mapping[str, Mapping[str, float]]) -> T
             (ground, stage, f"{spent:.2f}", f"{spent / whole:.1%}")
             for stage, spent in [*stages.items(), ("all", whole)]
         ]
-    how = "One thread, in a run of its own with a clock between the stages, which costs a little."
+    how = (
+        "One thread. The shares are of a run with a clock between the stages, which costs a little; the time is of "
+        "another without. Lidar and reward: all that is made of a world's state after its step."
+    )
     return Table(f"Where the time of {engine} goes", how, ("ground", "stage", "microseconds/step", "share"), rows)
 
 

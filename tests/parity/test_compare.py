@@ -58,7 +58,7 @@ class _OneBitWrong(Box2DWorlds):
 
 
 def _compare_with_one_bit_wrong(name: str, place: int, bit: int, step: int) -> list[Verdict]:
-    make_found: MakeWorlds = partial(_OneBitWrong, 1, step, name, place, bit)  # type: ignore[assignment]
+    make_found: MakeWorlds = partial(_OneBitWrong, 1, step, name, place, bit)  # type: ignore[assignment] # a part of its arguments
     return compare(_alike(400), ORACLE, make_found)
 
 
