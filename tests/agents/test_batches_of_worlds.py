@@ -140,10 +140,9 @@ def test_subnormal_speeds_are_kept_in_every_thread() -> None:
         assert {state.tobytes()} == {own.tobytes() for own in ours.body_state()}
 
 
-@pytest.mark.parametrize("lanes", sorted({4, 8, 16} - {LANES}))
-def test_another_number_of_lanes_gives_the_same_bits(lanes: int) -> None:
-    """A process with other lanes has the same episodes and worlds."""
-    environment = {**os.environ, "POET_LANES": str(lanes)}
+def test_another_number_of_lanes_gives_the_same_bits() -> None:
+    """A process with other lanes has the same episodes and worlds; ``tests/benchmarks/lanes.py`` tries them all."""
+    environment = {**os.environ, "POET_LANES": "4" if LANES == 8 else "8"}
     command = [sys.executable, "-m", "tests.agents.crowd"]
     done = subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=True)
     assert crowd.digest() == done.stdout.strip()
