@@ -76,8 +76,8 @@ def run_episodes(
     work()  # stopped before it begins, but compiled, or loaded: here, where Ctrl-C ends it, and not in every thread
     stop[0] = False
     with ThreadPoolExecutor(threads) as pool:
-        workers = [pool.submit(work) for _ in range(min(threads, num))]
         try:
+            workers = [pool.submit(work) for _ in range(min(threads, num))]
             _watch(workers, result, on_progress)
         finally:
             # Ctrl-C, or a caller that wants no more: the threads end with the step they are in.

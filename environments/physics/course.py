@@ -59,7 +59,7 @@ class Course(NamedTuple):
         rows[1:, ::2] = np.cumsum(rows[:-1, 1::2], axis=0)
 
         edges = np.empty((rows[-1, 0] + rows[-1, 1], NUM_EDGE_COLUMNS), np.float32)
-        _fill_edges(_joined([terrain.ground for terrain in terrains]), rows[:, 1], edges)
+        _fill_edges(_joined([terrain.ground for terrain in terrains]), rows[:, 1].copy(), edges)
         polygons = np.zeros((len(obstacles), VERTEX + VERTEX_SIZE * num_vertices.max(initial=0)), np.float32)
         if obstacles:
             _fill_polygons(_joined(obstacles), num_vertices, polygons)

@@ -206,7 +206,7 @@ def _impact_of(s, at, n, edges, polygons, contact, b):  # type: ignore[no-untype
     c0x, c0y, a0 = s[b + CENTER0_X * n], s[b + CENTER0_Y * n], s[b + ANGLE0 * n]
     cx, cy, a = s[b + CENTER_X * n], s[b + CENTER_Y * n], s[b + ANGLE * n]
     touches, t = time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a)
-    if not t >= _ZERO:
+    if not t >= _ZERO and s[at + FAULT * n] == _ZERO:
         # Box2D asserts here: the search for the distance ended in a triangle without area.
         s[at + FAULT * n] = np.float32(DIVERGED)
     alpha = alpha0 + (_ONE - alpha0) * t

@@ -57,7 +57,7 @@ CONTACT = JOINT + JOINT_SIZE * NUM_JOINTS
 #: The fixture of the terrain: obstacles first, then edges, as they are created; and the body.
 FIXTURE, CONTACT_BODY = 0, 1
 IS_TOUCHING, IS_ENABLED = 2, 3
-#: Impacts handled in this step; the time of the next one, 0..1, or -1 when it is not known.
+#: Impacts handled in this step; the time of the next one, 0..1, or less than 0 when it is not known (impact.py).
 TOI_COUNT, TOI = 4, 5
 #: alpha0 of the fixture's own static body, equal in all contacts with it.
 FIXTURE_ALPHA0 = 6

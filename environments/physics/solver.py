@@ -86,7 +86,6 @@ _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)
 #: What the position solver leaves of an overlap (b2ContactSolver.cpp: -3 linearSlop).
 _GOOD_SEPARATION = np.float32(-3.0) * LINEAR_SLOP
-_HIP_1, _KNEE_1, _HIP_2, _KNEE_2 = range(NUM_JOINTS)
 
 
 def _joint_constants(joint: int) -> tuple[Any, ...]:
@@ -221,10 +220,10 @@ def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
 
 @kernel
 def _run_passes(m, num_slots, flat, limits, spent):  # type: ignore[no-untyped-def]
-    """The passes, in an order of their parts in which neighbours share no body.
+    """The passes, their parts in an order in which neighbours mostly share no body.
 
-    Such parts may change places. The processor then works on two of them at a time, where each alone waits most of the
-    time for its own results. Knee 2 is one pass ahead, and the contacts of leg 1 come late.
+    Parts that share none may change places: here knee 2 is one pass ahead, and the contacts of leg 1 come late. The
+    processor then works on two parts at a time, where each alone waits most of the time for its own results.
     """
     began = ticks()
     _knee_2(m, limits)

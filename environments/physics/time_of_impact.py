@@ -231,12 +231,17 @@ def time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a):  # 
 # Box2D reports a touch only when the distance, or the separation of two vertices along the axis between the nearest
 # features, is at most ``_FARTHEST``, and neither is less than that gap but for rounding. ``_MARGIN`` is for rounding:
 # below ``_FAR`` (m, rad) a point is wrong by some 2e-5 m at most, which turns a side of the terrain that is not
-# shorter than ``_SHORT_SIDE`` by 4e-4 rad, and puts the far end of a body 1.2 m long off by 5e-4 m.
+# shorter than ``_SHORT_SIDE`` by 4e-4 rad, and puts the far end of a body 1.2 m long off by 5e-4 m. The axis between
+# two vertices that are 7 mm apart is turned by up to 3e-3 rad, and the face of a very long edge is looked at from a
+# middle far away: so the terrain's sides must be shorter than ``_LONG_SIDE`` too (the least counterexample that a
+# search of 340,000 cases found has 60 m, none has 50 m).
 _MARGIN = np.float32(1e-3)
 _CLEAR = _FARTHEST + _MARGIN
 _FAR = np.float32(256.0)
 _SHORT_SIDE = np.float32(0.05)
 _SQUARED_SHORT_SIDE = _SHORT_SIDE * _SHORT_SIDE
+_LONG_SIDE = np.float32(10.0)
+_SQUARED_LONG_SIDE = _LONG_SIDE * _LONG_SIDE
 _INFINITY = np.float32(np.inf)
 _EIGHTH = np.float32(0.125)
 _NUM_GAP_AXES = 3
@@ -267,19 +272,20 @@ def _terrain_extent(table, row, outline, x, y, nx, ny):  # type: ignore[no-untyp
 
 @inline_kernel
 def _farthest_face(polygons, row, x, y):  # type: ignore[no-untyped-def]
-    """The normal of the face of an obstacle that a point is farthest in front of; the square of its shortest side."""
+    """The normal of the face of an obstacle that a point is farthest in front of; its shortest and longest side, m2."""
     count = int(polygons[row, COUNT])
-    nx, ny, best_height, shortest = _ZERO, _ZERO, _ZERO, _INFINITY
+    nx, ny, best_height, shortest, longest = _ZERO, _ZERO, _ZERO, _INFINITY, _ZERO
     before = VERTEX + VERTEX_SIZE * (count - 1)
     for i in range(count):
         at = VERTEX + VERTEX_SIZE * i
         side_x, side_y = polygons[row, at] - polygons[row, before], polygons[row, at + 1] - polygons[row, before + 1]
-        shortest = min(shortest, side_x * side_x + side_y * side_y)
+        squared = side_x * side_x + side_y * side_y
+        shortest, longest = min(shortest, squared), max(longest, squared)
         height = (x - polygons[row, at]) * polygons[row, at + 2] + (y - polygons[row, at + 1]) * polygons[row, at + 3]
         if i == 0 or height > best_height:
             nx, ny, best_height = polygons[row, at + 2], polygons[row, at + 3], height
         before = at
-    return nx, ny, shortest
+    return nx, ny, shortest, longest
 
 
 @inline_kernel
@@ -316,16 +322,19 @@ def stays_apart(  # type: ignore[no-untyped-def]
         when a number is not finite.
     """
     turn = a - a0
-    is_near = max(abs(c0x), abs(c0y)) < _FAR and max(abs(cx), abs(cy)) < _FAR and abs(a0) < _FAR
+    # One by one: ``max`` of a number and NaN may be the number.
+    is_near = abs(c0x) < _FAR and abs(c0y) < _FAR and abs(cx) < _FAR and abs(cy) < _FAR and abs(a0) < _FAR
+    is_near = is_near and abs(a) < _FAR
     needed = _CLEAR + _BOX_RADIUS[body] * (turn * turn) * _EIGHTH if is_near else _INFINITY
     start, end = (c0x, c0y, sine0, cosine0), (cx, cy, sine, cosine)
     num_polygons = polygons.shape[0]
     if fixture < num_polygons:
-        nx, ny, squared_side = _farthest_face(polygons, fixture, cx, cy)
-        needed = needed if squared_side > _SQUARED_SHORT_SIDE else _INFINITY
+        nx, ny, shortest, longest = _farthest_face(polygons, fixture, cx, cy)
+        needed = needed if shortest > _SQUARED_SHORT_SIDE and longest < _SQUARED_LONG_SIDE else _INFINITY
         outline = (VERTEX, VERTEX_SIZE, int(polygons[fixture, COUNT]))
         return _has_gap(polygons, fixture, outline, nx, ny, body, start, end, needed)
     row = fixture - num_polygons
     nx, ny = edges[row, NORMAL_X], edges[row, NORMAL_Y]
-    needed = needed if edges[row, SQUARED_LENGTH] > _SQUARED_SHORT_SIDE else _INFINITY
+    squared = edges[row, SQUARED_LENGTH]
+    needed = needed if squared > _SQUARED_SHORT_SIDE and squared < _SQUARED_LONG_SIDE else _INFINITY
     return _has_gap(edges, row, (X1, X2 - X1, 2), nx, ny, body, start, end, needed)

@@ -19,7 +19,7 @@ FALL_REWARD = -100.0
 _SCALE = float(SCALE)
 #: Price of a fully driven motor, per step.
 TORQUE_COST = np.float32(0.00035 * MOTORS_TORQUE)
-_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_ONE = np.float32(1.0)
 
 
 @inline_kernel

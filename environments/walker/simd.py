@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
 from typing import NamedTuple, Self
 
@@ -33,8 +33,8 @@ from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS, OBSERVATION_S
 #: What ``advance`` writes as the outcome of a world that has more contacts than fit, and of one in which a body has
 #: turned farther than the engine can follow.
 OVERFLOWED, SPUN = -1, -2
-# rad. Lane loops have sines up to ``rotation.NEAR``. A step turns a body by pi/2 at most, and its 60 position passes by
-# MAX_ANGULAR_CORRECTION each at a joint, 8.4 rad in all.
+# rad. Lane loops have sines up to ``rotation.NEAR``. A step's velocities turn a body by pi/2 at most, and position
+# passes by far less than the 18 rad that are left, if the walker is not torn to pieces.
 _MOST_TURN = np.float32(100.0)
 _DIVERGED = int(Outcome.DIVERGED)
 _NUM_READINGS = 16
@@ -119,7 +119,7 @@ def advance(  # type: ignore[no-untyped-def]
         is_finite = is_finite and state[at + layout.FAULT] != DIVERGED
         if state[at + layout.FAULT] == TOO_MANY_CONTACTS:
             rewards[world], outcomes[world] = 0.0, OVERFLOWED
-        elif turn > _MOST_TURN:
+        elif is_finite and turn > _MOST_TURN:
             rewards[world], outcomes[world] = 0.0, SPUN
         elif num_steps[world] == 0 and not is_finite:
             # As ``WalkerEpisode``: a world that is broken by the reset diverges in its first step.
@@ -135,7 +135,7 @@ def advance(  # type: ignore[no-untyped-def]
                 actions[world],
                 team.shaping[world],
                 state[at + layout.HAS_FALLEN] != 0.0,
-                num_steps[world],
+                np.int64(num_steps[world]),
                 max_steps,
                 edges,
                 polygons,
@@ -194,7 +194,6 @@ class SimdWorlds:
     ) -> None:
         self.num_worlds = num = len(terrain_index)
         check_memory(num, 4 * layout.WORLD_SIZE)
-        check_subnormals()
         self.observations = np.zeros((num, OBSERVATION_SIZE), np.float32)
         self.rewards = np.zeros(num)
         self.outcomes = np.zeros(num, np.int8)
@@ -243,8 +242,12 @@ class SimdWorlds:
         if self._pool is None:
             self._advance_team(0, chosen[0])
         else:
-            for _ in self._pool.map(self._advance_team, range(len(chosen)), chosen):
-                pass
+            steps = [self._pool.submit(self._advance_team, i, worlds) for i, worlds in enumerate(chosen)]
+            try:
+                for step in steps:
+                    step.result()
+            finally:
+                wait(steps)  # Ctrl-C must not leave one at work that the next call meets
         if (self.outcomes == OVERFLOWED).any():
             raise overflow_error(int(self._terrain_of[np.flatnonzero(self.outcomes == OVERFLOWED)[0]]))
         if (self.outcomes == SPUN).any():
@@ -254,6 +257,7 @@ class SimdWorlds:
             )
 
     def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> None:
+        check_subnormals()
         part = self._parts[i]
         advance(
             self._teams[i],

@@ -162,3 +162,27 @@ def test_stays_apart_counts_the_turn_between() -> None:
     after_half_a_turn = [*pose[:2], np.float32(-math.pi / 2)]
     assert _stays_apart(_flat(0.5), 0, LOWER_1, pose + pose)
     assert not _stays_apart(_flat(0.5), 0, LOWER_1, pose + after_half_a_turn)
+
+
+@pytest.mark.parametrize(
+    ("ground", "body", "sweep"),
+    [
+        (
+            ((90.0, -49.5500602722168), (749.1825561523438, -49.5500602722168)),
+            1,
+            "0x1.67fcacp+6 -0x1.868b9ep+5 0x1.68738cp-7 0x1.68p+6 -0x1.87ccaap+5 -0x1.a3dd5p-15",
+        ),
+        (
+            ((66.12220764160156, 234.41268920898438), (90.0, 15.097063064575195)),
+            3,
+            "0x1.6a49b8p+6 0x1.e518bp+3 -0x1.765df8p+0 0x1.6a507cp+6 0x1.e502bp+3 -0x1.72f0dep+0",
+        ),
+    ],
+)
+def test_long_edges_have_no_cheap_bound(ground: tuple[tuple[float, float], ...], body: int, sweep: str) -> None:
+    """Box2D's axis between two near vertices is turned by rounding, which a far end of the edge makes felt."""
+    course = Course.of([Terrain(np.array([(-9.0, 5.0), *ground], np.float32))])
+    numbers = [np.float32(float.fromhex(number)) for number in sweep.split()]
+    touches, _ = time_of_impact(course.edges, course.polygons, 1, body, *numbers)
+    assert touches
+    assert not _stays_apart(course, 1, body, numbers)
