@@ -30,21 +30,22 @@ def check_subnormals() -> None:
         )
 
 
-def check_memory(num_worlds: int, world_bytes: int) -> None:
-    """Refuse worlds that cannot fit, before the system ends the process for them.
+def check_memory(num: int, each_bytes: int, what: str = "worlds") -> None:
+    """Refuse what cannot fit, before the system ends the process for it.
 
     Args:
-        num_worlds: how many are asked for.
-        world_bytes: what one takes.
+        num: how many are asked for.
+        each_bytes: what one takes.
+        what: their name.
 
     Raises:
         InputError: all together take more than the memory that this process may use.
     """
-    needed, present = num_worlds * world_bytes, _memory()
+    needed, present = num * each_bytes, _memory()
     if needed > present:
         raise InputError(
-            f"{num_worlds} worlds need {needed / _GIB:.1f} GiB of memory, but there are {present / _GIB:.1f} GiB: ask "
-            f"for fewer than {present // world_bytes}"
+            f"{num} {what} need {needed / _GIB:.1f} GiB of memory, but there are {present / _GIB:.1f} GiB: ask "
+            f"for fewer than {present // each_bytes}"
         )
 
 

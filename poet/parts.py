@@ -106,10 +106,9 @@ def _check_size(config: Config) -> None:
     """Refuse a generation of one niche whose episodes alone, without thetas, do not fit into memory."""
     instances = 1 if config.niche.instances == "fixed" else config.niche.instances
     try:
-        check_memory(2 * config.es.pairs * instances, _EPISODE_BYTES)
+        check_memory(config.es.pairs, 2 * instances * _EPISODE_BYTES, "pairs")
     except InputError as error:
-        num = 2 * config.es.pairs * instances
-        raise InputError(f"es.pairs is {config.es.pairs}, a world for each of {num} episodes: {error}") from None
+        raise InputError(f"es.pairs is {config.es.pairs}: {error}") from None
 
 
 def unused_settings(es: EsConfig) -> list[str]:

@@ -41,7 +41,7 @@ def assert_refused(ended: Ended, *words: str, code: int = 2) -> None:
         ((*TINY, "--set", "es.pairs"), ("key=value", "'es.pairs'")),
         ((*TINY, "--set", "es.pairs=0"), ("'es.pairs'", "0", "greater than or equal to 1")),
         ((*TINY, "--set", "es.pairs=many"), ("'es.pairs'", "'many'")),
-        ((*TINY, "--set", "es.pairs=1000000000000"), ("es.pairs is 1000000000000", "GiB of memory", "at most")),
+        ((*TINY, "--set", "es.pairs=1000000000000"), ("es.pairs is 1000000000000", "GiB of memory", "fewer than")),
         ((*TINY, "--set", "poet.criterion_lower=400"), ("criterion_lower", "400", "300")),
         ((*TINY, "--iterations", 0), ("'run.iterations'", "0")),
         ((*TINY, "--seed", -1), ("'run.seed'", "-1")),
