@@ -82,7 +82,9 @@ def _writable_home() -> Path:
     return Path(tempfile.mkdtemp(prefix="poet-cache-"))
 
 
-_config.CACHE_DIR = str(_cache_folder())
+#: Where compiled kernels are kept.
+CACHE_DIR = str(_cache_folder())
+_config.CACHE_DIR = CACHE_DIR
 if _FEATURES.get("avx512f"):
     # LLVM takes half vectors on Intel's processors, out of caution about their clock: measured 1.5 times slower.
     _config.CPU_FEATURES = f"{_FEATURES.flatten()},-prefer-256-bit"
@@ -119,6 +121,16 @@ def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, forceinline=True, _nrt=False)
 
 
+def inline_kernel_of(part: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Compile as ``inline_kernel`` does a function that is made anew for each ``part``, see ``kernel_of``."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        function.__qualname__ += f"_of_{part}"
+        return inline_kernel(function)
+
+    return decorate
+
+
 _names: set[str] = set()
 
 
@@ -141,13 +153,18 @@ def _once(dispatcher: Any) -> Callable[..., Any]:
     resolve = dispatcher.get_call_template
 
     def resolve_without_literals(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        return resolve(
-            tuple(_types.unliteral(argument) for argument in arguments),
-            {name: _types.unliteral(argument) for name, argument in keywords.items()},
-        )
+        return resolve(*types_without_literals(arguments, keywords))
 
     dispatcher.get_call_template = resolve_without_literals
     return cast(Callable[..., Any], dispatcher)
+
+
+def types_without_literals(
+    arguments: tuple[Any, ...], keywords: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Types of a call's arguments, those of constants as of any other integer."""
+    plain = tuple(_types.unliteral(argument) for argument in arguments)
+    return plain, {name: _types.unliteral(argument) for name, argument in keywords.items()}
 
 
 @_intrinsic

@@ -23,7 +23,8 @@ from environments.physics.course import Course
 from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
-from environments.walker.simd import OVERFLOWED, SPUN, Team, advance, overflow_error, start
+from environments.walker.judge import OVERFLOWED, SPUN
+from environments.walker.simd import Team, advance, overflow_error, start
 from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Walkers of a team: enough of each kind to fill packs with, few enough that thetas and states stay in the cache.
@@ -85,13 +86,13 @@ def run_episodes(
     overflowed = np.flatnonzero(result.outcomes == OVERFLOWED)
     if overflowed.size:
         raise overflow_error(int(terrain_index[overflowed[0]]))
-    _finish_in_box2d(policy, theta, terrains, terrain_index, max_steps, result)
+    finish_in_box2d(policy, lambda rows: theta[rows], terrains, terrain_index, max_steps, result)
     return result
 
 
-def _finish_in_box2d(
+def finish_in_box2d(
     policy: MLPPolicy,
-    theta: NDArray[np.float32],
+    theta_of: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
     max_steps: int,
@@ -102,7 +103,7 @@ def _finish_in_box2d(
     """
     spun = np.flatnonzero(result.outcomes == SPUN)
     if spun.size:
-        anew = box2d.run_episodes(policy, theta[spun], terrains, terrain_index[spun], max_steps)
+        anew = box2d.run_episodes(policy, theta_of(spun), terrains, terrain_index[spun], max_steps)
         result.returns[spun], result.lengths[spun], result.outcomes[spun] = anew.returns, anew.lengths, anew.outcomes
 
 

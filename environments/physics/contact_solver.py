@@ -4,9 +4,10 @@ Source: Box2D 2.3.0, ``b2ContactSolver.cpp``; ``b2Collision.cpp`` (``b2WorldMani
 body A is the ground or an obstacle: it has no inverse mass and never moves, so its terms, all zero, are left out.
 Restitution is 0, so a velocity bias is 0 too.
 
-``m`` is the solver's memory (``solver_layout``), ``lane`` which of its ``n`` lanes, ``c`` and ``b`` the first fields of
-the slot and of the body, ``mass`` and ``inertia`` the body's inverse mass and inertia. Nothing branches on a
-lane's numbers. A slot that is empty in a lane is all zeros: its impulses stay 0 and move nothing.
+``q`` and ``m`` are the solver's memory (``solver_layout``), that of slots and that of bodies: a pack has one for both,
+a thread of a GPU keeps bodies in registers. ``lane`` is which of its ``n`` lanes, ``c`` and ``b`` are the first fields
+of the slot and of the body, ``mass`` and ``inertia`` the body's inverse mass and inertia. Nothing branches on a lane's
+numbers. A slot that is empty in a lane is all zeros: its impulses stay 0 and move nothing.
 """
 
 from __future__ import annotations
@@ -87,23 +88,23 @@ def contact_point(faces_walker, x, y, nx, ny, px, py, ox, oy, sine, cosine):  # 
 
 
 @inline_kernel
-def prepare_contact(m, lane, n, c, b, mass, inertia, local_x, local_y, sine, cosine):  # type: ignore[no-untyped-def]
+def prepare_contact(q, m, lane, n, c, b, mass, inertia, local_x, local_y, sine, cosine):  # type: ignore[no-untyped-def]
     """``InitializeVelocityConstraints``: arms, effective masses and the block solver's matrix from the manifold.
 
     Args:
-        m, lane, n, c, b, mass, inertia: see the module.
+        q, m, lane, n, c, b, mass, inertia: see the module.
         local_x, local_y: the body's centre of mass in its own frame, m.
         sine, cosine: of the body's angle.
     """
     cx, cy = m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane]
-    count = m[(c + POSITION_COUNT) * n + lane]
-    faces_walker = m[(c + MANIFOLD_TYPE) * n + lane] != _ZERO
+    count = q[(c + POSITION_COUNT) * n + lane]
+    faces_walker = q[(c + MANIFOLD_TYPE) * n + lane] != _ZERO
     nx, ny, px, py, ox, oy = reference_frame(
         faces_walker,
-        m[(c + LOCAL_NORMAL_X) * n + lane],
-        m[(c + LOCAL_NORMAL_Y) * n + lane],
-        m[(c + LOCAL_POINT_X) * n + lane],
-        m[(c + LOCAL_POINT_Y) * n + lane],
+        q[(c + LOCAL_NORMAL_X) * n + lane],
+        q[(c + LOCAL_NORMAL_Y) * n + lane],
+        q[(c + LOCAL_POINT_X) * n + lane],
+        q[(c + LOCAL_POINT_Y) * n + lane],
         cx,
         cy,
         local_x,
@@ -111,8 +112,8 @@ def prepare_contact(m, lane, n, c, b, mass, inertia, local_x, local_y, sine, cos
         sine,
         cosine,
     )
-    r1x, r1y = _arm(m, lane, n, c + POINT_1_X, faces_walker, nx, ny, px, py, ox, oy, sine, cosine, cx, cy)
-    r2x, r2y = _arm(m, lane, n, c + POINT_2_X, faces_walker, nx, ny, px, py, ox, oy, sine, cosine, cx, cy)
+    r1x, r1y = _arm(q, lane, n, c + POINT_1_X, faces_walker, nx, ny, px, py, ox, oy, sine, cosine, cx, cy)
+    r2x, r2y = _arm(q, lane, n, c + POINT_2_X, faces_walker, nx, ny, px, py, ox, oy, sine, cosine, cx, cy)
     # The normal goes from the terrain to the walker.
     nx = -nx if faces_walker else nx
     ny = -ny if faces_walker else ny
@@ -125,23 +126,23 @@ def prepare_contact(m, lane, n, c, b, mass, inertia, local_x, local_y, sine, cos
     is_block = (count > _ONE) & (k11 * k11 < _MAX_CONDITION * det)
     inverse = _ONE / det if det != _ZERO else det
     has_one, has_two = count > _ZERO, is_block
-    m[(c + COUNT) * n + lane] = _TWO if is_block else (_ONE if has_one else _ZERO)
-    m[(c + NORMAL_X) * n + lane] = nx if has_one else _ZERO
-    m[(c + NORMAL_Y) * n + lane] = ny if has_one else _ZERO
-    _store_point(m, lane, n, c, has_one, r1x, r1y, _ONE / k11, _ONE / t11)
-    _store_point(m, lane, n, c + SECOND, has_two, r2x, r2y, _ONE / k22, _ONE / t22)
-    m[(c + BLOCK_K11) * n + lane] = k11 if has_two else _ZERO
-    m[(c + BLOCK_K12) * n + lane] = k12 if has_two else _ZERO
-    m[(c + BLOCK_K22) * n + lane] = k22 if has_two else _ZERO
-    m[(c + BLOCK_M11) * n + lane] = inverse * k22 if has_two else _ZERO
-    m[(c + BLOCK_M12) * n + lane] = -inverse * k12 if has_two else _ZERO
-    m[(c + BLOCK_M22) * n + lane] = inverse * k11 if has_two else _ZERO
+    q[(c + COUNT) * n + lane] = _TWO if is_block else (_ONE if has_one else _ZERO)
+    q[(c + NORMAL_X) * n + lane] = nx if has_one else _ZERO
+    q[(c + NORMAL_Y) * n + lane] = ny if has_one else _ZERO
+    _store_point(q, lane, n, c, has_one, r1x, r1y, _ONE / k11, _ONE / t11)
+    _store_point(q, lane, n, c + SECOND, has_two, r2x, r2y, _ONE / k22, _ONE / t22)
+    q[(c + BLOCK_K11) * n + lane] = k11 if has_two else _ZERO
+    q[(c + BLOCK_K12) * n + lane] = k12 if has_two else _ZERO
+    q[(c + BLOCK_K22) * n + lane] = k22 if has_two else _ZERO
+    q[(c + BLOCK_M11) * n + lane] = inverse * k22 if has_two else _ZERO
+    q[(c + BLOCK_M12) * n + lane] = -inverse * k12 if has_two else _ZERO
+    q[(c + BLOCK_M22) * n + lane] = inverse * k11 if has_two else _ZERO
 
 
 @inline_kernel
-def _arm(m, lane, n, point, faces_walker, nx, ny, px, py, ox, oy, sine, cosine, cx, cy):  # type: ignore[no-untyped-def]
+def _arm(q, lane, n, point, faces_walker, nx, ny, px, py, ox, oy, sine, cosine, cx, cy):  # type: ignore[no-untyped-def]
     """From the centre of mass to half-way between the two skins at a manifold point."""
-    x, y = m[point * n + lane], m[(point + 1) * n + lane]
+    x, y = q[point * n + lane], q[(point + 1) * n + lane]
     wx, wy, distance = contact_point(faces_walker, x, y, nx, ny, px, py, ox, oy, sine, cosine)
     onto = POLYGON_RADIUS - distance
     ax, ay = wx + onto * nx, wy + onto * ny
@@ -150,57 +151,57 @@ def _arm(m, lane, n, point, faces_walker, nx, ny, px, py, ox, oy, sine, cosine, 
 
 
 @inline_kernel
-def _store_point(m, lane, n, c, is_used, rx, ry, normal_mass, tangent_mass):  # type: ignore[no-untyped-def]
-    m[(c + ARM_X) * n + lane] = rx if is_used else _ZERO
-    m[(c + ARM_Y) * n + lane] = ry if is_used else _ZERO
-    m[(c + NORMAL_MASS) * n + lane] = normal_mass if is_used else _ZERO
-    m[(c + TANGENT_MASS) * n + lane] = tangent_mass if is_used else _ZERO
-    normal_impulse, tangent_impulse = m[(c + NORMAL_IMPULSE) * n + lane], m[(c + TANGENT_IMPULSE) * n + lane]
-    m[(c + NORMAL_IMPULSE) * n + lane] = normal_impulse if is_used else _ZERO
-    m[(c + TANGENT_IMPULSE) * n + lane] = tangent_impulse if is_used else _ZERO
+def _store_point(q, lane, n, c, is_used, rx, ry, normal_mass, tangent_mass):  # type: ignore[no-untyped-def]
+    q[(c + ARM_X) * n + lane] = rx if is_used else _ZERO
+    q[(c + ARM_Y) * n + lane] = ry if is_used else _ZERO
+    q[(c + NORMAL_MASS) * n + lane] = normal_mass if is_used else _ZERO
+    q[(c + TANGENT_MASS) * n + lane] = tangent_mass if is_used else _ZERO
+    normal_impulse, tangent_impulse = q[(c + NORMAL_IMPULSE) * n + lane], q[(c + TANGENT_IMPULSE) * n + lane]
+    q[(c + NORMAL_IMPULSE) * n + lane] = normal_impulse if is_used else _ZERO
+    q[(c + TANGENT_IMPULSE) * n + lane] = tangent_impulse if is_used else _ZERO
 
 
 @inline_kernel
-def warm_start_contact(m, lane, n, c, b, mass, inertia):  # type: ignore[no-untyped-def]
+def warm_start_contact(q, m, lane, n, c, b, mass, inertia):  # type: ignore[no-untyped-def]
     """``WarmStart``: begin with the impulses of the step before."""
     vx, vy, w = m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane]
-    nx, ny = m[(c + NORMAL_X) * n + lane], m[(c + NORMAL_Y) * n + lane]
-    vx, vy, w = _warm_start_point(m, lane, n, c, vx, vy, w, nx, ny, mass, inertia)
-    vx, vy, w = _warm_start_point(m, lane, n, c + SECOND, vx, vy, w, nx, ny, mass, inertia)
+    nx, ny = q[(c + NORMAL_X) * n + lane], q[(c + NORMAL_Y) * n + lane]
+    vx, vy, w = _warm_start_point(q, lane, n, c, vx, vy, w, nx, ny, mass, inertia)
+    vx, vy, w = _warm_start_point(q, lane, n, c + SECOND, vx, vy, w, nx, ny, mass, inertia)
     m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane] = vx, vy, w
 
 
 @inline_kernel
-def _warm_start_point(m, lane, n, c, vx, vy, w, nx, ny, mass, inertia):  # type: ignore[no-untyped-def]
-    normal, tangent = m[(c + NORMAL_IMPULSE) * n + lane], m[(c + TANGENT_IMPULSE) * n + lane]
+def _warm_start_point(q, lane, n, c, vx, vy, w, nx, ny, mass, inertia):  # type: ignore[no-untyped-def]
+    normal, tangent = q[(c + NORMAL_IMPULSE) * n + lane], q[(c + TANGENT_IMPULSE) * n + lane]
     px, py = normal * nx + tangent * ny, normal * ny + tangent * -nx
-    w += inertia * (m[(c + ARM_X) * n + lane] * py - m[(c + ARM_Y) * n + lane] * px)
+    w += inertia * (q[(c + ARM_X) * n + lane] * py - q[(c + ARM_Y) * n + lane] * px)
     return vx + mass * px, vy + mass * py, w
 
 
 @inline_kernel
-def solve_contact_velocity(m, lane, n, c, b, mass, inertia, friction, has_two):  # type: ignore[no-untyped-def]
+def solve_contact_velocity(q, m, lane, n, c, b, mass, inertia, friction, has_two):  # type: ignore[no-untyped-def]
     """``SolveVelocityConstraints``: one pass, friction first.
 
     Args:
-        m, lane, n, c, b, mass, inertia: see the module.
+        q, m, lane, n, c, b, mass, inertia: see the module.
         friction: mixed coefficient.
         has_two: False only where no lane's contact has two points; a constant, so that half of the code can go.
     """
     vx, vy, w = m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane]
-    nx, ny = m[(c + NORMAL_X) * n + lane], m[(c + NORMAL_Y) * n + lane]
-    r1x, r1y = m[(c + ARM_X) * n + lane], m[(c + ARM_Y) * n + lane]
-    a1, t1 = m[(c + NORMAL_IMPULSE) * n + lane], m[(c + TANGENT_IMPULSE) * n + lane]
-    mass1 = m[(c + NORMAL_MASS) * n + lane]
-    vx, vy, w, t1 = _rub(vx, vy, w, nx, ny, r1x, r1y, m[(c + TANGENT_MASS) * n + lane], a1, t1, friction, mass, inertia)
-    m[(c + TANGENT_IMPULSE) * n + lane] = t1
+    nx, ny = q[(c + NORMAL_X) * n + lane], q[(c + NORMAL_Y) * n + lane]
+    r1x, r1y = q[(c + ARM_X) * n + lane], q[(c + ARM_Y) * n + lane]
+    a1, t1 = q[(c + NORMAL_IMPULSE) * n + lane], q[(c + TANGENT_IMPULSE) * n + lane]
+    mass1 = q[(c + NORMAL_MASS) * n + lane]
+    vx, vy, w, t1 = _rub(vx, vy, w, nx, ny, r1x, r1y, q[(c + TANGENT_MASS) * n + lane], a1, t1, friction, mass, inertia)
+    q[(c + TANGENT_IMPULSE) * n + lane] = t1
     if has_two:
         d = c + SECOND
-        r2x, r2y = m[(d + ARM_X) * n + lane], m[(d + ARM_Y) * n + lane]
-        a2, t2 = m[(d + NORMAL_IMPULSE) * n + lane], m[(d + TANGENT_IMPULSE) * n + lane]
-        tangent2 = m[(d + TANGENT_MASS) * n + lane]
+        r2x, r2y = q[(d + ARM_X) * n + lane], q[(d + ARM_Y) * n + lane]
+        a2, t2 = q[(d + NORMAL_IMPULSE) * n + lane], q[(d + TANGENT_IMPULSE) * n + lane]
+        tangent2 = q[(d + TANGENT_MASS) * n + lane]
         vx, vy, w, t2 = _rub(vx, vy, w, nx, ny, r2x, r2y, tangent2, a2, t2, friction, mass, inertia)
-        m[(d + TANGENT_IMPULSE) * n + lane] = t2
+        q[(d + TANGENT_IMPULSE) * n + lane] = t2
         vn2 = (vx + -w * r2y) * nx + (vy + w * r2x) * ny
 
     vn1 = (vx + -w * r1y) * nx + (vy + w * r1x) * ny
@@ -210,19 +211,19 @@ def solve_contact_velocity(m, lane, n, c, b, mass, inertia, friction, has_two): 
     px, py = d1 * nx, d1 * ny
     turn = r1x * py - r1y * px
     if has_two:
-        mass2 = m[(d + NORMAL_MASS) * n + lane]
-        k11, k12, k22 = m[(c + BLOCK_K11) * n + lane], m[(c + BLOCK_K12) * n + lane], m[(c + BLOCK_K22) * n + lane]
-        m11, m12, m22 = m[(c + BLOCK_M11) * n + lane], m[(c + BLOCK_M12) * n + lane], m[(c + BLOCK_M22) * n + lane]
+        mass2 = q[(d + NORMAL_MASS) * n + lane]
+        k11, k12, k22 = q[(c + BLOCK_K11) * n + lane], q[(c + BLOCK_K12) * n + lane], q[(c + BLOCK_K22) * n + lane]
+        m11, m12, m22 = q[(c + BLOCK_M11) * n + lane], q[(c + BLOCK_M12) * n + lane], q[(c + BLOCK_M22) * n + lane]
         z1, z2 = _solve_block(vn1, vn2, a1, a2, mass1, mass2, k11, k12, k22, m11, m12, m22)
         e1, e2 = z1 - a1, z2 - a2
         p1x, p1y, p2x, p2y = e1 * nx, e1 * ny, e2 * nx, e2 * ny
-        is_block = m[(c + COUNT) * n + lane] > _ONE
+        is_block = q[(c + COUNT) * n + lane] > _ONE
         x1 = z1 if is_block else x1
         px = p1x + p2x if is_block else px
         py = p1y + p2y if is_block else py
         turn = r1x * p1y - r1y * p1x + (r2x * p2y - r2y * p2x) if is_block else turn
-        m[(d + NORMAL_IMPULSE) * n + lane] = z2 if is_block else a2
-    m[(c + NORMAL_IMPULSE) * n + lane] = x1
+        q[(d + NORMAL_IMPULSE) * n + lane] = z2 if is_block else a2
+    q[(c + NORMAL_IMPULSE) * n + lane] = x1
     m[(b + VELOCITY_X) * n + lane] = vx + mass * px
     m[(b + VELOCITY_Y) * n + lane] = vy + mass * py
     m[(b + ANGULAR_VELOCITY) * n + lane] = w + inertia * turn
@@ -266,11 +267,11 @@ def _solve_block(vn1, vn2, a1, a2, mass1, mass2, k11, k12, k22, m11, m12, m22): 
 
 
 @inline_kernel
-def solve_contact_position(m, lane, n, c, b, mass, inertia, local_x, local_y, share, has_two):  # type: ignore[no-untyped-def]
+def solve_contact_position(q, m, lane, n, c, b, mass, inertia, local_x, local_y, share, has_two):  # type: ignore[no-untyped-def]
     """``SolvePositionConstraints``: one pass over the contact's points, each seeing the body where the last put it.
 
     Args:
-        m, lane, n, c, b, mass, inertia: see the module.
+        q, m, lane, n, c, b, mass, inertia: see the module.
         local_x, local_y: the body's centre of mass in its own frame, m.
         share: of the overlap that a pass takes away: BAUMGARTE, or TOI_BAUMGARTE.
         has_two: as in ``solve_contact_velocity``.
@@ -279,27 +280,27 @@ def solve_contact_position(m, lane, n, c, b, mass, inertia, local_x, local_y, sh
         The lesser separation of the points before they moved, m; 0 where there is none.
     """
     cx, cy, angle = m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane], m[(b + ANGLE) * n + lane]
-    count = m[(c + POSITION_COUNT) * n + lane]
+    count = q[(c + POSITION_COUNT) * n + lane]
     cx, cy, angle, least = _push_out(
-        m, lane, n, c, c + POINT_1_X, count > _ZERO, cx, cy, angle, _ZERO, mass, inertia, local_x, local_y, share
+        q, lane, n, c, c + POINT_1_X, count > _ZERO, cx, cy, angle, _ZERO, mass, inertia, local_x, local_y, share
     )
     if has_two:
         cx, cy, angle, least = _push_out(
-            m, lane, n, c, c + POINT_2_X, count > _ONE, cx, cy, angle, least, mass, inertia, local_x, local_y, share
+            q, lane, n, c, c + POINT_2_X, count > _ONE, cx, cy, angle, least, mass, inertia, local_x, local_y, share
         )
     m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane], m[(b + ANGLE) * n + lane] = cx, cy, angle
     return least
 
 
 @inline_kernel
-def _push_out(m, lane, n, c, point, is_used, cx, cy, angle, least, mass, inertia, local_x, local_y, share):  # type: ignore[no-untyped-def]
+def _push_out(q, lane, n, c, point, is_used, cx, cy, angle, least, mass, inertia, local_x, local_y, share):  # type: ignore[no-untyped-def]
     """One point's turn: centre, angle and least separation after it; as they were where the point is not used."""
-    faces_walker = m[(c + MANIFOLD_TYPE) * n + lane] != _ZERO
-    lnx, lny = m[(c + LOCAL_NORMAL_X) * n + lane], m[(c + LOCAL_NORMAL_Y) * n + lane]
-    lpx, lpy = m[(c + LOCAL_POINT_X) * n + lane], m[(c + LOCAL_POINT_Y) * n + lane]
+    faces_walker = q[(c + MANIFOLD_TYPE) * n + lane] != _ZERO
+    lnx, lny = q[(c + LOCAL_NORMAL_X) * n + lane], q[(c + LOCAL_NORMAL_Y) * n + lane]
+    lpx, lpy = q[(c + LOCAL_POINT_X) * n + lane], q[(c + LOCAL_POINT_Y) * n + lane]
     sine, cosine = sin_cos(angle)
     nx, ny, px, py, ox, oy = reference_frame(faces_walker, lnx, lny, lpx, lpy, cx, cy, local_x, local_y, sine, cosine)
-    x, y = m[point * n + lane], m[(point + 1) * n + lane]
+    x, y = q[point * n + lane], q[(point + 1) * n + lane]
     wx, wy, distance = contact_point(faces_walker, x, y, nx, ny, px, py, ox, oy, sine, cosine)
     separation = distance - POLYGON_RADIUS - POLYGON_RADIUS
     nx = -nx if faces_walker else nx

@@ -21,6 +21,8 @@ Names used here:
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from environments.compiled import inline_kernel, kernel
@@ -192,7 +194,7 @@ def _has(simplex, corner):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _length(x, y):  # type: ignore[no-untyped-def]
-    return np.sqrt(x * x + y * y)
+    return math.sqrt(x * x + y * y)
 
 
 @inline_kernel

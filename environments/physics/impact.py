@@ -326,7 +326,7 @@ def load_island(s, at, n, m, lane, lanes, members, num, body, alpha):  # type: i
         for k in range(num):
             c = solver.SLOT + solver.SLOT_SIZE * k
             separation = solve_contact_position(
-                m, lane, lanes, c, solver.WINDOW_BODY, mass, inertia, x, y, TOI_BAUMGARTE, True
+                m, m, lane, lanes, c, solver.WINDOW_BODY, mass, inertia, x, y, TOI_BAUMGARTE, True
             )
             least = min(least, separation)
         if least >= _GOOD_SEPARATION:
@@ -338,7 +338,7 @@ def load_island(s, at, n, m, lane, lanes, members, num, body, alpha):  # type: i
     s[b + SINE0 * n], s[b + COSINE0 * n] = sine, cosine
     for k in range(num):
         c = solver.SLOT + solver.SLOT_SIZE * k
-        prepare_contact(m, lane, lanes, c, solver.WINDOW_BODY, mass, inertia, x, y, sine, cosine)
+        prepare_contact(m, m, lane, lanes, c, solver.WINDOW_BODY, mass, inertia, x, y, sine, cosine)
 
 
 @kernel

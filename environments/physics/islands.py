@@ -87,7 +87,7 @@ def _slot_pass(k: int, has_two: bool) -> Callable[..., Any]:
 def _solve_contact(m, lane, c, has_two):  # type: ignore[no-untyped-def]
     mass, inertia = m[ISLAND_MASS * LANES + lane], m[ISLAND_INERTIA * LANES + lane]
     friction = m[ISLAND_FRICTION * LANES + lane]
-    solve_contact_velocity(m, lane, LANES, c, WINDOW_BODY, mass, inertia, friction, has_two)
+    solve_contact_velocity(m, m, lane, LANES, c, WINDOW_BODY, mass, inertia, friction, has_two)
 
 
 _first, _second, _flat_first, _flat_second = (_slot_pass(k, has_two) for has_two in (False, True) for k in (0, 1))

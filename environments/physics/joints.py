@@ -10,6 +10,8 @@ branches on a lane's numbers, so that a loop over lanes packs.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from environments.compiled import inline_kernel
@@ -216,4 +218,4 @@ def solve_joint_position(  # type: ignore[no-untyped-def]
     m[(a + ANGLE) * n + lane] = angle_a - ia * (rax * py - ray * px)
     m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane] = cbx + mb * px, cby + mb * py
     m[(b + ANGLE) * n + lane] = angle_b + ib * (rbx * py - rby * px)
-    return (np.sqrt(cx * cx + cy * cy) <= LINEAR_SLOP) & (angular_error <= ANGULAR_SLOP)
+    return (math.sqrt(cx * cx + cy * cy) <= LINEAR_SLOP) & (angular_error <= ANGULAR_SLOP)

@@ -6,6 +6,7 @@ Source: Box2D 2.3.0, ``b2PolygonShape.cpp`` (``Set``, ``SetAsBox``, ``ComputeCen
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,7 +131,7 @@ def _area_moments(vertices: NDArray[np.float32]) -> tuple[np.float32, ...]:
 @inline_kernel
 def normalised(x, y):  # type: ignore[no-untyped-def]
     """``b2Vec2::Normalize``: the float32 vector times one over its length; as it is when shorter than epsilon."""
-    length = np.sqrt(x * x + y * y)
+    length = math.sqrt(x * x + y * y)
     scale = _ONE if length < _EPSILON else _ONE / length
     return x * scale, y * scale
 

@@ -10,6 +10,7 @@ lane needs (a limit, a second point, a slot) is branched around for the whole pa
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -85,10 +86,10 @@ from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_B
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)
 #: What the position solver leaves of an overlap (b2ContactSolver.cpp: -3 linearSlop).
-_GOOD_SEPARATION = np.float32(-3.0) * LINEAR_SLOP
+GOOD_SEPARATION = np.float32(-3.0) * LINEAR_SLOP
 
 
-def _joint_constants(joint: int) -> tuple[Any, ...]:
+def joint_constants(joint: int) -> tuple[Any, ...]:
     """First fields of the joint and its bodies a and b; inverse masses and inertias; the motor's effective mass."""
     a, b = int(JOINT_BODY_A[joint]), int(JOINT_BODY_B[joint])
     masses = (INVERSE_MASS[a], INVERSE_INERTIA[a], INVERSE_MASS[b], INVERSE_INERTIA[b])
@@ -96,11 +97,13 @@ def _joint_constants(joint: int) -> tuple[Any, ...]:
     return JOINT + JOINT_SIZE * joint, BODY + BODY_SIZE * a, BODY + BODY_SIZE * b, *masses, motor_mass
 
 
-def _body_constants(body: int) -> tuple[Any, ...]:
+def body_constants(body: int) -> tuple[Any, ...]:
+    """Inverse mass, inverse inertia, friction with the ground."""
     return INVERSE_MASS[body], INVERSE_INERTIA[body], CONTACT_FRICTION[body]
 
 
-def _anchor_constants(joint: int) -> tuple[Any, ...]:
+def anchor_constants(joint: int) -> tuple[Any, ...]:
+    """The anchor from both centres of mass, m; limits and reference angle, rad."""
     return (
         *ANCHOR_A[joint],
         *ANCHOR_B[joint],
@@ -111,8 +114,8 @@ def _anchor_constants(joint: int) -> tuple[Any, ...]:
 
 
 def _preparation(joint: int) -> Callable[..., Any]:
-    j, a, b, ma, ia, mb, ib, _ = _joint_constants(joint)
-    ax, ay, bx, by, lower, upper, reference = _anchor_constants(joint)
+    j, a, b, ma, ia, mb, ib, _ = joint_constants(joint)
+    ax, ay, bx, by, lower, upper, reference = anchor_constants(joint)
 
     @kernel_of(f"joint_{joint}")
     def prepare(m):  # type: ignore[no-untyped-def]
@@ -123,7 +126,7 @@ def _preparation(joint: int) -> Callable[..., Any]:
 
 
 def _velocity_pass(joint: int) -> Callable[..., Any]:
-    j, a, b, ma, ia, mb, ib, motor_mass = _joint_constants(joint)
+    j, a, b, ma, ia, mb, ib, motor_mass = joint_constants(joint)
 
     @kernel_of(f"joint_{joint}")
     def solve(m, limits):  # type: ignore[no-untyped-def]
@@ -139,8 +142,8 @@ def _velocity_pass(joint: int) -> Callable[..., Any]:
 
 
 def _position_pass(joint: int) -> Callable[..., Any]:
-    j, a, b, ma, ia, mb, ib, motor_mass = _joint_constants(joint)
-    ax, ay, bx, by, lower, upper, reference = _anchor_constants(joint)
+    j, a, b, ma, ia, mb, ib, motor_mass = joint_constants(joint)
+    ax, ay, bx, by, lower, upper, reference = anchor_constants(joint)
 
     @kernel_of(f"joint_{joint}")
     def solve(m):  # type: ignore[no-untyped-def]
@@ -158,7 +161,7 @@ def _contact_pass(body: int) -> Callable[..., Any]:
     in which all have one point, which is less than half the work, and one for both.
     """
     first, second = (SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k) for k in range(2))
-    b, mass, inertia, friction = BODY + BODY_SIZE * body, *_body_constants(body)
+    b, mass, inertia, friction = BODY + BODY_SIZE * body, *body_constants(body)
 
     @kernel_of(f"body_{body}")
     def solve(m, num_slots, flat):  # type: ignore[no-untyped-def]
@@ -166,17 +169,17 @@ def _contact_pass(body: int) -> Callable[..., Any]:
         if num_slots[body] > 0:
             if flat >> (2 * body) & 1:
                 for lane in range(LANES):
-                    solve_contact_velocity(m, lane, LANES, first, b, mass, inertia, friction, True)
+                    solve_contact_velocity(m, m, lane, LANES, first, b, mass, inertia, friction, True)
             else:
                 for lane in range(LANES):
-                    solve_contact_velocity(m, lane, LANES, first, b, mass, inertia, friction, False)
+                    solve_contact_velocity(m, m, lane, LANES, first, b, mass, inertia, friction, False)
         if num_slots[body] > 1:
             if flat >> (2 * body + 1) & 1:
                 for lane in range(LANES):
-                    solve_contact_velocity(m, lane, LANES, second, b, mass, inertia, friction, True)
+                    solve_contact_velocity(m, m, lane, LANES, second, b, mass, inertia, friction, True)
             else:
                 for lane in range(LANES):
-                    solve_contact_velocity(m, lane, LANES, second, b, mass, inertia, friction, False)
+                    solve_contact_velocity(m, m, lane, LANES, second, b, mass, inertia, friction, False)
         for k in range(2, num_slots[body]):
             _solve_slot(m, slot_of(body, k), b, body)
 
@@ -292,8 +295,8 @@ def _prepare_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     copy_fields(m, WINDOW_BODY, b, ORIGIN_X)
     for lane in range(LANES):
         sine, cosine = m[(WINDOW_BODY + SINE) * LANES + lane], m[(WINDOW_BODY + COSINE) * LANES + lane]
-        prepare_contact(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, sine, cosine)
-        warm_start_contact(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia)
+        prepare_contact(m, m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, sine, cosine)
+        warm_start_contact(m, m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia)
     copy_fields(m, c, WINDOW_SLOT, POSITION_COUNT)
     copy_fields(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
 
@@ -304,7 +307,7 @@ def _solve_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     copy_fields(m, WINDOW_SLOT, c, POSITION_COUNT)
     copy_fields(m, WINDOW_BODY + VELOCITY_X, b + VELOCITY_X, 3)
     for lane in range(LANES):
-        solve_contact_velocity(m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, friction, True)
+        solve_contact_velocity(m, m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, friction, True)
     copy_fields(m, c, WINDOW_SLOT, POSITION_COUNT)
     copy_fields(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
 
@@ -313,16 +316,19 @@ def _solve_slot(m, c, b, body):  # type: ignore[no-untyped-def]
 def integrate(m):  # type: ignore[no-untyped-def]
     """Move the bodies with their velocities, which are capped."""
     for body in range(NUM_BODIES):
-        b = BODY + BODY_SIZE * body
         for lane in range(LANES):
-            vx, vy = m[(b + VELOCITY_X) * LANES + lane], m[(b + VELOCITY_Y) * LANES + lane]
-            w = m[(b + ANGULAR_VELOCITY) * LANES + lane]
-            vx, vy, w = capped(vx, vy, w, _STEP)
-            m[(b + VELOCITY_X) * LANES + lane], m[(b + VELOCITY_Y) * LANES + lane] = vx, vy
-            m[(b + ANGULAR_VELOCITY) * LANES + lane] = w
-            m[(b + CENTER_X) * LANES + lane] += _STEP * vx
-            m[(b + CENTER_Y) * LANES + lane] += _STEP * vy
-            m[(b + ANGLE) * LANES + lane] += _STEP * w
+            move_body(m, lane, LANES, BODY + BODY_SIZE * body)
+
+
+@inline_kernel
+def move_body(m, lane, n, b):  # type: ignore[no-untyped-def]
+    """Move the body at ``b`` in one of n lanes for a step, with its velocities, which are capped."""
+    vx, vy, w = m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane]
+    vx, vy, w = capped(vx, vy, w, _STEP)
+    m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane] = vx, vy, w
+    m[(b + CENTER_X) * n + lane] += _STEP * vx
+    m[(b + CENTER_Y) * n + lane] += _STEP * vy
+    m[(b + ANGLE) * n + lane] += _STEP * w
 
 
 @inline_kernel
@@ -330,7 +336,7 @@ def capped(vx, vy, w, seconds):  # type: ignore[no-untyped-def]
     """Velocities, m/s and rad/s, with which a body moves by at most 2 m and turns by at most pi/2 in ``seconds``."""
     dx, dy = seconds * vx, seconds * vy
     squared = dx * dx + dy * dy
-    ratio = MAX_TRANSLATION / np.sqrt(squared)
+    ratio = MAX_TRANSLATION / math.sqrt(squared)
     is_fast = squared > MAX_TRANSLATION * MAX_TRANSLATION
     turn = seconds * w
     turn_ratio = MAX_ROTATION / abs(turn)
@@ -363,27 +369,28 @@ def solve_positions(m, num_slots, passes):  # type: ignore[no-untyped-def]
 def place_bodies(m):  # type: ignore[no-untyped-def]
     """Where bodies and shapes are, from centres and angles: SINE, COSINE, ORIGIN and SHAPE of each body."""
     for lane in range(LANES):
-        _place_body(m, lane, HULL)
+        place_body(m, lane, LANES, HULL)
     for lane in range(LANES):
-        _place_body(m, lane, LEG_1)
+        place_body(m, lane, LANES, LEG_1)
     for lane in range(LANES):
-        _place_body(m, lane, LOWER_1)
+        place_body(m, lane, LANES, LOWER_1)
     for lane in range(LANES):
-        _place_body(m, lane, LEG_2)
+        place_body(m, lane, LANES, LEG_2)
     for lane in range(LANES):
-        _place_body(m, lane, LOWER_2)
+        place_body(m, lane, LANES, LOWER_2)
 
 
 @inline_kernel
-def _place_body(m, lane, body):  # type: ignore[no-untyped-def]
+def place_body(m, lane, n, body):  # type: ignore[no-untyped-def]
+    """``place_bodies`` of one body in one of n lanes."""
     b = BODY + BODY_SIZE * body
-    sine, cosine = sin_cos(m[(b + ANGLE) * LANES + lane])
-    x, y = origin_of(body, m[(b + CENTER_X) * LANES + lane], m[(b + CENTER_Y) * LANES + lane], sine, cosine)
+    sine, cosine = sin_cos(m[(b + ANGLE) * n + lane])
+    x, y = origin_of(body, m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane], sine, cosine)
     left, bottom, right, top = box_of(body, x, y, sine, cosine)
-    m[(b + SINE) * LANES + lane], m[(b + COSINE) * LANES + lane] = sine, cosine
-    m[(b + ORIGIN_X) * LANES + lane], m[(b + ORIGIN_Y) * LANES + lane] = x, y
-    m[(b + SHAPE_LEFT) * LANES + lane], m[(b + SHAPE_BOTTOM) * LANES + lane] = left, bottom
-    m[(b + SHAPE_RIGHT) * LANES + lane], m[(b + SHAPE_TOP) * LANES + lane] = right, top
+    m[(b + SINE) * n + lane], m[(b + COSINE) * n + lane] = sine, cosine
+    m[(b + ORIGIN_X) * n + lane], m[(b + ORIGIN_Y) * n + lane] = x, y
+    m[(b + SHAPE_LEFT) * n + lane], m[(b + SHAPE_BOTTOM) * n + lane] = left, bottom
+    m[(b + SHAPE_RIGHT) * n + lane], m[(b + SHAPE_TOP) * n + lane] = right, top
 
 
 @kernel
@@ -414,7 +421,7 @@ def _push_out_of_two(m, mass, inertia, x, y):  # type: ignore[no-untyped-def]
 @inline_kernel
 def _push_out(m, lane, mass, inertia, x, y, has_two):  # type: ignore[no-untyped-def]
     separation = solve_contact_position(
-        m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, BAUMGARTE, has_two
+        m, m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, x, y, BAUMGARTE, has_two
     )
     least = m[LEAST_SEPARATION * LANES + lane]
     m[LEAST_SEPARATION * LANES + lane] = least if least < separation else separation
@@ -452,9 +459,7 @@ def _end_position_pass(m):  # type: ignore[no-untyped-def]
         _put_back(m, lane, LEG_2, is_done)
         _put_back(m, lane, LOWER_2, is_done)
     for lane in range(LANES):
-        is_good = (m[LEAST_SEPARATION * LANES + lane] >= _GOOD_SEPARATION) & (
-            m[JOINTS_ARE_GOOD * LANES + lane] != _ZERO
-        )
+        is_good = (m[LEAST_SEPARATION * LANES + lane] >= GOOD_SEPARATION) & (m[JOINTS_ARE_GOOD * LANES + lane] != _ZERO)
         m[IS_SOLVED * LANES + lane] = _ONE if is_good | (m[IS_SOLVED * LANES + lane] != _ZERO) else _ZERO
     for lane in range(LANES):
         if m[IS_SOLVED * LANES + lane] == _ZERO:

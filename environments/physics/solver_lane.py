@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from environments.compiled import kernel
+from environments.compiled import inline_kernel, kernel
 from environments.physics import layout
 from environments.physics import solver_layout as solver
 from environments.physics.bodies import (
@@ -51,33 +51,45 @@ def load_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-de
         num_slots: (5,) int64, written: the number of touching contacts of each body.
     """
     for body in range(NUM_BODIES):
-        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
-        cx, cy, angle = s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n], s[b + layout.ANGLE * n]
-        s[b + layout.CENTER0_X * n], s[b + layout.CENTER0_Y * n], s[b + layout.ANGLE0 * n] = cx, cy, angle
-        m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num], m[mb + solver.ANGLE * num] = cx, cy, angle
-        m[mb + solver.SINE * num], m[mb + solver.COSINE * num] = s[b + layout.SINE * n], s[b + layout.COSINE * n]
-        push = s[at + layout.PUSH * n] if body == HULL else _ZERO
-        m[mb + solver.VELOCITY_X * num] = s[b + layout.VELOCITY_X * n] + _STEP * (INVERSE_MASS[body] * push)
-        m[mb + solver.VELOCITY_Y * num] = s[b + layout.VELOCITY_Y * n] + _STEP * _GRAVITY_Y
-        m[mb + solver.ANGULAR_VELOCITY * num] = s[b + layout.ANGULAR_VELOCITY * n]
+        load_body(s, at, n, m, lane, num, body)
     for joint in range(NUM_JOINTS):
-        j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
-        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + lane
-        m[mj + solver.IMPULSE_X * num] = s[j + layout.IMPULSE_X * n]
-        m[mj + solver.IMPULSE_Y * num] = s[j + layout.IMPULSE_Y * n]
-        m[mj + solver.LIMIT_IMPULSE * num] = s[j + layout.LIMIT_IMPULSE * n]
-        m[mj + solver.MOTOR_IMPULSE * num] = s[j + layout.MOTOR_IMPULSE * n]
-        m[mj + solver.LIMIT * num] = s[j + layout.LIMIT * n]
-        m[mj + solver.MOTOR_SPEED * num] = s[j + layout.MOTOR_SPEED * n]
-        m[mj + solver.MAX_MOTOR_IMPULSE * num] = _STEP * s[j + layout.MAX_MOTOR_TORQUE * n]
+        load_joint(s, at, n, m, lane, num, joint)
     m[solver.IS_SOLVED * num + lane] = _ZERO
     s[at + layout.PUSH * n] = _ZERO
-    _load_contacts(s, at, n, m, lane, num, num_slots)
+    load_contacts(s, at, n, m, lane, num, num_slots)
+
+
+@inline_kernel
+def load_body(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def]
+    """``load_world`` of one body; the push stays for the others."""
+    b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+    mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
+    cx, cy, angle = s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n], s[b + layout.ANGLE * n]
+    s[b + layout.CENTER0_X * n], s[b + layout.CENTER0_Y * n], s[b + layout.ANGLE0 * n] = cx, cy, angle
+    m[mb + solver.CENTER_X * num], m[mb + solver.CENTER_Y * num], m[mb + solver.ANGLE * num] = cx, cy, angle
+    m[mb + solver.SINE * num], m[mb + solver.COSINE * num] = s[b + layout.SINE * n], s[b + layout.COSINE * n]
+    push = s[at + layout.PUSH * n] if body == HULL else _ZERO
+    m[mb + solver.VELOCITY_X * num] = s[b + layout.VELOCITY_X * n] + _STEP * (INVERSE_MASS[body] * push)
+    m[mb + solver.VELOCITY_Y * num] = s[b + layout.VELOCITY_Y * n] + _STEP * _GRAVITY_Y
+    m[mb + solver.ANGULAR_VELOCITY * num] = s[b + layout.ANGULAR_VELOCITY * n]
+
+
+@inline_kernel
+def load_joint(s, at, n, m, lane, num, joint):  # type: ignore[no-untyped-def]
+    """``load_world`` of one joint."""
+    j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
+    mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + lane
+    m[mj + solver.IMPULSE_X * num] = s[j + layout.IMPULSE_X * n]
+    m[mj + solver.IMPULSE_Y * num] = s[j + layout.IMPULSE_Y * n]
+    m[mj + solver.LIMIT_IMPULSE * num] = s[j + layout.LIMIT_IMPULSE * n]
+    m[mj + solver.MOTOR_IMPULSE * num] = s[j + layout.MOTOR_IMPULSE * n]
+    m[mj + solver.LIMIT * num] = s[j + layout.LIMIT * n]
+    m[mj + solver.MOTOR_SPEED * num] = s[j + layout.MOTOR_SPEED * n]
+    m[mj + solver.MAX_MOTOR_IMPULSE * num] = _STEP * s[j + layout.MAX_MOTOR_TORQUE * n]
 
 
 @kernel
-def _load_contacts(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
+def load_contacts(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
     """Put the touching contacts of each body into its slots, newest first."""
     num_slots[:] = 0
     for i in range(np.int64(s[at + layout.NUM_CONTACTS * n]) - 1, -1, -1):
@@ -175,24 +187,36 @@ def store_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-d
 
     Args:
         s, at, n, m, lane, num: see the module.
-        num_slots: (5,) int64, what ``load_world`` wrote; used up.
+        num_slots: (5,) int64, what ``load_contacts`` wrote; used up.
     """
-    store_positions(s, at, n, m, lane, num)
     for body in range(NUM_BODIES):
-        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
-        s[b + layout.VELOCITY_X * n] = m[mb + solver.VELOCITY_X * num]
-        s[b + layout.VELOCITY_Y * n] = m[mb + solver.VELOCITY_Y * num]
-        s[b + layout.ANGULAR_VELOCITY * n] = m[mb + solver.ANGULAR_VELOCITY * num]
+        store_position(s, at, n, m, lane, num, body)
+        store_velocity(s, at, n, m, lane, num, body)
     for joint in range(NUM_JOINTS):
-        j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
-        mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + lane
-        s[j + layout.IMPULSE_X * n] = m[mj + solver.IMPULSE_X * num]
-        s[j + layout.IMPULSE_Y * n] = m[mj + solver.IMPULSE_Y * num]
-        s[j + layout.LIMIT_IMPULSE * n] = m[mj + solver.LIMIT_IMPULSE * num]
-        s[j + layout.MOTOR_IMPULSE * n] = m[mj + solver.MOTOR_IMPULSE * num]
-        s[j + layout.LIMIT * n] = m[mj + solver.LIMIT * num]
-    _store_impulses(s, at, n, m, lane, num, num_slots)
+        store_joint(s, at, n, m, lane, num, joint)
+    store_impulses(s, at, n, m, lane, num, num_slots)
+
+
+@inline_kernel
+def store_velocity(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def]
+    """Copy one body's velocities back."""
+    b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+    mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
+    s[b + layout.VELOCITY_X * n] = m[mb + solver.VELOCITY_X * num]
+    s[b + layout.VELOCITY_Y * n] = m[mb + solver.VELOCITY_Y * num]
+    s[b + layout.ANGULAR_VELOCITY * n] = m[mb + solver.ANGULAR_VELOCITY * num]
+
+
+@inline_kernel
+def store_joint(s, at, n, m, lane, num, joint):  # type: ignore[no-untyped-def]
+    """Copy one joint's impulses and limit back."""
+    j = at + (layout.JOINT + layout.JOINT_SIZE * joint) * n
+    mj = (solver.JOINT + solver.JOINT_SIZE * joint) * num + lane
+    s[j + layout.IMPULSE_X * n] = m[mj + solver.IMPULSE_X * num]
+    s[j + layout.IMPULSE_Y * n] = m[mj + solver.IMPULSE_Y * num]
+    s[j + layout.LIMIT_IMPULSE * n] = m[mj + solver.LIMIT_IMPULSE * num]
+    s[j + layout.MOTOR_IMPULSE * n] = m[mj + solver.MOTOR_IMPULSE * num]
+    s[j + layout.LIMIT * n] = m[mj + solver.LIMIT * num]
 
 
 @kernel
@@ -210,20 +234,24 @@ def load_positions(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untype
         limit = s[at + (layout.JOINT + layout.JOINT_SIZE * joint + layout.LIMIT) * n]
         m[(solver.JOINT + solver.JOINT_SIZE * joint + solver.LIMIT) * num + lane] = limit
     m[solver.IS_SOLVED * num + lane] = _ZERO
-    _load_contacts(s, at, n, m, lane, num, num_slots)
+    load_contacts(s, at, n, m, lane, num, num_slots)
 
 
 @kernel
 def store_positions(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
     """Copy centres and angles back."""
     for body in range(NUM_BODIES):
-        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
-        s[b + layout.CENTER_X * n], s[b + layout.CENTER_Y * n] = (
-            m[mb + solver.CENTER_X * num],
-            m[mb + solver.CENTER_Y * num],
-        )
-        s[b + layout.ANGLE * n] = m[mb + solver.ANGLE * num]
+        store_position(s, at, n, m, lane, num, body)
+
+
+@inline_kernel
+def store_position(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def]
+    """Copy one body's centre and angle back."""
+    b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+    mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
+    s[b + layout.CENTER_X * n] = m[mb + solver.CENTER_X * num]
+    s[b + layout.CENTER_Y * n] = m[mb + solver.CENTER_Y * num]
+    s[b + layout.ANGLE * n] = m[mb + solver.ANGLE * num]
 
 
 @kernel
@@ -231,26 +259,32 @@ def store_places(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
     """Copy back where bodies and shapes are; which bodies have left their fat boxes, as bits."""
     moved = 0
     for body in range(NUM_BODIES):
-        b = at + (layout.BODY + layout.BODY_SIZE * body) * n
-        mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
-        sine0, cosine0 = s[b + layout.SINE * n], s[b + layout.COSINE * n]
-        x0, y0 = origin_of(body, s[b + layout.CENTER0_X * n], s[b + layout.CENTER0_Y * n], sine0, cosine0)
-        x, y = m[mb + solver.ORIGIN_X * num], m[mb + solver.ORIGIN_Y * num]
-        s[b + layout.SINE0 * n], s[b + layout.COSINE0 * n] = sine0, cosine0
-        s[b + layout.SINE * n], s[b + layout.COSINE * n] = m[mb + solver.SINE * num], m[mb + solver.COSINE * num]
-        s[b + layout.ORIGIN_X * n], s[b + layout.ORIGIN_Y * n] = x, y
-        left0, bottom0 = s[b + layout.SHAPE_LEFT * n], s[b + layout.SHAPE_BOTTOM * n]
-        right0, top0 = s[b + layout.SHAPE_RIGHT * n], s[b + layout.SHAPE_TOP * n]
-        left, bottom = m[mb + solver.SHAPE_LEFT * num], m[mb + solver.SHAPE_BOTTOM * num]
-        right, top = m[mb + solver.SHAPE_RIGHT * num], m[mb + solver.SHAPE_TOP * num]
-        store_box(s, b, n, left, bottom, right, top)
-        left, bottom, right, top = min(left0, left), min(bottom0, bottom), max(right0, right), max(top0, top)
-        moved |= move_box(s, at, n, body, left, bottom, right, top, x - x0, y - y0) << body
+        moved |= store_place(s, at, n, m, lane, num, body) << body
     return moved
 
 
+@inline_kernel
+def store_place(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def]
+    """Copy back where one body and its shape are; whether it has left its fat box."""
+    b = at + (layout.BODY + layout.BODY_SIZE * body) * n
+    mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
+    sine0, cosine0 = s[b + layout.SINE * n], s[b + layout.COSINE * n]
+    x0, y0 = origin_of(body, s[b + layout.CENTER0_X * n], s[b + layout.CENTER0_Y * n], sine0, cosine0)
+    x, y = m[mb + solver.ORIGIN_X * num], m[mb + solver.ORIGIN_Y * num]
+    s[b + layout.SINE0 * n], s[b + layout.COSINE0 * n] = sine0, cosine0
+    s[b + layout.SINE * n], s[b + layout.COSINE * n] = m[mb + solver.SINE * num], m[mb + solver.COSINE * num]
+    s[b + layout.ORIGIN_X * n], s[b + layout.ORIGIN_Y * n] = x, y
+    left0, bottom0 = s[b + layout.SHAPE_LEFT * n], s[b + layout.SHAPE_BOTTOM * n]
+    right0, top0 = s[b + layout.SHAPE_RIGHT * n], s[b + layout.SHAPE_TOP * n]
+    left, bottom = m[mb + solver.SHAPE_LEFT * num], m[mb + solver.SHAPE_BOTTOM * num]
+    right, top = m[mb + solver.SHAPE_RIGHT * num], m[mb + solver.SHAPE_TOP * num]
+    store_box(s, b, n, left, bottom, right, top)
+    left, bottom, right, top = min(left0, left), min(bottom0, bottom), max(right0, right), max(top0, top)
+    return move_box(s, at, n, body, left, bottom, right, top, x - x0, y - y0)
+
+
 @kernel
-def _store_impulses(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
+def store_impulses(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
     """``StoreImpulses``: of the points that the velocity solver used; another keeps what it had."""
     # Back from the oldest contact and the last slot of each body.
     for i in range(np.int64(s[at + layout.NUM_CONTACTS * n])):

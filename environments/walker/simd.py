@@ -5,7 +5,6 @@ A team is the memory in which one thread steps its worlds; teams share nothing t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
@@ -18,29 +17,16 @@ from environments.compiled import kernel, ticks
 from environments.errors import InputError
 from environments.machine import check_memory, check_subnormals
 from environments.physics import layout
-from environments.physics.bodies import JOINT_BODY_A, JOINT_BODY_B, REFERENCE_ANGLE
-from environments.physics.constants import CONTACT_CAPACITY, DIVERGED, TOO_MANY_CONTACTS, TOUCHING_CAPACITY
+from environments.physics.constants import CONTACT_CAPACITY, TOUCHING_CAPACITY
 from environments.physics.course import Course, rows_of
 from environments.physics.lidar import RAYS_SIZE
 from environments.physics.stages import LIDAR, REST, charge
 from environments.physics.step import Scratch, drive, start_world, step_worlds
 from environments.terrain.terrain import Terrain
-from environments.walker.ending import GOES_ON, Outcome
-from environments.walker.judge import judge_step
-from environments.walker.reward import FALL_REWARD
-from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
+from environments.walker.ending import GOES_ON
+from environments.walker.judge import MOST_TURN, NUM_READINGS, OVERFLOWED, SPUN, STATE_FIELDS, judge_world
+from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 
-#: What ``advance`` writes as the outcome of a world that has more contacts than fit, and of one in which a body has
-#: turned farther than the engine can follow.
-OVERFLOWED, SPUN = -1, -2
-# rad. Lane loops have sines up to ``rotation.NEAR``. A step's velocities turn a body by pi/2 at most, and position
-# passes by far less than the 18 rad that are left, if the walker is not torn to pieces.
-_MOST_TURN = np.float32(100.0)
-_DIVERGED = int(Outcome.DIVERGED)
-_NUM_READINGS = 16
-_STATE_FIELDS = np.array(
-    [layout.ORIGIN_X, layout.ORIGIN_Y, layout.ANGLE, layout.VELOCITY_X, layout.VELOCITY_Y, layout.ANGULAR_VELOCITY]
-)
 #: Worlds below which a second thread is not worth its while.
 _WORLDS_PER_THREAD = 16
 
@@ -52,7 +38,7 @@ class Team(NamedTuple):
         state: (W * WORLD_SIZE,) float32, see ``physics.layout``.
         shaping: (W,) float64, of the latest step.
         scratch: of ``step_worlds``.
-        readings, rays: (16,) and (RAYS_SIZE,) float32, what ``judge_step`` reads and overwrites.
+        readings, rays: (16,) and (RAYS_SIZE,) float32, what ``judge_world`` overwrites.
     """
 
     state: NDArray[np.float32]
@@ -65,7 +51,7 @@ class Team(NamedTuple):
     def of(cls, num_worlds: int) -> Self:
         """A team of ``num_worlds``, in which nobody has begun."""
         state, shaping = np.zeros(num_worlds * layout.WORLD_SIZE, np.float32), np.zeros(num_worlds)
-        readings, rays = np.zeros(_NUM_READINGS, np.float32), np.zeros(RAYS_SIZE, np.float32)
+        readings, rays = np.zeros(NUM_READINGS, np.float32), np.zeros(RAYS_SIZE, np.float32)
         return cls(state, shaping, Scratch.empty(num_worlds), readings, rays)
 
 
@@ -111,71 +97,23 @@ def advance(  # type: ignore[no-untyped-def]
     step_worlds(state, worlds, terrain_of, course, team.scratch)
     began = ticks()
     for world in worlds:
-        at = world * layout.WORLD_SIZE
         num_steps[world] += 1
-        is_finite, turn = _read(state, at, team.readings)
-        for joint in range(NUM_JOINTS):
-            is_finite = is_finite and math.isfinite(actions[world, joint])
-        is_finite = is_finite and state[at + layout.FAULT] != DIVERGED
-        if state[at + layout.FAULT] == TOO_MANY_CONTACTS:
-            rewards[world], outcomes[world] = 0.0, OVERFLOWED
-        elif is_finite and turn > _MOST_TURN:
-            rewards[world], outcomes[world] = 0.0, SPUN
-        elif num_steps[world] == 0 and not is_finite:
-            # As ``WalkerEpisode``: a world that is broken by the reset diverges in its first step.
-            state[at + layout.FAULT] = DIVERGED
-            observations[world] = 0.0
-            team.shaping[world], rewards[world], outcomes[world] = 0.0, 0.0, GOES_ON
-        elif not is_finite:
-            rewards[world], outcomes[world] = FALL_REWARD, _DIVERGED
-        else:
-            edges, polygons = rows_of(course, terrain_of[world])
-            reward, now, outcome = judge_step(
-                team.readings,
-                actions[world],
-                team.shaping[world],
-                state[at + layout.HAS_FALLEN] != 0.0,
-                np.int64(num_steps[world]),
-                max_steps,
-                edges,
-                polygons,
-                team.rays,
-                observations[world],
-            )
-            team.shaping[world] = now
-            is_reset = num_steps[world] == 0
-            rewards[world], outcomes[world] = 0.0 if is_reset else reward, GOES_ON if is_reset else outcome
+        edges, polygons = rows_of(course, terrain_of[world])
+        rewards[world], team.shaping[world], outcomes[world] = judge_world(
+            state,
+            world * layout.WORLD_SIZE,
+            1,
+            edges,
+            polygons,
+            actions[world],
+            team.shaping[world],
+            np.int64(num_steps[world]),
+            max_steps,
+            team.readings,
+            team.rays,
+            observations[world],
+        )
     charge(spent, LIDAR, began)
-
-
-@kernel
-def _read(state, at, readings):  # type: ignore[no-untyped-def]
-    """Fill ``readings`` (16,) as ``box2d.WalkerWorld`` does.
-
-    Returns:
-        Whether the 30 numbers of the bodies are finite; the greatest angle of a body to either side, rad.
-    """
-    total, turn = 0.0, np.float32(0.0)
-    for body in range(NUM_BODIES):
-        b = at + layout.BODY + layout.BODY_SIZE * body
-        turn = max(turn, abs(state[b + layout.ANGLE]))
-        for field in _STATE_FIELDS:
-            total += np.float64(state[b + field])
-    hull = at + layout.BODY + layout.BODY_SIZE * HULL
-    readings[0], readings[1], readings[2] = (
-        state[hull + layout.ORIGIN_X],
-        state[hull + layout.ORIGIN_Y],
-        state[hull + layout.ANGLE],
-    )
-    readings[3] = state[hull + layout.ANGULAR_VELOCITY]
-    readings[4], readings[5] = state[hull + layout.VELOCITY_X], state[hull + layout.VELOCITY_Y]
-    for joint in range(NUM_JOINTS):
-        a = at + layout.BODY + layout.BODY_SIZE * JOINT_BODY_A[joint]
-        b = at + layout.BODY + layout.BODY_SIZE * JOINT_BODY_B[joint]
-        readings[6 + 2 * joint] = state[b + layout.ANGLE] - state[a + layout.ANGLE] - REFERENCE_ANGLE[joint]
-        readings[7 + 2 * joint] = state[b + layout.ANGULAR_VELOCITY] - state[a + layout.ANGULAR_VELOCITY]
-    readings[14], readings[15] = state[at + layout.IS_TOUCHING_1], state[at + layout.IS_TOUCHING_2]
-    return math.isfinite(total), turn
 
 
 def overflow_error(terrain: int) -> InputError:
@@ -224,7 +162,7 @@ class SimdWorlds:
 
     def body_state(self) -> NDArray[np.float32]:
         """See ``Worlds``."""
-        places = layout.BODY + layout.BODY_SIZE * np.arange(NUM_BODIES)[:, None] + _STATE_FIELDS
+        places = layout.BODY + layout.BODY_SIZE * np.arange(NUM_BODIES)[:, None] + STATE_FIELDS
         return np.concatenate([team.state.reshape(-1, layout.WORLD_SIZE)[:, places] for team in self._teams])
 
     @property
@@ -252,7 +190,7 @@ class SimdWorlds:
             raise overflow_error(int(self._terrain_of[np.flatnonzero(self.outcomes == OVERFLOWED)[0]]))
         if (self.outcomes == SPUN).any():
             raise InputError(
-                f"walker {np.flatnonzero(self.outcomes == SPUN)[0]} has turned by more than {_MOST_TURN:.0f} rad in "
+                f"walker {np.flatnonzero(self.outcomes == SPUN)[0]} has turned by more than {MOST_TURN:.0f} rad in "
                 f"one episode, which the engine simd cannot follow: reset it before, or use the engine box2d"
             )
 

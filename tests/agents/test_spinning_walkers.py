@@ -11,7 +11,7 @@ from environments.errors import InputError
 from environments.physics import layout
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.walker.ending import Outcome
-from environments.walker.simd import SPUN
+from environments.walker.judge import SPUN
 from environments.walker.spec import NUM_BODIES
 from environments.walker.worlds import make_worlds
 from tests.agents import crowd

@@ -1,0 +1,234 @@
+"""Episodes on an NVIDIA GPU: a thread for each walker, bit for bit what ``simd.py`` gives.
+
+The host launches rounds of some steps. Before each, walkers whose episodes are over are given the next ones, and the
+thetas of these are made on the GPU: what goes up is a sample's name, what comes back are returns, lengths and outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import float32, int64
+from numpy.typing import NDArray
+
+from agents.policy import MLPPolicy
+from agents.rollouts.result import RolloutResult
+from agents.rollouts.simd import finish_in_box2d
+from agents.rollouts.thread import FREE, Episodes, Memory, Walkers, assign, make_theta, run_round
+from environments import cuda
+from environments.errors import InputError
+from environments.physics.constants import TOUCHING_CAPACITY
+from environments.physics.course import Course
+from environments.physics.layout import WORLD_SIZE
+from environments.physics.lidar import RAYS_SIZE
+from environments.physics.solver_layout import SOLVER_SIZE
+from environments.streams import WORDS_PER_BLOCK
+from environments.terrain.terrain import Terrain
+from environments.walker.ending import GOES_ON
+from environments.walker.judge import NUM_READINGS, OVERFLOWED
+from environments.walker.simd import overflow_error
+from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
+
+#: Steps of a round: a walker that falls early waits for its end, and a launch costs some microseconds.
+STEPS_A_ROUND = 16
+#: Walkers for each multiprocessor: twice as many as its registers hold at once.
+_WALKERS_PER_MULTIPROCESSOR = 4 * cuda.BLOCK_SIZE
+#: The part of the GPU's free memory that is taken, and the fewest walkers it must have room for.
+_SHARE, _FEWEST_WALKERS = 0.8, 32
+
+
+# What kernels call: thread numbers, memory, atomic counters.
+gpu = cuda.module()
+
+
+class Counts(NamedTuple):
+    """What threads count together.
+
+    Attributes:
+        given: (1,) int64, episodes that walkers were given, or asked for.
+        done: (2,) int64, episodes and steps done.
+    """
+
+    given: NDArray[np.int64]
+    done: NDArray[np.int64]
+
+
+def run_episodes(
+    policy: MLPPolicy,
+    theta: NDArray[np.float32],
+    terrains: Sequence[Terrain],
+    terrain_index: NDArray[np.int64],
+    max_steps: int,
+    threads: int = 1,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> RolloutResult:
+    """See ``agents.rollouts.RunEpisodes``; ``threads`` is of no use here.
+
+    Raises:
+        InputError: there is no GPU, it has too little memory, or a terrain gives the walker more contacts than fit.
+    """
+    num, num_parameters = theta.shape
+    episodes = Episodes(
+        terrain_index=np.asarray(terrain_index, np.int64),
+        sample=np.arange(num),
+        direction=np.zeros(num, np.int64),
+        sign=np.zeros(num, np.int64),
+        centre=np.ascontiguousarray(theta),
+        scale=np.zeros((0, num_parameters), np.float32),
+        words=np.zeros((0, WORDS_PER_BLOCK), np.uint64),
+        layer_sizes=np.array(policy.layer_sizes, np.int64),
+        returns=np.full(num, np.nan),
+        lengths=np.zeros(num, np.int32),
+        outcomes=np.full(num, GOES_ON, np.int8),
+    )
+    result = run_on_gpu(episodes, terrains, max_steps, on_progress)
+    finish_in_box2d(policy, lambda rows: theta[rows], terrains, terrain_index, max_steps, result)
+    return result
+
+
+def run_on_gpu(
+    episodes: Episodes,
+    terrains: Sequence[Terrain],
+    max_steps: int,
+    on_progress: Callable[[int, int], None] | None = None,
+    num_walkers: int | None = None,
+) -> RolloutResult:
+    """Run episodes whose thetas are named.
+
+    Args:
+        episodes: in the host's memory; its results are not written.
+        terrains, max_steps, on_progress: see ``agents.rollouts.RunEpisodes``.
+        num_walkers: how many walk at once; None for as many as the GPU holds well. Changes no result.
+
+    Returns:
+        One row for each episode; SPUN is left to the caller.
+
+    Raises:
+        InputError: as ``run_episodes``.
+    """
+    cuda.check_gpu()
+    if episodes.sample.size == 0:
+        return RolloutResult(episodes.returns, episodes.lengths, episodes.outcomes)
+    tables = episodes, Course.of(terrains)
+    wanted = num_walkers or _WALKERS_PER_MULTIPROCESSOR * cuda.num_multiprocessors()
+    try:
+        with cuda.out_of_memory():
+            result = _run(*tables, _walkers_that_fit(wanted, tables), max_steps, on_progress)
+    except BaseException:
+        _walkers.cache_clear()  # some of them are in the middle of an episode
+        raise
+    overflowed = np.flatnonzero(result.outcomes == OVERFLOWED)
+    if overflowed.size:
+        raise overflow_error(int(episodes.terrain_index[overflowed[0]]))
+    return result
+
+
+def _run(
+    episodes: Episodes,
+    course: Course,
+    walkers: Walkers,
+    max_steps: int,
+    on_progress: Callable[[int, int], None] | None,
+) -> RolloutResult:
+    """Rounds, until all episodes are done."""
+    num = episodes.sample.size
+    num_walkers = min(num, walkers.episode.size)
+    on_gpu, course = cuda.to_device(episodes), cuda.to_device(course)
+    counts = cuda.to_device(Counts(np.zeros(1, np.int64), np.zeros(2, np.int64)))
+    take_episodes, make_thetas, walk = kernels(max(episodes.layer_sizes.tolist()))
+    num_done = 0
+    while num_done < num:
+        take_episodes.launch(num_walkers, num_walkers, walkers, on_gpu, counts)
+        make_thetas.launch(num_walkers * cuda.BLOCK_SIZE, num_walkers, walkers, on_gpu)
+        walk.launch(num_walkers, num_walkers, walkers, on_gpu, course, max_steps, STEPS_A_ROUND, counts)
+        num_done, num_steps = cuda.to_host(counts.done).tolist()
+        if on_progress is not None:
+            on_progress(num_done, num_steps)
+    return RolloutResult(*(cuda.to_host(a) for a in (on_gpu.returns, on_gpu.lengths, on_gpu.outcomes)))
+
+
+@cache
+def kernels(widest: int) -> tuple[cuda.GpuKernel, cuda.GpuKernel, cuda.GpuKernel]:
+    """What a round launches: give episodes to free walkers, a thread each; make their thetas, a block each; walk.
+
+    Args:
+        widest: units of the policy's widest layer.
+    """
+
+    def take_episodes(num_walkers, walkers, episodes, counts):  # type: ignore[no-untyped-def]
+        walker = gpu.grid(1)
+        if walker < num_walkers and walkers.episode[walker] == FREE:
+            assign(walker, walkers, episodes, gpu.atomic.add(counts.given, 0, 1))
+
+    def make_thetas(num_walkers, walkers, episodes):  # type: ignore[no-untyped-def]
+        walker = gpu.blockIdx.x
+        if walker < num_walkers and walkers.is_new[walker]:
+            num_blocks = (episodes.centre.shape[1] + WORDS_PER_BLOCK - 1) // WORDS_PER_BLOCK
+            for block in range(gpu.threadIdx.x, num_blocks, gpu.blockDim.x):
+                make_theta(walker, block, walkers, episodes)
+
+    def walk(num_walkers, walkers, episodes, course, max_steps, most_steps, counts):  # type: ignore[no-untyped-def]
+        walker = gpu.grid(1)
+        memory = Memory(
+            gpu.local.array(SOLVER_SIZE, float32),
+            gpu.local.array(SOLVER_SIZE, float32),
+            gpu.local.array(NUM_BODIES, int64),
+            gpu.local.array(TOUCHING_CAPACITY, int64),
+            gpu.local.array(NUM_READINGS, float32),
+            gpu.local.array(RAYS_SIZE, float32),
+            gpu.local.array(OBSERVATION_SIZE, float32),
+            gpu.local.array((1, NUM_JOINTS), float32),
+            gpu.local.array((2, widest), float32),
+        )
+        if walker < num_walkers and walkers.episode[walker] != FREE:
+            num_steps = run_round(walker, walkers, episodes, course, max_steps, most_steps, memory)
+            if walkers.episode[walker] == FREE:
+                # An episode's length leaves the reset's step out.
+                gpu.atomic.add(counts.done, 0, 1)
+                num_steps -= 1
+            gpu.atomic.add(counts.done, 1, num_steps)
+
+    return cuda.GpuKernel(take_episodes), cuda.GpuKernel(make_thetas), cuda.GpuKernel(walk)
+
+
+def _walkers_that_fit(wanted: int, tables: tuple[Episodes, Course]) -> Walkers:
+    """As many free walkers as are wanted, or as find room beside the tables. They are kept for the next call."""
+    num_parameters = tables[0].centre.shape[1]
+    needed = sum(array.nbytes for table in tables for array in table)
+    bytes_a_walker = 4 * (WORLD_SIZE + num_parameters + OBSERVATION_SIZE) + 8 * (len(Walkers._fields) - 3)
+    held = _walkers.cache_info().currsize * bytes_a_walker * wanted
+    room = _SHARE * cuda.free_bytes() - needed + held
+    num = min(wanted, int(room // bytes_a_walker))
+    if num < min(wanted, _FEWEST_WALKERS):
+        raise InputError(
+            f"the GPU has {cuda.free_bytes() / 2**20:,.0f} MiB free, but {_FEWEST_WALKERS} walkers and their tables "
+            f"need {(needed + _FEWEST_WALKERS * bytes_a_walker) / _SHARE / 2**20:,.0f} MiB: end other programs on it, "
+            "or use the engine 'simd'"
+        )
+    return _walkers(num, num_parameters)
+
+
+@lru_cache(maxsize=1)
+def _walkers(num: int, num_parameters: int) -> Walkers:
+    """Walkers that are all free, as they are again when all episodes are done."""
+    return Walkers(
+        state=cuda.device_array(WORLD_SIZE * num, np.float32),
+        theta=cuda.device_array((num_parameters, num), np.float32),
+        observations=cuda.device_array((OBSERVATION_SIZE, num), np.float32),
+        shaping=cuda.device_array(num, np.float64),
+        totals=cuda.device_array(num, np.float64),
+        num_steps=cuda.device_array(num, np.int64),
+        episode=cuda.device_array(num, np.int64, FREE),
+        is_new=cuda.device_array(num, np.int64, 0),
+    )
+
+
+def prepare() -> None:
+    """Compile what episodes of the usual policy need, or load it from the disk cache."""
+    cuda.check_gpu()
+    policy = MLPPolicy()
+    theta, ground = np.zeros((1, policy.num_parameters), np.float32), np.array([[0, 0], [9, 0]], np.float32)
+    run_episodes(policy, theta, [Terrain(ground)], np.zeros(1, np.int64), max_steps=1)

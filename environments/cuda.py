@@ -1,0 +1,226 @@
+"""Kernels for NVIDIA GPUs: the only place that knows numba-cuda, which the extra ``cuda`` brings.
+
+A GPU's kernel calls the functions of ``compiled.py`` as they are: numba-cuda compiles their Python once more, for the
+GPU. Two things are set right here for the time of a compilation, since numba-cuda has no switch for them:
+
+* Contraction. NVIDIA's compiler joins a product and a sum to one operation with one rounding, unless it is told not to
+  (NVVM's ``fma=0``). PTX then has ``mul.rn`` and ``add.rn``, which its assembler may not join either. Link-time
+  optimisation would generate code once more, with fused operations, so it is off.
+* Constants. A function is compiled once for all integer arguments, not for each constant anew (``compiled._once``).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from types import SimpleNamespace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from environments.compiled import CACHE_DIR, types_without_literals
+from environments.errors import InputError
+
+#: Whether numba-cuda's simulator stands in for a GPU: for tests, a few walkers and steps.
+IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
+
+#: Threads of a block. 255 registers a thread leave room for two such blocks on a multiprocessor.
+BLOCK_SIZE = 128
+
+#: In memory that nobody has written; an integer, as it must be one of any type.
+_POISON = -(2**31) + 7
+
+Tables = TypeVar("Tables", bound=tuple[Any, ...])
+
+
+class GpuKernel:
+    """A function that a GPU's threads run; compiled when it is first launched, and kept on disk.
+
+    Args:
+        function: of device tables (``to_device``) and numbers; it may use ``numba.cuda`` and call kernels.
+    """
+
+    def __init__(self, function: Callable[..., None]) -> None:
+        self.function = function
+        self._dispatcher: Any = module().jit(**({} if IS_SIMULATED else {"lto": False, "cache": True}))(function)
+
+    def launch(self, num_threads: int, *arguments: Any, block_size: int = BLOCK_SIZE) -> None:
+        """Run at least ``num_threads`` threads, in whole blocks; returns before they are done, see ``synchronise``."""
+        with _exact():
+            self._dispatcher[-(-num_threads // block_size), block_size](*arguments)
+
+    def compile_for(self, capability: tuple[int, int], *arguments: Any) -> Any:
+        """The compiled kernel for GPUs of a compute capability, with the options that ``launch`` has; needs no GPU.
+
+        Args:
+            capability: such as (9, 0).
+            arguments: of the types of a launch's.
+        """
+        dispatcher, devices = _part("dispatcher"), _part("cudadrv.devices")
+        device = SimpleNamespace(compute_capability=capability)
+        types = tuple(self._dispatcher.typeof_pyval(argument) for argument in arguments)
+        with (
+            _exact(),
+            _instead(dispatcher, "get_current_device", lambda: device),
+            _instead(devices, "get_context", lambda *_: SimpleNamespace(device=device)),
+        ):
+            return dispatcher._Kernel(self.function, types, **self._dispatcher.targetoptions)
+
+    def ptx(self, capability: tuple[int, int], *arguments: Any) -> str:
+        """The PTX of ``compile_for``."""
+        (text,) = self.compile_for(capability, *arguments)._codelibrary._ptx_cache.values()
+        return "\n".join(text)
+
+
+def problem() -> str | None:
+    """Why kernels cannot run on a GPU here; None if they can."""
+    if find_spec("numba_cuda") is None:
+        return "numba-cuda is not installed: pip install 'poet-open-ended[cuda]'"
+    if not IS_SIMULATED and not module().is_available():
+        reason = _reason()
+        return f"no NVIDIA GPU with a working driver was found{f' ({reason})' if reason else ''}"
+    return None
+
+
+def check_gpu() -> None:
+    """Raise ``InputError`` unless kernels can run on a GPU."""
+    reason = problem()
+    if reason is not None:
+        raise InputError(f"engine 'cuda' cannot run here: {reason}; use the engine 'simd', which gives the same bits")
+
+
+def versions() -> dict[str, str]:
+    """Of what decides whether kernels compile: numba, numba-cuda, numpy; empty where one is not installed."""
+    found = {}
+    for package in ("numba", "numba-cuda", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = ""
+    return found
+
+
+def to_device(tables: Tables) -> Tables:
+    """A NamedTuple of arrays, copied to the GPU's memory; a copy here in the simulator."""
+    if IS_SIMULATED:
+        copies: Tables = type(tables)(*(np.array(array) for array in tables))
+        return copies
+    on_device: Tables = type(tables)(*(module().to_device(array) for array in tables))
+    return on_device
+
+
+def device_array(shape: int | tuple[int, ...], dtype: type, value: int | None = None) -> Any:
+    """An array in the GPU's memory, of one value or with whatever is there; here, and poisoned, in the simulator."""
+    if IS_SIMULATED:
+        return np.full(shape, _POISON if value is None else value, dtype)
+    if value is None:
+        return module().device_array(shape, dtype)
+    return module().to_device(np.full(shape, value, dtype))
+
+
+def to_host(array: Any) -> NDArray[Any]:
+    """An array of the GPU's memory, after all that was launched before."""
+    copied: NDArray[Any] = array if IS_SIMULATED else array.copy_to_host()
+    return copied
+
+
+def synchronise() -> None:
+    """Wait for everything that was launched."""
+    if not IS_SIMULATED:
+        module().synchronize()
+
+
+def free_bytes() -> int:
+    """Of the GPU's memory; as much as one likes in the simulator."""
+    return 2**34 if IS_SIMULATED else int(module().current_context().get_memory_info().free)
+
+
+def num_multiprocessors() -> int:
+    """Of the GPU."""
+    return 1 if IS_SIMULATED else int(module().get_current_device().MULTIPROCESSOR_COUNT)
+
+
+def name() -> str:
+    """What the GPU is called."""
+    if IS_SIMULATED:
+        return "numba-cuda's simulator"
+    found = module().get_current_device().name
+    return found.decode() if isinstance(found, bytes) else str(found)
+
+
+@contextmanager
+def out_of_memory() -> Iterator[None]:
+    """A block in which the GPU's refusal of memory is an ``InputError``."""
+    if IS_SIMULATED:
+        yield
+        return
+    try:
+        yield
+    except _part("cudadrv.driver").CudaAPIError as error:
+        if "OUT_OF_MEMORY" not in str(error):
+            raise
+        raise InputError(
+            f"the GPU ran out of memory, {free_bytes() / 2**20:,.0f} MiB are free: end other programs on it, or use "
+            "the engine 'simd'"
+        ) from error
+
+
+@cache
+def module() -> Any:
+    """``numba.cuda``.
+
+    Raises:
+        InputError: numba-cuda is not installed.
+    """
+    if find_spec("numba_cuda") is None:
+        check_gpu()
+    _part("core.config").CACHE_DIR = CACHE_DIR  # numba-cuda has a setting of its own
+    return import_module("numba.cuda")
+
+
+def _part(name: str) -> Any:
+    """A module of numba-cuda's, which has no types."""
+    return import_module(f"numba.cuda.{name}")
+
+
+def _reason() -> str:
+    return str(_part("cudadrv.driver").driver.initialization_error or "").strip().rstrip(".").replace("\n", " ")
+
+
+@contextmanager
+def _exact() -> Iterator[None]:
+    """A block in which numba-cuda compiles without contraction, and once for all integers."""
+    if IS_SIMULATED:
+        yield
+        return
+    nvvm, dispatcher = _part("cudadrv.nvvm"), _part("dispatcher").CUDADispatcher
+    compile_ir, resolve = nvvm.compile_ir, dispatcher.get_call_template
+
+    def compile_without_contraction(code: Any, **options: Any) -> bytes:
+        compiled: bytes = compile_ir(code, **{**options, "fma": 0})
+        return compiled
+
+    def resolve_without_literals(self: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        return resolve(self, *types_without_literals(arguments, keywords))
+
+    with (
+        _instead(nvvm, "compile_ir", compile_without_contraction),
+        _instead(dispatcher, "get_call_template", resolve_without_literals),
+    ):
+        yield
+
+
+@contextmanager
+def _instead(owner: Any, attribute: str, value: Any) -> Iterator[None]:
+    before = getattr(owner, attribute)
+    setattr(owner, attribute, value)
+    try:
+        yield
+    finally:
+        setattr(owner, attribute, before)
