@@ -121,6 +121,11 @@ def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, forceinline=True, _nrt=False)
 
 
+def thread_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile as ``kernel`` does what a GPU's thread does from end to end; a GPU's kernel inlines it."""
+    return _compiled(function, cache=True, nogil=True, forceinline=True, _nrt=False)
+
+
 def inline_kernel_of(part: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Compile as ``inline_kernel`` does a function that is made anew for each ``part``, see ``kernel_of``."""
 

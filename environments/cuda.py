@@ -88,13 +88,6 @@ def problem() -> str | None:
     return None
 
 
-def check_gpu() -> None:
-    """Raise ``InputError`` unless kernels can run on a GPU."""
-    reason = problem()
-    if reason is not None:
-        raise InputError(f"engine 'cuda' cannot run here: {reason}; use the engine 'simd', which gives the same bits")
-
-
 def versions() -> dict[str, str]:
     """Of what decides whether kernels compile: numba, numba-cuda, numpy; empty where one is not installed."""
     found = {}
@@ -176,10 +169,9 @@ def module() -> Any:
     """``numba.cuda``.
 
     Raises:
-        InputError: numba-cuda is not installed.
+        ImportError: numba-cuda is not installed.
     """
-    if find_spec("numba_cuda") is None:
-        check_gpu()
+    import_module("numba_cuda")
     _part("core.config").CACHE_DIR = CACHE_DIR  # numba-cuda has a setting of its own
     return import_module("numba.cuda")
 

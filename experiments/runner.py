@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import prepare
+from agents.rollouts import prepare, resolve_engine
 from agents.rollouts.result import RolloutResult
 from agents.strategies.base import StrategyState
 from experiments.progress import AbstractDisplay, RunTracker
@@ -33,7 +33,7 @@ from poet.parts import Parts, make_parts
 from poet.types import PoetState
 
 #: What a session notes, beside Python: the packages between us and the result.
-_NOTED_PACKAGES = ("numpy", "numba", "Box2D", "gymnasium", "evotorch", "torch", "ray")
+_NOTED_PACKAGES = ("numpy", "numba", "numba-cuda", "Box2D", "gymnasium", "evotorch", "torch", "ray")
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def session_info(engine: str, executor: str, workers: int) -> SessionInfo:
     versions = {"python": platform.python_version()}
     for name in _NOTED_PACKAGES:
         versions[name] = _package_version(name)
-    return SessionInfo(platform.node(), versions, engine, executor, workers, code_version())
+    return SessionInfo(platform.node(), versions, resolve_engine(engine), executor, workers, code_version())
 
 
 def code_version() -> str:

@@ -122,7 +122,7 @@ class EvaluationConfig(_Section):
     """An episode."""
 
     max_steps: Annotated[int, Field(ge=1, le=2000)] = Field(2000, description="control steps (paper: 2000)")
-    engine: str = Field("simd", description="who integrates: 'simd' or 'box2d'; changes no result")
+    engine: str = Field("simd", description="who integrates: 'simd', 'cuda', 'box2d' or 'auto'; changes no result")
 
 
 class CheckpointConfig(_Section):

@@ -109,7 +109,7 @@ INEXACT_METHODS = ("dot", "sum", "mean", "std", "var")
 EXACT_AFTER_ALL = {
     ("agents/policy.py", "num_parameters"): "integers",
     ("agents/rollouts/result.py", "num_steps"): "integers",
-    ("agents/rollouts/cuda.py", "_walkers_that_fit"): "integers",
+    ("agents/rollouts/cuda.py", "_bytes"): "integers",
     ("agents/rollouts/simd.py", "stage_shares"): "integers",
     ("environments/physics/box2d.py", "read"): "only whether the sum is finite",
     ("environments/walker/episode.py", "_advance"): "only whether the sum is finite",

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress, engine
+from agents.rollouts import OnProgress, engine, needs_gpu
 from agents.rollouts.result import RolloutResult
 from environments.terrain.terrain import Terrain
 
@@ -34,9 +34,28 @@ def run_chunk(chunk: EvaluationRequest, threads: int = 1, on_progress: OnProgres
     """
     run_episodes = engine(chunk.engine)
     terrains, terrain_index = grounds(chunk)
+    if needs_gpu(chunk.engine):
+        return _run_on_gpu(chunk, terrains, terrain_index, on_progress)
     theta = thetas(chunk, threads)
     chunk.policy.check_theta(theta)
     return run_episodes(chunk.policy, theta, terrains, terrain_index, chunk.max_steps, threads, on_progress)
+
+
+def _run_on_gpu(
+    chunk: EvaluationRequest,
+    terrains: tuple[Terrain, ...],
+    terrain_index: NDArray[np.int64],
+    on_progress: OnProgress | None,
+) -> RolloutResult:
+    """Thetas are made where they are used; those of the few episodes that Box2D has to finish are made here."""
+    # Imported here: they need numba-cuda.
+    from agents.evaluation.named import named_episodes, thetas_of
+    from agents.rollouts.cuda import run_on_gpu
+    from agents.rollouts.simd import finish_in_box2d
+
+    result = run_on_gpu(named_episodes(chunk, terrain_index), terrains, chunk.max_steps, on_progress)
+    finish_in_box2d(chunk.policy, partial(thetas_of, chunk.blocks), terrains, terrain_index, chunk.max_steps, result)
+    return result
 
 
 def thetas(chunk: EvaluationRequest, threads: int = 1) -> NDArray[np.float32]:

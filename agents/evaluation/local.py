@@ -8,7 +8,7 @@ from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor, even_size
 from agents.evaluation.pool import WorkerPool
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress, is_batched
+from agents.rollouts import OnProgress, is_batched, needs_gpu
 from agents.rollouts.result import RolloutResult
 from environments.machine import available_cores
 
@@ -33,6 +33,8 @@ class LocalExecutor(AbstractExecutor):
         return self._workers
 
     def _chunk_size(self, request: EvaluationRequest) -> int:
+        if needs_gpu(request.engine):  # it splits by its own memory
+            return max(1, request.num_episodes)
         if is_batched(request.engine):
             return even_size(request.num_episodes, max(1, _SLAB_BYTES // (4 * request.policy.num_parameters)))
         return super()._chunk_size(request)

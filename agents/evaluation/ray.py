@@ -1,4 +1,4 @@
-"""Episodes on Ray: a cluster that is joined, or a small Ray that this process starts and ends."""
+"""Episodes on Ray: a cluster that is joined, or a small Ray that this process starts and ends; a task a CPU or GPU."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import Any
 
 from agents.evaluation.batch import run_chunk
-from agents.evaluation.executor import AbstractExecutor
+from agents.evaluation.executor import AbstractExecutor, even_size
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress, prepare
+from agents.rollouts import OnProgress, needs_gpu, prepare
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
 from environments.machine import available_cores
@@ -31,7 +31,7 @@ _JOIN = "import logging, ray, sys; ray.init(sys.argv[1], logging_level=logging.E
 
 
 class RayExecutor(AbstractExecutor):
-    """Chunks as Ray tasks of one CPU each. A Ray that this process has joined already is used and left running.
+    """Chunks as Ray tasks of one CPU each, or one GPU. A Ray that this process has joined is used and left running.
 
     Args:
         workers: tasks at the same time; None for all CPUs that there are.
@@ -57,17 +57,32 @@ class RayExecutor(AbstractExecutor):
         """See ``AbstractExecutor``."""
         return self._workers
 
+    def _chunk_size(self, request: EvaluationRequest) -> int:
+        if needs_gpu(request.engine):  # each GPU takes its share at once
+            return even_size(request.num_episodes, max(1, request.num_episodes), self._num_gpus())
+        return super()._chunk_size(request)
+
+    def _num_gpus(self) -> int:
+        num = int(self._ray.cluster_resources().get("GPU", 0))
+        if num == 0:
+            raise InputError("the Ray that was joined or started has no GPU for the engine 'cuda'; use 'simd'")
+        return num
+
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
+        task, most_running = self._task, self._workers
         for engine in {chunk.engine for chunk in chunks}:
-            prepare(engine)  # once here, and not in every worker
+            if needs_gpu(engine):  # a worker has a GPU of its own, this process has none
+                task, most_running = self._task.options(num_gpus=1), self._num_gpus()
+            else:
+                prepare(engine)  # once here, and not in every worker
         num_started = 0
         running: dict[Any, int] = {}
         finished: dict[int, RolloutResult] = {}
         try:
             for index in range(len(chunks)):
                 while index not in finished:
-                    while num_started < len(chunks) and len(running) < self._workers:
-                        running[self._task.remote(chunks[num_started])] = num_started
+                    while num_started < len(chunks) and len(running) < most_running:
+                        running[task.remote(chunks[num_started])] = num_started
                         num_started += 1
                     (done, *_), _ = self._ray.wait(list(running))
                     finished[running.pop(done)] = self._result(done)

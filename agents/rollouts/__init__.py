@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Protocol
 
 import numpy as np
@@ -62,29 +63,64 @@ class Engine:
         module: whose ``run_episodes`` runs it; imported when first used.
         is_batched: whether it runs many episodes side by side, on threads of its own without the GIL: it wants all
             episodes at once, in one process. Otherwise it runs one after the other on one core.
+        needs_gpu: whether it runs on an NVIDIA GPU; then it makes thetas there, see ``agents.evaluation.batch``.
     """
 
     module: str
     is_batched: bool = False
+    needs_gpu: bool = False
 
 
 #: By name.
-ENGINES = {"simd": Engine("agents.rollouts.simd", is_batched=True), "box2d": Engine("agents.rollouts.box2d")}
+ENGINES = {
+    "simd": Engine("agents.rollouts.simd", is_batched=True),
+    "cuda": Engine("agents.rollouts.cuda", is_batched=True, needs_gpu=True),
+    "box2d": Engine("agents.rollouts.box2d"),
+}
+
+#: The name that stands for the fastest engine that runs here.
+AUTO = "auto"
+
+
+def resolve_engine(name: str) -> str:
+    """The key of ``ENGINES`` that ``name`` stands for: ``AUTO`` is ``"cuda"`` where there is a GPU, else ``"simd"``.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    check_name("engine", name, (*ENGINES, AUTO))
+    if name != AUTO:
+        return name
+    return "cuda" if _gpu_problem() is None else "simd"
+
+
+def available_engines() -> list[str]:
+    """The engines that run here, in the order of ``ENGINES``."""
+    return [name for name, engine in ENGINES.items() if not (engine.needs_gpu and _gpu_problem())]
 
 
 def engine(name: str) -> RunEpisodes:
     """What runs episodes in the engine called ``name``.
 
     Raises:
-        InputError: there is none of that name, or what it needs is not installed.
+        InputError: there is none of that name, or it cannot run here.
+    """
+    run_episodes: RunEpisodes = engine_module(name).run_episodes
+    return run_episodes
+
+
+def engine_module(name: str) -> ModuleType:
+    """The module of the engine called ``name``.
+
+    Raises:
+        InputError: there is none of that name, or it cannot run here.
     """
     check_engine(name)
     try:
-        run_episodes: RunEpisodes = import_module(ENGINES[name].module).run_episodes
+        return import_module(ENGINES[resolve_engine(name)].module)
     except ImportError as error:
         message = f"engine {name!r} is not available here ({error}); install the extra that brings it"
         raise InputError(message) from error
-    return run_episodes
 
 
 @cache
@@ -94,10 +130,9 @@ def prepare(name: str) -> None:
     It happens in the calling thread: there Ctrl-C ends it, and workers that start later find it done.
 
     Raises:
-        InputError: there is none of that name, or what it needs is not installed.
+        InputError: there is none of that name, or it cannot run here.
     """
-    engine(name)
-    prepare_engine: Callable[[], None] | None = getattr(import_module(ENGINES[name].module), "prepare", None)
+    prepare_engine: Callable[[], None] | None = getattr(engine_module(name), "prepare", None)
     if prepare_engine is not None:
         prepare_engine()
 
@@ -108,10 +143,26 @@ def is_batched(name: str) -> bool:
     Raises:
         InputError: there is none of that name.
     """
-    check_engine(name)
-    return ENGINES[name].is_batched
+    return ENGINES[resolve_engine(name)].is_batched
+
+
+def needs_gpu(name: str) -> bool:
+    """Whether the engine called ``name`` runs on a GPU.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    return ENGINES[resolve_engine(name)].needs_gpu
 
 
 def check_engine(name: str) -> None:
-    """Raise ``InputError`` unless an engine called ``name`` is known."""
-    check_name("engine", name, ENGINES)
+    """Raise ``InputError`` unless an engine called ``name`` is known and runs here."""
+    if needs_gpu(name) and (problem := _gpu_problem()) is not None:
+        raise InputError(f"engine 'cuda' cannot run here: {problem}; use the engine 'simd', which gives the same bits")
+
+
+@cache
+def _gpu_problem() -> str | None:
+    from environments import cuda  # imports numba
+
+    return cuda.problem()

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import float32, int64
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
-from agents.rollouts.result import RolloutResult
+from agents.rollouts.result import RolloutResult, join
 from agents.rollouts.simd import finish_in_box2d
 from agents.rollouts.thread import FREE, Episodes, Memory, Walkers, assign, make_theta, run_round
 from environments import cuda
@@ -35,9 +35,9 @@ from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 #: Steps of a round: a walker that falls early waits for its end, and a launch costs some microseconds.
 STEPS_A_ROUND = 16
 #: Walkers for each multiprocessor: twice as many as its registers hold at once.
-_WALKERS_PER_MULTIPROCESSOR = 4 * cuda.BLOCK_SIZE
+WALKERS_PER_MULTIPROCESSOR = 4 * cuda.BLOCK_SIZE
 #: The part of the GPU's free memory that is taken, and the fewest walkers it must have room for.
-_SHARE, _FEWEST_WALKERS = 0.8, 32
+_SHARE, FEWEST_WALKERS = 0.8, 32
 
 
 # What kernels call: thread numbers, memory, atomic counters.
@@ -68,7 +68,7 @@ def run_episodes(
     """See ``agents.rollouts.RunEpisodes``; ``threads`` is of no use here.
 
     Raises:
-        InputError: there is no GPU, it has too little memory, or a terrain gives the walker more contacts than fit.
+        InputError: the GPU has too little memory, or a terrain gives the walker more contacts than fit.
     """
     num, num_parameters = theta.shape
     episodes = Episodes(
@@ -109,14 +109,22 @@ def run_on_gpu(
     Raises:
         InputError: as ``run_episodes``.
     """
-    cuda.check_gpu()
-    if episodes.sample.size == 0:
+    num = episodes.sample.size
+    if num == 0:
         return RolloutResult(episodes.returns, episodes.lengths, episodes.outcomes)
-    tables = episodes, Course.of(terrains)
-    wanted = num_walkers or _WALKERS_PER_MULTIPROCESSOR * cuda.num_multiprocessors()
+    course = Course.of(terrains)
+    if num > 1 and _bytes(episodes, course) > _SHARE * cuda.free_bytes() / 2:
+        first = run_on_gpu(episodes.part(0, num // 2), terrains, max_steps, on_progress, num_walkers)
+
+        def go_on(num_done: int, num_steps: int) -> None:
+            if on_progress is not None:
+                on_progress(first.returns.size + num_done, first.num_steps + num_steps)
+
+        return join([first, run_on_gpu(episodes.part(num // 2, num), terrains, max_steps, go_on, num_walkers)])
+    wanted = num_walkers or WALKERS_PER_MULTIPROCESSOR * cuda.num_multiprocessors()
     try:
         with cuda.out_of_memory():
-            result = _run(*tables, _walkers_that_fit(wanted, tables), max_steps, on_progress)
+            result = _run(episodes, course, _walkers_that_fit(wanted, episodes, course), max_steps, on_progress)
     except BaseException:
         _walkers.cache_clear()  # some of them are in the middle of an episode
         raise
@@ -194,18 +202,21 @@ def kernels(widest: int) -> tuple[cuda.GpuKernel, cuda.GpuKernel, cuda.GpuKernel
     return cuda.GpuKernel(take_episodes), cuda.GpuKernel(make_thetas), cuda.GpuKernel(walk)
 
 
-def _walkers_that_fit(wanted: int, tables: tuple[Episodes, Course]) -> Walkers:
+def _bytes(*tables: tuple[NDArray[Any], ...]) -> int:
+    return sum(array.nbytes for table in tables for array in table)
+
+
+def _walkers_that_fit(wanted: int, episodes: Episodes, course: Course) -> Walkers:
     """As many free walkers as are wanted, or as find room beside the tables. They are kept for the next call."""
-    num_parameters = tables[0].centre.shape[1]
-    needed = sum(array.nbytes for table in tables for array in table)
+    num_parameters, needed = episodes.centre.shape[1], _bytes(episodes, course)
     bytes_a_walker = 4 * (WORLD_SIZE + num_parameters + OBSERVATION_SIZE) + 8 * (len(Walkers._fields) - 3)
     held = _walkers.cache_info().currsize * bytes_a_walker * wanted
     room = _SHARE * cuda.free_bytes() - needed + held
     num = min(wanted, int(room // bytes_a_walker))
-    if num < min(wanted, _FEWEST_WALKERS):
+    if num < min(wanted, FEWEST_WALKERS):
         raise InputError(
-            f"the GPU has {cuda.free_bytes() / 2**20:,.0f} MiB free, but {_FEWEST_WALKERS} walkers and their tables "
-            f"need {(needed + _FEWEST_WALKERS * bytes_a_walker) / _SHARE / 2**20:,.0f} MiB: end other programs on it, "
+            f"the GPU has {cuda.free_bytes() / 2**20:,.0f} MiB free, but {FEWEST_WALKERS} walkers and their tables "
+            f"need {(needed + FEWEST_WALKERS * bytes_a_walker) / _SHARE / 2**20:,.0f} MiB: end other programs on it, "
             "or use the engine 'simd'"
         )
     return _walkers(num, num_parameters)
@@ -228,7 +239,6 @@ def _walkers(num: int, num_parameters: int) -> Walkers:
 
 def prepare() -> None:
     """Compile what episodes of the usual policy need, or load it from the disk cache."""
-    cuda.check_gpu()
     policy = MLPPolicy()
     theta, ground = np.zeros((1, policy.num_parameters), np.float32), np.array([[0, 0], [9, 0]], np.float32)
     run_episodes(policy, theta, [Terrain(ground)], np.zeros(1, np.int64), max_steps=1)

@@ -7,14 +7,14 @@ tests run it.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import forward_column
 from agents.strategies.normal import normal_from_word
-from environments.compiled import inline_kernel, kernel
+from environments.compiled import thread_kernel
 from environments.physics.course import rows_of
 from environments.physics.step import drive, start_world
 from environments.physics.thread_step import step_world
@@ -77,6 +77,21 @@ class Episodes(NamedTuple):
     lengths: NDArray[np.int32]
     outcomes: NDArray[np.int8]
 
+    def part(self, start: int, stop: int) -> Self:
+        """Episodes start..stop-1, with the samples that they need."""
+        used, sample = np.unique(self.sample[start:stop], return_inverse=True)
+        perturbed = used[used < len(self.scale)]
+        return self._replace(
+            sample=sample.astype(np.int64),
+            centre=self.centre[used],
+            scale=self.scale[perturbed],
+            words=self.words[perturbed],
+            **{name: getattr(self, name)[start:stop] for name in _OF_EPISODES},
+        )
+
+
+_OF_EPISODES = ("terrain_index", "direction", "sign", "returns", "lengths", "outcomes")
+
 
 class Memory(NamedTuple):
     """What one thread works in; nothing in it outlives a step but the observation.
@@ -100,7 +115,7 @@ class Memory(NamedTuple):
     hidden: NDArray[np.float32]
 
 
-@inline_kernel
+@thread_kernel
 def assign(walker, walkers, episodes, place):  # type: ignore[no-untyped-def]
     """Give a walker that is free an episode, if there is one left.
 
@@ -113,7 +128,7 @@ def assign(walker, walkers, episodes, place):  # type: ignore[no-untyped-def]
         walkers.episode[walker], walkers.is_new[walker] = place, 1
 
 
-@kernel
+@thread_kernel
 def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def]
     """Make parameters 4 * block to 4 * block + 3 of the theta of a walker's episode, as ``Perturbations`` does."""
     episode = walkers.episode[walker]
@@ -133,7 +148,7 @@ def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def
         walkers.theta[parameter, walker] = centre + moved if sign > 0 else centre - moved
 
 
-@inline_kernel
+@thread_kernel
 def run_round(walker, walkers, episodes, course, max_steps, most_steps, memory):  # type: ignore[no-untyped-def]
     """Let a walker take up to ``most_steps`` steps, or to the end of its episode.
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def bench(
     engine: Annotated[
-        list[str] | None, typer.Option("--engine", help="An engine to measure; may be repeated; all if not given.")
+        list[str] | None,
+        typer.Option("--engine", help="An engine to measure; may be repeated; all that run here if not given."),
     ] = None,
     against: Annotated[
         list[str] | None,
@@ -30,7 +31,7 @@ def bench(
     ] = None,
 ) -> None:
     """Measure control steps a second. Our engines with policy, others without; stages; compilation."""
-    from agents.rollouts import ENGINES, check_engine
+    from agents.rollouts import available_engines, check_engine
     from experiments.throughput.others import check_other
     from experiments.throughput.report import check_output, write_report
 
@@ -40,7 +41,7 @@ def bench(
         check_other(name)
     if output is not None:
         check_output(output)
-    report = _measured(engine or list(ENGINES), against, start)
+    report = _measured(engine or available_engines(), against, start)
     if output is not None:
         write_report(report, output)
         print(f"{output} holds these figures")

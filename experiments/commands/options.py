@@ -15,7 +15,9 @@ Assignments = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="A config value, such as es.pairs=64; may be repeated."),
 ]
-Engine = Annotated[str | None, typer.Option("--engine", help="Who integrates; changes no result.")]
+Engine = Annotated[
+    str | None, typer.Option("--engine", help="Who integrates: simd, cuda, box2d or auto; changes no result.")
+]
 ExecutorName = Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")]
 Workers = Annotated[
     int | None,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
-from importlib import import_module
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
-from agents.rollouts import ENGINES, engine, is_batched
+from agents.rollouts import engine, engine_module, is_batched
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.streams import stream_key
@@ -70,7 +69,7 @@ def stages(name: str) -> dict[str, dict[str, float]]:
         Nothing if the engine does not know its stages. They are timed in a call of their own, whose clock costs a
         little.
     """
-    stage_shares = getattr(import_module(ENGINES[name].module), "stage_shares", None)
+    stage_shares = getattr(engine_module(name), "stage_shares", None)
     if stage_shares is None:
         return {}
     run_episodes, policy, found = engine(name), MLPPolicy(), {}

@@ -24,7 +24,7 @@ from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
 from agents.policy import MLPPolicy
-from agents.rollouts import ENGINES
+from agents.rollouts import available_engines
 from agents.rollouts.box2d import run_episodes
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
@@ -110,7 +110,7 @@ def _workers(executor: AbstractExecutor) -> list[psutil.Process]:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_results_are_those_of_single_episodes(
     executor: AbstractExecutor, engine: str, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:
@@ -131,7 +131,7 @@ def _subtle_theta() -> NDArray[np.float32]:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_subnormal_numbers_survive_in_every_worker(executor: AbstractExecutor, engine: str) -> None:
     """Policy, physics and observations keep them: where one of the three took them for zero, the knee would rest."""
     abyss = Terrain(np.array([[-50.0, -900.0], [60.0, -900.0]], np.float32))
@@ -169,7 +169,7 @@ def test_nothing_asked_is_nothing_run(executor: AbstractExecutor) -> None:
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_what_a_worker_raises_arrives_as_it_was(
     executor: AbstractExecutor, engine: str, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:

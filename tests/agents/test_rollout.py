@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agents import MLPPolicy, rollout
-from agents.rollouts import ENGINES
+from agents.rollouts import available_engines
 from agents.rollouts.result import RolloutResult
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
@@ -69,7 +69,7 @@ def test_a_network_that_overflows_has_diverged() -> None:
     assert [-np.inf] == result.fitness.tolist()
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_a_walker_that_diverges_leaves_the_others_alone(engine: str) -> None:
     """In a batch with a network that overflows every other row has the bits that it has without it."""
     theta = _theta(5)

@@ -15,7 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from agents.rollouts import ENGINES
+from agents.rollouts import available_engines
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from poet import open_run
@@ -260,7 +260,7 @@ def test_analyse_writes_a_report_into_the_run(poet: Poet, tmp_path: Path, tiny_r
     assert (folder / "report" / "plots" / "matrix.png").stat().st_size > 0
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_replay_writes_a_file_and_verify_counts_every_stored_pair(
     poet: Poet, tmp_path: Path, tiny_run: Path, engine: str
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.rollouts import ENGINES
+from agents.rollouts import available_engines
 from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
 from tests.experiments.command_line import Ended, Poet, begin, end, wait_for
@@ -44,7 +44,7 @@ def test_ray_gives_the_fingerprint_of_one_process(tmp_path: Path, tiny_fingerpri
     assert tiny_fingerprint == fingerprint(tmp_path / "run")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_a_run_killed_again_and_again_ends_with_the_fingerprint_of_one_that_was_not(
     tmp_path: Path, tiny_fingerprint: str, engine: str
 ) -> None:
@@ -68,7 +68,7 @@ def test_a_run_killed_again_and_again_ends_with_the_fingerprint_of_one_that_was_
     assert (engine == "box2d") == bool(workers) and not _alive(workers)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", available_engines())
 def test_ctrl_c_leaves_a_run_that_goes_on_and_no_process(tmp_path: Path, tiny_fingerprint: str, engine: str) -> None:
     """Ctrl-C says where it stopped and how to go on, exits with 130, and drops the unfinished iteration only."""
     folder = tmp_path / "run"

@@ -1,0 +1,42 @@
+"""Episodes on numba-cuda's simulated GPU, by the engine's own launches; run as a program with NUMBA_ENABLE_CUDASIM=1.
+
+It prints a digest of returns, lengths and outcomes; ``python -m tests.agents.simulated_gpu simd`` that of lanes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+
+import numpy as np
+
+from agents.evaluation.batch import run_chunk
+from agents.evaluation.request import Block, EvaluationRequest, Thetas
+from agents.rollouts import cuda
+from agents.strategies.perturbations import Perturbations
+from environments.streams import stream_key
+from tests.agents import crowd
+
+#: Control steps: enough for falls, over two rounds.
+MAX_STEPS = 24
+_NUM = 9
+
+
+def digest(engine: str) -> str:
+    """Of an antithetic sample and of thetas as they are."""
+    walkers = np.arange(_NUM) * 97
+    centre = crowd.thetas()[5]
+    sample = Perturbations(centre, np.full_like(centre, 0.1), stream_key(3, "test"), 4)
+    few = np.arange(4)
+    blocks = (
+        Block(sample, np.array([5, 2, 0, 7]), crowd.terrains(), few),
+        Block(Thetas(crowd.thetas()[walkers]), np.arange(_NUM), crowd.terrains(), crowd.terrain_index()[walkers]),
+    )
+    result = run_chunk(EvaluationRequest(blocks, crowd.POLICY, MAX_STEPS, engine))
+    return hashlib.sha256(crowd.rows(result).tobytes()).hexdigest()
+
+
+if __name__ == "__main__":
+    # Fewer walkers than episodes, so that they are given others.
+    cuda.FEWEST_WALKERS = cuda.WALKERS_PER_MULTIPROCESSOR = 5
+    print(digest(sys.argv[1]))

@@ -1,0 +1,117 @@
+"""The engine ``cuda``: on a simulated GPU, its code as a GPU would get it, and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from agents import rollouts
+from agents.policy import MLPPolicy
+from agents.rollouts import available_engines, check_engine, resolve_engine
+from environments import cuda
+from environments.errors import InputError
+from environments.physics.course import Course
+from environments.physics.solver_layout import SOLVER_SIZE
+from tests.agents import crowd
+
+_ROOT = Path(__file__).parents[2]
+_needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="the extra cuda is not installed")
+
+
+def _digest(engine: str, **environment: str) -> str:
+    command = [sys.executable, "-m", "tests.agents.simulated_gpu", engine]
+    run = subprocess.run(command, cwd=_ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+@_needs_numba_cuda
+def test_a_simulated_gpu_gives_the_bits_of_lanes() -> None:
+    """Through the executor's way in: a perturbed sample and thetas as they are, more episodes than walkers."""
+    assert _digest("cuda", NUMBA_ENABLE_CUDASIM="1") == _digest("simd")
+
+
+@cache
+def _ptx(name: str, capability: tuple[int, int]) -> str:
+    """What a GPU would get, from arguments of the types that the kernel is launched with."""
+    from agents.evaluation.named import named_episodes
+    from agents.evaluation.request import Block, EvaluationRequest, Thetas
+    from agents.rollouts import cuda as engine
+    from agents.rollouts.thread import Walkers
+
+    policy, index = MLPPolicy(), np.zeros(1, np.int64)
+    block = Block(Thetas(np.zeros((1, policy.num_parameters), np.float32)), index, crowd.terrains()[:1], index)
+    episodes = named_episodes(EvaluationRequest((block,), policy), index)
+    numbers = (np.zeros(1, np.float32), np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32))
+    walkers = Walkers(*numbers, np.zeros(1), np.zeros(1), index, index, index)
+    counts, course = engine.Counts(index, np.zeros(2, np.int64)), Course.of(crowd.terrains()[:1])
+    take_episodes, make_thetas, walk = engine.kernels(max(policy.layer_sizes))
+    if name == "take_episodes":
+        return take_episodes.ptx(capability, 1, walkers, episodes, counts)
+    if name == "make_thetas":
+        return make_thetas.ptx(capability, 1, walkers, episodes)
+    return walk.ptx(capability, 1, walkers, episodes, course, 2000, engine.STEPS_A_ROUND, counts)
+
+
+@_needs_numba_cuda
+@pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
+@pytest.mark.parametrize("name", ["take_episodes", "make_thetas", "walk"])
+def test_code_for_gpus_rounds_every_operation(name: str, capability: tuple[int, int]) -> None:
+    """No product and sum in one operation, no approximate division or root, and nothing that NVIDIA's assembler may
+    join: that is forbidden where a rounding is written out, as it is in all of them (PTX ISA, ``mul`` and ``add``).
+    """
+    ptx = _ptx(name, capability)
+    assert f".target sm_{capability[0]}{capability[1]}" in ptx
+    operations = set(re.findall(r"^\s+(?:@\S+ )?([a-z0-9_.]+\.f(?:32|64))\s", ptx, re.MULTILINE))
+    assert operations or name == "take_episodes"
+    inexact = {o for o in operations if re.match(r"fma|mad|ex2|lg2|sin|cos|tanh", o) or ".approx" in o or ".ftz" in o}
+    assert not inexact
+    arithmetic = {o for o in operations if re.match(r"(add|sub|mul|div|rcp|sqrt)\.", o)}
+    assert {o for o in arithmetic if ".rn." not in o} == set()
+
+
+@_needs_numba_cuda
+def test_bodies_and_joints_stay_in_registers() -> None:
+    """A thread's memory holds one copy of the solver's, that of contacts; the other is gone, as nothing asks for a
+    place in it that is no constant. Without that a step would wait for memory all the time.
+    """
+    (num_bytes,) = re.findall(r"\.local \.align \d+ \.b8\s+__local_depot0\[(\d+)\]", _ptx("walk", (9, 0)))
+    assert 4 * SOLVER_SIZE < int(num_bytes) < 4 * SOLVER_SIZE * 1.2
+
+
+def _without_gpu(monkeypatch: pytest.MonkeyPatch, problem: str | None) -> None:
+    rollouts._gpu_problem.cache_clear()
+    monkeypatch.setattr(cuda, "problem", lambda: problem)
+    monkeypatch.setattr(rollouts, "_gpu_problem", lambda: problem)
+
+
+def test_without_a_gpu_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the reason and what to use instead."""
+    _without_gpu(monkeypatch, "no NVIDIA GPU with a working driver was found")
+    with pytest.raises(InputError, match=r"'cuda' cannot run here: no NVIDIA GPU .*; use the engine 'simd'"):
+        check_engine("cuda")
+    assert "cuda" not in available_engines()
+
+
+@pytest.mark.parametrize(("problem", "engine"), [(None, "cuda"), ("no GPU", "simd")])
+def test_auto_takes_the_gpu_where_there_is_one(
+    monkeypatch: pytest.MonkeyPatch, problem: str | None, engine: str
+) -> None:
+    """And lanes elsewhere."""
+    _without_gpu(monkeypatch, problem)
+    assert resolve_engine("auto") == engine
+    check_engine("auto")
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where numba-cuda is not installed the extra is named."""
+    monkeypatch.setattr(cuda, "find_spec", lambda name: None)
+    assert "pip install 'poet-open-ended[cuda]'" in (cuda.problem() or "")
