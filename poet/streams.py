@@ -46,3 +46,8 @@ def niche_instances(seed: int, iteration: int, niche_id: int) -> Stream:
 def candidate_instances(seed: int, candidate_id: int) -> Stream:
     """Terrain seeds of a candidate's fresh instances."""
     return Stream(seed, "candidate_instances", candidate_id)
+
+
+def novelty(seed: int, candidate_id: int) -> Stream:
+    """A candidate's draw, for measures of novelty that draw."""
+    return Stream(seed, "novelty", candidate_id)

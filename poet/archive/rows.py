@@ -19,6 +19,7 @@ from poet.events import (
     Event,
     GenerationDone,
     NicheAdmitted,
+    NicheJudged,
     NicheRetired,
     NicheSolved,
     SourceScored,
@@ -30,6 +31,7 @@ from poet.types import Origin
 EVENT_TABLES: dict[type[Event], str] = {
     NicheAdmitted: "niches",
     CandidateJudged: "candidates",
+    NicheJudged: "judgements",
     NicheSolved: "solved",
     NicheRetired: "retirements",
     TransferAttempted: "transfers",

@@ -27,7 +27,7 @@ from tests.poet.archive_examples import CONFIG, SESSION, load, plain, record, to
 
 FRAMES = [
     "niches", "candidates", "transfers", "transfer_sources", "generations", "versions", "ledger", "retirements",
-    "solved", "iterations", "sessions",
+    "solved", "judgements", "iterations", "sessions",
 ]  # fmt: skip
 
 

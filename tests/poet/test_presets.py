@@ -18,7 +18,7 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
-NOVELTY = {"measure": "nearest_genes", "neighbors": 5, "scale": "none"}
+NOVELTY = {"measure": "nearest_genes", "neighbors": 5, "scale": "none", "cached": True}
 
 PAPER = {
     "run": {"seed": 0, "iterations": 25200, "start": "random", "reject": []},
@@ -40,6 +40,7 @@ PAPER = {
         "criterion": "return_band",
         "criterion_lower": 50.0,
         "criterion_upper": 300.0,
+        "annecs": True,
     },
     "novelty": NOVELTY,
     "transfer": {
@@ -68,6 +69,7 @@ RELEASED = {
         "criterion": "return_band",
         "criterion_lower": 25.0,
         "criterion_upper": 340.0,
+        "annecs": True,
     },
     "novelty": NOVELTY,
     "transfer": {
