@@ -12,9 +12,9 @@ from agents.strategies.base import StrategyState
 from environments.terrain.genotype import AbstractGenotype
 from poet import streams
 from poet.agent_scores import Key, ScoreBook, own_episode, remember
-from poet.annecs import judge_admitted
 from poet.criterion import Judgement
 from poet.events import CandidateOutcome, Cost, Event, NicheAdmitted, TransferAttempted, TransferOutcome
+from poet.judging import judge_admitted
 from poet.parts import Parts
 from poet.population import new_version, retire_oldest
 from poet.reproduction import (
@@ -101,10 +101,15 @@ def admit(
         events += decided
         if outcome is CandidateOutcome.ADMITTED:
             num_admitted += 1
-            site = candidate.site
-            direct = {(theta_digest(t.source.theta), site.digest): own_episode(t.direct) for t in trials}
-            book = book.with_episodes(direct)
+            book = _with_trials(book, candidate, trials, winner)
     return state, book, events
+
+
+def _with_trials(book: ScoreBook, candidate: Candidate, trials: Sequence[Trial], winner: Winner) -> ScoreBook:
+    """The book with what active agents, and the one that comes along, score in a new niche."""
+    tried = [(trial.source.theta, trial.direct) for trial in trials] + [(winner.theta, winner.evaluation)]
+    terrain = candidate.site.digest
+    return book.with_episodes({(theta_digest(theta), terrain): own_episode(e) for theta, e in tried})
 
 
 def _sure_to_be_tested(waiting: Sequence[Candidate], active: Sequence[Niche], num_free: int) -> list[Candidate]:

@@ -80,7 +80,10 @@ def _check_kept(connection: sqlite3.Connection, source: Path, at: int) -> None:
 
 
 def _copy_shared(connection: sqlite3.Connection, at: int) -> None:
+    in_source = {name for (name,) in connection.execute("SELECT name FROM source.sqlite_schema WHERE type = 'table'")}
     for table, condition in _SHARED.items():
+        if table not in in_source:  # an older POET wrote it
+            continue
         names = ", ".join(name for name, _, _ in table_columns(connection, table))
         connection.execute(
             f"INSERT INTO main.{table} ({names}) SELECT {names} FROM source.{table} WHERE {condition}", {"at": at}

@@ -251,7 +251,8 @@ def test_the_cache_changes_nothing_but_the_ledger(seed, max_active, max_admitted
         assert len(abroad) == len(set(abroad))
     own = {(theta_digest(niche.theta), express(niche.genotype, niche.terrain_seed).digest()) for niche in state.niches}
     assert not own & set(outside)
-    assert not np.isnan(state.retired_scores).any()
+    if max_active >= max_admitted:  # else a niche may retire in the round that admits it, unknown to its siblings
+        assert not np.isnan(state.retired_scores).any()
 
 
 def test_admission_at_random_is_by_the_candidates_draws():
