@@ -160,6 +160,10 @@ NEUTRAL_KEYS = (
     "run.iterations", "run.start", "evaluation.engine", "checkpoint.keep_every", "checkpoint.theta_every",
 )  # fmt: skip
 
+#: Keys that the first release did not have. A fingerprint leaves them out where they have their default, which is what
+#: runs did before: so no fingerprint changes when a key comes in. (What ANNECS adds to a run are events of its own.)
+LATER_KEYS = ("novelty.cached", "poet.annecs")
+
 
 def make_config(*layers: dict[str, Any]) -> Config:
     """The config in which later layers overrule earlier ones and the defaults.

@@ -41,6 +41,9 @@ EVENT_TABLES: dict[type[Event], str] = {
     Cost: "ledger",
 }
 
+#: Tables that the first release did not have. A fingerprint leaves them out while they are empty.
+LATER_TABLES = ("judgements",)
+
 Value = int | float | str | None
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from poet.archive.database import connect_to_read
+from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
 from poet.archive.frames import table_columns
 from poet.archive.journal import RunArchive
@@ -54,6 +55,15 @@ def test_an_old_run_is_read_as_it_is(old: Path) -> None:
         assert len(run.stored_agents()) > 3
     assert before == (old / "run.sqlite").read_bytes()
     assert 1 == _version(old)
+
+
+def test_an_old_run_keeps_its_fingerprint(old: Path) -> None:
+    """What it was by the code that wrote it (commit bbd10dd), as it is and once upgraded: new tables are empty."""
+    expected = "af39ed56836832e3e7c8f1d331db291cad76f78aa15260403447e1cd76ab9a4c"
+
+    assert expected == fingerprint(old)
+    RunArchive.open(old, session=SESSION).close()
+    assert expected == fingerprint(old)
 
 
 def test_an_old_run_goes_on(old: Path) -> None:
