@@ -92,7 +92,11 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
         config=config,
         genotype_type=genotype_class(config.terrain.genotype),
         settings=TerrainSettings(
-            config.terrain.obstacles, config.mutation.genes, config.mutation.roughness_step, config.terrain.max_pit_gap
+            obstacles=config.terrain.obstacles,
+            mutated_genes=config.mutation.genes,
+            roughness_step=config.mutation.roughness_step,
+            max_pit_gap=config.terrain.max_pit_gap,
+            cppn_released_quirks=config.cppn.released_quirks,
         ),
         strategy=_make_es(config.es),
         criterion=criterion_type(config.poet.criterion_lower, config.poet.criterion_upper),
