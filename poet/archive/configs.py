@@ -8,7 +8,7 @@ from typing import Any
 
 from environments.errors import InputError
 from poet.archive.rows import canonical_json
-from poet.config import NEUTRAL_KEYS, Config, make_config
+from poet.config import LATER_KEYS, NEUTRAL_KEYS, Config, make_config
 
 
 def set_config(connection: sqlite3.Connection, from_iteration: int, config: Config) -> None:
@@ -27,12 +27,19 @@ def config_at(connection: sqlite3.Connection, iteration: int) -> Config:
 
 
 def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
-    """From which iteration on which keys that decide results were in force; equal neighbours are one."""
+    """From which iteration on which keys that decide results were in force; equal neighbours are one.
+
+    Later keys at their defaults are left out.
+    """
+    defaults = deciding_keys(Config().to_json())
     history: list[tuple[int, dict[str, Any]]] = []
     rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration")
     for from_iteration, text in rows:
         # As a config of today: one that was stored before a key existed has that key's default.
         values = deciding_keys(make_config(json.loads(text)).to_json())
+        for key in LATER_KEYS:
+            if values[key] == defaults[key]:
+                del values[key]
         if not history or history[-1][1] != values:
             history.append((from_iteration, values))
     return history
