@@ -317,9 +317,8 @@ def test_ground_that_is_not_there_is_not_fit() -> None:
     for network in (flat, infinite):
         assert fit_to_walk(*network, Stream(1, "fit")) is None
         assert fit_to_walk_as_released(*network, Stream(1, "fit")) is None
-    rounding, connections = chain("sigmoid", weight=1e-16, bias=1.0)
-    connections = (replace(connections[0], weight=10.0), connections[1])
-    saturated = (rounding, (replace(connections[0], weight=1e-13), replace(connections[1], weight=1.0)))
+    nodes, (into, out) = chain("sigmoid", bias=1.0)
+    saturated = (nodes, (replace(into, weight=1e-13), out))
     assert 0.0 < np.ptp(cppn_heights(*saturated)) < 1e-12
     assert fit_to_walk(*saturated, Stream(1, "fit")) is None
 
