@@ -35,7 +35,7 @@ class RunConfig(_Section):
 class TerrainConfig(_Section):
     """The genotype and what it may do."""
 
-    genotype: str = Field("obstacles", description="'obstacles' or a user's 'package.module:Name'")
+    genotype: str = Field("obstacles", description="'obstacles', 'cppn' or a user's 'package.module:Name'")
     obstacles: tuple[Literal["roughness", "pit_gap", "stump_height", "stairs"], ...] = Field(
         ("roughness", "pit_gap", "stump_height"), min_length=1, description="gene groups that mutate"
     )
@@ -48,6 +48,14 @@ class MutationConfig(_Section):
     genes: Literal["all", "random_subset"] = Field("all", description="enabled gene groups mutated in each child")
     roughness_step: Literal["symmetric", "upward"] = Field(
         "symmetric", description="U(-0.6, 0.6) as the released code has it, or the paper's U(0, 0.6)"
+    )
+
+
+class CppnConfig(_Section):
+    """CPPN terrains, where ``terrain.genotype`` is ``cppn``; POET.md 1.7."""
+
+    released_quirks: bool = Field(
+        False, description="the released code's validity test, unbounded amplitudes and held vertices"
     )
 
 
@@ -142,6 +150,7 @@ class Config(_Section):
     run: RunConfig = RunConfig()
     terrain: TerrainConfig = TerrainConfig()
     mutation: MutationConfig = MutationConfig()
+    cppn: CppnConfig = CppnConfig()
     niche: NicheConfig = NicheConfig()
     es: EsConfig = EsConfig()
     poet: PoetConfig = PoetConfig()
@@ -162,7 +171,7 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have. A fingerprint leaves them out where they have their default, which is what
 #: runs did before: so no fingerprint changes when a key comes in. (What ANNECS adds to a run are events of its own.)
-LATER_KEYS = ("novelty.cached", "poet.annecs")
+LATER_KEYS = ("cppn.released_quirks", "novelty.cached", "poet.annecs")
 
 
 def make_config(*layers: dict[str, Any]) -> Config:

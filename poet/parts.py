@@ -94,7 +94,11 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
             )
     bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
     settings = TerrainSettings(
-        config.terrain.obstacles, config.mutation.genes, config.mutation.roughness_step, config.terrain.max_pit_gap
+        obstacles=config.terrain.obstacles,
+        mutated_genes=config.mutation.genes,
+        roughness_step=config.mutation.roughness_step,
+        max_pit_gap=config.terrain.max_pit_gap,
+        cppn_released_quirks=config.cppn.released_quirks,
     )
     return Parts(
         config=config,

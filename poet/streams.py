@@ -18,6 +18,11 @@ def root_terrain(seed: int) -> Stream:
     return Stream(seed, "root_terrain")
 
 
+def root_genotype(seed: int) -> Stream:
+    """What an encoding draws for its easiest terrain, if anything."""
+    return Stream(seed, "root_genotype")
+
+
 def es_sample(seed: int, iteration: int, niche_id: int) -> StreamKey:
     """A niche's generation."""
     return stream_key(seed, "es", iteration, niche_id)

@@ -16,8 +16,9 @@ from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.config import Config
 
-#: Config keys that a state has taken in: what kind of numbers it holds, and where its optimisers began.
-_TAKEN_IN = {"es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype"}
+#: Config keys that a state has taken in: what kind of numbers it holds, where its optimisers began, and what its
+#: genotypes are.
+_TAKEN_IN = {"es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks"}
 
 #: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
 _SHARED = {

@@ -18,9 +18,11 @@ import pytest
 
 import poet
 from environments.errors import InputError
+from poet.archive.configs import deciding_configs
 from poet.archive.fingerprint import fingerprint
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
+from poet.config import LATER_KEYS, make_config
 from poet.events import AgentVersion, CandidateJudged
 from poet.types import Origin, theta_digest
 from tests.poet.archive_examples import CONFIG, SESSION, load, plain, record, toy_run, toy_steps, toy_terrain
@@ -196,6 +198,18 @@ def test_a_finished_run_is_one_file(tmp_path: Path) -> None:
     with open_run(tmp_path / "copy") as copy:
         assert 4 == copy.iteration
     assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "copy")
+
+
+def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path) -> None:
+    """At its default it is no part of one, so a run of before has the same; with another value it counts."""
+    now = toy_run(tmp_path / "now", 4)
+    other = toy_run(tmp_path / "other", 4, make_config(CONFIG.to_json(), {"cppn": {"released_quirks": True}}))
+    with closing(sqlite3.connect(now / "run.sqlite")) as connection:
+        assert not {key for _, values in deciding_configs(connection) for key in values}.intersection(LATER_KEYS)
+    before = toy_run(tmp_path / "before", 4)
+    with closing(sqlite3.connect(before / "run.sqlite")) as connection, connection:
+        connection.execute("UPDATE configs SET config = json_remove(config, '$.cppn')")
+    assert fingerprint(before) == fingerprint(now) != fingerprint(other)
 
 
 def test_a_finished_run_is_read_in_a_read_only_folder(open_folder: Path) -> None:

@@ -28,6 +28,7 @@ PAPER = {
         "max_pit_gap": 10.0,
     },
     "mutation": {"genes": "random_subset", "roughness_step": "upward"},
+    "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed"},
     "es": ES,
     "poet": {
@@ -57,6 +58,7 @@ RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", "reject": []},
     "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
+    "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed"},
     "es": ES,
     "poet": {

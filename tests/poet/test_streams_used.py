@@ -12,6 +12,7 @@ import pytest
 from agents.strategies.normal import normals
 from agents.strategies.perturbations import Perturbations
 from environments.streams import Stream, stream_key
+from environments.terrain.cppn import CppnGenotype
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -83,6 +84,18 @@ def test_a_run_starts_from_its_named_draws():
     expected = np.float32(0.1) * normals(stream_key(SEED, "initial_theta"), 2804)
     assert np.array_equal(expected, random_theta(parts.policy, SEED))
     assert np.array_equal(expected, state.active[0].theta)
+    assert Stream(SEED, "root_terrain").integer(0, 1_000_000) == state.active[0].terrain_seed
+
+
+@pytest.mark.parametrize("has_quirks", [False, True])
+def test_a_cppn_root_is_drawn_from_its_own_stream(has_quirks):
+    """A run on CPPN terrains starts from the slope of "root_genotype", with the quirks that its config asks for."""
+    parts = make_test_parts(run={"seed": SEED}, terrain={"genotype": "cppn"}, cppn={"released_quirks": has_quirks})
+
+    state, _ = start(parts)
+
+    assert CppnGenotype.initial(parts.settings, Stream(SEED, "root_genotype")) == state.active[0].genotype
+    assert has_quirks == state.active[0].genotype.released_quirks
     assert Stream(SEED, "root_terrain").integer(0, 1_000_000) == state.active[0].terrain_seed
 
 
