@@ -62,10 +62,10 @@ def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list
     state, book, scored = score_agents(passed, state, parts)
     ranked = rank_by_novelty(passed, state, book, parts)
     state, book, admitted = admit(state, ranked, book, parts)
-    state, judged = judge_admitted(state, book, parts)
+    state, judgements = judge_admitted(state, book, parts)
     state, retired = retire_oldest(state, parts.config.poet)
     state = remember(state, book, parts)
-    return state, [*duplicates, *refused, *costs, *scored, *admitted, *judged, *retired]
+    return state, [*duplicates, *refused, *costs, *scored, *admitted, *judgements, *retired]
 
 
 def admit(

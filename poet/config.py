@@ -169,9 +169,9 @@ NEUTRAL_KEYS = (
     "run.iterations", "run.start", "evaluation.engine", "checkpoint.keep_every", "checkpoint.theta_every",
 )  # fmt: skip
 
-#: Keys that the first release did not have. A fingerprint leaves them out where they have their default, which is what
-#: runs did before: so no fingerprint changes when a key comes in. (What ANNECS adds to a run are events of its own.)
-LATER_KEYS = ("cppn.released_quirks", "novelty.cached", "poet.annecs")
+#: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
+#: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
+EARLIER_VALUES: dict[str, bool] = {"cppn.released_quirks": False, "novelty.cached": True, "poet.annecs": False}
 
 
 def make_config(*layers: dict[str, Any]) -> Config:

@@ -50,6 +50,7 @@ def test_an_old_run_is_read_as_it_is(old: Path) -> None:
     with open_run(old) as run:
         assert NUM_ITERATIONS == run.iteration
         assert 4 == len(run.niches)
+        assert not run.config.poet.annecs  # what did not exist then is not switched on midway
         assert run.judgements.empty
         assert plain(_without_scores(toy_steps(NUM_ITERATIONS)[-1].state)) == plain(load(run))
         assert len(run.stored_agents()) > 3

@@ -22,7 +22,7 @@ from poet.archive.configs import deciding_configs
 from poet.archive.fingerprint import fingerprint
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
-from poet.config import LATER_KEYS, make_config
+from poet.config import EARLIER_VALUES, Config, make_config
 from poet.events import AgentVersion, CandidateJudged
 from poet.types import Origin, theta_digest
 from tests.poet.archive_examples import CONFIG, SESSION, load, plain, record, toy_run, toy_steps, toy_terrain
@@ -200,15 +200,27 @@ def test_a_finished_run_is_one_file(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "copy")
 
 
-def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path) -> None:
-    """At its default it is no part of one, so a run of before has the same; with another value it counts."""
-    now = toy_run(tmp_path / "now", 4)
-    other = toy_run(tmp_path / "other", 4, make_config(CONFIG.to_json(), {"cppn": {"released_quirks": True}}))
+def _with(key: str, value: bool) -> Config:
+    """The toy config with one key changed, in which no other says more than runs before could."""
+    values = CONFIG.to_json()
+    for name, number in {**EARLIER_VALUES, key: value}.items():
+        section, name = name.split(".")
+        values[section][name] = number
+    return make_config(values)
+
+
+@pytest.mark.parametrize("key", EARLIER_VALUES)
+def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, key: str) -> None:
+    """At what was done before it came it is no part of one, so a run of before has the same; otherwise it counts."""
+    now = toy_run(tmp_path / "now", 4, _with(key, EARLIER_VALUES[key]))
+    other = toy_run(tmp_path / "other", 4, _with(key, not EARLIER_VALUES[key]))
     with closing(sqlite3.connect(now / "run.sqlite")) as connection:
-        assert not {key for _, values in deciding_configs(connection) for key in values}.intersection(LATER_KEYS)
-    before = toy_run(tmp_path / "before", 4)
+        assert not {key for _, values in deciding_configs(connection) for key in values} & set(EARLIER_VALUES)
+    before = toy_run(tmp_path / "before", 4, _with(key, EARLIER_VALUES[key]))
     with closing(sqlite3.connect(before / "run.sqlite")) as connection, connection:
-        connection.execute("UPDATE configs SET config = json_remove(config, '$.cppn')")
+        connection.execute(f"UPDATE configs SET config = json_remove(config, '$.{key}')")
+    with open_run(before) as run:
+        assert _with(key, EARLIER_VALUES[key]) == run.config
     assert fingerprint(before) == fingerprint(now) != fingerprint(other)
 
 
