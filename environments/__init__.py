@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 from environments.walker.registration import register_when_gymnasium_is_imported
 
 if TYPE_CHECKING:
+    from environments.terrain.cppn import CppnGenotype
     from environments.terrain.obstacles import ObstacleGenotype
     from environments.terrain.terrain import Terrain
     from environments.walker.vector_env import make_vec_env
 
-__all__ = ["ObstacleGenotype", "Terrain", "make_vec_env"]
+__all__ = ["CppnGenotype", "ObstacleGenotype", "Terrain", "make_vec_env"]
 
 # Public names are imported when first asked for: `import environments` costs neither numpy nor numba.
 _HOMES = {
+    "CppnGenotype": "environments.terrain.cppn",
     "ObstacleGenotype": "environments.terrain.obstacles",
     "Terrain": "environments.terrain.terrain",
     "make_vec_env": "environments.walker.vector_env",

@@ -29,6 +29,8 @@ _PHASES: dict[str, tuple[str, str]] = {
     Purpose.TRANSFER_PROPOSAL: ("transfers by", "proposal"),
     Purpose.CANDIDATE_CRITERION: ("criterion of", "candidate"),
     Purpose.CANDIDATE_TRANSFER: ("transfers into candidates", ""),
+    Purpose.NOVELTY: ("all agents in", "environment"),
+    Purpose.ANNECS: ("retired agents in", "new niche"),
 }
 
 

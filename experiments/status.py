@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
+from experiments.analysis.annecs import annecs_frame
 from experiments.progress import duration
 from experiments.settings import describe, differences
+from poet.annecs import AnnecsCount
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -43,6 +47,7 @@ class RunStatus:
         iteration, iterations: done and wanted.
         niches: all of them, active and retired, by id.
         num_accepted, num_attempts: periodic transfers.
+        annecs: both counts; None where they are unknown.
         env_steps, episodes: spent so far.
         steps_per_second, seconds_per_iteration: over the last iterations.
         writer: process id of who writes it now; None if nobody does.
@@ -54,6 +59,7 @@ class RunStatus:
     niches: tuple[NicheStatus, ...]
     num_accepted: int
     num_attempts: int
+    annecs: AnnecsCount | None
     env_steps: int
     episodes: int
     steps_per_second: float
@@ -81,6 +87,7 @@ def _read(run: Run, iteration: int) -> RunStatus:
         niches=_niches(run),
         num_accepted=int((periodic["outcome"] == "accepted").sum()),
         num_attempts=len(periodic),
+        annecs=_annecs(run, iteration),
         env_steps=int(clock["env_steps"].sum()),
         episodes=int(clock["episodes"].sum()),
         steps_per_second=float(recent["env_steps"].sum()) / seconds if seconds else 0.0,
@@ -107,6 +114,7 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
         f"niches      {len(active)} active, {len(status.niches) - len(active)} retired, {num_solved} solved",
         f"best        {best.score:.1f} in niche {best.id}",
         f"transfers   {status.num_accepted} accepted of {status.num_attempts}",
+        f"ANNECS      {_annecs_words(status.annecs)}",
         f"env-steps   {status.env_steps:,} in {status.episodes:,} episodes",
         f"speed       {status.steps_per_second:,.0f} steps/s lately",
         *time_left,
@@ -114,6 +122,13 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
         f"{'niche':>6}{'parent':>8}{'created':>9}{'retired':>9}{'solved':>8}{'score':>10}",
         *(_niche_line(niche) for niche in sorted(status.niches, key=lambda n: (n.retired is not None, n.id))),
     ]
+
+
+def _annecs_words(annecs: AnnecsCount | None) -> str:
+    if annecs is None:
+        return "unknown: its niches were not judged by all agents at their admission"
+    more = f", {annecs.passed_unsolved} passed and not yet solved"
+    return f"{annecs.paper} created and solved{more}; {annecs.released} as the released code counts"
 
 
 def writer_of(folder: Path) -> int | None:
@@ -138,6 +153,13 @@ def _niches(run: Run) -> tuple[NicheStatus, ...]:
         NicheStatus(niche_id, parent_id, created, retired.get(niche_id), niche_id in solved, scores[niche_id])
         for niche_id, parent_id, created in zip(niches["niche_id"], parents, niches["iteration"], strict=True)
     )
+
+
+def _annecs(run: Run, iteration: int) -> AnnecsCount | None:
+    last = annecs_frame(run.niches, run.judgements, run.solved, iteration).iloc[-1]
+    if pd.isna(last["annecs_paper"]):
+        return None
+    return AnnecsCount(int(last["annecs_paper"]), int(last["passed_unsolved"]), int(last["annecs_released"]))
 
 
 def _niche_line(niche: NicheStatus) -> str:

@@ -5,14 +5,16 @@ Reference: Wang et al. 2019, algorithm 3, from EVALUATE_CANDIDATES on; POET.md 4
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from agents.strategies.base import StrategyState
 from environments.terrain.genotype import AbstractGenotype
 from poet import streams
+from poet.agent_scores import Key, ScoreBook, own_episode, remember
 from poet.criterion import Judgement
 from poet.events import CandidateOutcome, Cost, Event, NicheAdmitted, TransferAttempted, TransferOutcome
+from poet.judging import judge_admitted
 from poet.parts import Parts
 from poet.population import new_version, retire_oldest
 from poet.reproduction import (
@@ -23,6 +25,7 @@ from poet.reproduction import (
     refused_candidate,
     reproduce,
     satisfy_criterion,
+    score_agents,
 )
 from poet.scoring import Attempt, solve
 from poet.transfer import (
@@ -35,7 +38,7 @@ from poet.transfer import (
     try_direct,
     try_proposals,
 )
-from poet.types import Niche, Origin, PoetState, Purpose
+from poet.types import Evaluation, Niche, Origin, PoetState, Purpose, theta_digest
 
 _REFUSED_BY_TRANSFER = {
     Judgement.TOO_HARD: CandidateOutcome.TRANSFER_TOO_HARD,
@@ -56,15 +59,25 @@ def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list
         return state, []
     state, children, duplicates = reproduce(state, parents, parts)
     passed, refused, costs = satisfy_criterion(children, parts, state.iteration + 1)
-    ranked = rank_by_novelty(passed, state, parts)
-    state, admitted = admit(state, ranked, parts)
+    state, book, scored = score_agents(passed, state, parts)
+    ranked = rank_by_novelty(passed, state, book, parts)
+    state, book, admitted = admit(state, ranked, book, parts)
+    state, judgements = judge_admitted(state, book, parts)
     state, retired = retire_oldest(state, parts.config.poet)
-    return state, [*duplicates, *refused, *costs, *admitted, *retired]
+    state = remember(state, book, parts)
+    return state, [*duplicates, *refused, *costs, *scored, *admitted, *judgements, *retired]
 
 
-def admit(state: PoetState, ranked: Sequence[Candidate], parts: Parts) -> tuple[PoetState, list[Event]]:
-    """Test candidates in order of novelty until ``max_admitted`` are in; any active agent may become the first one."""
+def admit(
+    state: PoetState, ranked: Sequence[Candidate], book: ScoreBook, parts: Parts
+) -> tuple[PoetState, ScoreBook, list[Event]]:
+    """Test candidates in order of novelty until ``max_admitted`` are in; any active agent may become the first one.
+
+    Returns:
+        The state, the book with what active agents score in the new niches, and what happened.
+    """
     events: list[Event] = []
+    known = book.episodes if parts.config.novelty.cached else {}
     tested: dict[int, list[Trial]] = {}
     iteration, sources, num_admitted = state.iteration + 1, state.active, 0
     for place, candidate in enumerate(ranked):
@@ -76,7 +89,7 @@ def admit(state: PoetState, ranked: Sequence[Candidate], parts: Parts) -> tuple[
             continue
         if candidate.id not in tested:
             sure = _sure_to_be_tested(ranked[place:], state.active, parts.config.poet.max_admitted - num_admitted)
-            found, costs = _test_candidates(sure, sources, parts, iteration)
+            found, costs = _test_candidates(sure, sources, parts, iteration, known)
             tested.update(zip((c.id for c in sure), found, strict=True))
             events += costs
         trials = tested[candidate.id]
@@ -84,10 +97,19 @@ def admit(state: PoetState, ranked: Sequence[Candidate], parts: Parts) -> tuple[
         if winner is None:
             raise ValueError("a candidate needs at least one source; is there no active niche?")
         outcome = _verdict(candidate, winner, parts, iteration)
-        num_admitted += outcome is CandidateOutcome.ADMITTED
-        state, decided = _conclude(state, candidate, trials, winner, outcome, parts)
+        state, decided = _conclude(state, candidate, trials, winner, outcome, book, parts)
         events += decided
-    return state, events
+        if outcome is CandidateOutcome.ADMITTED:
+            num_admitted += 1
+            book = _with_trials(book, candidate, trials, winner)
+    return state, book, events
+
+
+def _with_trials(book: ScoreBook, candidate: Candidate, trials: Sequence[Trial], winner: Winner) -> ScoreBook:
+    """The book with what active agents, and the one that comes along, score in a new niche."""
+    tried = [(trial.source.theta, trial.direct) for trial in trials] + [(winner.theta, winner.evaluation)]
+    terrain = candidate.site.digest
+    return book.with_episodes({(theta_digest(theta), terrain): own_episode(e) for theta, e in tried})
 
 
 def _sure_to_be_tested(waiting: Sequence[Candidate], active: Sequence[Niche], num_free: int) -> list[Candidate]:
@@ -105,14 +127,18 @@ def _sure_to_be_tested(waiting: Sequence[Candidate], active: Sequence[Niche], nu
 
 
 def _test_candidates(
-    candidates: Sequence[Candidate], sources: Sequence[Niche], parts: Parts, iteration: int
+    candidates: Sequence[Candidate],
+    sources: Sequence[Niche],
+    parts: Parts,
+    iteration: int,
+    known: Mapping[Key, Evaluation],
 ) -> tuple[list[list[Trial]], list[Cost]]:
     """What every active agent scores in each candidate, as it is and after one ES step there."""
     if not parts.config.transfer.at_admission:
         return [[_parents_trial(candidate)] for candidate in candidates], []
     targets = [_candidate_target(candidate, sources, parts) for candidate in candidates]
     purpose, plain = Purpose.CANDIDATE_TRANSFER, parts.config.transfer.candidate_step == "plain"
-    direct, costs = try_direct(targets, parts, iteration, purpose)
+    direct, costs = try_direct(targets, parts, iteration, purpose, known)
     worth = [[True] * len(sources)] * len(targets)
     tried, more = try_proposals(targets, direct, worth, parts, iteration, purpose, plain)
     return tried, [*costs, *more]
@@ -151,6 +177,7 @@ def _conclude(
     trials: Sequence[Trial],
     winner: Winner,
     outcome: CandidateOutcome,
+    book: ScoreBook,
     parts: Parts,
 ) -> tuple[PoetState, list[Event]]:
     """The state with the candidate as a niche if it was admitted, and the record either way."""
@@ -189,7 +216,7 @@ def _conclude(
         version_id=version.id,
         evaluation=winner.evaluation,
     )
-    niche, solved = solve(niche, _attempts(candidate, trials, parts), iteration)
+    niche, solved = solve(niche, _attempts(candidate, trials, book, parts), iteration)
     state = replace(state, active=(*state.active, niche), next_niche_id=niche_id + 1)
     admitted = NicheAdmitted(
         niche_id, iteration, candidate.parent.id, candidate.id, candidate.genotype.to_json(), candidate.terrain_seed,
@@ -198,13 +225,14 @@ def _conclude(
     return state, [*events, admitted, version, *solved]
 
 
-def _attempts(candidate: Candidate, trials: Sequence[Trial], parts: Parts) -> list[Attempt]:
-    """What was run in a candidate, in order: its parent's agent for the criterion, then the sources of the transfer."""
+def _attempts(candidate: Candidate, trials: Sequence[Trial], book: ScoreBook, parts: Parts) -> list[Attempt]:
+    """What was run in a candidate, in order: its parent's agent for the criterion, all for novelty, the sources."""
     attempts: list[Attempt] = []
     if candidate.parent_evaluation is not None:
         parent, theta = candidate.parent, candidate.parent.theta
         purpose = Purpose.CANDIDATE_CRITERION
         attempts.append(Attempt(parent, Origin.DIRECT, purpose, theta, candidate.parent_evaluation))
+    attempts += book.attempts(candidate.site, Purpose.NOVELTY)
     if parts.config.transfer.at_admission:
         attempts += attempts_of(trials, Purpose.CANDIDATE_TRANSFER, Purpose.CANDIDATE_TRANSFER)
     return attempts

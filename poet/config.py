@@ -35,7 +35,7 @@ class RunConfig(_Section):
 class TerrainConfig(_Section):
     """The genotype and what it may do."""
 
-    genotype: str = Field("obstacles", description="'obstacles' or a user's 'package.module:Name'")
+    genotype: str = Field("obstacles", description="'obstacles', 'cppn' or a user's 'package.module:Name'")
     obstacles: tuple[Literal["roughness", "pit_gap", "stump_height", "stairs"], ...] = Field(
         ("roughness", "pit_gap", "stump_height"), min_length=1, description="gene groups that mutate"
     )
@@ -48,6 +48,14 @@ class MutationConfig(_Section):
     genes: Literal["all", "random_subset"] = Field("all", description="enabled gene groups mutated in each child")
     roughness_step: Literal["symmetric", "upward"] = Field(
         "symmetric", description="U(-0.6, 0.6) as the released code has it, or the paper's U(0, 0.6)"
+    )
+
+
+class CppnConfig(_Section):
+    """CPPN terrains, where ``terrain.genotype`` is ``cppn``; POET.md 1.7."""
+
+    released_quirks: bool = Field(
+        False, description="the released code's validity test, unbounded amplitudes and held vertices"
     )
 
 
@@ -88,6 +96,7 @@ class PoetConfig(_Section):
     criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
     criterion_lower: float = Field(50.0, description="a lower best score is TOO_HARD (paper: 50)")
     criterion_upper: float = Field(300.0, description="a higher best score is TOO_EASY (paper: 300)")
+    annecs: bool = Field(True, description="at each admission, what retired agents score in the new niche too")
 
     @model_validator(mode="after")
     def _ordered(self) -> PoetConfig:
@@ -100,11 +109,14 @@ class PoetConfig(_Section):
 
 
 class NoveltyConfig(_Section):
-    """How candidates are ranked; POET.md 4.2."""
+    """How candidates are ranked; POET.md 4.2 and 4.4."""
 
-    measure: str = Field("nearest_genes", description="'nearest_genes' or a user's 'package.module:Name'")
+    measure: str = Field(
+        "nearest_genes", description="'nearest_genes', 'pata_ec', 'random' or a user's 'package.module:Name'"
+    )
     neighbors: Count = Field(5, description="k nearest environments (paper and code: 5)")
     scale: Literal["none", "gene_max"] = Field("none", description="raw genes, or each over its greatest value")
+    cached: bool = Field(True, description="no agent is run twice on one terrain; false: each time, to know the cost")
 
 
 class TransferConfig(_Section):
@@ -138,6 +150,7 @@ class Config(_Section):
     run: RunConfig = RunConfig()
     terrain: TerrainConfig = TerrainConfig()
     mutation: MutationConfig = MutationConfig()
+    cppn: CppnConfig = CppnConfig()
     niche: NicheConfig = NicheConfig()
     es: EsConfig = EsConfig()
     poet: PoetConfig = PoetConfig()
@@ -155,6 +168,10 @@ class Config(_Section):
 NEUTRAL_KEYS = (
     "run.iterations", "run.start", "evaluation.engine", "checkpoint.keep_every", "checkpoint.theta_every",
 )  # fmt: skip
+
+#: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
+#: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
+EARLIER_VALUES: dict[str, bool] = {"cppn.released_quirks": False, "novelty.cached": True, "poet.annecs": False}
 
 
 def make_config(*layers: dict[str, Any]) -> Config:

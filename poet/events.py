@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.terrain.terrain import Terrain
+from poet.criterion import Judgement
 from poet.types import Origin, Purpose
 
 
@@ -84,6 +85,32 @@ class NicheAdmitted:
     score: float
     novelty: float | None
     version_id: int
+
+
+@dataclass(frozen=True)
+class NicheJudged:
+    """What all agents score in a new niche, as they are, at its admission: the half of ANNECS that is known then.
+
+    Its agents are those from before the reproduction that admitted it: of the niches 0 to ``num_agents - 1``, retired
+    ones with their last theta, active ones with their current one. Scores are of one episode on its own instance.
+
+    Attributes:
+        num_agents: how many judged it.
+        num_retired: how many of them had retired.
+        best_score: the best of their scores and of its first agent's.
+        judgement: the criterion's word on that (Wang et al. 2020).
+        retired_best_score: the best score of a retired agent; None if there is none yet.
+        retired_judgement: the criterion's word on that (the released code); None likewise.
+    """
+
+    niche_id: int
+    iteration: int
+    num_agents: int
+    num_retired: int
+    best_score: float
+    judgement: Judgement
+    retired_best_score: float | None
+    retired_judgement: Judgement | None
 
 
 @dataclass(frozen=True)
@@ -232,6 +259,7 @@ class Cost:
 Event = (
     CandidateJudged
     | NicheAdmitted
+    | NicheJudged
     | NicheSolved
     | NicheRetired
     | TransferAttempted

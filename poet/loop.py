@@ -73,7 +73,7 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
     """
     theta = random_theta(parts.policy, parts.seed) if theta is None else theta
     parts.policy.check_theta(theta)
-    genotype = parts.genotype_type.initial(parts.settings)
+    genotype = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
     terrain_seed = draw_terrain_seed(streams.root_terrain(parts.seed))
     ground = make_ground(genotype, terrain_seed, parts.config, streams.niche_instances(parts.seed, 0, 0))
     (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)

@@ -1,4 +1,8 @@
-"""How novel a candidate is among the environments that were ever admitted."""
+"""How novel candidates are among the environments that were ever admitted.
+
+Two measures give each environment a vector (its genes, or what all agents score in it) and are the mean distance to the
+nearest; a third is a draw.
+"""
 
 from __future__ import annotations
 
@@ -6,53 +10,144 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.streams import Stream
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
+
+Vector = tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Environment:
+    """An environment as a measure of novelty is given it.
+
+    Attributes:
+        genotype: how it is encoded.
+        scores: (A,) what each agent scores in it, retired ones in order of retirement, then active ones: the same
+            agents for all environments; -inf for a diverged world. None unless the measure ``needs_scores``.
+        stream: a candidate's own, for draws; None for an environment that was admitted.
+    """
+
+    genotype: AbstractGenotype
+    scores: tuple[float, ...] | None = None
+    stream: Stream | None = None
 
 
 @dataclass(frozen=True)
 class AbstractNovelty(ABC):
-    """Made from the ``[novelty]`` section of a config.
+    """A measure, made from a config.
 
     Attributes:
-        neighbors: k, how many nearest environments count.
-        scale: ``"none"`` or ``"gene_max"``.
+        neighbors: ``novelty.neighbors``, k: how many nearest environments count.
+        scale: ``novelty.scale``: ``"none"`` or ``"gene_max"``.
+        lower, upper: ``poet.criterion_lower`` and ``poet.criterion_upper``.
+        settings: what terrains may do.
     """
 
     neighbors: int
     scale: str
+    lower: float
+    upper: float
+    settings: TerrainSettings
+
+    #: Whether environments are to come with what agents score in them, which costs an episode for each pair.
+    needs_scores: ClassVar[bool] = False
 
     @abstractmethod
-    def score(
-        self, candidate: AbstractGenotype, others: Sequence[AbstractGenotype], settings: TerrainSettings
-    ) -> float:
-        """How novel ``candidate`` is among ``others``, all environments ever admitted; higher is more novel."""
+    def measure(self, candidates: Sequence[Environment], others: Sequence[Environment]) -> list[float]:
+        """How novel each candidate is among ``others``, all environments ever admitted; higher is more novel."""
 
 
-class NearestGenes(AbstractNovelty):
-    """Mean Euclidean distance to the k nearest gene vectors; all of them if there are fewer than k.
+class AbstractDistance(AbstractNovelty):
+    """Mean Euclidean distance to the k nearest of the others' vectors; to all of them if there are fewer than k.
 
-    With ``scale = "gene_max"`` each gene is divided by its greatest value first (the paper's e_max, section 4).
-
-    Reference: novelty.py of the released code; POET.md 4.2.
+    Reference: novelty.py of the released code; POET.md 4.2 and 4.4.
     """
 
-    def score(
-        self, candidate: AbstractGenotype, others: Sequence[AbstractGenotype], settings: TerrainSettings
-    ) -> float:
+    @abstractmethod
+    def vector(self, environment: Environment) -> Vector:
+        """What characterises an environment: as many finite numbers for each."""
+
+    def measure(self, candidates: Sequence[Environment], others: Sequence[Environment]) -> list[float]:
         """See ``AbstractNovelty``."""
         if not others:
             raise ValueError("others must hold at least the root environment, but is empty")
-        limits = candidate.feature_limits(settings)
-        unit = limits if self.scale == "gene_max" else np.ones_like(limits)
-        own = candidate.features(settings) / unit
-        distances = sorted(_distance(own, other.features(settings) / unit) for other in others)
-        nearest = distances[: self.neighbors]
+        known = [self.vector(other) for other in others]
+        return [self._to_nearest(self.vector(candidate), known) for candidate in candidates]
+
+    def _to_nearest(self, own: Vector, known: Sequence[Vector]) -> float:
+        nearest = sorted(_distance(own, other) for other in known)[: self.neighbors]
         return math.fsum(nearest) / len(nearest)
 
 
-def _distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    return math.sqrt(math.fsum((x - y) * (x - y) for x, y in zip(a.tolist(), b.tolist(), strict=True)))
+class NearestGenes(AbstractDistance):
+    """By gene vectors.
+
+    With ``scale = "gene_max"`` each gene is divided by its greatest value first (the paper's e_max, section 4).
+
+    Reference: Wang et al. 2019; POET.md 4.2.
+    """
+
+    def vector(self, environment: Environment) -> Vector:
+        """The genes."""
+        genotype = environment.genotype
+        limits = genotype.feature_limits(self.settings)
+        unit = limits if self.scale == "gene_max" else np.ones_like(limits)
+        return tuple((genotype.features(self.settings) / unit).tolist())
+
+
+class PataEc(AbstractDistance):
+    """By how all agents rank in an environment: Performance of All Transferred Agents, Environment Characterization.
+
+    Scores are clipped to the criterion's bounds, beyond which they say no more than too hard and too easy. Agents that
+    score the same share the mean of their ranks: the released code ranks them by position, so that two environments
+    that are too hard for the same agents may look different (POET.md 4.4).
+
+    Reference: Wang et al. 2020, section on PATA-EC; ``update_pata_ec`` of the released code.
+    """
+
+    needs_scores: ClassVar[bool] = True
+
+    def vector(self, environment: Environment) -> Vector:
+        """The centred rank of each agent."""
+        if environment.scores is None:
+            raise ValueError("PATA-EC needs what each agent scores in an environment, but found None")
+        return centred_mean_ranks(np.clip(np.array(environment.scores, np.float64), self.lower, self.upper))
+
+
+class RandomOrder(AbstractNovelty):
+    """A draw in [0, 1) for each candidate: admission at random among those that pass the criterion."""
+
+    def measure(self, candidates: Sequence[Environment], others: Sequence[Environment]) -> list[float]:
+        """See ``AbstractNovelty``."""
+        return [_stream_of(candidate).uniform() for candidate in candidates]
+
+
+def centred_mean_ranks(values: NDArray[np.float64]) -> Vector:
+    """Ranks from -0.5 (lowest) to 0.5 (highest), equal values at the mean of the ranks that they take up.
+
+    Args:
+        values: (A,) float64 without NaN. A single one ranks 0: there is nothing to compare it with.
+    """
+    if values.size < 2:
+        return (0.0,) * values.size
+    ascending = np.sort(values)
+    num_below = np.searchsorted(ascending, values, side="left")
+    num_up_to = np.searchsorted(ascending, values, side="right")
+    # Equal values take up the ranks num_below .. num_up_to - 1; halves of whole numbers are exact.
+    ranks = (num_below + num_up_to - 1) / 2.0
+    return tuple((ranks / (values.size - 1) - 0.5).tolist())
+
+
+def _stream_of(candidate: Environment) -> Stream:
+    if candidate.stream is None:
+        raise ValueError("a candidate needs a stream of its own to draw from, but found None")
+    return candidate.stream
+
+
+def _distance(a: Vector, b: Vector) -> float:
+    return math.sqrt(math.fsum((x - y) * (x - y) for x, y in zip(a, b, strict=True)))

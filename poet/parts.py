@@ -20,7 +20,7 @@ from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config, EsConfig
 from poet.criterion import AbstractCriterion, ReturnBand
-from poet.novelty import AbstractNovelty, NearestGenes
+from poet.novelty import AbstractNovelty, NearestGenes, PataEc, RandomOrder
 from poet.types import Purpose
 
 #: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
@@ -30,7 +30,11 @@ _EPISODE_BYTES = 50
 Evaluate = Callable[[EvaluationRequest], tuple[RolloutResult, ...]]
 
 CRITERIA: dict[str, type[AbstractCriterion]] = {"return_band": ReturnBand}
-NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {"nearest_genes": NearestGenes}
+NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {
+    "nearest_genes": NearestGenes,
+    "pata_ec": PataEc,
+    "random": RandomOrder,
+}
 
 
 @dataclass(frozen=True)
@@ -88,15 +92,21 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
             raise InputError(
                 f"{name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {part!r}"
             )
+    bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
+    settings = TerrainSettings(
+        obstacles=config.terrain.obstacles,
+        mutated_genes=config.mutation.genes,
+        roughness_step=config.mutation.roughness_step,
+        max_pit_gap=config.terrain.max_pit_gap,
+        cppn_released_quirks=config.cppn.released_quirks,
+    )
     return Parts(
         config=config,
         genotype_type=genotype_class(config.terrain.genotype),
-        settings=TerrainSettings(
-            config.terrain.obstacles, config.mutation.genes, config.mutation.roughness_step, config.terrain.max_pit_gap
-        ),
+        settings=settings,
         strategy=_make_es(config.es),
-        criterion=criterion_type(config.poet.criterion_lower, config.poet.criterion_upper),
-        novelty=novelty_type(config.novelty.neighbors, config.novelty.scale),
+        criterion=criterion_type(*bounds),
+        novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings),
         policy=MLPPolicy(),
         evaluate=evaluate,
     )

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from environments.streams import Stream
 from environments.terrain.genotype import AbstractGenotype
 from poet import streams
+from poet.agent_scores import ScoreBook, Site, fill_in, make_site, open_book, own_episode, own_site
 from poet.criterion import Judgement
-from poet.events import CandidateJudged, CandidateOutcome, Cost
+from poet.events import CandidateJudged, CandidateOutcome, Cost, Event
+from poet.novelty import Environment
 from poet.parts import Parts
-from poet.scoring import Ground, agent_block, cost, draw_terrain_seed, make_ground, read_evaluations
-from poet.types import Evaluation, Niche, PoetState, Purpose
+from poet.scoring import Ground, agent_block, cost, draw_terrain_seed, make_ground, read_evaluations, solve
+from poet.types import Evaluation, Niche, PoetState, Purpose, theta_digest
 
 _REFUSED_BY_PARENT = {
     Judgement.TOO_HARD: CandidateOutcome.TOO_HARD,
@@ -44,6 +47,11 @@ class Candidate:
     ground: Ground
     parent_evaluation: Evaluation | None = None
     novelty: float | None = None
+
+    @property
+    def site(self) -> Site:
+        """Its own instance, for which its parent pays."""
+        return make_site(self.parent.id, self.ground.own)
 
 
 def eligible_niches(state: PoetState, parts: Parts) -> tuple[Niche, ...]:
@@ -101,11 +109,56 @@ def satisfy_criterion(
     return passed, refused, costs
 
 
-def rank_by_novelty(candidates: Sequence[Candidate], state: PoetState, parts: Parts) -> list[Candidate]:
+def score_agents(
+    candidates: Sequence[Candidate], state: PoetState, parts: Parts
+) -> tuple[PoetState, ScoreBook, list[Event]]:
+    """For a measure of novelty that needs it, run every agent in every candidate and every niche ever admitted.
+
+    An agent that finishes a niche in such an episode solves it, be it active or retired.
+
+    Returns:
+        The state, what is known of agents' scores, and costs and solutions.
+    """
+    book = open_book(state, parts)
+    if not candidates or not parts.novelty.needs_scores:
+        return state, book, []
+    iteration, purpose = state.iteration + 1, Purpose.NOVELTY
+    book = book.with_episodes(
+        {
+            (theta_digest(c.parent.theta), c.site.digest): own_episode(c.parent_evaluation)
+            for c in candidates
+            if c.parent_evaluation is not None
+        }
+    )
+    sites = {agent.niche.id: own_site(agent.niche) for agent in book.agents}
+    anew = not parts.config.novelty.cached
+    book, costs = fill_in(book, [*sites.values(), *(c.site for c in candidates)], parts, purpose, iteration, anew)
+
+    retired = [solve(niche, book.attempts(sites[niche.id], purpose), iteration) for niche in state.retired]
+    active = [solve(niche, book.attempts(sites[niche.id], purpose), iteration) for niche in state.active]
+    events: list[Event] = [*costs]
+    for _, solved in (*retired, *active):
+        events += solved
+    moved = replace(state, retired=tuple(niche for niche, _ in retired), active=tuple(niche for niche, _ in active))
+    return moved, book, events
+
+
+def rank_by_novelty(
+    candidates: Sequence[Candidate], state: PoetState, book: ScoreBook, parts: Parts
+) -> list[Candidate]:
     """Most novel first among all environments ever admitted; equals in order of id (RANK_BY_NOVELTY)."""
-    others = [niche.genotype for niche in state.retired] + [niche.genotype for niche in state.active]
-    scored = [replace(c, novelty=parts.novelty.score(c.genotype, others, parts.settings)) for c in candidates]
-    return sorted(scored, key=lambda c: (-(c.novelty or 0.0), c.id))
+
+    def environment(genotype: AbstractGenotype, site: Site, stream: Stream | None = None) -> Environment:
+        return Environment(genotype, book.scores_in(site) if parts.novelty.needs_scores else None, stream)
+
+    if not candidates:
+        return []
+    others = [environment(niche.genotype, own_site(niche)) for niche in state.niches]
+    novelty = parts.novelty.measure(
+        [environment(c.genotype, c.site, streams.novelty(parts.seed, c.id)) for c in candidates], others
+    )
+    ranked = [replace(c, novelty=value) for c, value in zip(candidates, novelty, strict=True)]
+    return sorted(ranked, key=lambda c: (-(c.novelty or 0.0), c.id))
 
 
 def refused_candidate(iteration: int, trial: int) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from environments.walker.ending import Outcome
 from poet import streams
 from poet.config import Config
 from poet.events import Cost, NicheSolved
-from poet.types import Evaluation, Niche, Origin, Purpose, theta_digest
+from poet.types import Evaluation, Niche, Origin, Purpose, RetiredNiche, theta_digest
+
+AnyNiche = TypeVar("AnyNiche", Niche, RetiredNiche)
 
 #: The return from which a finished episode counts as solved (Wang et al. 2019; POET.md 7.1).
 SOLVED_RETURN = 230.0
@@ -111,7 +114,7 @@ class Attempt:
         evaluation: of theta in the niche.
     """
 
-    source: Niche
+    source: Niche | RetiredNiche
     origin: Origin
     purpose: Purpose
     theta: NDArray[np.float32]
@@ -123,7 +126,7 @@ def own_attempt(niche: Niche, origin: Origin) -> Attempt:
     return Attempt(niche, origin, Purpose.SELF_EVAL, niche.theta, niche.evaluation)
 
 
-def solve(niche: Niche, attempts: Iterable[Attempt], iteration: int) -> tuple[Niche, list[NicheSolved]]:
+def solve(niche: AnyNiche, attempts: Iterable[Attempt], iteration: int) -> tuple[AnyNiche, list[NicheSolved]]:
     """Mark a niche solved by the first attempt that finishes its own instance with ``SOLVED_RETURN`` or more."""
     if niche.is_solved:
         return niche, []

@@ -18,6 +18,11 @@ def root_terrain(seed: int) -> Stream:
     return Stream(seed, "root_terrain")
 
 
+def root_genotype(seed: int) -> Stream:
+    """What an encoding draws for its easiest terrain, if anything."""
+    return Stream(seed, "root_genotype")
+
+
 def es_sample(seed: int, iteration: int, niche_id: int) -> StreamKey:
     """A niche's generation."""
     return stream_key(seed, "es", iteration, niche_id)
@@ -46,3 +51,8 @@ def niche_instances(seed: int, iteration: int, niche_id: int) -> Stream:
 def candidate_instances(seed: int, candidate_id: int) -> Stream:
     """Terrain seeds of a candidate's fresh instances."""
     return Stream(seed, "candidate_instances", candidate_id)
+
+
+def novelty(seed: int, candidate_id: int) -> Stream:
+    """A candidate's draw, for measures of novelty that draw."""
+    return Stream(seed, "novelty", candidate_id)

@@ -7,8 +7,9 @@ Reference: Wang et al. 2019, algorithm 2 and EVALUATE_CANDIDATES; Wang et al. 20
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ from numpy.typing import NDArray
 from agents.strategies.base import StrategyState, concatenate
 from environments.streams import StreamKey
 from poet import streams
+from poet.agent_scores import Key
 from poet.events import Cost, Event, SourceScored, TransferAttempted, TransferOutcome
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
+from poet.reuse import run_unknown
 from poet.scoring import Attempt, Ground, agent_block, cost, niche_ground, read_evaluations, solve, training_block
 from poet.types import Evaluation, Niche, Origin, PoetState, Purpose
 
@@ -109,15 +112,27 @@ def transfer_threshold(niche: Niche, rule: str) -> float:
 
 
 def try_direct(
-    targets: Sequence[Target], parts: Parts, iteration: int, purpose: Purpose
+    targets: Sequence[Target],
+    parts: Parts,
+    iteration: int,
+    purpose: Purpose,
+    known: Mapping[Key, Evaluation] = MappingProxyType({}),
 ) -> tuple[list[list[Trial]], list[Cost]]:
-    """Run every source's theta in its target as it is, all targets as one request."""
-    results = parts.run_blocks([agent_block([s.theta for s in t.sources], t.ground) for t in targets], purpose)
+    """Run every source's theta in its target as it is, all targets as one request.
+
+    Args:
+        targets: where.
+        parts, iteration, purpose: of the phase.
+        known: episodes that need not be run again.
+    """
+    blocks = [agent_block([source.theta for source in target.sources], target.ground) for target in targets]
+    results = run_unknown(blocks, known, parts, purpose)
     trials = [
-        [Trial(source, e) for source, e in zip(t.sources, read_evaluations(result, t.ground), strict=True)]
-        for t, result in zip(targets, results, strict=True)
+        [Trial(source, e) for source, e in zip(t.sources, read_evaluations(whole, t.ground), strict=True)]
+        for t, (whole, _) in zip(targets, results, strict=True)
     ]
-    return trials, [cost(iteration, t.ledger_id, purpose, r) for t, r in zip(targets, results, strict=True)]
+    spent = [(target.ledger_id, run) for target, (_, run) in zip(targets, results, strict=True)]
+    return trials, [cost(iteration, ledger_id, purpose, run) for ledger_id, run in spent if run.returns.size]
 
 
 def try_proposals(

@@ -6,7 +6,7 @@ All of it is frozen: an iteration takes a state and returns the next one with th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -36,6 +36,8 @@ class Purpose(StrEnum):
     TRANSFER_PROPOSAL = "transfer_proposal"
     CANDIDATE_CRITERION = "candidate_criterion"
     CANDIDATE_TRANSFER = "candidate_transfer"
+    NOVELTY = "novelty"
+    ANNECS = "annecs"
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ class Niche:
 
 @dataclass(frozen=True, eq=False)
 class RetiredNiche:
-    """A niche put aside: no longer trained, parent, source or target; still compared with for novelty.
+    """A niche put aside: no longer trained, parent, source or target; still compared with for novelty and ANNECS.
+
+    It counts as solved, too, when an agent first solves it in an evaluation for novelty.
 
     Attributes:
         id, genotype, terrain_seed, parent_id, created, is_solved: as in ``Niche``.
@@ -123,6 +127,10 @@ class PoetState:
         next_niche_id, next_version_id, next_candidate_id, next_transfer_id: ids not used yet.
         env_steps: control steps spent so far, the sum of the ledger.
         episodes: episodes run so far.
+        retired_scores: (R, N) float64, what the agent of each retired niche, in order of retirement, scores on the own
+            instance of each niche ever admitted, by id; -inf for a diverged world, NaN where it was never run. It never
+            changes, so it is never run again. (0, 0) where novelty needs no scores. See ``poet.agent_scores``.
+        scored_steps: ``evaluation.max_steps`` of the episodes that these scores come from.
     """
 
     iteration: int
@@ -134,6 +142,13 @@ class PoetState:
     next_transfer_id: int = 0
     env_steps: int = 0
     episodes: int = 0
+    retired_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    scored_steps: int = 0
+
+    @property
+    def niches(self) -> tuple[Niche | RetiredNiche, ...]:
+        """All ever admitted: retired ones in order of retirement, then active ones, oldest first."""
+        return (*self.retired, *self.active)
 
 
 def theta_digest(theta: NDArray[np.float32]) -> str:

@@ -166,3 +166,76 @@ def naive_openai_es(niche: NaiveNiche, place: StreamKey, fitness: list[float], e
         max(es.learning_rate_decay * niche.learning_rate, es.learning_rate_limit),
         max(es.noise_decay * niche.noise_std, es.noise_limit),
     )
+
+
+def naive_mean_ranks(values: list[float]) -> list[float]:
+    """Ranks from -0.5 to 0.5: each value's is the mean of the places that it and its equals could take."""
+    if len(values) == 1:
+        return [0.0]
+    ranks = []
+    for own in values:
+        below = sum(other < own for other in values)
+        places = [below + i for i in range(sum(other == own for other in values))]
+        ranks.append(sum(places) / len(places) / (len(values) - 1) - 0.5)
+    return ranks
+
+
+def naive_pata_ec(own: list[float], others: list[list[float]], neighbors: int, lower: float, upper: float) -> float:
+    """Novelty of an environment by what the same agents score in it and in the others."""
+
+    def vector(scores: list[float]) -> list[float]:
+        return naive_mean_ranks([lower if s < lower else upper if s > upper else s for s in scores])
+
+    distances = [
+        math.sqrt(math.fsum((a - b) ** 2 for a, b in zip(vector(own), vector(other), strict=True))) for other in others
+    ]
+    nearest = sorted(distances)[:neighbors]
+    return math.fsum(nearest) / len(nearest)
+
+
+def naive_transfers(
+    rule: str,
+    own: list[float],
+    recent: list[list[float]],
+    direct: list[list[float]],
+    proposal: list[list[float]],
+) -> list[tuple[int, str] | None]:
+    """Who comes to each target, and how: POET.md 4.3 as two loops.
+
+    Args:
+        rule: ``"2019"`` or ``"2020"``.
+        own: what each niche's agent scored in the last evaluation.
+        recent: the last five of them, oldest first.
+        direct, proposal: [target][source].
+    """
+    arrivals: list[tuple[int, str] | None] = []
+    for t in range(len(own)):
+        best, found = (own[t], None) if rule == "2019" else (max(recent[t][-5:]), None)
+        threshold = best
+        sources = [s for s in range(len(own)) if s != t]
+        if rule == "2019":
+            for kind, scores in (("direct", direct), ("proposal", proposal)):
+                for s in sources:
+                    if scores[t][s] > best:
+                        best, found = scores[t][s], (s, kind)
+        else:
+            for s in sources:
+                if direct[t][s] > threshold and proposal[t][s] > best:
+                    best, found = proposal[t][s], (s, "proposal")
+        arrivals.append(found)
+    return arrivals
+
+
+def naive_annecs(judged: list[Any], solved: dict[int, int], iteration: int) -> tuple[int, int, int]:
+    """(paper, passed and unsolved, released) at the end of an iteration, from ``NicheJudged`` records."""
+    paper = unsolved = released = 0
+    for record in judged:
+        if record.iteration > iteration:
+            continue
+        if record.retired_judgement == "admissible":
+            released += 1
+        if record.judgement == "admissible" and solved.get(record.niche_id, iteration + 1) <= iteration:
+            paper += 1
+        elif record.judgement == "admissible":
+            unsolved += 1
+    return paper, unsolved, released

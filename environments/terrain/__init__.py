@@ -12,7 +12,7 @@ def genotype_class(name: str) -> type[AbstractGenotype]:
     """The terrain encoding that a config or an archive names.
 
     Args:
-        name: ``"obstacles"``, or a user's own as ``"package.module:Name"``.
+        name: ``"obstacles"``, ``"cppn"``, or a user's own as ``"package.module:Name"``.
 
     Raises:
         InputError: no such name, or it is not a concrete ``AbstractGenotype``.
@@ -22,10 +22,12 @@ def genotype_class(name: str) -> type[AbstractGenotype]:
 
     from environments.errors import InputError
     from environments.registry import load_named
+    from environments.terrain.cppn import CppnGenotype
     from environments.terrain.genotype import AbstractGenotype
     from environments.terrain.obstacles import ObstacleGenotype
 
-    found = load_named(name, {ObstacleGenotype.kind: ObstacleGenotype}, "genotype")
+    ours = {encoding.kind: encoding for encoding in (ObstacleGenotype, CppnGenotype)}
+    found = load_named(name, ours, "genotype")
     if not (isclass(found) and issubclass(found, AbstractGenotype)) or isabstract(found):
         raise InputError(f"genotype {name!r} must be a concrete subclass of AbstractGenotype, found {found!r}")
     return found

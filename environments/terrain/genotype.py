@@ -15,7 +15,7 @@ from environments.terrain.terrain import Terrain
 
 @dataclass(frozen=True)
 class TerrainSettings:
-    """What a run lets its terrains do; the ``[terrain]`` and ``[mutation]`` sections of a config.
+    """What a run lets its terrains do; the ``[terrain]``, ``[mutation]`` and ``[cppn]`` sections of a config.
 
     Attributes:
         obstacles: the gene groups that may mutate, of ``roughness``, ``pit_gap``, ``stump_height``, ``stairs``.
@@ -24,12 +24,14 @@ class TerrainSettings:
         roughness_step: ``"symmetric"``: roughness moves by U(-0.6, 0.6) (released code); ``"upward"``: by U(0, 0.6)
             (the paper's table 1).
         max_pit_gap: upper bound of the pit gap, in terrain steps: 10 in the paper's table 1, 8 in the released code.
+        cppn_released_quirks: whether CPPN terrains are what the released code makes of them; see ``CppnGenotype``.
     """
 
     obstacles: tuple[str, ...] = ("roughness", "pit_gap", "stump_height")
     mutated_genes: str = "all"
     roughness_step: str = "symmetric"
     max_pit_gap: float = 10.0
+    cppn_released_quirks: bool = False
 
 
 class AbstractGenotype(ABC):
@@ -40,8 +42,8 @@ class AbstractGenotype(ABC):
 
     @classmethod
     @abstractmethod
-    def initial(cls, settings: TerrainSettings) -> Self:
-        """The easiest terrain, from which a run starts."""
+    def initial(cls, settings: TerrainSettings, stream: Stream) -> Self:
+        """The easiest terrain, from which a run starts; draws, if any, come from ``stream``."""
 
     @abstractmethod
     def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:

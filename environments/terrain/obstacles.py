@@ -118,8 +118,8 @@ class ObstacleGenotype(AbstractGenotype):
         return ".".join(parts)
 
     @classmethod
-    def initial(cls, settings: TerrainSettings) -> Self:
-        """Flat ground without obstacles.
+    def initial(cls, settings: TerrainSettings, stream: Stream) -> Self:
+        """Flat ground without obstacles; nothing is drawn.
 
         Raises:
             InputError: the settings name an unknown group or rule.

@@ -59,6 +59,8 @@ _LINE = 0.05  # thickness of outlines, m
 _PIT_DROP = 0.8 * PIT_DEPTH * TERRAIN_STEP  # m: ground that falls by more from one vertex to the next is a pit's
 _LONGEST_PIT = 16  # vertices: the widest gap, 10 steps, and its walls
 _RULER_STEP = 5  # m
+# Pixels above or below the picture, beyond which nothing is drawn where it is: pygame fills each row of a cliff.
+_OUTSIDE = 20_000
 
 
 def draw(scene: Scene, size: tuple[int, int] = DEFAULT_SIZE) -> NDArray[np.uint8]:
@@ -113,7 +115,7 @@ class _Canvas:
     def pixel(self, point: Sequence[float] | NDArray[np.floating[Any]]) -> Point:
         x = (float(point[0]) - self.camera.left) * self.pixels_per_metre
         y = (float(point[1]) - self.camera.bottom) * self.pixels_per_metre
-        return x, self.height - y
+        return x, min(max(self.height - y, -_OUTSIDE), self.height + _OUTSIDE)
 
     def polygon(self, points: Iterable[Any], color: Color, outline: Color | None = None) -> None:
         pixels = [self.pixel(point) for point in points]
@@ -184,24 +186,27 @@ def _draw_ground(canvas: _Canvas, terrain: Terrain) -> None:
     is_seen = np.flatnonzero((ground[:, 0] > canvas.camera.left - 1.0) & (ground[:, 0] < canvas.right + 1.0))
     if not is_seen.size:
         return
-    line = ground[max(0, is_seen[0] - 1) : is_seen[-1] + 2].astype(float)
+    first, end = max(0, is_seen[0] - 1), is_seen[-1] + 2
+    line = ground[first:end].astype(float)
     bottom = min(canvas.camera.bottom, float(line[:, 1].min())) - 1.0
     air = canvas.surface.copy()
-    surface = _without_pits(line)
+    surface = _without_pits(ground[first : end + _LONGEST_PIT].astype(float))
     for depth, color in ((0.0, TURF), *SOIL):
         points = [(x, y - depth) for x, y in surface]
-        canvas.polygon([*points, (line[-1, 0], bottom), (line[0, 0], bottom)], color)
+        canvas.polygon([*points, (surface[-1][0], bottom), (surface[0][0], bottom)], color)
     canvas.paint_above(line, air)
     canvas.path(line, OUTLINE, _LINE)
 
 
 def _without_pits(line: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """The ground line before anybody dug: soil lies in layers that a pit cuts."""
-    kept, num_skipped = [line[0]], 0
-    for point in line[1:]:
-        is_in_pit = kept[-1][1] - point[1] > _PIT_DROP and num_skipped < _LONGEST_PIT
-        num_skipped = num_skipped + 1 if is_in_pit else 0
-        if not is_in_pit:
+    """The ground line before anybody dug: soil lies in layers that a pit cuts, and that a descent does not."""
+    kept, up_again = [line[0]], 0
+    for i, point in enumerate(line[1:], 1):
+        if i >= up_again and kept[-1][1] - point[1] > _PIT_DROP:
+            ends = np.flatnonzero(kept[-1][1] - line[i : i + _LONGEST_PIT, 1] <= _PIT_DROP)
+            is_cut_off = i + _LONGEST_PIT >= len(line)
+            up_again = i + int(ends[0]) if ends.size else len(line) if is_cut_off else i
+        if i >= up_again:
             kept.append(point)
     return kept
 

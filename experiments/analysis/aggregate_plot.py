@@ -21,6 +21,8 @@ _TITLES = {
     "num_active": "Niches active",
     "num_admitted": "Niches admitted so far",
     "num_solved": "Niches solved so far",
+    "annecs_paper": "ANNECS: passed against all agents and solved",
+    "annecs_released": "ANNECS of the released code: passed against retired agents",
 }
 _WIDTH, _PANEL_HEIGHT, _BOTTOM = 13.0, 2.4, 0.6
 
@@ -59,8 +61,9 @@ def plot_aggregate(groups: Sequence[RunGroup]) -> Figure:
 
 
 def _is_ever_above_zero(groups: Sequence[RunGroup], measure: str) -> bool:
-    """Whether there is anything to see; of a gene, both curves are drawn or none."""
+    """Whether there is anything to see; of a gene, and of ANNECS, both curves are drawn or none."""
     names = [measure.removesuffix("_solved") + "_admitted", measure] if measure.endswith("_solved") else [measure]
+    names = ["annecs_paper", "annecs_released"] if measure.startswith("annecs_") else names
     return any(
         (curves[name] > 0.0).any()
         for group in groups for curves in group.curves.values() for name in names if name in curves

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from experiments.analysis.annecs import annecs_frame
 from experiments.analysis.genes import challenge_level, gene_columns, gene_text
 from experiments.analysis.run_tables import RunTables
 from poet.types import Origin
@@ -53,6 +54,13 @@ def score_history(run: RunTables) -> pd.DataFrame:
     last = run.versions.sort_values("id").drop_duplicates(["niche_id", "iteration"], keep="last")
     table = last[["niche_id", "iteration", "score"]].sort_values(["niche_id", "iteration"], ignore_index=True)
     table.insert(2, "env_steps", _steps_at(run, table["iteration"]))
+    return table
+
+
+def annecs_table(run: RunTables) -> pd.DataFrame:
+    """``annecs_frame`` with a column env_steps after the iteration."""
+    table = annecs_frame(run.niches, run.judgements, run.solved, run.iteration)
+    table.insert(1, "env_steps", cumulative_steps(run).to_numpy())
     return table
 
 

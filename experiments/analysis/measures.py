@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.analysis.frames import cumulative_steps, niches_table, score_history
+from experiments.analysis.frames import annecs_table, cumulative_steps, niches_table, score_history
 from experiments.analysis.genes import gene_names, genes_table
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.transfers import periodic_transfers
@@ -32,8 +32,9 @@ def progress_curves(run: RunTables) -> pd.DataFrame:
 
     Returns:
         Indexed by iteration: env_steps; best_score (the highest of any agent in its own niche so far, NaN before the
-        first finite one); num_active (niches at that time); num_admitted, num_solved (niches so far); for each gene
-        ``GENE_admitted`` and ``GENE_solved``: the greatest upper end of niches admitted, and solved, so far (0: none).
+        first finite one); num_active (niches at that time); num_admitted, num_solved (niches so far); annecs_paper,
+        annecs_released (NaN where unknown); for each gene ``GENE_admitted`` and ``GENE_solved``: the greatest upper end
+        of niches admitted, and solved, so far (0: none).
     """
     steps = cumulative_steps(run)
     curves = steps.to_frame()
@@ -44,6 +45,10 @@ def progress_curves(run: RunTables) -> pd.DataFrame:
     curves["num_active"] = admitted - _count_so_far(run.retirements["iteration"], steps.index)
     curves["num_admitted"] = admitted
     curves["num_solved"] = _count_so_far(run.solved["iteration"], steps.index)
+
+    annecs = annecs_table(run).set_index("iteration")
+    for name in ("annecs_paper", "annecs_released"):
+        curves[name] = annecs[name].astype("Float64").to_numpy(np.float64, na_value=np.nan)
 
     genes = genes_table(run)
     for gene in gene_names(genes):

@@ -10,8 +10,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis import page, theme
+from experiments.analysis.annecs_plot import plot_annecs
 from experiments.analysis.frames import (
     agent_genealogy,
+    annecs_table,
     ledger_table,
     niche_ledger_table,
     niches_table,
@@ -34,6 +36,7 @@ from poet.events import CandidateOutcome
 TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
     "niches": (niches_table, "every niche: times, genes, scores, transfers, cost"),
     "progress": (lambda run: progress_curves(run).reset_index(), "what was reached by the end of each iteration"),
+    "annecs": (annecs_table, "ANNECS by the paper and by the released code, after each iteration"),
     "scores": (score_history, "score of every niche's agent after each iteration"),
     "terrain_genealogy": (terrain_genealogy, "which terrain was mutated from which, with the genes of both"),
     "agent_genealogy": (agent_genealogy, "every agent that came from another niche: source, target, kind"),
@@ -75,6 +78,7 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
             "Above: each niche's score, with the scores that decide something as dashed lines. Below: one band a "
             "niche, the darker the better; a band begins at admission and ends at retirement.",
         ),
+        _annecs_section(run, folder),
         _plot_section(
             folder, "genes", plot_genes(run), "Genes",
             "Each bar is a niche where it was admitted, from the lower to the upper end of the gene. Complexity grows "
@@ -153,6 +157,22 @@ def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, ho
     (folder / "plots").mkdir(exist_ok=True)
     theme.save_figure(figure, folder / "plots" / f"{file}.png")
     return page.section(title, how, page.image(f"plots/{file}.png", title) + below)
+
+
+def _annecs_section(run: RunTables, folder: Path) -> str:
+    how = (
+        "The number of novel environments created and solved. Green: at admission neither too hard nor too easy for "
+        "all agents there were, retired ones included, and solved since; grey above it: passed, not yet solved (late "
+        "ones have had less time). Orange: the released code's count, which asks retired agents alone, and for no "
+        "solution."
+    )
+    figure = plot_annecs(run)
+    if figure is not None:
+        return _plot_section(folder, "annecs", figure, "ANNECS", how)
+    if run.niches["parent_id"].isna().all():
+        return ""
+    why = "Unknown: its niches were not judged by all agents when they were admitted (poet.annecs, or an older POET)."
+    return page.section("ANNECS", how, page.note(why))
 
 
 def _thumbnail_remark(run: RunTables) -> str:

@@ -24,7 +24,7 @@ class RunTables:
     Attributes:
         config: in force.
         iteration: the last one done.
-        niches, candidates, solved, retirements, transfers, transfer_sources, versions, ledger: as in
+        niches, candidates, judgements, solved, retirements, transfers, transfer_sources, versions, ledger: as in
             ``poet.archive.reader.Run``.
         iterations: the clock; the column ``seconds`` is used.
         terrains: each niche's own instance, by niche id.
@@ -35,6 +35,7 @@ class RunTables:
     iteration: int
     niches: pd.DataFrame
     candidates: pd.DataFrame
+    judgements: pd.DataFrame
     solved: pd.DataFrame
     retirements: pd.DataFrame
     transfers: pd.DataFrame
@@ -48,7 +49,8 @@ class RunTables:
 
 #: The attributes of ``RunTables`` that are frames.
 FRAMES = (
-    "niches", "candidates", "solved", "retirements", "transfers", "transfer_sources", "versions", "ledger", "iterations"
+    "niches", "candidates", "judgements", "solved", "retirements", "transfers", "transfer_sources", "versions",
+    "ledger", "iterations",
 )  # fmt: skip
 
 

@@ -28,6 +28,9 @@ _OPACITY = 0.62
 # Room below the lowest and above the highest ground of a row, m.
 _BELOW, _ABOVE = 1.5, 2.9
 _LABEL_ROOM = 0.9
+#: A row is no taller, m: on higher ground it shows what lies around its first walker, or else around its left end. All
+#: of a ground within 16 m of the start fits.
+_TALLEST = 40.0
 _LETTERS = font(20)
 
 
@@ -65,6 +68,11 @@ def _draw_row(walk: Walk, steps: list[int], left: float, right: float) -> NDArra
     tops = {step: float(_outline(walk.bodies[step])[:, 1].max()) for step in seen}
     low, high = _extent(walk.terrain, left, right)
     high = max([high, *(top + _LABEL_ROOM for top in tops.values())])
+    if high - low > _TALLEST:
+        ground = walk.terrain.ground
+        middle = tops[seen[0]] if seen else float(np.interp(left, ground[:, 0], ground[:, 1]))
+        low = min(max(low, middle - 0.5 * _TALLEST), high - _TALLEST)
+        high = low + _TALLEST
     scale = WIDTH / (right - left)
     size = (WIDTH, round((high - low) * scale))
     poses = tuple(walk.pose(step, 1.0 if step == walk.length else _OPACITY, with_lidar=False) for step in seen)

@@ -23,6 +23,7 @@ from poet.types import Evaluation, Niche, PoetState, RetiredNiche, theta_digest
 
 _HEADER = "header"
 _OPTIMISER = "optimiser."
+_RETIRED_SCORES = "retired_scores"
 
 
 def encode_state(state: PoetState) -> bytes:
@@ -38,6 +39,7 @@ def encode_state(state: PoetState) -> bytes:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"{type(joined).__name__}: {name} must be an array of numbers, but is of {array.dtype}")
+    arrays[_RETIRED_SCORES] = state.retired_scores
     header = {
         "counters": {name: getattr(state, name) for name in _counter_names()},
         "active": [_niche_to_json(niche) for niche in state.active],
@@ -73,14 +75,16 @@ def decode_state(
     except (zipfile.BadZipFile, EOFError, ValueError) as error:
         raise InputError(f"a stored state is damaged ({error}): go on from another kept state by poet fork") from error
     header = json.loads(arrays.pop(_HEADER).tobytes())
+    # A state of archive schema 1 knows no scores.
+    retired_scores = arrays.pop(_RETIRED_SCORES, np.zeros((0, 0)))
     optimisers = split(_optimiser(arrays, state_type))
     active = [_niche(values, o, genotype_type) for values, o in zip(header["active"], optimisers, strict=True)]
     retired = [_retired(values, theta_of, genotype_type) for values in header["retired"]]
-    return PoetState(active=tuple(active), retired=tuple(retired), **header["counters"])
+    return PoetState(active=tuple(active), retired=tuple(retired), retired_scores=retired_scores, **header["counters"])
 
 
 def _counter_names() -> list[str]:
-    return [field.name for field in fields(PoetState) if field.name not in ("active", "retired")]
+    return [field.name for field in fields(PoetState) if field.name not in ("active", "retired", _RETIRED_SCORES)]
 
 
 def _optimiser(arrays: dict[str, NDArray[Any]], state_type: type[StrategyState]) -> StrategyState:

@@ -8,7 +8,10 @@ from typing import Any
 
 from environments.errors import InputError
 from poet.archive.rows import canonical_json
-from poet.config import NEUTRAL_KEYS, Config, make_config
+from poet.config import EARLIER_VALUES, NEUTRAL_KEYS, Config, make_config
+
+#: No value of any key.
+_NEVER = object()
 
 
 def set_config(connection: sqlite3.Connection, from_iteration: int, config: Config) -> None:
@@ -23,19 +26,31 @@ def config_at(connection: sqlite3.Connection, iteration: int) -> Config:
     """The config in force when an iteration was done; iteration 0 is the start."""
     query = "SELECT config FROM configs WHERE from_iteration <= ? ORDER BY from_iteration DESC LIMIT 1"
     (text,) = connection.execute(query, (iteration,)).fetchone()
-    return make_config(json.loads(text))
+    return _read(text)
 
 
 def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
-    """From which iteration on which keys that decide results were in force; equal neighbours are one."""
+    """From which iteration on which keys that decide results were in force; equal neighbours are one.
+
+    Keys that the first release did not have are left out where they say what was done without them.
+    """
     history: list[tuple[int, dict[str, Any]]] = []
     rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration")
     for from_iteration, text in rows:
-        # As a config of today: one that was stored before a key existed has that key's default.
-        values = deciding_keys(make_config(json.loads(text)).to_json())
+        values = deciding_keys(_read(text).to_json())
+        values = {key: value for key, value in values.items() if value != EARLIER_VALUES.get(key, _NEVER)}
         if not history or history[-1][1] != values:
             history.append((from_iteration, values))
     return history
+
+
+def _read(text: str) -> Config:
+    """A stored config as one of today."""
+    earlier: dict[str, dict[str, Any]] = {}
+    for key, value in EARLIER_VALUES.items():
+        section, name = key.split(".")
+        earlier.setdefault(section, {})[name] = value
+    return make_config(earlier, json.loads(text))
 
 
 def deciding_keys(config: dict[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from environments.errors import InputError
 from poet.archive.folder import archive_path
-from poet.archive.schema import SCHEMA_VERSION, create_schema, schema_version, upgrade_schema
+from poet.archive.schema import create_schema, schema_version, stand_in, upgrade_schema
 
 #: How long to wait for another program's transaction, such as one in a ``sqlite3`` shell.
 _PATIENCE_SECONDS = 30.0
@@ -41,17 +40,14 @@ def connect_to_write(folder: Path) -> sqlite3.Connection:
 def connect_to_read(folder: Path) -> sqlite3.Connection:
     """A run's archive, read-only; it sees what is committed while the run goes on.
 
+    One that an older POET wrote is read as it is: what did not exist then is empty.
+
     Raises:
         InputError: ``folder`` holds no archive that can be read.
     """
     connection = _connect(readable_uri(folder))
     try:
-        version = schema_version(connection, folder)
-        if version < SCHEMA_VERSION:
-            raise InputError(
-                f"the run {folder} has archive schema {version} and this POET reads {SCHEMA_VERSION}: "
-                "poet resume upgrades it"
-            )
+        stand_in(connection, schema_version(connection, folder))
     except BaseException:
         connection.close()
         raise

@@ -13,7 +13,7 @@ from poet.archive.configs import deciding_configs
 from poet.archive.database import connect_to_read, transaction
 from poet.archive.errors import explained
 from poet.archive.frames import read_rows, table_columns
-from poet.archive.rows import EVENT_TABLES
+from poet.archive.rows import EVENT_TABLES, LATER_TABLES
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
@@ -37,8 +37,11 @@ def fingerprint(path: str | PathLike[str]) -> str:
             columns = table_columns(connection, table)
             names = [name for name, _, _ in columns]
             is_json = [kind == "JSON_TEXT" for _, kind, _ in columns]
+            rows = read_rows(connection, table, names)
+            if table in LATER_TABLES and not rows:
+                continue
             sha.update(_line([table, *names]))
-            for row in read_rows(connection, table, names):
+            for row in rows:
                 sha.update(_line([json.loads(v) if j else v for v, j in zip(row, is_json, strict=True)]))
     return sha.hexdigest()
 

@@ -16,8 +16,9 @@ from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.config import Config
 
-#: Config keys that a state has taken in: what kind of numbers it holds, and where its optimisers began.
-_TAKEN_IN = {"es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype"}
+#: Config keys that a state has taken in: what kind of numbers it holds, where its optimisers began, and what its
+#: genotypes are.
+_TAKEN_IN = {"es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks"}
 
 #: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
 _SHARED = {
@@ -80,7 +81,10 @@ def _check_kept(connection: sqlite3.Connection, source: Path, at: int) -> None:
 
 
 def _copy_shared(connection: sqlite3.Connection, at: int) -> None:
+    in_source = {name for (name,) in connection.execute("SELECT name FROM source.sqlite_schema WHERE type = 'table'")}
     for table, condition in _SHARED.items():
+        if table not in in_source:  # an older POET wrote it
+            continue
         names = ", ".join(name for name, _, _ in table_columns(connection, table))
         connection.execute(
             f"INSERT INTO main.{table} ({names}) SELECT {names} FROM source.{table} WHERE {condition}", {"at": at}

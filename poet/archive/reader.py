@@ -69,6 +69,11 @@ class Run:
         return self._frame("candidates")
 
     @property
+    def judgements(self) -> pd.DataFrame:
+        """What all agents scored in each niche at its admission (``NicheJudged``); ANNECS is counted from it."""
+        return self._frame("judgements")
+
+    @property
     def solved(self) -> pd.DataFrame:
         """Niches solved, each once (``NicheSolved``)."""
         return self._frame("solved")

@@ -19,6 +19,7 @@ from poet.events import (
     Event,
     GenerationDone,
     NicheAdmitted,
+    NicheJudged,
     NicheRetired,
     NicheSolved,
     SourceScored,
@@ -30,6 +31,7 @@ from poet.types import Origin
 EVENT_TABLES: dict[type[Event], str] = {
     NicheAdmitted: "niches",
     CandidateJudged: "candidates",
+    NicheJudged: "judgements",
     NicheSolved: "solved",
     NicheRetired: "retirements",
     TransferAttempted: "transfers",
@@ -38,6 +40,9 @@ EVENT_TABLES: dict[type[Event], str] = {
     AgentVersion: "versions",
     Cost: "ledger",
 }
+
+#: Tables that the first release did not have. A fingerprint leaves them out while they are empty.
+LATER_TABLES = ("judgements",)
 
 Value = int | float | str | None
 

@@ -104,6 +104,19 @@ def test_pits_are_holes() -> None:
     assert all(_at(picture, camera, middle - 2.5, y) in soil for y in np.arange(camera.bottom + 1.0, top - 0.3, 0.3))
 
 
+def test_a_steep_descent_is_no_pit() -> None:
+    """Ground that falls more and more, and does not come up again, has its soil right below its surface."""
+    ground = FLAT.ground.copy()
+    ground[30:, 1] -= 0.2 * np.minimum(np.arange(1, 171, dtype=np.float32), 20.0) ** 2
+    camera = Camera(left=12.0, bottom=-12.0, width=20.0)
+    picture = draw(Scene(Terrain(ground), (), camera))
+    soil = [color for _, color in paint.SOIL]
+    for vertex in range(34, 38):
+        x, y = ground[vertex].tolist()
+        assert _at(picture, camera, x, y - 0.8) in soil
+        assert _at(picture, camera, x, y + 0.4) not in [paint.TURF, *soil]
+
+
 def test_a_ghost_is_fainter_than_a_walker() -> None:
     """At half opacity the hull's colour is mixed with what lies behind it."""
     solid, ghost, nothing = (

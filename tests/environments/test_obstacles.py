@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from environments import ObstacleGenotype, Terrain
+from environments import CppnGenotype, ObstacleGenotype, Terrain
 from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain import genotype_class
@@ -64,7 +64,9 @@ def _mutated_many(parent: ObstacleGenotype, count: int, rules: TerrainSettings =
 
 def test_a_run_starts_flat_and_without_obstacles() -> None:
     """The initial genotype has roughness 0 and no obstacle of any kind."""
-    assert ObstacleGenotype(0.0, None, None, None, None) == ObstacleGenotype.initial(TerrainSettings())
+    assert ObstacleGenotype(0.0, None, None, None, None) == ObstacleGenotype.initial(
+        TerrainSettings(), Stream(1, "root")
+    )
 
 
 def test_obstacles_first_appear_with_the_papers_sizes() -> None:
@@ -159,7 +161,7 @@ def test_roughness_stops_at_its_bounds() -> None:
 def test_a_lineage_never_leaves_the_table(seed: int, rule: str, groups: list[str]) -> None:
     """Over 60 generations every gene is within its bounds, on its grid, and absent unless its group is enabled."""
     rules = TerrainSettings(obstacles=tuple(groups), mutated_genes=rule)
-    genotype = ObstacleGenotype.initial(rules)
+    genotype = ObstacleGenotype.initial(rules, Stream(1, "root"))
     for generation in range(60):
         genotype = genotype.mutate(Stream(seed, "mutation", generation), rules)
         assert 0.0 <= genotype.roughness <= (10.0 if "roughness" in groups else 0.0)
@@ -220,7 +222,7 @@ def test_only_enabled_groups_mutate(rule: str) -> None:
 def test_settings_that_name_nothing_are_refused(rules: TerrainSettings, complaint: str) -> None:
     """A run with a misspelt group or rule stops before its first terrain."""
     with pytest.raises(InputError, match=complaint):
-        ObstacleGenotype.initial(rules)
+        ObstacleGenotype.initial(rules, Stream(1, "root"))
 
 
 @pytest.mark.parametrize(
@@ -425,8 +427,9 @@ def test_roughness_scales_the_ground() -> None:
 
 
 def test_a_genotype_is_found_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A config names our encoding as ``obstacles`` and a user's own by module and class."""
+    """A config names our encodings as ``obstacles`` and ``cppn``, and a user's own by module and class."""
     assert ObstacleGenotype is genotype_class("obstacles")
+    assert CppnGenotype is genotype_class("cppn")
     assert ObstacleGenotype is genotype_class("environments.terrain.obstacles:ObstacleGenotype")
     (tmp_path / "broken_terrain.py").write_text("import nothing_of_this_name\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -21,7 +21,7 @@ from agents.rollouts import ENGINES, Engine
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
-from environments.walker.draw import HULL_COLOR
+from environments.walker.draw import HULL_COLOR, TURF
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
 from experiments.replay import formats, render
@@ -122,6 +122,19 @@ def test_a_png_shows_the_whole_course(run: Run, tmp_path: Path) -> None:
         assert "PNG" == png.format
         assert 1600 == png.width
         assert 600 < png.height < 2000
+
+
+@pytest.mark.parametrize("cliff", [-1e6, -30.0, 50.0, 1e6])
+def test_a_strip_of_a_cliff_shows_what_lies_around_the_walker(cliff: float) -> None:
+    """However high or deep, a row is as tall as 40 m at most and shows the walker before the cliff."""
+    ground = FLAT.ground.copy()
+    ground[40:, 1] += cliff
+    terrain = Terrain(ground)
+    strip = draw_strip(pair_on(terrain), walk_through(terrain, np.linspace(4.7, 15.0, 100)))
+
+    assert strip.shape[0] < 3 * 40.0 * 1600 / 31.0 + 100
+    assert holds(strip, HULL_COLOR) > 500
+    assert holds(strip, TURF) > 1000
 
 
 def test_a_strip_shows_the_walker_at_moments_that_do_not_cover_each_other() -> None:

@@ -123,7 +123,7 @@ def _mixed(stream: Stream) -> Terrain:
 
 def _evolved(stream: Stream) -> Terrain:
     """What mutation makes of the flat course in 1 to 25 generations: mild, as a run's terrains are."""
-    genotype = ObstacleGenotype.initial(_ALL_GENES)
+    genotype = ObstacleGenotype.initial(_ALL_GENES, stream)
     for _ in range(stream.integer(1, 26)):
         genotype = genotype.mutate(stream, _ALL_GENES)
     return _nearer(genotype.express(stream.integer(0, 2**31)), stream)

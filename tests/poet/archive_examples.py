@@ -20,6 +20,7 @@ from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
 from poet.archive.records import SessionInfo
 from poet.config import Config, make_config
+from poet.criterion import Judgement
 from poet.events import (
     AgentVersion,
     CandidateJudged,
@@ -28,6 +29,7 @@ from poet.events import (
     Event,
     GenerationDone,
     NicheAdmitted,
+    NicheJudged,
     NicheRetired,
     NicheSolved,
     SourceScored,
@@ -162,6 +164,21 @@ def _admitted(niche: Niche, candidate_id: int | None, version: AgentVersion) -> 
     )  # fmt: skip
 
 
+def _scores(num_retired: int, num_niches: int) -> NDArray[np.float64]:
+    """What retired agents score in niches: one diverged there, others were not run."""
+    scores = np.linspace(-0.1, 0.1, num_retired * num_niches).reshape(num_retired, num_niches)
+    scores[:, 0] = -math.inf
+    scores[:, -1] = math.nan
+    return scores
+
+
+def _judged(niche_id: int, iteration: int, num_retired: int) -> NicheJudged:
+    """Every second niche is too easy for the retired agents, and every fourth for all."""
+    easy = [Judgement.ADMISSIBLE, Judgement.TOO_EASY]
+    retired = (None, None) if num_retired == 0 else (200.5 + 100.0 * (niche_id % 2), easy[niche_id % 2])
+    return NicheJudged(niche_id, iteration, niche_id, num_retired, 250.25, easy[niche_id % 4 == 3], *retired)
+
+
 def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
     """One duplicate and one candidate that is admitted by a proposal; the oldest retires beyond two."""
     parent, niche_id, candidate_id = state.active[-1], state.next_niche_id, state.next_candidate_id
@@ -187,6 +204,7 @@ def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
         SourceScored(transfer_id, parent.id, iteration, -math.inf, evaluation.score),
         _admitted(niche, candidate_id + 1, version),
         version,
+        _judged(niche_id, iteration, len(state.retired)),
         NicheSolved(
             niche_id, iteration, parent.id, parent.version_id, Origin.PROPOSAL, Purpose.CANDIDATE_TRANSFER, 240.0,
             theta_digest(theta), theta,
@@ -204,6 +222,8 @@ def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
         state,
         active=(first, second),
         retired=(*state.retired, *retired),
+        retired_scores=_scores(len(state.retired) + len(retired), niche_id + 1),
+        scored_steps=2000,
         next_niche_id=niche_id + 1,
         next_candidate_id=candidate_id + 2,
         next_transfer_id=transfer_id + 1,

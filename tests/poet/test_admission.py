@@ -22,7 +22,6 @@ from poet.events import (
     SourceScored,
     TransferAttempted,
 )
-from poet.novelty import NearestGenes
 from poet.types import Evaluation, Origin, Purpose
 from tests.poet.builders import (
     EPISODE_LENGTH,
@@ -336,32 +335,6 @@ def test_a_niche_is_solved_at_its_admission_by_the_agent_that_finishes_it():
     after, _ = reproduce_and_admit(make_state(make_niche(0, parts, 240.0)), parts)
 
     assert after.active[1].is_solved
-
-
-def test_novelty_is_the_mean_distance_to_the_nearest_genes():
-    """Hand-worked: distances 0.5, 3 and 4 with k = 2 give 1.75; with more neighbours than environments all count."""
-    parts = make_test_parts(terrain={"obstacles": ["roughness", "pit_gap"]})
-    candidate = ObstacleGenotype(roughness=1.0)
-    others = [
-        ObstacleGenotype(roughness=0.5),
-        ObstacleGenotype(roughness=4.0),
-        ObstacleGenotype(roughness=1.0, pit_gap=(0.0, 4.0)),
-    ]
-
-    assert 1.75 == NearestGenes(2, "none").score(candidate, others, parts.settings)
-    assert 2.5 == NearestGenes(9, "none").score(candidate, others, parts.settings)
-
-
-def test_scaled_novelty_divides_each_gene_by_its_greatest_value():
-    """A gap of 4 of 10 is farther than a roughness of 3 of 10, and stairs count when they are enabled."""
-    parts = make_test_parts(terrain={"obstacles": ["roughness", "pit_gap", "stairs"]})
-    flat = [ObstacleGenotype()]
-    measure = NearestGenes(5, "gene_max")
-
-    assert pytest.approx(0.3) == measure.score(ObstacleGenotype(roughness=3.0), flat, parts.settings)
-    assert pytest.approx(0.4) == measure.score(ObstacleGenotype(pit_gap=(0.0, 4.0)), flat, parts.settings)
-    stairs = ObstacleGenotype(stair_height=(0.0, 2.0), stair_steps=(1, 1))
-    assert measure.score(stairs, flat, parts.settings) > 0.4
 
 
 def test_terrain_is_scored_on_the_childs_own_instance():

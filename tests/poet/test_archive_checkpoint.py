@@ -73,7 +73,9 @@ def states(draw: Any) -> PoetState:
                 draw(st.booleans()), draw(counts), draw(counts), theta,
             )
         )  # fmt: skip
-    return PoetState(draw(counts), tuple(active), tuple(retired), *(draw(counts) for _ in range(6)))
+    table = draw(hnp.arrays(np.float64, st.tuples(st.integers(0, 3), st.integers(0, 4))))
+    counters = [draw(counts) for _ in range(6)]
+    return PoetState(draw(counts), tuple(active), tuple(retired), *counters, table, draw(counts))
 
 
 @given(states())

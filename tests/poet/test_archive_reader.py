@@ -18,16 +18,18 @@ import pytest
 
 import poet
 from environments.errors import InputError
+from poet.archive.configs import deciding_configs
 from poet.archive.fingerprint import fingerprint
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
+from poet.config import EARLIER_VALUES, Config, make_config
 from poet.events import AgentVersion, CandidateJudged
 from poet.types import Origin, theta_digest
 from tests.poet.archive_examples import CONFIG, SESSION, load, plain, record, toy_run, toy_steps, toy_terrain
 
 FRAMES = [
     "niches", "candidates", "transfers", "transfer_sources", "generations", "versions", "ledger", "retirements",
-    "solved", "iterations", "sessions",
+    "solved", "judgements", "iterations", "sessions",
 ]  # fmt: skip
 
 
@@ -196,6 +198,30 @@ def test_a_finished_run_is_one_file(tmp_path: Path) -> None:
     with open_run(tmp_path / "copy") as copy:
         assert 4 == copy.iteration
     assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "copy")
+
+
+def _with(key: str, value: bool) -> Config:
+    """The toy config with one key changed, in which no other says more than runs before could."""
+    values = CONFIG.to_json()
+    for name, number in {**EARLIER_VALUES, key: value}.items():
+        section, name = name.split(".")
+        values[section][name] = number
+    return make_config(values)
+
+
+@pytest.mark.parametrize("key", EARLIER_VALUES)
+def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, key: str) -> None:
+    """At what was done before it came it is no part of one, so a run of before has the same; otherwise it counts."""
+    now = toy_run(tmp_path / "now", 4, _with(key, EARLIER_VALUES[key]))
+    other = toy_run(tmp_path / "other", 4, _with(key, not EARLIER_VALUES[key]))
+    with closing(sqlite3.connect(now / "run.sqlite")) as connection:
+        assert not {key for _, values in deciding_configs(connection) for key in values} & set(EARLIER_VALUES)
+    before = toy_run(tmp_path / "before", 4, _with(key, EARLIER_VALUES[key]))
+    with closing(sqlite3.connect(before / "run.sqlite")) as connection, connection:
+        connection.execute(f"UPDATE configs SET config = json_remove(config, '$.{key}')")
+    with open_run(before) as run:
+        assert _with(key, EARLIER_VALUES[key]) == run.config
+    assert fingerprint(before) == fingerprint(now) != fingerprint(other)
 
 
 def test_a_finished_run_is_read_in_a_read_only_folder(open_folder: Path) -> None:

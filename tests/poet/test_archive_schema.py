@@ -20,7 +20,15 @@ from poet.archive.frames import table_columns
 from poet.archive.journal import RunArchive
 from poet.archive.reader import open_run
 from poet.archive.rows import EVENT_TABLES, canonical_json, columns
-from poet.archive.schema import MIGRATIONS, SCHEMA_VERSION, TABLES, create_schema, schema_version, upgrade_schema
+from poet.archive.schema import (
+    MIGRATIONS,
+    SCHEMA_VERSION,
+    STAND_INS,
+    TABLES,
+    create_schema,
+    schema_version,
+    upgrade_schema,
+)
 from poet.events import Event
 from tests.poet.archive_examples import SESSION, plain, toy_run, toy_steps
 
@@ -112,26 +120,29 @@ def test_foreign_keys_lead_to_tables_that_exist(database: sqlite3.Connection) ->
 
 
 def test_each_schema_but_the_first_has_a_migration() -> None:
-    """The newest version is reached from the first by the migrations there are."""
-    assert SCHEMA_VERSION == 1 + len(MIGRATIONS)
+    """The newest version is reached from the first by the migrations there are, and readers see each older one."""
+    assert SCHEMA_VERSION == 1 + len(MIGRATIONS) == 1 + len(STAND_INS)
 
 
 def test_an_older_archive_is_upgraded(database: sqlite3.Connection) -> None:
     """Each migration runs once, in order, from the archive's version on."""
-    steps = ["ALTER TABLE run ADD COLUMN note TEXT;", "ALTER TABLE run RENAME COLUMN note TO remark;"]
-    upgrade_schema(database, Path("run"), steps[:1])
-    assert 2 == schema_version(database, Path("run"), newest=2)
-    upgrade_schema(database, Path("run"), steps)
-    upgrade_schema(database, Path("run"), steps)
-    assert 3 == schema_version(database, Path("run"), newest=3)
+    more = ["ALTER TABLE run ADD COLUMN note TEXT;", "ALTER TABLE run RENAME COLUMN note TO remark;"]
+    one, two = [*MIGRATIONS, more[0]], [*MIGRATIONS, *more]
+    newest = SCHEMA_VERSION + 2
+    upgrade_schema(database, Path("run"), one)
+    assert newest - 1 == schema_version(database, Path("run"), newest)
+    upgrade_schema(database, Path("run"), two)
+    upgrade_schema(database, Path("run"), two)
+    assert newest == schema_version(database, Path("run"), newest)
     assert "remark" == table_columns(database, "run")[-1][0]
 
 
 def test_a_migration_that_fails_leaves_the_old_version(database: sqlite3.Connection) -> None:
     """Half a migration is no migration."""
     with pytest.raises(sqlite3.OperationalError):
-        upgrade_schema(database, Path("run"), ["ALTER TABLE run ADD COLUMN note TEXT; SELECT * FROM no_such_table;"])
-    assert 1 == schema_version(database, Path("run"))
+        broken = "ALTER TABLE run ADD COLUMN note TEXT; SELECT * FROM no_such_table;"
+        upgrade_schema(database, Path("run"), [*MIGRATIONS, broken])
+    assert SCHEMA_VERSION == schema_version(database, Path("run"))
     assert "note" not in [name for name, _, _ in table_columns(database, "run")]
 
 

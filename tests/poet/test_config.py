@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import experiments.presets
 from environments.errors import InputError
 from experiments.presets import load_preset, preset_names
-from poet.config import NEUTRAL_KEYS, Config, config_keys, make_config
+from poet.config import EARLIER_VALUES, NEUTRAL_KEYS, Config, config_keys, make_config
 
 _PRESETS = Path(experiments.presets.__file__).parent
 
@@ -60,8 +60,9 @@ def test_a_config_survives_json(pairs, lower, instances):
 
 
 def test_neutral_keys_exist():
-    """The keys that a fingerprint leaves out are keys of the config."""
-    assert set(NEUTRAL_KEYS) <= set(config_keys())
+    """The keys that a fingerprint leaves out, always or at earlier values, are keys of the config; none is both."""
+    assert {*NEUTRAL_KEYS, *EARLIER_VALUES} <= set(config_keys())
+    assert set(NEUTRAL_KEYS).isdisjoint(EARLIER_VALUES)
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -1,4 +1,4 @@
-"""The two presets of the 2019 paper, number by number; each table is POET.md 5.2 to 5.4 written out."""
+"""The presets of both papers, number by number; each table is POET.md 5.2 to 5.4 written out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
-NOVELTY = {"measure": "nearest_genes", "neighbors": 5, "scale": "none"}
+NOVELTY = {"measure": "nearest_genes", "neighbors": 5, "scale": "none", "cached": True}
 
 PAPER = {
     "run": {"seed": 0, "iterations": 25200, "start": "random", "reject": []},
@@ -28,6 +28,7 @@ PAPER = {
         "max_pit_gap": 10.0,
     },
     "mutation": {"genes": "random_subset", "roughness_step": "upward"},
+    "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed"},
     "es": ES,
     "poet": {
@@ -40,6 +41,7 @@ PAPER = {
         "criterion": "return_band",
         "criterion_lower": 50.0,
         "criterion_upper": 300.0,
+        "annecs": True,
     },
     "novelty": NOVELTY,
     "transfer": {
@@ -56,6 +58,7 @@ RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", "reject": []},
     "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
+    "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed"},
     "es": ES,
     "poet": {
@@ -68,6 +71,7 @@ RELEASED = {
         "criterion": "return_band",
         "criterion_lower": 25.0,
         "criterion_upper": 340.0,
+        "annecs": True,
     },
     "novelty": NOVELTY,
     "transfer": {
@@ -79,6 +83,67 @@ RELEASED = {
         "candidate_step": "plain",
     },
     "evaluation": {"max_steps": 2000, "engine": "simd"},
+}
+
+
+ENHANCED = {
+    # What CPPN terrains have no use for stands at its default.
+    "terrain": {"genotype": "cppn", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 10.0},
+    "mutation": {"genes": "all", "roughness_step": "symmetric"},
+    "niche": {"instances": "fixed"},
+    "es": ES,
+    "novelty": {"measure": "pata_ec", "neighbors": 5, "scale": "none", "cached": True},
+    "evaluation": {"max_steps": 2000, "engine": "simd"},
+}
+PAPER_2020 = {
+    **ENHANCED,
+    "run": {"seed": 0, "iterations": 60000, "start": "random", "reject": []},
+    "cppn": {"released_quirks": False},
+    "poet": {
+        "max_active": 40,
+        "retirement": "oldest",
+        "reproduction_interval": 150,
+        "reproduction_threshold": 200.0,
+        "max_children": 8,
+        "max_admitted": 1,
+        "criterion": "return_band",
+        "criterion_lower": 50.0,
+        "criterion_upper": 300.0,
+        "annecs": True,
+    },
+    "transfer": {
+        "periodic": True,
+        "at_admission": True,
+        "interval": 25,
+        "rule": "2020",
+        "recent_scores": 5,
+        "candidate_step": "adam",
+    },
+}
+RELEASED_2020 = {
+    **ENHANCED,
+    "run": {"seed": 0, "iterations": 60000, "start": "random", "reject": []},
+    "cppn": {"released_quirks": True},
+    "poet": {
+        "max_active": 40,
+        "retirement": "oldest",
+        "reproduction_interval": 150,
+        "reproduction_threshold": 200.0,
+        "max_children": 8,
+        "max_admitted": 1,
+        "criterion": "return_band",
+        "criterion_lower": 25.0,
+        "criterion_upper": 340.0,
+        "annecs": True,
+    },
+    "transfer": {
+        "periodic": True,
+        "at_admission": True,
+        "interval": 25,
+        "rule": "2020",
+        "recent_scores": 5,
+        "candidate_step": "plain",
+    },
 }
 
 
@@ -97,3 +162,13 @@ def test_the_paper_preset_is_the_paper_in_every_number():
 def test_the_released_preset_is_the_released_code_in_every_number():
     """Criterion 25 to 340, 25 niches, 50,000 iterations, every 200, no stairs, gaps to 8, U(-0.6, 0.6), plain steps."""
     assert RELEASED == science("poet2019-released")
+
+
+def test_the_2020_paper_preset_is_the_paper_in_every_number():
+    """CPPN, 40 niches, 60,000 iterations, M 150, N 25, criterion 50 to 300, PATA-EC with k = 5, best of 5 scores."""
+    assert PAPER_2020 == science("poet2020-paper")
+
+
+def test_the_2020_released_preset_is_the_released_code_in_every_number():
+    """Criterion 25 to 340, the CPPN's quirks, plain steps in candidates; all else as the paper has it."""
+    assert RELEASED_2020 == science("poet2020-released")

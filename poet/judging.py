@@ -1,0 +1,53 @@
+"""New niches before the criterion once more, with all agents there are: what ANNECS counts (``poet.annecs``).
+
+Reference: Wang et al. 2020, section on ANNECS; POET.md 4.5.
+"""
+
+from __future__ import annotations
+
+from poet.agent_scores import ScoreBook, fill_in, own_site
+from poet.events import Event, NicheJudged
+from poet.parts import Parts
+from poet.population import replace_niche
+from poet.scoring import solve
+from poet.types import PoetState, Purpose
+
+
+def judge_admitted(state: PoetState, book: ScoreBook, parts: Parts) -> tuple[PoetState, list[Event]]:
+    """Ask the criterion of every niche admitted in this reproduction, against all agents from before it.
+
+    What the book does not know is run as one request: at most, retired agents in the new niches.
+
+    Args:
+        state: after admission and before retirement.
+        book: what is known of agents' scores, in the new niches too.
+        parts: what the config names, and what runs episodes.
+    """
+    iteration = state.iteration + 1
+    niches = [niche for niche in state.active if niche.created == iteration]
+    if not parts.config.poet.annecs or not niches:
+        return state, []
+    sites = [own_site(niche) for niche in niches]
+    book, costs = fill_in(book, sites, parts, Purpose.ANNECS, iteration)
+    num_retired = len(book.retired)
+    events: list[Event] = []
+    for niche, site in zip(niches, sites, strict=True):
+        scores = book.scores_in(site)
+        best = max(*scores, niche.evaluation.score)
+        retired_best = max(scores[:num_retired], default=None)
+        events.append(
+            NicheJudged(
+                niche_id=niche.id,
+                iteration=iteration,
+                num_agents=len(scores),
+                num_retired=num_retired,
+                best_score=best,
+                judgement=parts.criterion.judge(best),
+                retired_best_score=retired_best,
+                retired_judgement=None if retired_best is None else parts.criterion.judge(retired_best),
+            )
+        )
+        niche, solved = solve(niche, book.attempts(site, Purpose.ANNECS), iteration)
+        state = replace_niche(state, niche)
+        events += solved
+    return state, [*events, *costs]

@@ -1,0 +1,100 @@
+"""An archive that an older POET wrote: read as it is, upgraded by who writes, gone on with."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from poet.archive.database import connect_to_read
+from poet.archive.fingerprint import fingerprint
+from poet.archive.fork import fork_run
+from poet.archive.frames import table_columns
+from poet.archive.journal import RunArchive
+from poet.archive.reader import open_run
+from poet.archive.rows import EVENT_TABLES
+from poet.archive.schema import SCHEMA_VERSION, create_schema
+from poet.types import PoetState
+from tests.poet.archive_examples import SESSION, go_on, load, plain, toy_steps
+
+GOLDEN = Path(__file__).parent / "golden" / "archive_v1.sql"
+NUM_ITERATIONS = 6
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A toy run of six iterations by the first schema."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
+        connection.executescript(GOLDEN.read_text(encoding="utf-8"))
+    return folder
+
+
+def _version(folder: Path) -> int:
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _without_scores(state: PoetState) -> PoetState:
+    return replace(state, retired_scores=np.zeros((0, 0)), scored_steps=0)
+
+
+def test_an_old_run_is_read_as_it_is(old: Path) -> None:
+    """Frames, states and agents come back; nobody was judged then; the file keeps every byte."""
+    before = (old / "run.sqlite").read_bytes()
+    with open_run(old) as run:
+        assert NUM_ITERATIONS == run.iteration
+        assert 4 == len(run.niches)
+        assert not run.config.poet.annecs  # what did not exist then is not switched on midway
+        assert run.judgements.empty
+        assert plain(_without_scores(toy_steps(NUM_ITERATIONS)[-1].state)) == plain(load(run))
+        assert len(run.stored_agents()) > 3
+    assert before == (old / "run.sqlite").read_bytes()
+    assert 1 == _version(old)
+
+
+def test_an_old_run_keeps_its_fingerprint(old: Path) -> None:
+    """What it was by the code that wrote it (commit bbd10dd), as it is and once upgraded: new tables are empty."""
+    expected = "af39ed56836832e3e7c8f1d331db291cad76f78aa15260403447e1cd76ab9a4c"
+
+    assert expected == fingerprint(old)
+    RunArchive.open(old, session=SESSION).close()
+    assert expected == fingerprint(old)
+
+
+def test_an_old_run_goes_on(old: Path) -> None:
+    """Its writer upgrades the archive to tables that equal those of a new one; new niches are judged."""
+    go_on(old, 2)
+
+    assert SCHEMA_VERSION == _version(old)
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as fresh, closing(connect_to_read(old)) as upgraded:
+        create_schema(fresh)
+        for table in [*EVENT_TABLES.values(), "run", "configs", "sessions", "iterations", "thetas", "snapshots"]:
+            assert table_columns(fresh, table) == table_columns(upgraded, table)
+    with open_run(old) as run:
+        assert NUM_ITERATIONS + 2 == run.iteration
+        assert [4] == run.judgements["niche_id"].tolist()
+        expected = toy_steps(NUM_ITERATIONS + 2)[-1]
+        assert [niche.id for niche in expected.state.active] == [niche.id for niche in load(run).active]
+
+
+def test_an_old_run_can_be_forked(old: Path, tmp_path: Path) -> None:
+    """The fork has the newest schema; the old run keeps its own."""
+    fork_run(old, tmp_path / "fork", 4)
+    go_on(tmp_path / "fork", 2)
+
+    assert (1, SCHEMA_VERSION) == (_version(old), _version(tmp_path / "fork"))
+    with open_run(tmp_path / "fork") as run:
+        assert [3] == run.judgements["niche_id"].tolist()
+
+
+def test_opening_to_write_upgrades_once(old: Path) -> None:
+    """The second writer finds the newest schema."""
+    for _ in range(2):
+        RunArchive.open(old, session=SESSION).close()
+        assert SCHEMA_VERSION == _version(old)
