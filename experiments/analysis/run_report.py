@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis import page, theme
+from experiments.analysis.complexity_report import COMPLEXITY_TABLES, complexity_sections
 from experiments.analysis.frames import (
     agent_genealogy,
     ledger_table,
@@ -42,6 +43,7 @@ TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
     "candidates": (candidates_table, "what became of candidates"),
     "ledger": (ledger_table, "env-steps and episodes by purpose"),
     "ledger_by_niche": (niche_ledger_table, "env-steps by niche and purpose"),
+    **COMPLEXITY_TABLES,
 }
 
 
@@ -80,6 +82,7 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
             "Each bar is a niche where it was admitted, from the lower to the upper end of the gene. Complexity grows "
             "where bars climb; the dashed line is the upper end from which the paper calls a terrain challenging.",
         ),
+        *complexity_sections(run, folder, _plot_section),
         "" if matrix is None else _matrix_section(run, folder, matrix),
         _transfer_section(run),
         _cost_section(run),
