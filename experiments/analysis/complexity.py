@@ -108,6 +108,13 @@ def growth_curves(run: RunTables) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def greatest_so_far(run: RunTables) -> pd.DataFrame:
+    """The greatest values of ``growth_curves`` as ``MEASURE_admitted`` and ``MEASURE_solved``: 0 before the first."""
+    curves = growth_curves(run)
+    greatest = [name for name in curves.columns if name.endswith("_max")]
+    return curves[greatest].fillna(0.0).rename(columns=lambda name: name.removesuffix("_max"))
+
+
 def so_far(values: pd.DataFrame, happened: pd.Series[int]) -> dict[str, pd.DataFrame]:
     """Greatest value and median of each column, over what had happened by each iteration in which something did.
 

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis import theme
 from experiments.analysis.complexity import GROWTH_MEASURES, growth_curves, known_measures, niche_complexity
@@ -76,6 +77,7 @@ def plot_times(run: RunTables) -> Figure | None:
     for axes in (times, depths):
         axes.grid(axis="y")
         axes.set_ylim(bottom=0.0)
+        axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
         theme.steps_axis(axes, end)
         axes.set_xlabel("env-steps at admission")
     theme.draw_heading(figure, "From admission to solution", _times_legend())

@@ -1,4 +1,4 @@
-"""What a report and the terminal say of complexity: tables, plots, and whether it grows beyond drift."""
+"""What a report says of complexity."""
 
 from __future__ import annotations
 
@@ -9,18 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from experiments.analysis import page
-from experiments.analysis.complexity import (
-    GROWTH_MEASURES,
-    growth_curves,
-    known_measures,
-    levels_table,
-    niche_complexity,
-)
+from experiments.analysis.complexity import growth_curves, levels_table, niche_complexity
 from experiments.analysis.complexity_plot import plot_complexity, plot_times
 from experiments.analysis.gene_space import coverage_table
-from experiments.analysis.growth import GrowthSummary, growth_summary
 from experiments.analysis.readable import readable
 from experiments.analysis.run_tables import RunTables
+from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 
 #: As in ``experiments.analysis.run_report``.
 COMPLEXITY_TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
@@ -31,57 +25,11 @@ COMPLEXITY_TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = 
     "growth": (lambda run: growth_curves(run).reset_index(), "greatest and median of each measure so far"),
     "challenge_levels": (lambda run: levels_table(niche_complexity(run)), "terrains and time to solve by level"),
     "coverage": (coverage_table, "how much of the gene space terrains cover"),
-    "growth_against_shadow": (lambda run: summary_table(run), "late terrains against the neutral shadow's"),
+    "growth_against_shadow": (summary_table, "late terrains against the neutral shadow's"),
 }
 
 #: Saves a plot and makes a section of it: file, figure, title, how to read it, HTML below.
 PlotSection = Callable[[Path, str, Figure | None, str, str, str], str]
-
-
-def growth_verdict(run: RunTables, which: str = "solved") -> GrowthSummary | None:
-    """Whether difficulty grows beyond drift; None for a run without a neutral shadow."""
-    if run.shadow.niches is None:
-        return None
-    return growth_summary(niche_complexity(run), run.shadow.niches, which)
-
-
-def shadow_remark(run: RunTables) -> str:
-    """What has to be known before a curve is read."""
-    verdict = growth_verdict(run)
-    if verdict is None:
-        return (
-            "No growth is to be read from these curves: terrains drift upward by mutation alone, and this run has no "
-            f"neutral shadow to compare with ({run.shadow.remark}). Make one by: poet control neutral RUN"
-        )
-    return verdict.sentence
-
-
-def summary_table(run: RunTables) -> pd.DataFrame:
-    """Late terrains of the run and of its shadow; without a shadow the run's alone.
-
-    Returns:
-        Columns terrains (``solved``, ``admitted``), then those of ``GrowthSummary.table``; without a shadow that can be
-        compared: terrains, measure, median, greatest.
-    """
-    frame, tables = niche_complexity(run), []
-    for which, counts in (("solved", frame["solved"].notna()), ("admitted", frame["created"].notna())):
-        verdict = growth_verdict(run, which)
-        if verdict is not None and len(verdict.table):
-            tables.append(verdict.table.assign(terrains=which))
-            continue
-        values = frame.loc[counts, known_measures(frame)]
-        own = pd.DataFrame({"measure": values.columns, "median": values.median().array, "greatest": values.max().array})
-        tables.append(own.assign(terrains=which))
-    table = pd.concat(tables, ignore_index=True)
-    return table[["terrains", *(name for name in table.columns if name != "terrains")]]
-
-
-def short_summary_table(run: RunTables) -> pd.DataFrame:
-    """``summary_table`` for reading, with what each measure is called."""
-    table = summary_table(run)
-    return readable(
-        table.assign(measure=table["measure"].map({name: what for name, (what, _) in GROWTH_MEASURES.items()}))
-    )
 
 
 def complexity_sections(run: RunTables, folder: Path, plot_section: PlotSection) -> list[str]:
@@ -92,7 +40,11 @@ def complexity_sections(run: RunTables, folder: Path, plot_section: PlotSection)
         "grows where the run's curve leaves the band upward. The shadow admits whatever mutation brings, unwalkable "
         "terrains too."
     )
-    below = page.note(shadow_remark(run)) + "<h3>Late terrains</h3>" + page.table(short_summary_table(run))
+    below = (
+        page.note(shadow_remark(run))
+        + "<h3>Late terrains</h3>"
+        + page.table(readable(named_measures(summary_table(run))))
+    )
     times = (
         "A dot is a solved niche. A triangle has not been solved yet and may still be; a cross retired before anybody "
         "solved it. Both stand at the time that they waited, and count in no median."

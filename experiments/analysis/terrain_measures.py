@@ -14,7 +14,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from environments.terrain.constants import TERRAIN_STEP
-from environments.terrain.terrain import Terrain, polygon_area
+from environments.terrain.terrain import Terrain
 
 #: How far apart two points of a step may be, m.
 REACH = TERRAIN_STEP
@@ -26,6 +26,7 @@ BAND_EDGES = (8.0, 4.0, 2.0)
 RELIEF_WINDOW = 10 * TERRAIN_STEP
 #: Of this code: measures that were stored by another version mean something else.
 MEASURES_VERSION = 1
+_STEP_DIGITS = 5
 #: Relative power below which a wave is rounding.
 _NO_POWER = 1e-12
 
@@ -123,7 +124,7 @@ def largest_step(profile: NDArray[np.float64]) -> float:
     """The greatest difference in height of two points of a ``walked_profile`` at most ``REACH`` apart, m.
 
     On straight pieces the difference is greatest where one of the points is a vertex, and the other one too or
-    ``REACH`` away.
+    ``REACH`` away. Rounded to 0.01 mm: two pits of one depth are one step also where float32 rounds them apart.
     """
     x, y = profile[:, 0], profile[:, 1]
     greatest = 0.0
@@ -136,7 +137,7 @@ def largest_step(profile: NDArray[np.float64]) -> float:
         is_on_course = (away >= x[0]) & (away <= x[-1])
         differences = np.abs(np.interp(away, x, y) - y)[is_on_course]
         greatest = max(greatest, float(differences.max(initial=0.0)))
-    return greatest
+    return round(greatest, _STEP_DIGITS)
 
 
 def relief(profile: NDArray[np.float64]) -> float:
@@ -162,7 +163,7 @@ def slope_spectrum(profile: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     power: NDArray[np.float64] = np.abs(np.fft.rfft(slopes) / len(slopes)) ** 2
     # A real signal has every wave twice, but for the constant and, at even length, the shortest.
     power[1 : (len(slopes) + 1) // 2] *= 2.0
-    wave_numbers: NDArray[np.float64] = np.fft.rfftfreq(len(slopes), spacing)
+    wave_numbers = np.arange(len(power)) / (len(slopes) * spacing)
     return wave_numbers, power
 
 
@@ -199,16 +200,20 @@ def _shape(wave_numbers: NDArray[np.float64], power: NDArray[np.float64]) -> tup
 
 def _top_edges(terrain: Terrain) -> NDArray[np.float64]:
     """(E, 4) the upper edges of all obstacles, each from left to right: x, y, x, y."""
-    edges = []
-    for polygon in terrain.obstacles:
-        points = polygon.astype(np.float64)
-        if polygon_area([(x, y) for x, y in points.tolist()]) < 0.0:
-            points = points[::-1]
-        following = np.roll(points, -1, axis=0)
+    edges = [np.empty((0, 4))]
+    for num_vertices in sorted({len(polygon) for polygon in terrain.obstacles}):
+        alike = [polygon for polygon in terrain.obstacles if len(polygon) == num_vertices]
+        points = np.array(alike, np.float64)
+        following = np.roll(points, -1, axis=1)
+        # Twice the area about the first vertex (shoelace), above 0 counter-clockwise.
+        own, other = points - points[:, :1], following - points[:, :1]
+        area = (own[..., 0] * other[..., 1] - own[..., 1] * other[..., 0]).sum(axis=1)
         # Counter-clockwise, the way back to the left is on top.
-        is_top = following[:, 0] < points[:, 0]
-        edges.append(np.hstack([following[is_top], points[is_top]]))
-    return np.vstack(edges) if edges else np.empty((0, 4))
+        is_top = (following[..., 0] - points[..., 0]) * np.sign(area)[:, None] < 0.0
+        one, two = points[is_top], following[is_top]
+        is_first_left = (one[:, 0] < two[:, 0])[:, None]
+        edges.append(np.where(is_first_left, np.hstack([one, two]), np.hstack([two, one])))
+    return np.vstack(edges)
 
 
 def _crossings(edges: NDArray[np.float64], ground: NDArray[np.float64]) -> NDArray[np.float64]:
