@@ -47,7 +47,7 @@ def growth_summary(
     Late terrains are the last third, by admission, of those solved (or of all), the root left out. Run and shadow start
     from the same root, so that how hard late terrains are is how far difficulty has grown. The statistic of a measure
     is the mean over late terrains of log(1 + x / m), where m is the median of all that is compared and not 0; without
-    the logarithm, one cliff among a shadow's unwalked terrains would outweigh all others.
+    the logarithm, one cliff among a shadow's unwalked terrains would outweigh all its others.
 
     Under drift alone the run is one more replicate. A measure's p value is (1 + replicates whose statistic is at least
     the run's) / (1 + replicates). For looking at several measures it is corrected by the greatest standardised
