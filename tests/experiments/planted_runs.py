@@ -18,8 +18,8 @@ from tests.experiments.synthetic_runs import difficulty, record_run, version
 NUM_NICHES, MAX_ACTIVE = 61, 20
 
 
-def planted_run(folder: Path, seed: int, num_trials: int) -> Path:
-    """An archive of ``NUM_NICHES`` niches.
+def planted_run(folder: Path, seed: int, num_trials: int, num_niches: int = NUM_NICHES) -> Path:
+    """An archive of some niches.
 
     Each is the hardest (by ``difficulty``, a weighted sum of genes) of some mutations of active niches, each with a
     parent of its own drawn uniformly: with one trial it only drifts, with three it is selected, mildly: POET tries
@@ -29,10 +29,11 @@ def planted_run(folder: Path, seed: int, num_trials: int) -> Path:
         folder: new.
         seed: keys every draw, by names that the shadow does not use.
         num_trials: mutations of which the hardest is admitted.
+        num_niches: the root included.
     """
     events: list[Event] = []
     active: list[tuple[int, ObstacleGenotype]] = []
-    for niche_id in range(NUM_NICHES):
+    for niche_id in range(num_niches):
         stream = Stream(seed, "planted", niche_id)
         parent_id, genotype = _child(stream, active, num_trials) if active else (None, ObstacleGenotype())
         terrain_seed = stream.integer(0, 1_000_000)
@@ -49,7 +50,7 @@ def planted_run(folder: Path, seed: int, num_trials: int) -> Path:
         if len(active) > MAX_ACTIVE:
             events.append(NicheRetired(active.pop(0)[0], niche_id, 0, 100.0))
     config = make_config({"run": {"seed": seed}, "poet": {"max_active": MAX_ACTIVE, "reproduction_interval": 1}})
-    return record_run(folder, events, NUM_NICHES, config)
+    return record_run(folder, events, num_niches, config)
 
 
 def _child(stream: Stream, active: list[tuple[int, ObstacleGenotype]], num_trials: int) -> tuple[int, ObstacleGenotype]:

@@ -67,7 +67,9 @@ def test_the_report_of_a_run_is_whole_without_anything_else(three: Path, tmp_pat
     assert tmp_path / "new" / "report" / "index.html" == path
     assert "http" not in path.read_text(encoding="utf-8")
     assert all((path.parent / link).is_file() for link in page.links)
-    assert {f"plots/{name}.png" for name in ("phylogeny", "scores", "genes", "matrix")} <= set(page.links)
+    assert {f"plots/{name}.png" for name in ("phylogeny", "scores", "genes", "complexity", "times", "matrix")} <= set(
+        page.links
+    )
     assert "<three> & co" in page.words
     assert "roughness 5, pit gap 0.4 to 6, stump height 1 to 2.4" in page.words
 
@@ -181,10 +183,10 @@ def test_the_terminal_gets_tables_of_text(three: Path, tmp_path: Path) -> None:
 
     single = dict(render_tables({"three": one}))
     titles = [
-        "Run", "Settings that differ from the defaults", "Niches", "Terrains: which was mutated from which",
-        "Agents: which moved where", "Candidates", "Transfers", "Cost",
+        "Run", "Settings that differ from the defaults", "Niches", "Complexity",
+        "Terrains: which was mutated from which", "Agents: which moved where", "Candidates", "Transfers", "Cost",
     ]  # fmt: skip
-    assert titles == list(single)
+    assert titles == [title.partition(". ")[0] for title in single]
     assert "50.0 %" == dict(single["Run"].itertuples(index=False, name=None))["transfers accepted share"]
     several = render_tables({"three": one, "other": other})
     assert ["Runs", "After 7,450 env-steps: median (first to third quartile)"] == [title for title, _ in several]
