@@ -114,7 +114,7 @@ def _write_overview(
     )
     end = f"{last_shared_step(groups):,}"
     parts = [
-        *_remarks(groups),
+        *_remarks(groups, tables),
         page.section("Growth of complexity", how, page.image("plots/aggregate.png", "Growth of complexity")),
         page.section(
             "At the same cost", f"After {end} env-steps, where the shortest of all runs ends: median (first to third "
@@ -134,9 +134,15 @@ def _write_overview(
     return path
 
 
-def _remarks(groups: Sequence[RunGroup]) -> list[str]:
+def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables]) -> list[str]:
     """What a reader of medians must know."""
     remarks = []
+    alone = [name for name, run in tables.items() if run.shadow.niches is None]
+    if alone:
+        remarks.append(
+            "No growth is to be read from the curves of runs without a neutral shadow, since terrains drift upward by "
+            f"mutation alone: {'; '.join(alone)}. Make one by: poet control neutral RUN"
+        )
     if len(groups) > 1:
         remarks.append(
             "The runs differ in more than their seed, so they are not one sample: each group stands for itself."

@@ -79,8 +79,9 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
         ),
         _plot_section(
             folder, "genes", plot_genes(run), "Genes",
-            "Each bar is a niche where it was admitted, from the lower to the upper end of the gene. Complexity grows "
-            "where bars climb; the dashed line is the upper end from which the paper calls a terrain challenging.",
+            "Each bar is a niche where it was admitted, from the lower to the upper end of the gene; the dashed line "
+            "is the upper end from which the paper calls a terrain challenging. Bars climb by mutation alone, too: "
+            "what goes beyond that is said under Complexity.",
         ),
         *complexity_sections(run, folder, _plot_section),
         "" if matrix is None else _matrix_section(run, folder, matrix),

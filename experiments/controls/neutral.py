@@ -7,7 +7,8 @@ is: nobody walks, and nobody ranks. Terrains of a run drift upward by mutation a
 side; what a run shows beyond its shadow is what selection did.
 
 A child that equals an active niche is drawn again, its parent too, as the run refuses it before anything is run: this
-is no judgement of terrains, and shadows that kept it would drift more slowly than the run's mutation does.
+is no judgement of terrains, and shadows that kept it would drift more slowly than the run's mutation does. So is one
+that no engine can stand on, such as ground beyond float32.
 
 Every draw is keyed by the run's seed, "neutral", the replicate and the niche, so that a longer run, or more replicates,
 add to a shadow and change nothing in it.
@@ -31,9 +32,9 @@ from experiments.analysis.gene_space import gene_space
 from experiments.analysis.terrain_measures import MEASURES_VERSION
 from poet.archive.reader import Run
 from poet.parts import make_parts
-from poet.scoring import draw_terrain_seed
+from poet.scoring import draw_terrain_seed, express
 
-#: Draws until a child that equals an active niche is admitted all the same: where genes can take few values.
+#: Draws until the last parent's terrain is admitted once more: where genes can take few values.
 MAX_DRAWS = 100
 
 
@@ -102,7 +103,7 @@ def neutral_shadow(
                 "genotype": genotype,
                 "terrain_seed": niche.terrain_seed,
             }
-            rows.append(same | row | measure_niche(genotype, niche.genotype.express(niche.terrain_seed), space))
+            rows.append(same | row | measure_niche(genotype, express(niche.genotype, niche.terrain_seed), space))
         progress(replicate + 1, num_replicates)
     return pd.DataFrame(rows).astype({"parent_id": "Int64", "retired": "Int64"})
 
@@ -177,10 +178,19 @@ def _run_nothing(request: EvaluationRequest) -> tuple[RolloutResult, ...]:
 def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, settings: TerrainSettings) -> ShadowNiche:
     """A mutation of an active niche, drawn in the order of ``poet.reproduction.reproduce``."""
     known = {niche.genotype for niche in active}
-    for draws_left in reversed(range(MAX_DRAWS)):
+    for _ in range(MAX_DRAWS):
         parent = stream.choice(active)
         genotype = parent.genotype.mutate(stream, settings)
         terrain_seed = draw_terrain_seed(stream)
-        if genotype not in known or not draws_left:
-            break
-    return ShadowNiche(niche_id, parent.niche_id, genotype, terrain_seed)
+        if genotype not in known and _is_terrain(genotype, terrain_seed):
+            return ShadowNiche(niche_id, parent.niche_id, genotype, terrain_seed)
+    return ShadowNiche(niche_id, parent.niche_id, parent.genotype, parent.terrain_seed)
+
+
+def _is_terrain(genotype: AbstractGenotype, terrain_seed: int) -> bool:
+    """Whether there is anything to stand on: a height beyond float32 is none."""
+    try:
+        express(genotype, terrain_seed)
+    except InputError:
+        return False
+    return True

@@ -107,6 +107,7 @@ def test_several_runs_have_an_overview_and_a_report_each(tmp_path: Path) -> None
     assert {"run01/index.html", "run02/index.html", "run03/index.html"} <= set(page.links)
     assert all((page_path.parent / link).is_file() for link in page.links)
     assert "differ in more than their seed" in page.words
+    assert "mutation alone: a; b; c." in page.words
     assert "es.pairs=256 (2)" in page.words
     assert 3 == len(pd.read_csv(tmp_path / "report" / "tables" / "runs.csv"))
 

@@ -16,6 +16,7 @@ from experiments.analysis.gene_space import gene_space
 from experiments.analysis.growth import ALPHA, growth_summary, shadow_band
 from experiments.controls.neutral import ShadowNiche, births_of, drift
 from poet.archive.reader import open_run
+from poet.scoring import express
 from tests.experiments.planted_runs import NUM_NICHES, planted_run
 from tests.experiments.synthetic_runs import read
 
@@ -33,7 +34,7 @@ def planted_shadow(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     root, settings = ShadowNiche(0, None, ObstacleGenotype(), 0), TerrainSettings()
     return pd.DataFrame(
         {"replicate": replicate, "niche_id": niche.niche_id}
-        | measure_niche(niche.genotype.to_json(), niche.genotype.express(niche.terrain_seed), space)
+        | measure_niche(niche.genotype.to_json(), express(niche.genotype, niche.terrain_seed), space)
         for replicate in range(100)
         for niche in drift(births, root, lambda _: settings, 12345, replicate)[NUM_NICHES // 2 :]
     )

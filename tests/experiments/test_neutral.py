@@ -97,10 +97,29 @@ class _Stuck(ObstacleGenotype):
 
 
 def test_where_nothing_new_can_come_an_equal_is_admitted() -> None:
-    """A genotype that no mutation changes ends the draws, not the shadow."""
+    """A genotype that no mutation changes ends the draws, not the shadow: the parent's terrain stands again."""
     niches = drift(BIRTHS[:3], ShadowNiche(0, None, _Stuck(), 0), lambda _: SETTINGS, 0, 0)
 
-    assert [_Stuck()] * 3 == [niche.genotype for niche in niches]
+    assert [(_Stuck(), 0)] * 3 == [(niche.genotype, niche.terrain_seed) for niche in niches]
+
+
+@dataclass(frozen=True)
+class _OftenTooHigh(ObstacleGenotype):
+    def mutate(self, stream: Stream, settings: TerrainSettings) -> _OftenTooHigh:
+        return _OftenTooHigh(roughness=stream.integer(0, 101) / 10.0)
+
+    def express(self, seed: int) -> Terrain:
+        if self.roughness > 3.0:
+            raise InputError("ground must hold finite float32 numbers, found nan or infinity")
+        return super().express(seed)
+
+
+def test_a_terrain_that_nothing_can_stand_on_is_drawn_again() -> None:
+    """Ground beyond float32 is no terrain: the shadow goes on with another mutation."""
+    niches = drift(BIRTHS[:9], ShadowNiche(0, None, _OftenTooHigh(), 0), lambda _: SETTINGS, 0, 0)
+
+    assert len({niche.genotype for niche in niches}) > 5
+    assert all(niche.genotype.roughness <= 3.0 for niche in niches)
 
 
 def test_settings_are_those_of_the_iteration() -> None:
