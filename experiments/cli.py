@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from environments.errors import InputError
-from experiments.commands import bench, evolve, record, show
+from experiments.commands import bench, control, evolve, record, show
 
 #: Exit codes: the run or check failed; the user's input was wrong; stopped by Ctrl-C.
 FAILED, BAD_INPUT = 1, 2
@@ -35,6 +35,7 @@ for command in (
     bench.bench,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(control.app)
 
 
 def main() -> None:

@@ -384,7 +384,10 @@ def _commands() -> dict[str, Any]:
 def test_every_command_explains_itself() -> None:
     """``poet --help`` and ``poet COMMAND --help`` say something about each command, argument and option."""
     found = []
-    for name, command in _commands().items():
+    commands = _commands()
+    for group, command in list(commands.items()):
+        commands |= {f"{group} {name}": inner for name, inner in getattr(command, "commands", {}).items()}
+    for name, command in commands.items():
         if not command.help:
             found.append(f"poet {name}")
         found += [f"poet {name}: {parameter.name}" for parameter in command.params if not parameter.help]

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from environments.errors import InputError
+from experiments.analysis.complexity import greatest_so_far
 from experiments.analysis.genes import CHALLENGE_NAMES
 from experiments.analysis.measures import RunCard, flat_config, progress_curves, run_card
 from experiments.analysis.run_tables import RunTables
@@ -27,7 +28,7 @@ class RunGroup:
 
     Attributes:
         name: the settings in which the group differs from the others; ``"all runs"`` when there is one group.
-        curves: ``progress_curves`` of each run, by the run's name.
+        curves: ``progress_curves`` with ``greatest_so_far`` of each run, by the run's name.
     """
 
     name: str
@@ -71,7 +72,7 @@ def group_runs(runs: Mapping[str, RunTables]) -> list[RunGroup]:
     grouped: dict[str, dict[str, pd.DataFrame]] = {}
     for name, run in runs.items():
         label = ", ".join(f"{key}={json.dumps(configs[name][key])}" for key in varying) or "all runs"
-        grouped.setdefault(label, {})[name] = progress_curves(run)
+        grouped.setdefault(label, {})[name] = progress_curves(run).join(greatest_so_far(run))
     return [RunGroup(label, curves) for label, curves in grouped.items()]
 
 
@@ -87,7 +88,7 @@ def spread(group: RunGroup, measure: str, end: int) -> pd.DataFrame:
 
     Args:
         group: of runs.
-        measure: a column of ``progress_curves``.
+        measure: a column of these curves.
         end: env-steps up to which; ``last_shared_step([group])`` is the furthest that says something.
 
     Returns:

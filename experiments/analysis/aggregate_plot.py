@@ -12,6 +12,7 @@ from matplotlib.patches import Patch
 
 from experiments.analysis import theme
 from experiments.analysis.aggregate import RunGroup, last_shared_step, measures_of, spread
+from experiments.analysis.complexity import GROWTH_MEASURES
 from experiments.analysis.genes import CHALLENGES, GENE_UNITS
 from experiments.analysis.theme import themed
 from poet.scoring import SOLVED_RETURN
@@ -87,6 +88,9 @@ def _finish_panel(axes: Axes, measure: str) -> None:
     gene, _, which = measure.rpartition("_")
     if measure in _TITLES:
         axes.set_title(_TITLES[measure])
+    elif gene in GROWTH_MEASURES:
+        name, unit = GROWTH_MEASURES[gene]
+        axes.set_title(f"{name[0].upper()}{name[1:]}: greatest {which} so far ({unit})")
     else:
         unit = f", {GENE_UNITS[gene]}" if gene in GENE_UNITS else ""
         axes.set_title(f"{gene.replace('_', ' ').capitalize()}: hardest {which} so far{unit}")

@@ -20,6 +20,7 @@ from experiments.analysis.frames import agent_genealogy, ledger_table, niches_ta
 from experiments.analysis.genes import gene_text
 from experiments.analysis.measures import candidates_table, config_differences, run_card
 from experiments.analysis.run_tables import RunTables
+from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.analysis.transfers import transfers_by_kind
 
 
@@ -54,6 +55,7 @@ def run_summary(run: RunTables) -> list[tuple[str, pd.DataFrame]]:
         ("Run", card_table(run)),
         ("Settings that differ from the defaults", settings_table(run)),
         ("Niches", short_niches_table(run)),
+        (f"Complexity. {shadow_remark(run)}", readable(named_measures(summary_table(run)))),
         ("Terrains: which was mutated from which", genealogy_table(run)),
         ("Agents: which moved where", agents_table(run)),
         ("Candidates", readable(candidates_table(run))),

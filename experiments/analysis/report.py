@@ -41,7 +41,9 @@ class MatrixOptions:
     progress: Progress | None = None
 
 
-def write_report(runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | None = None) -> Path:
+def write_report(
+    runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | None = None, shadow_folder: Path | None = None
+) -> Path:
     """Write a folder with ``index.html``, ``plots/*.png`` and ``tables/*.csv``; for several runs, one for each below.
 
     The folder is made if need be. One that holds an earlier report is written over, file by file; nothing is deleted.
@@ -50,6 +52,7 @@ def write_report(runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | 
         runs: by name, see ``experiments.analysis.aggregate.run_names``.
         output: the folder.
         matrix: how to compute the matrix of agents and terrains; None to leave it out.
+        shadow_folder: of the neutral shadow of the one run; None for the one in each run's own folder.
 
     Returns:
         The path of the page.
@@ -60,7 +63,7 @@ def write_report(runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | 
     """
     if not runs:
         raise InputError("there is nothing to analyse: name at least one run")
-    tables = {name: read_tables(run) for name, run in runs.items()}
+    tables = {name: read_tables(run, shadow_folder) for name, run in runs.items()}
     groups = group_runs(tables)
     _claim(output)
     if len(runs) == 1:
@@ -111,7 +114,7 @@ def _write_overview(
     )
     end = f"{last_shared_step(groups):,}"
     parts = [
-        *_remarks(groups),
+        *_remarks(groups, tables),
         page.section("Growth of complexity", how, page.image("plots/aggregate.png", "Growth of complexity")),
         page.section(
             "At the same cost", f"After {end} env-steps, where the shortest of all runs ends: median (first to third "
@@ -131,9 +134,15 @@ def _write_overview(
     return path
 
 
-def _remarks(groups: Sequence[RunGroup]) -> list[str]:
+def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables]) -> list[str]:
     """What a reader of medians must know."""
     remarks = []
+    alone = [name for name, run in tables.items() if run.shadow.niches is None]
+    if alone:
+        remarks.append(
+            "No growth is to be read from the curves of runs without a neutral shadow, since terrains drift upward by "
+            f"mutation alone: {'; '.join(alone)}. Make one by: poet control neutral RUN"
+        )
     if len(groups) > 1:
         remarks.append(
             "The runs differ in more than their seed, so they are not one sample: each group stands for itself."

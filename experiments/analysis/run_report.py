@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from experiments.analysis import page, theme
 from experiments.analysis.annecs_plot import plot_annecs
+from experiments.analysis.complexity_report import COMPLEXITY_TABLES, complexity_sections
 from experiments.analysis.frames import (
     agent_genealogy,
     annecs_table,
@@ -45,6 +46,7 @@ TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
     "candidates": (candidates_table, "what became of candidates"),
     "ledger": (ledger_table, "env-steps and episodes by purpose"),
     "ledger_by_niche": (niche_ledger_table, "env-steps by niche and purpose"),
+    **COMPLEXITY_TABLES,
 }
 
 
@@ -81,9 +83,11 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
         _annecs_section(run, folder),
         _plot_section(
             folder, "genes", plot_genes(run), "Genes",
-            "Each bar is a niche where it was admitted, from the lower to the upper end of the gene. Complexity grows "
-            "where bars climb; the dashed line is the upper end from which the paper calls a terrain challenging.",
+            "Each bar is a niche where it was admitted, from the lower to the upper end of the gene; the dashed line "
+            "is the upper end from which the paper calls a terrain challenging. Bars climb by mutation alone, too: "
+            "what goes beyond that is said under Complexity.",
         ),
+        *complexity_sections(run, folder, _plot_section),
         "" if matrix is None else _matrix_section(run, folder, matrix),
         _transfer_section(run),
         _cost_section(run),

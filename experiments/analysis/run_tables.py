@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from environments.errors import InputError
 from environments.terrain.terrain import Terrain
+from experiments.controls.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, read_shadow
 from poet.config import Config
 
 if TYPE_CHECKING:
@@ -29,6 +31,7 @@ class RunTables:
         iterations: the clock; the column ``seconds`` is used.
         terrains: each niche's own instance, by niche id.
         parent: where the run was forked from; None if it is nobody's fork.
+        shadow: its neutral shadow.
     """
 
     config: Config
@@ -45,6 +48,7 @@ class RunTables:
     iterations: pd.DataFrame
     terrains: Mapping[int, Terrain]
     parent: ForkOrigin | None = None
+    shadow: Shadow = NO_SHADOW
 
 
 #: The attributes of ``RunTables`` that are frames.
@@ -54,11 +58,15 @@ FRAMES = (
 )  # fmt: skip
 
 
-def read_tables(run: Run) -> RunTables:
+def read_tables(run: Run, shadow_folder: Path | None = None) -> RunTables:
     """Everything up to the run's last iteration; what a run that goes on writes meanwhile is left out.
 
+    Args:
+        run: to be read.
+        shadow_folder: of its neutral shadow; None for the one in its own folder, if it is there.
+
     Raises:
-        InputError: nothing is recorded yet.
+        InputError: nothing is recorded yet, or the shadow cannot be read.
     """
     iteration = run.iteration
     if iteration is None:
@@ -66,4 +74,7 @@ def read_tables(run: Run) -> RunTables:
     frames = {name: getattr(run, name) for name in FRAMES}
     until = {name: frame[frame["iteration"] <= iteration].reset_index(drop=True) for name, frame in frames.items()}
     terrains = {int(niche_id): run.terrain(int(niche_id)) for niche_id in until["niches"]["niche_id"]}
-    return RunTables(run.config, iteration, **until, terrains=terrains, parent=run.parent)
+    births = until["niches"][["niche_id", "iteration"]].rename(columns={"iteration": "admitted"})
+    births["retired"] = births["niche_id"].map(until["retirements"].set_index("niche_id")["iteration"])
+    shadow = read_shadow(shadow_folder or run.folder / FOLDER_NAME, run.config.run.seed, iteration, births)
+    return RunTables(run.config, iteration, **until, terrains=terrains, parent=run.parent, shadow=shadow)

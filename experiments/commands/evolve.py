@@ -48,14 +48,14 @@ def run(
     from experiments.presets import preset_names
     from experiments.settings import resolve_config
 
-    _check_new(run)
+    check_new(run)
     if preset is None and config is None:
         raise InputError(f"give --preset, one of {', '.join(preset_names())}, or --config FILE.toml; found neither")
     flags = {"run.seed": seed, "run.iterations": iterations, "evaluation.engine": engine}
     settings = resolve_config(preset, config, assignments or (), flags)
     if settings.run.reject:
         raise InputError(f"run.reject is for forks, found {list(settings.run.reject)} in a new run: poet fork --reject")
-    _go_on(run, settings, executor, workers, ray_address, env_steps)
+    go_on(run, settings, executor, workers, ray_address, env_steps)
 
 
 def resume(
@@ -77,7 +77,7 @@ def resume(
     if done is not None and done >= settings.run.iterations:
         print(f"{run} is finished: it has done {done} iterations; go further with: poet resume {run} --iterations N")
         return
-    _go_on(run, settings, executor, workers, ray_address, env_steps)
+    go_on(run, settings, executor, workers, ray_address, env_steps)
 
 
 def fork(
@@ -104,7 +104,7 @@ def fork(
     from poet.archive.fork import check_change, fork_run
     from poet.archive.reader import open_run
 
-    _check_new(new)
+    check_new(new)
     with open_run(run) as source:
         last = source.config.run.iterations
         base = source.config_at(at + 1)
@@ -130,16 +130,16 @@ def fork(
         changed = describe(differences(settings, base)) or "nothing changed"
         print(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
 
-    _go_on(new, settings, executor, workers, ray_address, env_steps, prepare)
+    go_on(new, settings, executor, workers, ray_address, env_steps, prepare)
 
 
-def _check_new(folder: Path) -> None:
+def check_new(folder: Path) -> None:
     """Before any work: the archive checks again when it makes the folder."""
     if os.path.lexists(folder):
         raise InputError(f"{folder} exists: name a new folder, or go on with the run in it by: poet resume {folder}")
 
 
-def _go_on(
+def go_on(
     folder: Path,
     config: Config,
     executor_name: str,

@@ -87,6 +87,9 @@ def analyse(
     matrix: Annotated[
         int, typer.Option("--matrix", help="Niches whose agents are all run on each other's terrains; 0 for none.")
     ] = 20,
+    shadow: Annotated[
+        Path | None, typer.Option("--shadow", help="Folder of the run's neutral shadow; RUN/neutral if not given.")
+    ] = None,
     engine: Engine = None,
     executor: ExecutorName = "local",
     workers: Workers = None,
@@ -102,17 +105,22 @@ def analyse(
     from experiments.analysis.report import MatrixOptions, write_report
     from experiments.analysis.run_tables import read_tables
     from experiments.commands.display import counted, prepare_engine, print_tables
+    from experiments.controls.shadow_file import FILE_NAME
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
         raise InputError(f"--matrix must be 0, or 2 or more niches, found {matrix}")
+    if shadow is not None and len(runs) > 1:
+        raise InputError(f"--shadow is for one run, found {len(runs)} runs: each run's own is in RUN/neutral")
+    if shadow is not None and not (shadow / FILE_NAME).is_file():
+        raise InputError(f"--shadow {shadow} holds no {FILE_NAME}: name the --output of poet control neutral")
     if engine is not None:
         check_engine(engine)
     if output is None:
         output = runs[0] / "report" if len(runs) == 1 else Path("report")
     with ExitStack() as stack:
         stored = {name: stack.enter_context(open_run(path)) for name, path in zip(run_names(runs), runs, strict=True)}
-        print_tables(render_tables({name: read_tables(run) for name, run in stored.items()}))
+        print_tables(render_tables({name: read_tables(run, shadow) for name, run in stored.items()}))
         options = None
         if matrix:
             runner = stack.enter_context(make_executor(executor, workers, ray_address))
@@ -120,5 +128,5 @@ def analyse(
                 prepare_engine(name)
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
             options = MatrixOptions(runner, matrix, engine, show)
-        page = write_report(stored, output, options)
+        page = write_report(stored, output, options, shadow)
     print(f"report: {page}")

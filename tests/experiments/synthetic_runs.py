@@ -222,7 +222,7 @@ class _Simulation:
             if iteration % self.config.poet.reproduction_interval == 0:
                 self.reproduce(iteration)
             for niche in self.active:
-                room = 1.0 - min(1.0, max(0.0, niche.skill - _difficulty(niche.genotype)) / 0.6)
+                room = 1.0 - min(1.0, max(0.0, niche.skill - difficulty(niche.genotype)) / 0.6)
                 niche.skill += self.stream.uniform(-0.002, 0.016) * room
                 self.move(iteration, niche, Origin.ES, None)
                 self.events.append(Cost(iteration, niche.id, Purpose.ES, 20_000 + 200 * niche.id, 32))
@@ -326,7 +326,8 @@ def simulated_run(folder: Path, seed: int = 0, iterations: int = 400, **sections
     return record_run(folder, simulation.events, iterations, config)
 
 
-def _difficulty(genotype: ObstacleGenotype) -> float:
+def difficulty(genotype: ObstacleGenotype) -> float:
+    """How much skill a terrain takes: upper ends in terms of the paper's conditions, weighted."""
     pit = (genotype.pit_gap or (0.0, 0.0))[1]
     stump = (genotype.stump_height or (0.0, 0.0))[1]
     return 1.6 * genotype.roughness / 4.5 + 2.0 * pit / 6.0 + 1.4 * stump / 2.4
@@ -334,5 +335,5 @@ def _difficulty(genotype: ObstacleGenotype) -> float:
 
 def _score(skill: float, genotype: ObstacleGenotype) -> float:
     """From -100 for an agent far too weak to 340 for one far more skilled than it takes."""
-    exponent = -4.0 * (skill - _difficulty(genotype)) - 0.2
+    exponent = -4.0 * (skill - difficulty(genotype)) - 0.2
     return -100.0 + 440.0 / (1.0 + float(np.exp(exponent)))

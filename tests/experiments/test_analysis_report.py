@@ -67,7 +67,9 @@ def test_the_report_of_a_run_is_whole_without_anything_else(three: Path, tmp_pat
     assert tmp_path / "new" / "report" / "index.html" == path
     assert "http" not in path.read_text(encoding="utf-8")
     assert all((path.parent / link).is_file() for link in page.links)
-    assert {f"plots/{name}.png" for name in ("phylogeny", "scores", "genes", "matrix")} <= set(page.links)
+    assert {f"plots/{name}.png" for name in ("phylogeny", "scores", "genes", "complexity", "times", "matrix")} <= set(
+        page.links
+    )
     assert "<three> & co" in page.words
     assert "roughness 5, pit gap 0.4 to 6, stump height 1 to 2.4" in page.words
 
@@ -105,6 +107,7 @@ def test_several_runs_have_an_overview_and_a_report_each(tmp_path: Path) -> None
     assert {"run01/index.html", "run02/index.html", "run03/index.html"} <= set(page.links)
     assert all((page_path.parent / link).is_file() for link in page.links)
     assert "differ in more than their seed" in page.words
+    assert "mutation alone: a; b; c." in page.words
     assert "es.pairs=256 (2)" in page.words
     assert 3 == len(pd.read_csv(tmp_path / "report" / "tables" / "runs.csv"))
 
@@ -181,10 +184,10 @@ def test_the_terminal_gets_tables_of_text(three: Path, tmp_path: Path) -> None:
 
     single = dict(render_tables({"three": one}))
     titles = [
-        "Run", "Settings that differ from the defaults", "Niches", "Terrains: which was mutated from which",
-        "Agents: which moved where", "Candidates", "Transfers", "Cost",
+        "Run", "Settings that differ from the defaults", "Niches", "Complexity",
+        "Terrains: which was mutated from which", "Agents: which moved where", "Candidates", "Transfers", "Cost",
     ]  # fmt: skip
-    assert titles == list(single)
+    assert titles == [title.partition(". ")[0] for title in single]
     assert "50.0 %" == dict(single["Run"].itertuples(index=False, name=None))["transfers accepted share"]
     several = render_tables({"three": one, "other": other})
     assert ["Runs", "After 7,450 env-steps: median (first to third quartile)"] == [title for title, _ in several]

@@ -1,0 +1,104 @@
+"""``poet control``: what a run is compared with before growth is read from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from environments.errors import InputError, check_name
+from experiments.commands.evolve import check_new, go_on
+from experiments.commands.options import EnvSteps, ExecutorName, ExistingRun, Iterations, RayAddress, Workers
+
+#: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
+ADMISSIONS = ("all", "random")
+#: Replicates of a neutral shadow: with 99, a p value can be as low as the 0.01 that is asked for.
+NUM_REPLICATES = 100
+
+app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral.", no_args_is_help=True)
+
+
+@app.callback()
+def control() -> None:
+    """Make what a run is to be compared with: its neutral shadow."""
+
+
+@app.command()
+def neutral(
+    run: ExistingRun,
+    admission: Annotated[
+        str,
+        typer.Option(
+            "--admission",
+            help="all: mutation and retirement alone, nobody walks; random: a run that draws whom it admits.",
+        ),
+    ] = "all",
+    replicates: Annotated[
+        int | None, typer.Option("--replicates", help=f"Of a shadow that admits all; {NUM_REPLICATES} if not given.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Folder of the shadow; RUN/neutral if not given. With random: the new run's."),
+    ] = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    iterations: Iterations = None,
+    env_steps: EnvSteps = None,
+) -> None:
+    """Repeat RUN without selection. Terrains drift upward by mutation alone: growth is what goes beyond this."""
+    check_name("--admission", admission, ADMISSIONS)
+    if admission == "all":
+        for name, value in (("--iterations", iterations), ("--env-steps", env_steps), ("--workers", workers)):
+            if value is not None:
+                raise InputError(f"{name} is for --admission random: a shadow that admits all runs nothing")
+        _make_shadow(run, NUM_REPLICATES if replicates is None else replicates, output)
+        return
+    if replicates is not None:
+        raise InputError("--replicates is for --admission all: with random one run is made, as long as RUN itself")
+    if output is None:
+        raise InputError("--admission random makes a run: name its new folder by --output")
+    _run_control(run, output, executor, workers, ray_address, iterations, env_steps)
+
+
+def _make_shadow(folder: Path, num_replicates: int, output: Path | None) -> None:
+    from experiments.commands.display import counted
+    from experiments.controls.neutral import neutral_shadow
+    from experiments.controls.shadow_file import FOLDER_NAME, check_output, write_shadow
+    from poet.archive.reader import open_run
+
+    place = output or folder / FOLDER_NAME
+    with open_run(folder) as stored:
+        check_output(place)
+        with counted("replicates") as count:
+            niches = neutral_shadow(stored, num_replicates, count)
+    path = write_shadow(niches, place)
+    num_niches = len(niches) // num_replicates
+    print(f"{path}: {num_replicates} replicates of {num_niches} niches, without selection")
+    shown = f" --shadow {output}" if output else ""
+    print(f"compare the run with them by: poet analyse {folder}{shown}")
+
+
+def _run_control(
+    folder: Path,
+    new: Path,
+    executor: str,
+    workers: int | None,
+    ray_address: str | None,
+    iterations: int | None,
+    env_steps: int | None,
+) -> None:
+    """The same run, but for whom it admits among candidates that pass the criterion."""
+    from experiments.settings import resolve_config
+    from poet.archive.reader import open_run
+
+    with open_run(folder) as stored:
+        base, parent = stored.config, stored.parent
+    if parent is not None:
+        raise InputError(f"{folder} is a fork, which no run from the start repeats: control {parent.run} instead")
+    if base.novelty.measure == "random":
+        raise InputError(f"{folder} draws whom it admits already (novelty.measure is 'random'): control another run")
+    check_new(new)
+    settings = resolve_config(flags={"novelty.measure": "random", "run.iterations": iterations}, base=base)
+    go_on(new, settings, executor, workers, ray_address, env_steps)

@@ -1,0 +1,107 @@
+"""A neutral shadow on disk: one Parquet file beside its run, and whether it still is that run's."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from environments.errors import InputError
+from experiments.analysis.terrain_measures import MEASURES_VERSION
+
+#: Folder in a run's folder, and the file in it.
+FOLDER_NAME, FILE_NAME = "neutral", "shadows.parquet"
+#: What every row has beside its measures. The first three are the same in all: the run's seed, the last iteration that
+#: it had done, and which code measured.
+COLUMNS = (
+    "run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "parent_id", "admitted", "retired",
+    "genotype", "terrain_seed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Shadow:
+    """What an analysis has of a neutral shadow.
+
+    Attributes:
+        niches: the replicates' niches with ``COLUMNS`` and measures; None where there is none that fits the run.
+        remark: why not; empty where there is.
+    """
+
+    niches: pd.DataFrame | None
+    remark: str = ""
+
+
+NO_SHADOW = Shadow(None, "there is none")
+
+
+def check_output(folder: Path) -> None:
+    """Refuse a folder that a shadow cannot go to; an earlier shadow is written over.
+
+    Raises:
+        InputError: it is a file, or holds other things.
+    """
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise InputError(f"--output {folder} is a file, but a shadow is a folder: name a new folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE_NAME).is_file():
+        raise InputError(f"--output {folder} holds other files: name a new folder, or that of an earlier shadow")
+
+
+def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
+    """Write the file at once, over an earlier one; genotypes (JSON values) become text."""
+    check_output(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path, draft = folder / FILE_NAME, folder / f".{FILE_NAME}.{os.getpid()}.part"
+    try:
+        niches.assign(genotype=niches["genotype"].map(json.dumps)).to_parquet(draft, index=False)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -> Shadow:
+    """The shadow of a run, if there is one that fits.
+
+    Args:
+        folder: of the shadow.
+        seed: of the run.
+        iteration: the run's last.
+        births: of the run's niches: columns niche_id, admitted, retired (missing: not so far).
+
+    Raises:
+        InputError: the file cannot be read, or is something else.
+    """
+    path = folder / FILE_NAME
+    if not path.is_file():
+        return NO_SHADOW
+    try:
+        niches = pd.read_parquet(path)
+    except Exception as error:  # Arrow has errors of its own for each kind of damage
+        raise InputError(f"{path} cannot be read as Parquet ({error}): make it anew by poet control neutral") from error
+    if not {*COLUMNS} <= {*niches.columns} or niches.empty:
+        raise InputError(f"{path} is no neutral shadow: make it anew by poet control neutral, or take it away")
+    if int(niches["measures_version"].iloc[0]) != MEASURES_VERSION:
+        return Shadow(None, "it was measured by another version of this code")
+    if int(niches["run_seed"].iloc[0]) != seed:
+        return Shadow(None, "it is that of a run with another seed")
+    niches = niches[niches["admitted"] <= iteration]
+    first = niches[niches["replicate"] == niches["replicate"].iloc[0]]
+    if not _same_births(first, births, iteration):
+        done = int(niches["run_iteration"].iloc[0])
+        return Shadow(None, f"it was made when the run had done {done} iterations, and other niches came or went since")
+    return Shadow(niches.reset_index(drop=True))
+
+
+def _same_births(shadow: pd.DataFrame, births: pd.DataFrame, iteration: int) -> bool:
+    """Whether niches came and went alike up to an iteration."""
+    found = []
+    for frame in (shadow, births):
+        ordered = frame.sort_values("niche_id")
+        retired = ordered["retired"].where(ordered["retired"] <= iteration).fillna(-1).astype("int64")
+        found.append((ordered["niche_id"].tolist(), ordered["admitted"].tolist(), retired.tolist()))
+    return bool(found[0] == found[1])
