@@ -48,7 +48,9 @@ class GpuKernel:
 
     def __init__(self, function: Callable[..., None]) -> None:
         self.function = function
-        self._dispatcher: Any = module().jit(**({} if IS_SIMULATED else {"lto": False, "cache": True}))(function)
+        # Not as a decorator with arguments: that forgets ``lto``.
+        options = {} if IS_SIMULATED else {"lto": False, "cache": True}
+        self._dispatcher: Any = module().jit(function, **options)
 
     def launch(self, num_threads: int, *arguments: Any, block_size: int = BLOCK_SIZE) -> None:
         """Run at least ``num_threads`` threads, in whole blocks; returns before they are done, see ``synchronise``."""
