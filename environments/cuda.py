@@ -79,6 +79,13 @@ class GpuKernel:
         (text,) = self.compile_for(capability, *arguments)._codelibrary._ptx_cache.values()
         return "\n".join(text)
 
+    def sass(self, capability: tuple[int, int], *arguments: Any) -> str:
+        """The instructions that a GPU of a compute capability runs: what ``launch`` loads there. Needs nvdisasm."""
+        library = self.compile_for(capability, *arguments)._codelibrary
+        (target,) = library._ptx_cache
+        instructions: str = _part("codegen").disassemble_cubin(library.get_cubin(cc=target))
+        return instructions
+
 
 def problem() -> str | None:
     """Why kernels cannot run on a GPU here; None if they can."""

@@ -10,17 +10,14 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from agents import rollouts
-from agents.policy import MLPPolicy
 from agents.rollouts import available_engines, check_engine, resolve_engine
 from environments import cuda
 from environments.errors import InputError
-from environments.physics.course import Course
 from environments.physics.solver_layout import SOLVER_SIZE
-from tests.agents import crowd
+from tests.agents import gpu_launches
 
 _ROOT = Path(__file__).parents[2]
 _needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="the extra cuda is not installed")
@@ -41,24 +38,8 @@ def test_a_simulated_gpu_gives_the_bits_of_lanes() -> None:
 
 @cache
 def _ptx(name: str, capability: tuple[int, int]) -> str:
-    """What a GPU would get, from arguments of the types that the kernel is launched with."""
-    from agents.evaluation.named import named_episodes
-    from agents.evaluation.request import Block, EvaluationRequest, Thetas
-    from agents.rollouts import cuda as engine
-    from agents.rollouts.thread import Walkers
-
-    policy, index = MLPPolicy(), np.zeros(1, np.int64)
-    block = Block(Thetas(np.zeros((1, policy.num_parameters), np.float32)), index, crowd.terrains()[:1], index)
-    episodes = named_episodes(EvaluationRequest((block,), policy), index)
-    numbers = (np.zeros(1, np.float32), np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32))
-    walkers = Walkers(*numbers, np.zeros(1), np.zeros(1), index, index, index)
-    counts, course = engine.Counts(index, np.zeros(2, np.int64)), Course.of(crowd.terrains()[:1])
-    take_episodes, make_thetas, walk = engine.kernels(max(policy.layer_sizes))
-    if name == "take_episodes":
-        return take_episodes.ptx(capability, 1, walkers, episodes, counts)
-    if name == "make_thetas":
-        return make_thetas.ptx(capability, 1, walkers, episodes)
-    return walk.ptx(capability, 1, walkers, episodes, course, 2000, engine.STEPS_A_ROUND, counts)
+    kernel, arguments = gpu_launches.launches()[name]
+    return kernel.ptx(capability, *arguments)
 
 
 @_needs_numba_cuda
@@ -85,6 +66,16 @@ def test_bodies_and_joints_stay_in_registers() -> None:
     """
     (num_bytes,) = re.findall(r"\.local \.align \d+ \.b8\s+__local_depot0\[(\d+)\]", _ptx("walk", (9, 0)))
     assert 4 * SOLVER_SIZE < int(num_bytes) < 4 * SOLVER_SIZE * 1.2
+
+
+@_needs_numba_cuda
+@pytest.mark.skipif(find_spec("nvidia.cu13") is None, reason="the extra cuda is not installed")
+def test_instructions_are_fused_in_divisions_and_roots_alone() -> None:
+    """What a GPU is given in the end, after the assembler and the linker: they could join operations as well."""
+    kernel, arguments = gpu_launches.launches()["walk"]
+    num_fused, stray = gpu_launches.fused(kernel.sass((9, 0), *arguments))
+    assert num_fused > 0
+    assert stray == []
 
 
 def _without_gpu(monkeypatch: pytest.MonkeyPatch, problem: str | None) -> None:
