@@ -6,14 +6,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # The first of these that is new enough is taken; name your own with `make ... PYTHON=/path/to/python`.
 PYTHON := python3 python3.13 python3.12 python3.11
+# What is installed beside the package itself (setup.cfg); cuda brings 0.5 GB: make test EXTRAS=test,cuda
+EXTRAS := test
 # Box2D has no wheel for Python 3.14.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test parity lint format bench clean
+.PHONY: help demo test parity lint format bench bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
-	@awk -F ' *## *' '/^[a-z]+:.*##/ { sub(/:.*/, "", $$1); printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@for python in $(PYTHON); do "$$python" -c '$(FITS)' 2>/dev/null && break; python=; done; \
@@ -23,7 +25,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	fi; \
 	echo "Installing into $(VENV) with $$("$$python" --version); this takes a minute or two."; \
 	"$$python" -m venv $(VENV)
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint constraints.txt
+	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]' --constraint constraints.txt
 	@touch $@
 
 # One run, one number: nothing older is ever overwritten.
@@ -64,6 +66,11 @@ format: $(INSTALLED) ## lay out the code, and mend what can be mended by itself
 
 bench: $(INSTALLED) ## steps per second of every engine, compile time apart
 	@$(BIN)/poet bench
+
+bench-gpu: EXTRAS := test,cuda
+bench-gpu: $(INSTALLED) ## the engine cuda on an NVIDIA GPU: speed, parity, a run of the paper, a profile
+	@$(BIN)/python -c 'import numba_cuda' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]' --constraint constraints.txt
+	@$(BIN)/python -m tests.benchmarks.gpu
 
 clean: ## remove .venv and all caches; runs stay
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -33,6 +33,8 @@ IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 #: Threads of a block. 255 registers a thread leave room for two such blocks on a multiprocessor.
 BLOCK_SIZE = 128
 
+#: What a thread has of its own, a little more than the kernels here need.
+_MOST_LOCAL_BYTES = 13_000
 #: In memory that nobody has written; an integer, as it must be one of any type.
 _POISON = -(2**31) + 7
 
@@ -79,6 +81,12 @@ class GpuKernel:
         (text,) = self.compile_for(capability, *arguments)._codelibrary._ptx_cache.values()
         return "\n".join(text)
 
+    def resources(self) -> dict[str, int]:
+        """What a thread of the kernel has, once it was launched: registers, and bytes of memory of its own."""
+        compiled = self._dispatcher
+        figures = {"registers": compiled.get_regs_per_thread(), "local bytes": compiled.get_local_mem_per_thread()}
+        return {what: int(next(iter(by_types.values()))) for what, by_types in figures.items()}
+
     def sass(self, capability: tuple[int, int], *arguments: Any) -> str:
         """The instructions that a GPU of a compute capability runs: what ``launch`` loads there. Needs nvdisasm."""
         library = self.compile_for(capability, *arguments)._codelibrary
@@ -91,9 +99,18 @@ def problem() -> str | None:
     """Why kernels cannot run on a GPU here; None if they can."""
     if find_spec("numba_cuda") is None:
         return "numba-cuda is not installed: pip install 'poet-open-ended[cuda]'"
-    if not IS_SIMULATED and not module().is_available():
+    if IS_SIMULATED:
+        return None
+    if not _part("cudadrv.nvvm").is_available():
+        return "numba-cuda finds no NVVM library: pip install 'poet-open-ended[cuda]'"
+    if not module().is_available():
         reason = _reason()
         return f"no NVIDIA GPU with a working driver was found{f' ({reason})' if reason else ''}"
+    driver, runtime = _part("cudadrv.driver").driver.get_version(), _part("cudadrv.runtime").runtime.get_version()
+    if driver[0] < runtime[0]:
+        return (
+            f"its driver is for CUDA {driver[0]}, but the compiler that is installed makes code for CUDA {runtime[0]}"
+        )
     return None
 
 
@@ -139,13 +156,25 @@ def synchronise() -> None:
 
 
 def free_bytes() -> int:
-    """Of the GPU's memory; as much as one likes in the simulator."""
-    return 2**34 if IS_SIMULATED else int(module().current_context().get_memory_info().free)
+    """Of the GPU's memory, when its threads have their own; as much as one likes in the simulator."""
+    if IS_SIMULATED:
+        return 2**34
+    context, device = module().current_context(), module().get_current_device()
+    context.memory_manager.deallocations.clear()  # numba-cuda gives memory back late
+    # A first launch reserves the memory of all threads that could run at once.
+    num_threads = device.MAX_THREADS_PER_MULTIPROCESSOR * device.MULTIPROCESSOR_COUNT
+    return max(0, int(context.get_memory_info().free) - _MOST_LOCAL_BYTES * int(num_threads))
 
 
 def num_multiprocessors() -> int:
     """Of the GPU."""
     return 1 if IS_SIMULATED else int(module().get_current_device().MULTIPROCESSOR_COUNT)
+
+
+def capability() -> tuple[int, int]:
+    """The GPU's compute capability, such as (9, 0)."""
+    major, minor = module().get_current_device().compute_capability[:2]
+    return int(major), int(minor)
 
 
 def name() -> str:
@@ -157,15 +186,19 @@ def name() -> str:
 
 
 @contextmanager
-def out_of_memory() -> Iterator[None]:
-    """A block in which the GPU's refusal of memory is an ``InputError``."""
+def errors_explained() -> Iterator[None]:
+    """A block in which what a GPU refuses for want of memory is an ``InputError``.
+
+    numba-cuda asks for memory by itself; a launch, which reserves the threads' own memory, goes through cuda.core.
+    """
     if IS_SIMULATED:
         yield
         return
+    core_error = import_module("cuda.core._utils.cuda_utils").CUDAError
     try:
         yield
-    except _part("cudadrv.driver").CudaAPIError as error:
-        if "OUT_OF_MEMORY" not in str(error):
+    except (_part("cudadrv.driver").CudaAPIError, core_error) as error:
+        if "MEMORY" not in str(error).upper():
             raise
         raise InputError(
             f"the GPU ran out of memory, {free_bytes() / 2**20:,.0f} MiB are free: end other programs on it, or use "
@@ -181,7 +214,9 @@ def module() -> Any:
         ImportError: numba-cuda is not installed.
     """
     import_module("numba_cuda")
-    _part("core.config").CACHE_DIR = CACHE_DIR  # numba-cuda has a setting of its own
+    config = _part("core.config")
+    config.CACHE_DIR = CACHE_DIR  # numba-cuda has a setting of its own
+    config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a few walkers are no mistake
     return import_module("numba.cuda")
 
 

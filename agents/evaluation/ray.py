@@ -9,14 +9,15 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from agents.evaluation.batch import run_chunk
-from agents.evaluation.executor import AbstractExecutor, even_size
+from agents.evaluation.executor import AbstractExecutor, Progress, even_size
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress, needs_gpu, prepare
+from agents.rollouts import AUTO, OnProgress, needs_gpu, prepare
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
 from environments.machine import available_cores
@@ -31,7 +32,9 @@ _JOIN = "import logging, ray, sys; ray.init(sys.argv[1], logging_level=logging.E
 
 
 class RayExecutor(AbstractExecutor):
-    """Chunks as Ray tasks of one CPU each, or one GPU. A Ray that this process has joined is used and left running.
+    """Chunks as Ray tasks of one CPU each, or on actors of one GPU each.
+
+    A Ray that this process has joined already is used and left running.
 
     Args:
         workers: tasks at the same time; None for all CPUs that there are.
@@ -51,38 +54,45 @@ class RayExecutor(AbstractExecutor):
             _join(self._ray, str(address))
         self._workers = workers or int(self._ray.cluster_resources().get("CPU", 1))
         self._task = self._ray.remote(num_cpus=1, max_retries=_RETRIES)(run_chunk)
+        restarts = {"max_restarts": _RETRIES, "max_task_retries": _RETRIES}
+        self._actor_type = self._ray.remote(num_cpus=1, num_gpus=1, **restarts)(_GpuActor)
+        self._gpu_actors: list[Any] = []
 
     @property
     def num_workers(self) -> int:
         """See ``AbstractExecutor``."""
         return self._workers
 
+    def evaluate(self, request: EvaluationRequest, progress: Progress | None = None) -> tuple[RolloutResult, ...]:
+        """See ``AbstractExecutor``. The engine ``"auto"`` is the one for the GPUs of the cluster, if it has any."""
+        if request.engine == AUTO:
+            request = replace(request, engine="cuda" if self._num_gpus() else "simd")
+        if needs_gpu(request.engine) and not self._num_gpus():
+            raise InputError(f"the Ray that was started or joined has no GPU for the engine {request.engine!r}")
+        return super().evaluate(request, progress)
+
+    def _num_gpus(self) -> int:
+        return int(self._ray.cluster_resources().get("GPU", 0))
+
     def _chunk_size(self, request: EvaluationRequest) -> int:
         if needs_gpu(request.engine):  # each GPU takes its share at once
             return even_size(request.num_episodes, max(1, request.num_episodes), self._num_gpus())
         return super()._chunk_size(request)
 
-    def _num_gpus(self) -> int:
-        num = int(self._ray.cluster_resources().get("GPU", 0))
-        if num == 0:
-            raise InputError("the Ray that was joined or started has no GPU for the engine 'cuda'; use 'simd'")
-        return num
-
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
-        task, most_running = self._task, self._workers
+        if any(needs_gpu(chunk.engine) for chunk in chunks):
+            yield from self._run_on_gpus(chunks)
+            return
         for engine in {chunk.engine for chunk in chunks}:
-            if needs_gpu(engine):  # a worker has a GPU of its own, this process has none
-                task, most_running = self._task.options(num_gpus=1), self._num_gpus()
-            else:
-                prepare(engine)  # once here, and not in every worker
+            prepare(engine)  # once here, and not in every worker
         num_started = 0
         running: dict[Any, int] = {}
         finished: dict[int, RolloutResult] = {}
         try:
             for index in range(len(chunks)):
                 while index not in finished:
-                    while num_started < len(chunks) and len(running) < most_running:
-                        running[task.remote(chunks[num_started])] = num_started
+                    while num_started < len(chunks) and len(running) < self._workers:
+                        running[self._task.remote(chunks[num_started])] = num_started
                         num_started += 1
                     (done, *_), _ = self._ray.wait(list(running))
                     finished[running.pop(done)] = self._result(done)
@@ -90,6 +100,24 @@ class RayExecutor(AbstractExecutor):
         finally:
             for task in running:  # Ctrl-C, or a caller that wants no more
                 self._ray.cancel(task, force=True)
+
+    def _run_on_gpus(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
+        """Chunk i on actor i modulo their number; a process keeps its GPU, and what it has compiled and stored."""
+        while len(self._gpu_actors) < min(self._num_gpus(), len(chunks)):
+            self._gpu_actors.append(self._actor_type.remote())
+        tasks = [self._gpu_actors[i % len(self._gpu_actors)].run.remote(chunk) for i, chunk in enumerate(chunks)]
+        is_done = False
+        try:
+            for task in tasks:
+                yield self._result(task)
+            is_done = True
+        finally:
+            if not is_done:  # Ctrl-C, or a caller that wants no more: what an actor runs ends with it alone
+                self._end_gpu_actors()
+
+    def _end_gpu_actors(self) -> None:
+        while self._gpu_actors:
+            self._ray.kill(self._gpu_actors.pop())
 
     def _result(self, done: Any) -> RolloutResult:
         try:
@@ -104,8 +132,16 @@ class RayExecutor(AbstractExecutor):
 
     def close(self) -> None:
         """See ``AbstractExecutor``; a joined cluster goes on without us."""
+        self._end_gpu_actors()
         if self._is_ours:
             self._ray.shutdown()
+
+
+class _GpuActor:
+    """A process of Ray's with a GPU of its own."""
+
+    def run(self, chunk: EvaluationRequest) -> RolloutResult:
+        return run_chunk(chunk)
 
 
 def _import_ray() -> ModuleType:

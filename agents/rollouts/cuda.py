@@ -7,7 +7,7 @@ thetas of these are made on the GPU: what goes up is a sample's name, what comes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +38,7 @@ STEPS_A_ROUND = 16
 WALKERS_PER_MULTIPROCESSOR = 4 * cuda.BLOCK_SIZE
 #: The part of the GPU's free memory that is taken, and the fewest walkers it must have room for.
 _SHARE, FEWEST_WALKERS = 0.8, 32
+_SMALL_BLOCK = 32
 
 
 # What kernels call: thread numbers, memory, atomic counters.
@@ -72,7 +73,7 @@ def run_episodes(
     """
     num, num_parameters = theta.shape
     episodes = Episodes(
-        terrain_index=np.asarray(terrain_index, np.int64),
+        terrain_index=np.ascontiguousarray(terrain_index, np.int64),
         sample=np.arange(num),
         direction=np.zeros(num, np.int64),
         sign=np.zeros(num, np.int64),
@@ -95,6 +96,7 @@ def run_on_gpu(
     max_steps: int,
     on_progress: Callable[[int, int], None] | None = None,
     num_walkers: int | None = None,
+    block_size: int = cuda.BLOCK_SIZE,
 ) -> RolloutResult:
     """Run episodes whose thetas are named.
 
@@ -102,6 +104,7 @@ def run_on_gpu(
         episodes: in the host's memory; its results are not written.
         terrains, max_steps, on_progress: see ``agents.rollouts.RunEpisodes``.
         num_walkers: how many walk at once; None for as many as the GPU holds well. Changes no result.
+        block_size: threads that walk in a block. Changes no result.
 
     Returns:
         One row for each episode; SPUN is left to the caller.
@@ -113,20 +116,23 @@ def run_on_gpu(
     if num == 0:
         return RolloutResult(episodes.returns, episodes.lengths, episodes.outcomes)
     course = Course.of(terrains)
-    if num > 1 and _bytes(episodes, course) > _SHARE * cuda.free_bytes() / 2:
-        first = run_on_gpu(episodes.part(0, num // 2), terrains, max_steps, on_progress, num_walkers)
+    if num > 1 and _bytes(episodes, course) > _SHARE * (cuda.free_bytes() + _held.num_bytes) / 2:
+        first = run_on_gpu(episodes.part(0, num // 2), terrains, max_steps, on_progress, num_walkers, block_size)
 
         def go_on(num_done: int, num_steps: int) -> None:
             if on_progress is not None:
                 on_progress(first.returns.size + num_done, first.num_steps + num_steps)
 
-        return join([first, run_on_gpu(episodes.part(num // 2, num), terrains, max_steps, go_on, num_walkers)])
+        rest = run_on_gpu(episodes.part(num // 2, num), terrains, max_steps, go_on, num_walkers, block_size)
+        return join([first, rest])
     wanted = num_walkers or WALKERS_PER_MULTIPROCESSOR * cuda.num_multiprocessors()
+    if num_walkers is None and min(num, wanted) < cuda.BLOCK_SIZE * cuda.num_multiprocessors():
+        block_size = _SMALL_BLOCK  # so that no multiprocessor is without work
     try:
-        with cuda.out_of_memory():
-            result = _run(episodes, course, _walkers_that_fit(wanted, episodes, course), max_steps, on_progress)
+        walkers = _held.of(wanted, episodes.centre.shape[1], _bytes(episodes, course))
+        result = _run(episodes, course, walkers, max_steps, on_progress, block_size)
     except BaseException:
-        _walkers.cache_clear()  # some of them are in the middle of an episode
+        _held.drop()  # some of them are in the middle of an episode
         raise
     overflowed = np.flatnonzero(result.outcomes == OVERFLOWED)
     if overflowed.size:
@@ -140,22 +146,29 @@ def _run(
     walkers: Walkers,
     max_steps: int,
     on_progress: Callable[[int, int], None] | None,
+    block_size: int,
 ) -> RolloutResult:
     """Rounds, until all episodes are done."""
     num = episodes.sample.size
     num_walkers = min(num, walkers.episode.size)
-    on_gpu, course = cuda.to_device(episodes), cuda.to_device(course)
-    counts = cuda.to_device(Counts(np.zeros(1, np.int64), np.zeros(2, np.int64)))
     take_episodes, make_thetas, walk = kernels(max(episodes.layer_sizes.tolist()))
-    num_done = 0
-    while num_done < num:
-        take_episodes.launch(num_walkers, num_walkers, walkers, on_gpu, counts)
-        make_thetas.launch(num_walkers * cuda.BLOCK_SIZE, num_walkers, walkers, on_gpu)
-        walk.launch(num_walkers, num_walkers, walkers, on_gpu, course, max_steps, STEPS_A_ROUND, counts)
-        num_done, num_steps = cuda.to_host(counts.done).tolist()
-        if on_progress is not None:
-            on_progress(num_done, num_steps)
-    return RolloutResult(*(cuda.to_host(a) for a in (on_gpu.returns, on_gpu.lengths, on_gpu.outcomes)))
+    with cuda.errors_explained():
+        on_gpu, course = cuda.to_device(episodes), cuda.to_device(course)
+        counts = cuda.to_device(Counts(np.zeros(1, np.int64), np.zeros(2, np.int64)))
+        num_done, num_steps = 0, 0
+        while num_done < num:
+            take_episodes.launch(num_walkers, num_walkers, walkers, on_gpu, counts)
+            make_thetas.launch(num_walkers * cuda.BLOCK_SIZE, num_walkers, walkers, on_gpu)
+            walk.launch(
+                num_walkers, num_walkers, walkers, on_gpu, course, max_steps, STEPS_A_ROUND, counts,
+                block_size=block_size,
+            )  # fmt: skip
+            before, (num_done, num_steps) = num_steps, cuda.to_host(counts.done).tolist()
+            if num_steps == before:
+                raise RuntimeError(f"nobody takes a step on the GPU, but {num - num_done} episodes are not done")
+            if on_progress is not None:
+                on_progress(num_done, num_steps)
+        return RolloutResult(*(cuda.to_host(a) for a in (on_gpu.returns, on_gpu.lengths, on_gpu.outcomes)))
 
 
 @cache
@@ -206,35 +219,60 @@ def _bytes(*tables: tuple[NDArray[Any], ...]) -> int:
     return sum(array.nbytes for table in tables for array in table)
 
 
-def _walkers_that_fit(wanted: int, episodes: Episodes, course: Course) -> Walkers:
-    """As many free walkers as are wanted, or as find room beside the tables. They are kept for the next call."""
-    num_parameters, needed = episodes.centre.shape[1], _bytes(episodes, course)
-    bytes_a_walker = 4 * (WORLD_SIZE + num_parameters + OBSERVATION_SIZE) + 8 * (len(Walkers._fields) - 3)
-    held = _walkers.cache_info().currsize * bytes_a_walker * wanted
-    room = _SHARE * cuda.free_bytes() - needed + held
-    num = min(wanted, int(room // bytes_a_walker))
-    if num < min(wanted, FEWEST_WALKERS):
-        raise InputError(
-            f"the GPU has {cuda.free_bytes() / 2**20:,.0f} MiB free, but {FEWEST_WALKERS} walkers and their tables "
-            f"need {(needed + FEWEST_WALKERS * bytes_a_walker) / _SHARE / 2**20:,.0f} MiB: end other programs on it, "
-            "or use the engine 'simd'"
-        )
-    return _walkers(num, num_parameters)
+class _Held:
+    """The walkers of the latest call, all free again, which the next one takes over."""
+
+    def __init__(self) -> None:
+        self._walkers: Walkers | None = None
+        self._asked: tuple[int, int] | None = None
+        self.num_bytes = 0
+
+    def of(self, wanted: int, num_parameters: int, num_bytes: int) -> Walkers:
+        """As many walkers as are wanted, or as find room.
+
+        Args:
+            wanted: how many.
+            num_parameters: of their thetas.
+            num_bytes: what else has to find room.
+
+        Raises:
+            InputError: there is no room for a few.
+        """
+        if self._walkers is None or self._asked != (wanted, num_parameters):
+            self.drop()
+            a_walker = 4 * (WORLD_SIZE + num_parameters + OBSERVATION_SIZE) + 8 * (len(Walkers._fields) - 3)
+            num = min(wanted, int((_SHARE * cuda.free_bytes() - num_bytes) // a_walker))
+            if num < min(wanted, FEWEST_WALKERS):
+                raise InputError(
+                    f"the GPU has {cuda.free_bytes() / 2**20:,.0f} MiB free, but {FEWEST_WALKERS} walkers and their "
+                    f"tables need {(num_bytes + FEWEST_WALKERS * a_walker) / _SHARE / 2**20:,.0f} MiB: end other "
+                    "programs on it, or use the engine 'simd'"
+                )
+            self._walkers, self._asked, self.num_bytes = _walkers(num, num_parameters), (wanted, num_parameters), num
+            self.num_bytes *= a_walker
+        return self._walkers
+
+    def drop(self) -> None:
+        """Give their memory back."""
+        self._walkers, self._asked, self.num_bytes = None, None, 0
 
 
-@lru_cache(maxsize=1)
+_held = _Held()
+
+
 def _walkers(num: int, num_parameters: int) -> Walkers:
     """Walkers that are all free, as they are again when all episodes are done."""
-    return Walkers(
-        state=cuda.device_array(WORLD_SIZE * num, np.float32),
-        theta=cuda.device_array((num_parameters, num), np.float32),
-        observations=cuda.device_array((OBSERVATION_SIZE, num), np.float32),
-        shaping=cuda.device_array(num, np.float64),
-        totals=cuda.device_array(num, np.float64),
-        num_steps=cuda.device_array(num, np.int64),
-        episode=cuda.device_array(num, np.int64, FREE),
-        is_new=cuda.device_array(num, np.int64, 0),
-    )
+    with cuda.errors_explained():
+        return Walkers(
+            state=cuda.device_array(WORLD_SIZE * num, np.float32),
+            theta=cuda.device_array((num_parameters, num), np.float32),
+            observations=cuda.device_array((OBSERVATION_SIZE, num), np.float32),
+            shaping=cuda.device_array(num, np.float64),
+            totals=cuda.device_array(num, np.float64),
+            num_steps=cuda.device_array(num, np.int64),
+            episode=cuda.device_array(num, np.int64, FREE),
+            is_new=cuda.device_array(num, np.int64, 0),
+        )
 
 
 def prepare() -> None:

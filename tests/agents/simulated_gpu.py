@@ -1,6 +1,7 @@
 """Episodes on numba-cuda's simulated GPU, by the engine's own launches; run as a program with NUMBA_ENABLE_CUDASIM=1.
 
-It prints a digest of returns, lengths and outcomes; ``python -m tests.agents.simulated_gpu simd`` that of lanes.
+It prints a digest of returns, lengths and outcomes; ``python -m tests.agents.simulated_gpu simd`` that of lanes, and
+``... auto ray`` that of two such GPUs through Ray.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ import hashlib
 import sys
 
 import numpy as np
+import ray
 
-from agents.evaluation.batch import run_chunk
+from agents.evaluation.executor import AbstractExecutor
+from agents.evaluation.local import LocalExecutor
+from agents.evaluation.ray import RayExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.rollouts import cuda
+from agents.rollouts.result import join
 from agents.strategies.perturbations import Perturbations
 from environments.streams import stream_key
 from tests.agents import crowd
@@ -22,7 +27,7 @@ MAX_STEPS = 24
 _NUM = 9
 
 
-def digest(engine: str) -> str:
+def digest(engine: str, executor: AbstractExecutor) -> str:
     """Of an antithetic sample and of thetas as they are."""
     walkers = np.arange(_NUM) * 97
     centre = crowd.thetas()[5]
@@ -32,11 +37,16 @@ def digest(engine: str) -> str:
         Block(sample, np.array([5, 2, 0, 7]), crowd.terrains(), few),
         Block(Thetas(crowd.thetas()[walkers]), np.arange(_NUM), crowd.terrains(), crowd.terrain_index()[walkers]),
     )
-    result = run_chunk(EvaluationRequest(blocks, crowd.POLICY, MAX_STEPS, engine))
+    result = join(list(executor.evaluate(EvaluationRequest(blocks, crowd.POLICY, MAX_STEPS, engine))))
     return hashlib.sha256(crowd.rows(result).tobytes()).hexdigest()
 
 
 if __name__ == "__main__":
     # Fewer walkers than episodes, so that they are given others.
     cuda.FEWEST_WALKERS = cuda.WALKERS_PER_MULTIPROCESSOR = 5
-    print(digest(sys.argv[1]))
+    if sys.argv[2:] == ["ray"]:
+        ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
+        with RayExecutor() as executor:
+            print(digest(sys.argv[1], executor))
+    else:
+        print(digest(sys.argv[1], LocalExecutor(1)))

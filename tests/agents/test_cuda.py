@@ -23,17 +23,23 @@ _ROOT = Path(__file__).parents[2]
 _needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="the extra cuda is not installed")
 
 
-def _digest(engine: str, **environment: str) -> str:
-    command = [sys.executable, "-m", "tests.agents.simulated_gpu", engine]
+def _digest(*arguments: str, **environment: str) -> str:
+    command = [sys.executable, "-m", "tests.agents.simulated_gpu", *arguments]
     run = subprocess.run(command, cwd=_ROOT, env={**os.environ, **environment}, capture_output=True, text=True)
     assert run.returncode == 0, run.stderr
-    return run.stdout.strip()
+    return run.stdout.split()[-1]
 
 
 @_needs_numba_cuda
 def test_a_simulated_gpu_gives_the_bits_of_lanes() -> None:
     """Through the executor's way in: a perturbed sample and thetas as they are, more episodes than walkers."""
     assert _digest("cuda", NUMBA_ENABLE_CUDASIM="1") == _digest("simd")
+
+
+@_needs_numba_cuda
+def test_each_gpu_of_a_cluster_takes_its_share() -> None:
+    """Through Ray, on an actor a GPU; the engine is what the cluster has, not what this process has."""
+    assert _digest("auto", "ray", NUMBA_ENABLE_CUDASIM="1") == _digest("simd")
 
 
 @cache

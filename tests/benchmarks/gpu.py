@@ -1,0 +1,227 @@
+"""The engine ``cuda`` on a GPU: ``python -m tests.benchmarks.gpu [throughput] [parity] [poet] [profile]``.
+
+``make bench-gpu`` runs all parts; each takes less than eight minutes. What a part finds wrong makes it fail.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.evaluation.batch import grounds as grounds_of
+from agents.evaluation.local import LocalExecutor
+from agents.evaluation.named import named_episodes
+from agents.evaluation.request import Block, EvaluationRequest, Thetas
+from agents.policy import MLPPolicy
+from agents.rollouts import check_engine, simd
+from agents.rollouts.result import RolloutResult
+from agents.strategies.perturbations import Perturbations
+from environments import cuda
+from environments.errors import InputError
+from environments.machine import available_cores
+from environments.streams import stream_key
+from experiments.commands.display import make_display
+from experiments.runner import run_experiment
+from experiments.settings import resolve_config
+from experiments.throughput.machine import machine_facts
+from experiments.throughput.ours import MAX_STEPS, NOISE_STD, grounds
+from experiments.walkers import load_walker
+from poet.archive.reader import open_run
+from tests.agents import crowd, gpu_launches
+from tests.parity.episodes import Case
+
+SIZES = (1024, 4096, 16384, 65536, 262144)
+THREADS = (1, 2, 4, 8, 16)
+BLOCK_SIZES = (64, 128, 256)
+REPETITIONS = 3
+NUM_PARITY, NUM_RUNS = 2000, 10
+#: Of ``poet``: how long, s, and what the paper's run is.
+SECONDS, PAPER_ITERATIONS = 440, 25_200
+
+
+def throughput(sizes: tuple[int, ...]) -> None:
+    """Env-steps a second of whole rollouts with policy: so many worlds at a time, twice as many episodes."""
+    print("| who | ground | at a time | env-steps | env-steps/s, median | least | greatest |")
+    print("| --- | --- | --: | --: | --: | --: | --: |")
+    for label in grounds():
+        for num in sizes:
+            _row("cuda", label, f"{num:,} worlds", partial(_on_gpu, _generation(label, 2 * num), num))
+        request = _generation(label, 4096)
+        theta, (terrains, index) = _thetas(request), grounds_of(request)
+        for num in THREADS:
+            if num <= available_cores():
+                walk = partial(simd.run_episodes, request.policy, theta, terrains, index, MAX_STEPS)
+                _row("simd", label, f"{num} threads", partial(walk, num))
+
+
+def parity() -> None:
+    """Every bit of whole episodes against lanes, again and again; the launched code; a run's fingerprint."""
+    cases = [Case(number, seed=9) for number in range(NUM_PARITY)]
+    spread = np.random.default_rng(9).choice([0.0, 0.02, 0.1], size=(NUM_PARITY, 1))
+    drawn = np.random.default_rng(10).standard_normal((NUM_PARITY, MLPPolicy().num_parameters))
+    theta = (load_walker("flat") + spread * drawn).astype(np.float32)
+    block = Block(Thetas(theta), np.arange(NUM_PARITY), tuple(case.terrain() for case in cases), np.arange(NUM_PARITY))
+    request = EvaluationRequest((block,), max_steps=MAX_STEPS)
+    expected = crowd.rows(simd.run_episodes(request.policy, theta, *grounds_of(request), MAX_STEPS, available_cores()))
+    num_different = 0
+    for block_size in BLOCK_SIZES:
+        for _ in range(NUM_RUNS):
+            found = crowd.rows(_on_gpu(request, None, block_size))
+            num_different += int((found.view(np.uint64) != expected.view(np.uint64)).any(axis=1).sum())
+    num_steps = int(expected[:, 1].sum())
+    print(
+        f"{num_different} episodes differ of {NUM_PARITY} ({num_steps:,} steps) in {NUM_RUNS} runs at each block size"
+    )
+    kernel, arguments = gpu_launches.launches()["walk"]
+    num_fused, stray = gpu_launches.fused(kernel.sass(cuda.capability(), *arguments))
+    print(f"{len(stray)} fused instructions outside divisions and roots ({num_fused} within)")
+    prints = {engine: _fingerprint("smoke", engine) for engine in ("simd", "cuda")}
+    print(*(f"{value} {engine}" for engine, value in prints.items()), sep="\n")
+    if num_different or stray or len(set(prints.values())) > 1:
+        sys.exit("parity: not equal")
+
+
+def poet() -> None:
+    """The paper's run from the shipped walker: what it does in some minutes, and what that means for all of it."""
+    from agents.evaluation import batch
+
+    in_rollouts, run_on_gpu = [0.0], batch._run_on_gpu
+
+    def timed(*arguments: object) -> RolloutResult:
+        began = time.perf_counter()
+        result: RolloutResult = run_on_gpu(*arguments)  # type: ignore[arg-type]
+        in_rollouts[0] += time.perf_counter() - began
+        return result
+
+    batch._run_on_gpu = timed
+    config = resolve_config("poet2019-paper", flags={"run.start": "flat", "evaluation.engine": "cuda"})
+    with tempfile.TemporaryDirectory() as name, LocalExecutor() as executor:
+        signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
+        signal.alarm(SECONDS)
+        began = time.perf_counter()
+        run_experiment(Path(name) / "run", config, executor, make_display)
+        seconds = time.perf_counter() - began
+        with open_run(Path(name) / "run") as run:
+            num_iterations, num_niches = run.iteration, len(run.niches)
+            num_steps, num_episodes = (int(run.ledger[column].sum()) for column in ("env_steps", "episodes"))
+    steps_a_second, steps_an_episode = num_steps / seconds, num_steps / max(1, num_episodes)
+    # Twenty niches: 512 rollouts and one evaluation each, and every 25 iterations as many for each of 380 transfers.
+    paper_steps = PAPER_ITERATIONS * (20 * 513 + 20 * 19 * 514 / 25) * steps_an_episode
+    print(
+        f"{num_iterations} iterations, {num_niches} niches, {num_steps:,} env-steps, {steps_an_episode:.0f} a piece, "
+        f"in {seconds:.0f} s: {steps_a_second:,.0f} env-steps/s with everything, "
+        f"{100 * (1 - in_rollouts[0] / seconds):.1f} % of the time outside rollouts, "
+        f"{cuda.free_bytes() / 2**20:,.0f} MiB of the GPU's memory free; by this rate the paper's {PAPER_ITERATIONS:,} "
+        f"iterations with 20 niches take {paper_steps / steps_a_second / 3600:.1f} h"
+    )
+
+
+def profile() -> None:
+    """Registers and memory of a thread, and Nsight Compute's report of one launch where ``ncu`` is installed."""
+    _on_gpu(_generation("hard", 4096), 4096)
+    from agents.rollouts import cuda as engine
+
+    for kernel in engine.kernels(max(MLPPolicy().layer_sizes)):
+        print(kernel.function.__name__, kernel.resources())
+    if shutil.which("ncu") is None:
+        print("ncu is not installed: no profile")
+        return
+    command = [
+        "ncu", "--set", "full", "--kernel-name", "regex:.*walk.*", "--launch-skip", "4", "--launch-count", "1",
+        sys.executable, "-m", "tests.benchmarks.gpu", "one",
+    ]  # fmt: skip
+    subprocess.run(command, check=True)
+
+
+def one() -> None:
+    """One generation, for a profiler."""
+    _on_gpu(_generation("hard", 65536), 65536)
+
+
+def _row(who: str, ground: str, at_a_time: str, run: Callable[[], RolloutResult]) -> None:
+    run()  # compiled, or loaded; warm
+    rates, num_steps = [], 0
+    for _ in range(REPETITIONS):
+        began = time.perf_counter()
+        num_steps = run().num_steps
+        rates.append(num_steps / (time.perf_counter() - began))
+    print(
+        f"| {who} | {ground} | {at_a_time} | {num_steps:,} | {median(rates):,.0f} | {min(rates):,.0f} | "
+        f"{max(rates):,.0f} |",
+        flush=True,
+    )
+
+
+def _generation(ground: str, num: int) -> EvaluationRequest:
+    """A sample of the shipped walker on one terrain, each row once."""
+    centre = load_walker("flat")
+    sample = Perturbations(centre, np.full_like(centre, NOISE_STD), stream_key(0, "bench"), num // 2)
+    rows = np.arange(sample.num_rows)
+    return EvaluationRequest((Block(sample, rows, (grounds()[ground],), np.zeros_like(rows)),), max_steps=MAX_STEPS)
+
+
+def _thetas(request: EvaluationRequest) -> NDArray[np.float32]:
+    (block,) = request.blocks
+    return block.sample.theta(block.rows)
+
+
+def _on_gpu(request: EvaluationRequest, num_walkers: int | None, block_size: int = cuda.BLOCK_SIZE) -> RolloutResult:
+    from agents.rollouts.cuda import run_on_gpu
+
+    terrains, index = grounds_of(request)
+    episodes = named_episodes(request, index)
+    return run_on_gpu(episodes, terrains, request.max_steps, None, num_walkers, block_size)
+
+
+def _fingerprint(preset: str, engine: str) -> str:
+    with tempfile.TemporaryDirectory() as name:
+        command = [sys.executable, "-m", "experiments.cli"]
+        subprocess.run(
+            [*command, "run", f"{name}/run", "--preset", preset, "--engine", engine],
+            check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        done = subprocess.run([*command, "fingerprint", f"{name}/run"], check=True, capture_output=True, text=True)
+    return done.stdout.split()[-1]
+
+
+def main() -> None:
+    """Run the parts that are named, or all but ``one``."""
+    parts: dict[str, Callable[[], None]] = {
+        "throughput": lambda: throughput(tuple(asked.sizes)),
+        "parity": parity,
+        "poet": poet,
+        "profile": profile,
+        "one": one,
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(parts))
+    parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="worlds at a time in throughput")
+    asked = parser.parse_args()
+    try:
+        check_engine("cuda")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    print(f"GPU: {cuda.name()}", *(f"{what}: {value}" for what, value in machine_facts().items()), sep="\n")
+    print(*(f"{package}: {number}" for package, number in cuda.versions().items()), sep="\n")
+    for name in asked.parts or [name for name in parts if name != "one"]:
+        began = time.perf_counter()
+        print(f"\n{name}", flush=True)
+        parts[name]()
+        print(f"({name}: {time.perf_counter() - began:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
