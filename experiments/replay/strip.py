@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ from experiments.replay.walk import Walk, seconds
 WIDTH = 1600
 _NUM_ROWS = 3
 _GAP = 6  # pixels between rows
+_NUM_COLORS = 192
 _BAND_HEIGHT = 64
 #: The walker is drawn each time it has come so much farther, m; then none covers another.
 _SPACING = 3.0
@@ -47,6 +50,14 @@ def draw_strip(pair: Pair, walk: Walk) -> NDArray[np.uint8]:
     rows = [_draw_row(walk, steps, left, right) for left, right in pairwise(edges)]
     gap = np.full((_GAP, WIDTH, 3), PAPER, np.uint8)
     return np.concatenate([band, *(part for row in rows for part in (row, gap))][:-1])
+
+
+def stack_strips(paths: Sequence[Path], output: Path) -> None:
+    """Write several strips, one below the other, as one picture of few colours."""
+    strips = [np.asarray(Image.open(path)) for path in paths]
+    gap = np.full((4 * _GAP, WIDTH, 3), 255, np.uint8)
+    stacked = np.concatenate([part for strip in strips for part in (strip, gap)][:-1])
+    Image.fromarray(stacked).quantize(_NUM_COLORS).save(output, optimize=True)
 
 
 def moments(walk: Walk) -> list[int]:
