@@ -112,9 +112,11 @@ def _copy_plots(name: str, run: Run, output: Path) -> None:
 
 
 def _draw_hardest(run: Run, tables: RunTables, output: Path) -> pd.DataFrame:
-    """Film strips of the solved niches whose ground rises and falls most, one below the other; their rows."""
+    """Film strips of the solved niches whose ground rises and falls most, one below the other; their rows, if any."""
     frame = niche_complexity(tables)
     hardest = frame[frame["solved"].notna()].nlargest(_NUM_STRIPS, "variation")
+    if hardest.empty:
+        return hardest
     with tempfile.TemporaryDirectory() as folder:
         paths = [Path(folder) / f"{niche_id}.png" for niche_id in hardest["niche_id"]]
         for niche_id, path in zip(hardest["niche_id"].tolist(), paths, strict=True):
@@ -170,6 +172,8 @@ the last third of the first {random.until} iterations, one run each:
 
 
 def _film(hardest: pd.DataFrame) -> str:
+    if hardest.empty:
+        return ""
     rows = hardest[["niche_id", "created", "depth", "variation", "largest_step", "cppn_nodes", "cppn_connections"]]
     return f"""## The hardest solved terrains
 
