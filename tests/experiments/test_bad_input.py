@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from agents import rollouts
 from poet.archive.fingerprint import fingerprint
 from tests.experiments.command_line import Ended, Poet, begin, end
 from tests.experiments.conftest import NUM_ITERATIONS
@@ -107,6 +108,25 @@ class Dense(ObstacleGenotype):
         x = np.arange(20_000, dtype=np.float32) / 1000
         return Terrain(np.stack([x, 0 * x], axis=1))
 """
+
+
+@pytest.mark.parametrize("command", ["run", "resume", "bench", "replay"])
+def test_the_engine_for_gpus_is_refused_where_there_is_none(
+    poet: Poet, copied_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """With the reason and another engine that gives the same bits; a run stays as it was."""
+    monkeypatch.setattr(rollouts, "_gpu_problem", lambda: "no NVIDIA GPU with a working driver was found")
+    before = fingerprint(copied_run)
+    arguments = {
+        "run": (tmp_path / "new", *TINY),
+        "resume": (copied_run, "--iterations", NUM_ITERATIONS + 1),
+        "bench": (),
+        "replay": (copied_run, "--verify"),
+    }
+    ended = poet(command, *arguments[command], "--engine", "cuda")
+    assert_refused(ended, "'cuda' cannot run here", "no NVIDIA GPU", "'simd'")
+    assert not (tmp_path / "new").exists()
+    assert fingerprint(copied_run) == before
 
 
 def test_a_terrain_too_dense_for_the_engine_is_refused(
