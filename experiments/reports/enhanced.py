@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from environments.walker.ending import Outcome
 from experiments.analysis.complexity import GROWTH_MEASURES, niche_complexity
 from experiments.analysis.frames import annecs_table, ledger_table
 from experiments.analysis.measures import run_card
@@ -85,9 +86,10 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
         sys.exit(f"what is compared must be of {', '.join(KINDS)}, but found {', '.join(sorted(unknown))}")
     output.mkdir(parents=True, exist_ok=True)
     with open_run(run_folder) as run:
-        if not (run_folder / FOLDER_NAME).exists():
-            write_shadow(neutral_shadow(run, _NUM_REPLICATES), run_folder / FOLDER_NAME)
         tables = read_tables(run)
+        if tables.shadow.niches is None:  # there is none, or none of the run as it is now
+            write_shadow(neutral_shadow(run, _NUM_REPLICATES), run_folder / FOLDER_NAME)
+            tables = read_tables(run)
         _copy_plots(run_folder.name, run, output)
         hardest = _draw_hardest(run, tables, output)
     compared = {}
@@ -112,17 +114,22 @@ def _copy_plots(name: str, run: Run, output: Path) -> None:
 
 
 def _draw_hardest(run: Run, tables: RunTables, output: Path) -> pd.DataFrame:
-    """Film strips of the solved niches whose ground rises and falls most, one below the other; their rows, if any."""
+    """Film strips of the solved niches whose ground rises and falls most, of those that their last agent finishes.
+
+    Returns:
+        Their rows, if any.
+    """
     frame = niche_complexity(tables)
-    hardest = frame[frame["solved"].notna()].nlargest(_NUM_STRIPS, "variation")
-    if hardest.empty:
-        return hardest
+    by_hardness = frame[frame["solved"].notna()].sort_values("variation", ascending=False)
+    drawn: list[int] = []
     with tempfile.TemporaryDirectory() as folder:
-        paths = [Path(folder) / f"{niche_id}.png" for niche_id in hardest["niche_id"]]
-        for niche_id, path in zip(hardest["niche_id"].tolist(), paths, strict=True):
-            replay(run, niche_id, output=path)
-        stack_strips(paths, output / "film.png")
-    return hardest
+        for niche_id in by_hardness["niche_id"].tolist():
+            path = Path(folder) / f"{niche_id}.png"
+            if len(drawn) < _NUM_STRIPS and replay(run, niche_id, output=path).outcome == Outcome.FINISHED:
+                drawn.append(niche_id)
+        if drawn:
+            stack_strips([Path(folder) / f"{niche_id}.png" for niche_id in drawn], output / "film.png")
+    return by_hardness[by_hardness["niche_id"].isin(drawn)]
 
 
 def _summary(name: str, run: RunTables) -> str:
@@ -143,14 +150,14 @@ counts** (judged by retired agents alone, never asked whether solved).
 
 
 def _growth(run: RunTables, random: Compared | None) -> str:
-    columns = ["terrains", "measure", "late", "shadow_lower", "shadow_median", "shadow_upper", "corrected_p_value"]
+    table = named_measures(summary_table(run))
+    num_replicates = 0 if run.shadow.niches is None else run.shadow.niches["replicate"].nunique()
     text = f"""## Against its neutral shadow
 
 {shadow_remark(run)} The shadow has the run's births and retirements, but parents are drawn and every child is admitted:
-{_NUM_REPLICATES} replicates. "late" is the
-mean over the last third.
+{num_replicates} replicates. "late" is the mean over the last third.
 
-{_table(named_measures(summary_table(run))[columns])}
+{_table(table)}
 
 ![Measures over env-steps, with the shadow's band](complexity.png)"""
     if random is None:
@@ -164,9 +171,8 @@ mean over the last third.
         rows.append({"run": who, "niches": len(late), **values})
     return f"""{text}
 
-The minimal criterion alone lifts terrains above an unselected drift. What ranking by novelty adds is seen against a run
-with the same config and seed that draws whom it admits among the children that pass; medians of the niches admitted in
-the last third of the first {random.until} iterations, one run each:
+A run with the same config and seed that draws whom it admits among the children that pass: medians of the niches
+admitted in the last third of the first {random.until} iterations. One run each, so that no conclusion follows:
 
 {_table(pd.DataFrame(rows))}"""
 
@@ -177,7 +183,7 @@ def _film(hardest: pd.DataFrame) -> str:
     rows = hardest[["niche_id", "created", "depth", "variation", "largest_step", "cppn_nodes", "cppn_connections"]]
     return f"""## The hardest solved terrains
 
-Those that rise and fall most, with the last agent of each on its way; in Box2D.
+Those that rise and fall most, of the solved ones that their own last agent finishes; in Box2D.
 
 ![Film strips](film.png)
 
