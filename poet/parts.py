@@ -20,7 +20,7 @@ from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config, EsConfig
 from poet.criterion import AbstractCriterion, ReturnBand
-from poet.novelty import AbstractNovelty, NearestGenes, PataEc, RandomOrder
+from poet.novelty import AbstractNovelty, NearestGenes, PataEc
 from poet.types import Purpose
 
 #: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
@@ -30,11 +30,7 @@ _EPISODE_BYTES = 50
 Evaluate = Callable[[EvaluationRequest], tuple[RolloutResult, ...]]
 
 CRITERIA: dict[str, type[AbstractCriterion]] = {"return_band": ReturnBand}
-NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {
-    "nearest_genes": NearestGenes,
-    "pata_ec": PataEc,
-    "random": RandomOrder,
-}
+NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {"nearest_genes": NearestGenes, "pata_ec": PataEc}
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ def _run_control(
         base, parent = stored.config, stored.parent
     if parent is not None:
         raise InputError(f"{folder} is a fork, which no run from the start repeats: control {parent.run} instead")
-    if base.novelty.measure == "random":
-        raise InputError(f"{folder} draws whom it admits already (novelty.measure is 'random'): control another run")
+    if base.novelty.order == "random":
+        raise InputError(f"{folder} draws whom it admits already (novelty.order is 'random'): control another run")
     check_new(new)
-    settings = resolve_config(flags={"novelty.measure": "random", "run.iterations": iterations}, base=base)
+    settings = resolve_config(flags={"novelty.order": "random", "run.iterations": iterations}, base=base)
     go_on(new, settings, executor, workers, ray_address, env_steps)

@@ -290,7 +290,7 @@ def test_an_interrupted_shadow_leaves_what_was_there(
     assert before == (run_folder / "neutral" / FILE_NAME).read_bytes()
 
 
-def test_random_admission_is_a_run_with_another_measure(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
+def test_random_admission_is_a_run_with_another_order(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
     """The same config and seed but for who ranks candidates; what draws already, or has no start, is refused."""
     new = tmp_path / "new"
     ended = poet(
@@ -298,7 +298,7 @@ def test_random_admission_is_a_run_with_another_measure(poet: Poet, tiny_run: Pa
     )
     with open_run(tiny_run) as old, open_run(new) as made:
         expected = old.config.to_json()
-        expected["novelty"]["measure"] = "random"
+        expected["novelty"]["order"] = "random"
         expected["run"]["iterations"] = 2
         assert expected == made.config.to_json()
         assert 2 == made.iteration

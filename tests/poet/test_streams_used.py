@@ -193,11 +193,11 @@ def as_text(event: Event) -> str:
             "1c68de3e496d8a537643c4a71187e82ce33c3accc5c57e89f0faafb2c30ac8ce",
         ),
         (
-            {"transfer": {"rule": "2020"}, "novelty": {"measure": "random"}},
-            "dbeec9a81a64040dc55bc1625e06223eb0f2e4edf5d13fdedfb5d5f634207800",
+            {"transfer": {"rule": "2020"}, "novelty": {"measure": "pata_ec", "order": "random"}},
+            "bc10ba43dead7bdcbcdea9d248f9efaca130a5d7609b186f238436331fe57908",
         ),
     ],
-    ids=["2019 without ANNECS", "2020 without ANNECS", "2019", "2020", "PATA-EC", "random"],
+    ids=["2019 without ANNECS", "2020 without ANNECS", "2019", "2020", "PATA-EC", "PATA-EC, random order"],
 )
 def test_a_short_run_is_the_same_to_the_last_bit(sections, digest):
     """Every key, order and sum of the algorithm, in one number; a change of it must be meant, and said."""
