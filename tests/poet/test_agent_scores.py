@@ -153,7 +153,7 @@ def test_equal_thetas_are_run_once():
 
 
 def test_other_episodes_are_other_scores():
-    """A fork may change ``evaluation.max_steps``: what retired agents scored in other episodes is not used."""
+    """A fork may change ``evaluation.max_steps``: what 2 retired and 3 active agents scored before is not used."""
     parts = make_test_parts(uneven, poet=OPEN, novelty=BY_SCORES)
     state, _ = reproduce_and_admit(four_niches(parts), parts)
 
@@ -162,7 +162,43 @@ def test_other_episodes_are_other_scores():
         reproduce_and_admit(replace(state, iteration=1), again)
         return sum(1 for _ in pairs_run(again, Purpose.NOVELTY))
 
-    assert num_run(2000) + 2 * 5 == num_run(1999)
+    assert num_run(2000) + 2 * 5 + 3 == num_run(1999)
+
+
+@pytest.mark.parametrize("num_before", [0, 2, 5])
+@pytest.mark.parametrize("measure", ["pata_ec", "nearest_genes"])
+def test_the_cache_changes_no_result_where_a_fork_has_changed_the_episode(num_before, measure):
+    """Shorter episodes score otherwise: with the cache and without it all events from there on are the same, but costs.
+
+    So they are if the fork begins before the first reproduction, or if agents were not scored before it.
+    """
+    busy = {**OPEN, "max_children": 3, "max_active": 2, "reproduction_interval": 1}
+
+    def make_parts(max_steps: int, is_cached: bool, measure: str = "pata_ec"):
+        def score(theta, terrain: Terrain) -> float:
+            return 200.0 + max_steps / 2000 * rugged(theta, terrain) * math.copysign(1.0, terrain.push)
+
+        return make_test_parts(
+            score, run={"seed": 3}, poet=busy, novelty={"measure": measure, "cached": is_cached},
+            transfer={"interval": 1}, evaluation={"max_steps": max_steps},
+        )  # fmt: skip
+
+    before = make_parts(2000, True, measure)
+    state, _ = start(before)
+    for _ in range(num_before):
+        state, _ = poet_iteration(state, before)
+    found = []
+    for is_cached in (True, False):
+        parts, forked, events = make_parts(500, is_cached), state, []
+        for _ in range(4):
+            forked, happened = poet_iteration(forked, parts)
+            events += happened
+        found.append(events)
+
+    cached, uncached = ([e for e in events if not isinstance(e, Cost)] for events in found)
+    assert cached == uncached
+    assert found[0] != found[1]
+    assert len({c.novelty for c in of_kind(cached, CandidateJudged)}) > 2
 
 
 def test_fresh_instances_leave_scores_alone():
