@@ -89,13 +89,7 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
                 f"{name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {part!r}"
             )
     bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
-    settings = TerrainSettings(
-        obstacles=config.terrain.obstacles,
-        mutated_genes=config.mutation.genes,
-        roughness_step=config.mutation.roughness_step,
-        max_pit_gap=config.terrain.max_pit_gap,
-        cppn_released_quirks=config.cppn.released_quirks,
-    )
+    settings = terrain_settings(config)
     return Parts(
         config=config,
         genotype_type=genotype_class(config.terrain.genotype),
@@ -105,6 +99,17 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
         novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings),
         policy=MLPPolicy(),
         evaluate=evaluate,
+    )
+
+
+def terrain_settings(config: Config) -> TerrainSettings:
+    """What terrains may do by a config."""
+    return TerrainSettings(
+        obstacles=config.terrain.obstacles,
+        mutated_genes=config.mutation.genes,
+        roughness_step=config.mutation.roughness_step,
+        max_pit_gap=config.terrain.max_pit_gap,
+        cppn_released_quirks=config.cppn.released_quirks,
     )
 
 
