@@ -9,7 +9,7 @@ import typer
 
 from environments.errors import InputError, check_name
 from experiments.commands.evolve import check_new, go_on
-from experiments.commands.options import Engine, EnvSteps, ExecutorName, ExistingRun, Iterations, RayAddress, Workers
+from experiments.commands.options import Engine, EnvSteps, ExistingRun, Iterations, RayAddress, Workers
 
 #: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
