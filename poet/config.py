@@ -96,7 +96,7 @@ class PoetConfig(_Section):
     criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
     criterion_lower: float = Field(50.0, description="a lower best score is TOO_HARD (paper: 50)")
     criterion_upper: float = Field(300.0, description="a higher best score is TOO_EASY (paper: 300)")
-    annecs: bool = Field(True, description="at each admission, what retired agents score in the new niche too")
+    annecs: bool = Field(True, description="at each admission, what all agents score in the new niche")
 
     @model_validator(mode="after")
     def _ordered(self) -> PoetConfig:
@@ -118,7 +118,10 @@ class NoveltyConfig(_Section):
     )
     neighbors: Count = Field(5, description="k nearest environments (paper and code: 5)")
     scale: Literal["none", "gene_max"] = Field("none", description="raw genes, or each over its greatest value")
-    cached: bool = Field(True, description="no agent is run twice on one terrain; false: each time, to know the cost")
+    cached: bool = Field(
+        True,
+        description="where novelty needs scores, no agent is run twice on one terrain; false: to know the cost",
+    )
 
 
 class TransferConfig(_Section):
