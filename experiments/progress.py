@@ -30,7 +30,7 @@ _PHASES: dict[str, tuple[str, str]] = {
     Purpose.CANDIDATE_CRITERION: ("criterion of", "candidate"),
     Purpose.CANDIDATE_TRANSFER: ("transfers into candidates", ""),
     Purpose.NOVELTY: ("all agents in", "environment"),
-    Purpose.ANNECS: ("retired agents in", "new niche"),
+    Purpose.ANNECS: ("other agents in", "new niche"),
 }
 
 

@@ -117,9 +117,10 @@ def open_book(state: PoetState, parts: Parts) -> ScoreBook:
     agents = tuple(Agent(niche, theta_digest(niche.theta)) for niche in state.niches)
     sites = {agent.niche.id: own_site(agent.niche) for agent in agents}
     scores: dict[Key, float] = {}
-    if state.scored_steps == parts.config.evaluation.max_steps:  # a fork may have changed what an episode is
-        for agent, row in zip(agents, state.retired_scores.tolist(), strict=False):  # the others have no row
-            scores |= {(agent.digest, sites[n].digest): score for n, score in enumerate(row) if not math.isnan(score)}
+    if state.scored_steps != parts.config.evaluation.max_steps:  # a fork has changed what an episode is
+        return ScoreBook(agents)
+    for agent, row in zip(agents, state.retired_scores.tolist(), strict=False):  # the others have no row
+        scores |= {(agent.digest, sites[n].digest): score for n, score in enumerate(row) if not math.isnan(score)}
     for agent in agents:
         if isinstance(agent.niche, Niche):
             scores[agent.digest, sites[agent.niche.id].digest] = own_episode(agent.niche.evaluation).score
@@ -136,6 +137,14 @@ def remember(state: PoetState, book: ScoreBook, parts: Parts) -> PoetState:
         theta = theta_digest(niche.theta)
         table[r] = [book.scores.get((theta, site.digest), math.nan) for site in sites]
     return replace(state, retired_scores=table, scored_steps=parts.config.evaluation.max_steps)
+
+
+def forget_other_episodes(state: PoetState, parts: Parts) -> PoetState:
+    """The state once all active agents were evaluated by this config: what comes from episodes of others is dropped."""
+    max_steps = parts.config.evaluation.max_steps
+    if state.scored_steps == max_steps:
+        return state
+    return replace(state, retired_scores=np.zeros((0, 0)), scored_steps=max_steps)
 
 
 def fill_in(

@@ -96,7 +96,7 @@ class PoetConfig(_Section):
     criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
     criterion_lower: float = Field(50.0, description="a lower best score is TOO_HARD (paper: 50)")
     criterion_upper: float = Field(300.0, description="a higher best score is TOO_EASY (paper: 300)")
-    annecs: bool = Field(True, description="at each admission, what retired agents score in the new niche too")
+    annecs: bool = Field(True, description="at each admission, what all agents score in the new niche")
 
     @model_validator(mode="after")
     def _ordered(self) -> PoetConfig:
@@ -111,12 +111,17 @@ class PoetConfig(_Section):
 class NoveltyConfig(_Section):
     """How candidates are ranked; POET.md 4.2 and 4.4."""
 
-    measure: str = Field(
-        "nearest_genes", description="'nearest_genes', 'pata_ec', 'random' or a user's 'package.module:Name'"
+    measure: str = Field("nearest_genes", description="'nearest_genes', 'pata_ec' or a user's 'package.module:Name'")
+    order: Literal["novelty", "random"] = Field(
+        "novelty",
+        description="who is tried first: the most novel, or whom a draw of each candidate puts first",
     )
     neighbors: Count = Field(5, description="k nearest environments (paper and code: 5)")
     scale: Literal["none", "gene_max"] = Field("none", description="raw genes, or each over its greatest value")
-    cached: bool = Field(True, description="no agent is run twice on one terrain; false: each time, to know the cost")
+    cached: bool = Field(
+        True,
+        description="where novelty needs scores, no agent is run twice on one terrain; false: to know the cost",
+    )
 
 
 class TransferConfig(_Section):
@@ -171,7 +176,9 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
 #: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool] = {"cppn.released_quirks": False, "novelty.cached": True, "poet.annecs": False}
+EARLIER_VALUES: dict[str, bool | str] = {
+    "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
+}  # fmt: skip
 
 
 def make_config(*layers: dict[str, Any]) -> Config:

@@ -10,17 +10,18 @@ from poet.events import Event, NicheJudged
 from poet.parts import Parts
 from poet.population import replace_niche
 from poet.scoring import solve
-from poet.types import PoetState, Purpose
+from poet.types import PoetState, Purpose, theta_digest
 
 
 def judge_admitted(state: PoetState, book: ScoreBook, parts: Parts) -> tuple[PoetState, list[Event]]:
     """Ask the criterion of every niche admitted in this reproduction, against all agents from before it.
 
-    What the book does not know is run as one request: at most, retired agents in the new niches.
+    What the book does not know is run as one request: retired agents in the new niches, and active ones too where
+    ``transfer.at_admission`` is false.
 
     Args:
         state: after admission and before retirement.
-        book: what is known of agents' scores, in the new niches too.
+        book: what is known of agents' scores, in the new niches too, those of their first agents among them.
         parts: what the config names, and what runs episodes.
     """
     iteration = state.iteration + 1
@@ -33,7 +34,7 @@ def judge_admitted(state: PoetState, book: ScoreBook, parts: Parts) -> tuple[Poe
     events: list[Event] = []
     for niche, site in zip(niches, sites, strict=True):
         scores = book.scores_in(site)
-        best = max(*scores, niche.evaluation.score)
+        best = max(*scores, book.scores[theta_digest(niche.theta), site.digest])
         retired_best = max(scores[:num_retired], default=None)
         events.append(
             NicheJudged(

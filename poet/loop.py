@@ -79,9 +79,8 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
     (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)
     (evaluation,) = read_evaluations(result, ground)
 
-    state, version = new_version(
-        PoetState(iteration=0, active=(), next_niche_id=1), 0, theta, evaluation, Origin.INITIAL, parent_id=None
-    )
+    nobody = PoetState(iteration=0, active=(), next_niche_id=1, scored_steps=parts.config.evaluation.max_steps)
+    state, version = new_version(nobody, 0, theta, evaluation, Origin.INITIAL, parent_id=None)
     root = Niche(
         id=0,
         genotype=genotype,

@@ -1,7 +1,7 @@
 """How novel candidates are among the environments that were ever admitted.
 
-Two measures give each environment a vector (its genes, or what all agents score in it) and are the mean distance to the
-nearest; a third is a draw.
+Each measure gives an environment a vector (its genes, or what all agents score in it) and is the mean distance to the
+nearest.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.streams import Stream
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 
 Vector = tuple[float, ...]
@@ -29,12 +28,10 @@ class Environment:
         genotype: how it is encoded.
         scores: (A,) what each agent scores in it, retired ones in order of retirement, then active ones: the same
             agents for all environments; -inf for a diverged world. None unless the measure ``needs_scores``.
-        stream: a candidate's own, for draws; None for an environment that was admitted.
     """
 
     genotype: AbstractGenotype
     scores: tuple[float, ...] | None = None
-    stream: Stream | None = None
 
 
 @dataclass(frozen=True)
@@ -119,14 +116,6 @@ class PataEc(AbstractDistance):
         return centred_mean_ranks(np.clip(np.array(environment.scores, np.float64), self.lower, self.upper))
 
 
-class RandomOrder(AbstractNovelty):
-    """A draw in [0, 1) for each candidate: admission at random among those that pass the criterion."""
-
-    def measure(self, candidates: Sequence[Environment], others: Sequence[Environment]) -> list[float]:
-        """See ``AbstractNovelty``."""
-        return [_stream_of(candidate).uniform() for candidate in candidates]
-
-
 def centred_mean_ranks(values: NDArray[np.float64]) -> Vector:
     """Ranks from -0.5 (lowest) to 0.5 (highest), equal values at the mean of the ranks that they take up.
 
@@ -141,12 +130,6 @@ def centred_mean_ranks(values: NDArray[np.float64]) -> Vector:
     # Equal values take up the ranks num_below .. num_up_to - 1; halves of whole numbers are exact.
     ranks = (num_below + num_up_to - 1) / 2.0
     return tuple((ranks / (values.size - 1) - 0.5).tolist())
-
-
-def _stream_of(candidate: Environment) -> Stream:
-    if candidate.stream is None:
-        raise ValueError("a candidate needs a stream of its own to draw from, but found None")
-    return candidate.stream
 
 
 def _distance(a: Vector, b: Vector) -> float:

@@ -13,6 +13,7 @@ from agents.rollouts.result import RolloutResult
 from agents.strategies.base import concatenate, split
 from environments.walker.ending import Outcome
 from poet import streams
+from poet.agent_scores import forget_other_episodes
 from poet.events import Event, GenerationDone
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
@@ -61,7 +62,7 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
             cost(iteration, niche.id, Purpose.ES, sampled[n]),
             cost(iteration, niche.id, Purpose.SELF_EVAL, evaluated[n]),
         ]
-    return state, events
+    return forget_other_episodes(state, parts), events
 
 
 def _generation(

@@ -20,21 +20,19 @@ from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config, EsConfig
 from poet.criterion import AbstractCriterion, ReturnBand
-from poet.novelty import AbstractNovelty, NearestGenes, PataEc, RandomOrder
+from poet.novelty import AbstractNovelty, NearestGenes, PataEc
 from poet.types import Purpose
 
 #: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
 _EPISODE_BYTES = 50
 
+_UNUSED_BY_RULE = {"2019": ["transfer.recent_scores"]}
+
 #: Runs the episodes of a request; ``AbstractExecutor.evaluate`` with its progress bound.
 Evaluate = Callable[[EvaluationRequest], tuple[RolloutResult, ...]]
 
 CRITERIA: dict[str, type[AbstractCriterion]] = {"return_band": ReturnBand}
-NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {
-    "nearest_genes": NearestGenes,
-    "pata_ec": PataEc,
-    "random": RandomOrder,
-}
+NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {"nearest_genes": NearestGenes, "pata_ec": PataEc}
 
 
 @dataclass(frozen=True)
@@ -93,13 +91,7 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
                 f"{name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {part!r}"
             )
     bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
-    settings = TerrainSettings(
-        obstacles=config.terrain.obstacles,
-        mutated_genes=config.mutation.genes,
-        roughness_step=config.mutation.roughness_step,
-        max_pit_gap=config.terrain.max_pit_gap,
-        cppn_released_quirks=config.cppn.released_quirks,
-    )
+    settings = terrain_settings(config)
     return Parts(
         config=config,
         genotype_type=genotype_class(config.terrain.genotype),
@@ -112,6 +104,17 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
     )
 
 
+def terrain_settings(config: Config) -> TerrainSettings:
+    """What terrains may do by a config."""
+    return TerrainSettings(
+        obstacles=config.terrain.obstacles,
+        mutated_genes=config.mutation.genes,
+        roughness_step=config.mutation.roughness_step,
+        max_pit_gap=config.terrain.max_pit_gap,
+        cppn_released_quirks=config.cppn.released_quirks,
+    )
+
+
 def _check_size(config: Config) -> None:
     """Refuse a generation of one niche whose episodes alone, without thetas, do not fit into memory."""
     instances = 1 if config.niche.instances == "fixed" else config.niche.instances
@@ -121,10 +124,35 @@ def _check_size(config: Config) -> None:
         raise InputError(f"es.pairs is {config.es.pairs}: {error}") from None
 
 
-def unused_settings(es: EsConfig) -> list[str]:
-    """The keys of [es] that differ from their defaults and that the strategy named does not have."""
+def unused_settings(config: Config) -> dict[str, list[str]]:
+    """The keys that differ from their defaults though nothing reads them, by the part that has no use for them.
+
+    A user's own parts may read all there is for their kind, save the settings that a strategy does not have.
+    """
+    es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
+    needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
     known = {"strategy", "settings", *setting_names(es.strategy)}
-    return [f"es.{name}" for name, value in es if name not in known and value != getattr(EsConfig(), name)]
+    of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", *_keys("mutation")]
+    unused: dict[str, list[str]] = {}
+    for part, keys in (
+        (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
+        (genotype, {"obstacles": _keys("cppn"), "cppn": of_obstacles}.get(genotype, [])),
+        (measure, ["novelty.scale"] if measure == "pata_ec" else []),
+        (measure, [] if needs_scores else ["novelty.cached"]),
+        (f"the {config.transfer.rule} transfer rule", _UNUSED_BY_RULE.get(config.transfer.rule, [])),
+    ):
+        if changed := [key for key in keys if _value(config, key) != _value(Config(), key)]:
+            unused[part] = [*unused.get(part, []), *changed]
+    return unused
+
+
+def _keys(section: str) -> list[str]:
+    return [f"{section}.{name}" for name in type(getattr(Config(), section)).model_fields]
+
+
+def _value(config: Config, key: str) -> Any:
+    section, _, name = key.partition(".")
+    return getattr(getattr(config, section), name)
 
 
 def _make_es(es: EsConfig) -> AbstractStrategy[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from environments.streams import Stream
 from environments.terrain.genotype import AbstractGenotype
 from poet import streams
 from poet.agent_scores import ScoreBook, Site, fill_in, make_site, open_book, own_episode, own_site
@@ -146,18 +145,22 @@ def score_agents(
 def rank_by_novelty(
     candidates: Sequence[Candidate], state: PoetState, book: ScoreBook, parts: Parts
 ) -> list[Candidate]:
-    """Most novel first among all environments ever admitted; equals in order of id (RANK_BY_NOVELTY)."""
+    """Most novel first among all environments ever admitted; equals in order of id (RANK_BY_NOVELTY).
 
-    def environment(genotype: AbstractGenotype, site: Site, stream: Stream | None = None) -> Environment:
-        return Environment(genotype, book.scores_in(site) if parts.novelty.needs_scores else None, stream)
+    Where ``novelty.order`` is random, novelty is measured all the same, and a draw of each candidate ranks: such a
+    control runs the same episodes as the run that it is compared with, and differs in whom it admits alone.
+    """
+
+    def environment(genotype: AbstractGenotype, site: Site) -> Environment:
+        return Environment(genotype, book.scores_in(site) if parts.novelty.needs_scores else None)
 
     if not candidates:
         return []
     others = [environment(niche.genotype, own_site(niche)) for niche in state.niches]
-    novelty = parts.novelty.measure(
-        [environment(c.genotype, c.site, streams.novelty(parts.seed, c.id)) for c in candidates], others
-    )
+    novelty = parts.novelty.measure([environment(c.genotype, c.site) for c in candidates], others)
     ranked = [replace(c, novelty=value) for c, value in zip(candidates, novelty, strict=True)]
+    if parts.config.novelty.order == "random":
+        return sorted(ranked, key=lambda c: (-streams.admission_order(parts.seed, c.id).uniform(), c.id))
     return sorted(ranked, key=lambda c: (-(c.novelty or 0.0), c.id))
 
 

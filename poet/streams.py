@@ -53,6 +53,6 @@ def candidate_instances(seed: int, candidate_id: int) -> Stream:
     return Stream(seed, "candidate_instances", candidate_id)
 
 
-def novelty(seed: int, candidate_id: int) -> Stream:
-    """A candidate's draw, for measures of novelty that draw."""
-    return Stream(seed, "novelty", candidate_id)
+def admission_order(seed: int, candidate_id: int) -> Stream:
+    """A candidate's place where ``novelty.order`` is random."""
+    return Stream(seed, "admission_order", candidate_id)

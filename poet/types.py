@@ -130,7 +130,8 @@ class PoetState:
         retired_scores: (R, N) float64, what the agent of each retired niche, in order of retirement, scores on the own
             instance of each niche ever admitted, by id; -inf for a diverged world, NaN where it was never run. It never
             changes, so it is never run again. (0, 0) where novelty needs no scores. See ``poet.agent_scores``.
-        scored_steps: ``evaluation.max_steps`` of the episodes that these scores come from.
+        scored_steps: ``evaluation.max_steps`` of the episodes that these scores and the active niches' evaluations come
+            from; 0 in a state of archive schema 1, which does not say.
     """
 
     iteration: int

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from environments.errors import InputError, check_name
 from experiments.commands.evolve import check_new, go_on
-from experiments.commands.options import EnvSteps, ExecutorName, ExistingRun, Iterations, RayAddress, Workers
+from experiments.commands.options import Engine, EnvSteps, ExistingRun, Iterations, RayAddress, Workers
 
 #: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
@@ -41,7 +41,10 @@ def neutral(
         Path | None,
         typer.Option("--output", help="Folder of the shadow; RUN/neutral if not given. With random: the new run's."),
     ] = None,
-    executor: ExecutorName = "local",
+    engine: Engine = None,
+    executor: Annotated[
+        str | None, typer.Option("--executor", help="Where episodes run: local, if not given, or ray.")
+    ] = None,
     workers: Workers = None,
     ray_address: RayAddress = None,
     iterations: Iterations = None,
@@ -50,7 +53,15 @@ def neutral(
     """Repeat RUN without selection. Terrains drift upward by mutation alone: growth is what goes beyond this."""
     check_name("--admission", admission, ADMISSIONS)
     if admission == "all":
-        for name, value in (("--iterations", iterations), ("--env-steps", env_steps), ("--workers", workers)):
+        of_a_run = {
+            "--engine": engine,
+            "--executor": executor,
+            "--workers": workers,
+            "--ray-address": ray_address,
+            "--iterations": iterations,
+            "--env-steps": env_steps,
+        }
+        for name, value in of_a_run.items():
             if value is not None:
                 raise InputError(f"{name} is for --admission random: a shadow that admits all runs nothing")
         _make_shadow(run, NUM_REPLICATES if replicates is None else replicates, output)
@@ -59,7 +70,8 @@ def neutral(
         raise InputError("--replicates is for --admission all: with random one run is made, as long as RUN itself")
     if output is None:
         raise InputError("--admission random makes a run: name its new folder by --output")
-    _run_control(run, output, executor, workers, ray_address, iterations, env_steps)
+    flags = {"run.iterations": iterations, "evaluation.engine": engine}
+    _run_control(run, output, flags, executor or "local", workers, ray_address, env_steps)
 
 
 def _make_shadow(folder: Path, num_replicates: int, output: Path | None) -> None:
@@ -83,10 +95,10 @@ def _make_shadow(folder: Path, num_replicates: int, output: Path | None) -> None
 def _run_control(
     folder: Path,
     new: Path,
+    flags: dict[str, Any],
     executor: str,
     workers: int | None,
     ray_address: str | None,
-    iterations: int | None,
     env_steps: int | None,
 ) -> None:
     """The same run, but for whom it admits among candidates that pass the criterion."""
@@ -97,8 +109,8 @@ def _run_control(
         base, parent = stored.config, stored.parent
     if parent is not None:
         raise InputError(f"{folder} is a fork, which no run from the start repeats: control {parent.run} instead")
-    if base.novelty.measure == "random":
-        raise InputError(f"{folder} draws whom it admits already (novelty.measure is 'random'): control another run")
+    if base.novelty.order == "random":
+        raise InputError(f"{folder} draws whom it admits already (novelty.order is 'random'): control another run")
     check_new(new)
-    settings = resolve_config(flags={"novelty.measure": "random", "run.iterations": iterations}, base=base)
+    settings = resolve_config(flags={**flags, "novelty.order": "random"}, base=base)
     go_on(new, settings, executor, workers, ray_address, env_steps)

@@ -160,8 +160,9 @@ def go_on(
     with make_executor(executor_name, workers, ray_address) as executor:
         what = describe(differences(config)) or "nothing but defaults"
         print(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})", flush=True)
-        if unused := unused_settings(config.es):
-            print(f"{config.es.strategy} has no use for {', '.join(unused)}; its own settings go into es.settings")
+        for part, keys in unused_settings(config).items():
+            hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
+            print(f"{part} has no use for {', '.join(keys)}{hint}")
         if prepare is not None:
             make_parts(config, executor.evaluate)  # refuses what cannot run, before anything is written
             prepare()

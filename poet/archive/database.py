@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from poet.archive.folder import archive_path
-from poet.archive.schema import create_schema, schema_version, stand_in, upgrade_schema
+from poet.archive.schema import create_schema, schema_version, upgrade_schema
 
 #: How long to wait for another program's transaction, such as one in a ``sqlite3`` shell.
 _PATIENCE_SECONDS = 30.0
@@ -40,14 +40,14 @@ def connect_to_write(folder: Path) -> sqlite3.Connection:
 def connect_to_read(folder: Path) -> sqlite3.Connection:
     """A run's archive, read-only; it sees what is committed while the run goes on.
 
-    One that an older POET wrote is read as it is: what did not exist then is empty.
+    One that an older POET wrote is read as it is, and as what it becomes when a writer upgrades it meanwhile.
 
     Raises:
         InputError: ``folder`` holds no archive that can be read.
     """
     connection = _connect(readable_uri(folder))
     try:
-        stand_in(connection, schema_version(connection, folder))
+        schema_version(connection, folder)
     except BaseException:
         connection.close()
         raise

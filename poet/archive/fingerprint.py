@@ -35,6 +35,8 @@ def fingerprint(path: str | PathLike[str]) -> str:
         sha.update(_line(["configs", *deciding_configs(connection)]))
         for table in EVENT_TABLES.values():
             columns = table_columns(connection, table)
+            if not columns:  # an older POET wrote the archive
+                continue
             names = [name for name, _, _ in columns]
             is_json = [kind == "JSON_TEXT" for _, kind, _ in columns]
             rows = read_rows(connection, table, names)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
+
+from poet.archive.schema import create_schema
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,11 +26,12 @@ _DTYPES = {
 
 
 def read_frame(connection: sqlite3.Connection, table: str, without: tuple[str, ...] = ()) -> pd.DataFrame:
-    """A table in the order of its key; JSON becomes Python values."""
+    """A table in the order of its key; JSON becomes Python values. One that an older POET did not make is empty."""
     import pandas as pd
 
-    columns = [column for column in table_columns(connection, table) if column[0] not in without]
-    rows = read_rows(connection, table, [name for name, _, _ in columns])
+    stored = table_columns(connection, table)
+    columns = [column for column in stored or _newest_columns(table) if column[0] not in without]
+    rows = read_rows(connection, table, [name for name, _, _ in columns]) if stored else []
     series = {}
     for i, (name, kind, is_optional) in enumerate(columns):
         values = [json.loads(row[i]) if kind == "JSON_TEXT" else row[i] for row in rows]
@@ -36,7 +40,7 @@ def read_frame(connection: sqlite3.Connection, table: str, without: tuple[str, .
 
 
 def table_columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str, bool]]:
-    """(name, declared type, whether it may be NULL) of each column."""
+    """(name, declared type, whether it may be NULL) of each column; none if there is no such table."""
     rows = connection.execute(f"PRAGMA table_info({table})")
     return [(name, kind, not is_required) for _, name, kind, is_required, _, _ in rows]
 
@@ -46,3 +50,10 @@ def read_rows(connection: sqlite3.Connection, table: str, names: list[str]) -> l
     columns = connection.execute(f"PRAGMA table_info({table})")
     order = ", ".join(name for place, name in sorted((place, name) for _, name, *_, place in columns) if place)
     return connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}").fetchall()
+
+
+def _newest_columns(table: str) -> list[tuple[str, str, bool]]:
+    """The columns that a table has in an archive of today."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        create_schema(connection)
+        return table_columns(connection, table)

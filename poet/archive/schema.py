@@ -15,7 +15,8 @@ from environments.errors import InputError
 #: "POET" in ASCII: how a file is known to be an archive of ours.
 APPLICATION_ID = 0x504F4554
 
-_JUDGEMENTS = """ judgements (              -- of a niche by all agents, at its admission
+_JUDGEMENTS = """
+CREATE TABLE judgements (                -- of a niche by all agents, at its admission
     niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),
     iteration        INTEGER NOT NULL,
     num_agents       INTEGER NOT NULL,
@@ -28,16 +29,12 @@ _JUDGEMENTS = """ judgements (              -- of a niche by all agents, at its 
 """
 
 #: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
-MIGRATIONS: tuple[str, ...] = (f"CREATE TABLE{_JUDGEMENTS}",)
-
-#: ``STAND_INS[i]`` lets a reader see schema version i + 1 as i + 2: what is missing, empty, in the reader's own
-#: temporary tables. The archive keeps every byte.
-STAND_INS: tuple[str, ...] = (f"CREATE TEMPORARY TABLE{_JUDGEMENTS}",)
+MIGRATIONS: tuple[str, ...] = (_JUDGEMENTS,)
 
 #: The schema that this code reads and writes.
 SCHEMA_VERSION = 2
 
-TABLES = """
+TABLES = f"""
 CREATE TABLE run (                       -- one row: where the run comes from
     id               INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     created_at       TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
@@ -95,16 +92,7 @@ CREATE TABLE candidates (
     niche_id         INTEGER REFERENCES niches (niche_id)
 );
 
-CREATE TABLE judgements (                -- of a niche by all agents, at its admission
-    niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),
-    iteration        INTEGER NOT NULL,
-    num_agents       INTEGER NOT NULL,
-    num_retired      INTEGER NOT NULL,
-    best_score       REAL NOT NULL,
-    judgement        TEXT NOT NULL,
-    retired_best_score REAL,
-    retired_judgement TEXT
-);
+{_JUDGEMENTS.strip()}
 
 CREATE TABLE solved (
     niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),
@@ -239,12 +227,6 @@ def upgrade_schema(connection: sqlite3.Connection, folder: Path, migrations: Seq
     version = schema_version(connection, folder, newest=1 + len(migrations))
     for i, migration in enumerate(migrations[version - 1 :], start=version):
         _run_script(connection, migration, i + 1)
-
-
-def stand_in(connection: sqlite3.Connection, version: int) -> None:
-    """Give a reader of an archive of an older ``version`` the tables that it lacks, empty."""
-    for script in STAND_INS[version - 1 :]:
-        connection.executescript(script)
 
 
 def _run_script(connection: sqlite3.Connection, script: str, version: int) -> None:

@@ -313,3 +313,15 @@ def test_no_process_of_a_default_run_loads_torch_or_ray(tmp_path: Path, engine: 
 def _read(path: Path) -> dict[str, object]:
     values: dict[str, object] = json.loads(path.read_text())
     return values
+
+
+def test_keys_that_do_nothing_are_said(poet: Poet, tmp_path: Path) -> None:
+    """A run begins with a line for each part that has no use for a key that was set."""
+    keys = ("--set", "novelty.cached=false", "--set", "transfer.recent_scores=3")
+    ended = poet("run", tmp_path / "run", "--preset", "tiny", "--iterations", 1, "--workers", 1, *keys)
+
+    assert 0 == ended.code, ended.err
+    assert [
+        "nearest_genes has no use for novelty.cached",
+        "the 2019 transfer rule has no use for transfer.recent_scores",
+    ] == ended.out.splitlines()[1:3]

@@ -241,6 +241,10 @@ def test_the_same_command_writes_the_same_shadow(poet: Poet, run_folder: Path, t
         (("--admission", "random", "--output", "new", "--replicates", 3), ("--replicates", "--admission all")),
         (("--iterations", 3), ("--iterations", "--admission random")),
         (("--workers", 3), ("--workers", "--admission random")),
+        (("--executor", "local"), ("--executor", "--admission random")),
+        (("--ray-address", "auto"), ("--ray-address", "--admission random")),
+        (("--engine", "box2d"), ("--engine", "--admission random")),
+        (("--admission", "random", "--output", "new", "--engine", "box3d"), ("'box3d'", "did you mean 'box2d'?")),
         (("--output", "taken"), ("taken", "holds other files")),
         (("--output", "taken/mine"), ("taken/mine", "is a file")),
         (("--admission", "random", "--output", "taken"), ("taken", "exists")),
@@ -290,16 +294,18 @@ def test_an_interrupted_shadow_leaves_what_was_there(
     assert before == (run_folder / "neutral" / FILE_NAME).read_bytes()
 
 
-def test_random_admission_is_a_run_with_another_measure(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
+def test_random_admission_is_a_run_with_another_order(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
     """The same config and seed but for who ranks candidates; what draws already, or has no start, is refused."""
     new = tmp_path / "new"
     ended = poet(
-        "control", "neutral", tiny_run, "--admission", "random", "--output", new, "--iterations", 2, "--workers", 1
-    )
+        "control", "neutral", tiny_run, "--admission", "random", "--output", new, "--iterations", 2, "--workers", 1,
+        "--engine", "box2d",
+    )  # fmt: skip
     with open_run(tiny_run) as old, open_run(new) as made:
         expected = old.config.to_json()
-        expected["novelty"]["measure"] = "random"
+        expected["novelty"]["order"] = "random"
         expected["run"]["iterations"] = 2
+        expected["evaluation"]["engine"] = "box2d"
         assert expected == made.config.to_json()
         assert 2 == made.iteration
         first: list[Terrain] = [run.terrain(0) for run in (old, made)]

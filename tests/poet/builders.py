@@ -15,12 +15,13 @@ from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
-from poet.config import make_config
+from poet.config import Config, make_config
 from poet.events import Cost, Event
 from poet.parts import Parts, make_parts
 from poet.types import Evaluation, Niche, PoetState, Purpose, RetiredNiche
 
 Score = Callable[[NDArray[np.float32], Terrain], float]
+#: Control steps of the episodes of a ``Judge``, if they may be that long.
 EPISODE_LENGTH = 10
 
 
@@ -84,9 +85,10 @@ def make_niche(niche_id: int, parts: Parts, score: float = 0.0, **changes: Any) 
 
 
 def make_state(*niches: Niche, iteration: int = 0) -> PoetState:
-    """A state with these active niches."""
+    """A state with these active niches, evaluated in episodes of the default length."""
     num = 1 + max(niche.id for niche in niches)
-    return PoetState(iteration, niches, next_niche_id=num, next_version_id=num)
+    max_steps = Config().evaluation.max_steps
+    return PoetState(iteration, niches, next_niche_id=num, next_version_id=num, scored_steps=max_steps)
 
 
 def make_retired(niche: Niche, iteration: int = 1) -> RetiredNiche:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,12 +100,11 @@ def test_nothing_is_characterised_when_no_child_passes():
 
 
 def test_other_measures_run_nobody():
-    """By genes and at random, agents are not run for novelty, and the state keeps no scores."""
-    for measure in ("nearest_genes", "random"):
-        parts = make_test_parts(uneven, poet=OPEN, novelty={"measure": measure})
-        after, _ = reproduce_and_admit(four_niches(parts), parts)
-        assert [] == pairs_run(parts, Purpose.NOVELTY)
-        assert (0, 0) == after.retired_scores.shape
+    """By genes, agents are not run for novelty, and the state keeps no scores."""
+    parts = make_test_parts(uneven, poet=OPEN, novelty={"measure": "nearest_genes"})
+    after, _ = reproduce_and_admit(four_niches(parts), parts)
+    assert [] == pairs_run(parts, Purpose.NOVELTY)
+    assert (0, 0) == after.retired_scores.shape
 
 
 def test_novelty_is_that_of_the_slow_twin():
@@ -153,7 +153,7 @@ def test_equal_thetas_are_run_once():
 
 
 def test_other_episodes_are_other_scores():
-    """A fork may change ``evaluation.max_steps``: what retired agents scored in other episodes is not used."""
+    """A fork may change ``evaluation.max_steps``: what 2 retired and 3 active agents scored before is not used."""
     parts = make_test_parts(uneven, poet=OPEN, novelty=BY_SCORES)
     state, _ = reproduce_and_admit(four_niches(parts), parts)
 
@@ -162,7 +162,43 @@ def test_other_episodes_are_other_scores():
         reproduce_and_admit(replace(state, iteration=1), again)
         return sum(1 for _ in pairs_run(again, Purpose.NOVELTY))
 
-    assert num_run(2000) + 2 * 5 == num_run(1999)
+    assert num_run(2000) + 2 * 5 + 3 == num_run(1999)
+
+
+@pytest.mark.parametrize("num_before", [0, 2, 5])
+@pytest.mark.parametrize("measure", ["pata_ec", "nearest_genes"])
+def test_the_cache_changes_no_result_where_a_fork_has_changed_the_episode(num_before, measure):
+    """Shorter episodes score otherwise: with the cache and without it all events from there on are the same, but costs.
+
+    So they are if the fork begins before the first reproduction, or if agents were not scored before it.
+    """
+    busy = {**OPEN, "max_children": 3, "max_active": 2, "reproduction_interval": 1}
+
+    def make_parts(max_steps: int, is_cached: bool, measure: str = "pata_ec"):
+        def score(theta, terrain: Terrain) -> float:
+            return 200.0 + max_steps / 2000 * rugged(theta, terrain) * math.copysign(1.0, terrain.push)
+
+        return make_test_parts(
+            score, run={"seed": 3}, poet=busy, novelty={"measure": measure, "cached": is_cached},
+            transfer={"interval": 1}, evaluation={"max_steps": max_steps},
+        )  # fmt: skip
+
+    before = make_parts(2000, True, measure)
+    state, _ = start(before)
+    for _ in range(num_before):
+        state, _ = poet_iteration(state, before)
+    found = []
+    for is_cached in (True, False):
+        parts, forked, events = make_parts(500, is_cached), state, []
+        for _ in range(4):
+            forked, happened = poet_iteration(forked, parts)
+            events += happened
+        found.append(events)
+
+    cached, uncached = ([e for e in events if not isinstance(e, Cost)] for events in found)
+    assert cached == uncached
+    assert found[0] != found[1]
+    assert len({c.novelty for c in of_kind(cached, CandidateJudged)}) > 2
 
 
 def test_fresh_instances_leave_scores_alone():
@@ -255,17 +291,29 @@ def test_the_cache_changes_nothing_but_the_ledger(seed, max_active, max_admitted
         assert not np.isnan(state.retired_scores).any()
 
 
-def test_admission_at_random_is_by_the_candidates_draws():
-    """``novelty.measure = random``: the child with the greatest draw of its stream is first."""
-    parts = make_test_parts(uneven, poet={**OPEN, "max_children": 5}, novelty={"measure": "random"}, run={"seed": 3})
+@pytest.mark.parametrize("measure", ["pata_ec", "nearest_genes"])
+def test_admission_at_random_differs_in_whom_it_admits_alone(measure):
+    """``novelty.order = random``: the same episodes, solutions and novelty, but each child's draw says who is first."""
 
-    _, events = reproduce_and_admit(make_state(make_niche(0, parts, 10.0)), parts)
+    def reproduced(order: str):
+        parts = make_test_parts(
+            lambda theta, terrain: 135.0 + uneven(theta, terrain), Outcome.FINISHED, run={"seed": 3},
+            poet={**OPEN, "max_children": 5}, novelty={"measure": measure, "order": order},
+        )  # fmt: skip
+        state, events = reproduce_and_admit(four_niches(parts), parts)
+        judged = of_kind(events, CandidateJudged)
+        (admitted,) = [c.id for c in judged if c.outcome is CandidateOutcome.ADMITTED]
+        solved = [event for event in of_kind(events, NicheSolved) if event.niche_id < 4]
+        return pairs_run(parts, Purpose.NOVELTY), solved, {c.id: c.novelty for c in judged}, admitted, state
 
-    judged = of_kind(events, CandidateJudged)
-    draws = {i: Stream(3, "novelty", i).uniform() for i in range(5)}
-    assert draws == {c.id: c.novelty for c in judged}
-    (admitted,) = [c.id for c in judged if c.outcome is CandidateOutcome.ADMITTED]
-    assert max(draws, key=draws.__getitem__) == admitted
+    *control, drawn, after = reproduced("random")
+    *ordinary, most_novel, others = reproduced("novelty")
+
+    assert ordinary == control
+    assert (measure == "pata_ec") == bool(control[0]) == bool(control[1])
+    draws = {i: Stream(3, "admission_order", i).uniform() for i in range(5)}
+    assert max(draws, key=draws.__getitem__) == drawn != most_novel
+    assert others.retired_scores[:, :4].tolist() == after.retired_scores[:, :4].tolist()
 
 
 def test_the_band_reaches_the_measure():

@@ -18,6 +18,7 @@ from poet.types import Purpose
 from tests.naive import naive_annecs
 from tests.poet.builders import EPISODE_LENGTH, first_weight, ledger, make_niche, make_retired, make_state
 from tests.poet.builders import make_test_parts as make_parts
+from tests.poet.test_loop import rugged
 from tests.poet.test_transfer import of_kind
 
 #: A niche of score 120 has one child.
@@ -78,6 +79,19 @@ def test_the_first_agent_is_one_of_those_that_judge():
     event, _ = judge(130.0, parts=parts)
 
     assert (299.0, FITS) == (event.best_score, event.judgement)
+
+
+def test_judges_score_on_the_own_instance_alone():
+    """``niche.instances = 2``: one episode of each agent, the first agent's too: its mean over fresh ones is none."""
+    parts = make_parts(rugged, poet={**POET, "criterion_lower": -1e6, "criterion_upper": 1e6}, niche={"instances": 2},
+                       run={"seed": 1}, terrain={"obstacles": ["roughness"]})  # fmt: skip
+    state = make_state(make_niche(0, parts, 120.0))
+
+    after, events = reproduce_and_admit(state, parts)
+
+    (event,), newcomer = of_kind(events, NicheJudged), after.active[-1]
+    own = newcomer.genotype.express(newcomer.terrain_seed)
+    assert max(rugged(niche.theta, own) for niche in after.active) == event.best_score < newcomer.evaluation.score
 
 
 @pytest.mark.parametrize(("at_admission", "num_run"), [(True, 3), (False, 3 + 1)])

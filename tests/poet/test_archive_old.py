@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,11 @@ from tests.poet.archive_examples import SESSION, go_on, load, plain, toy_steps
 
 GOLDEN = Path(__file__).parent / "golden" / "archive_v1.sql"
 NUM_ITERATIONS = 6
+ROOT = Path(__file__).parents[2]
+#: A writer in a process of its own.
+_GO_ON = (
+    "import sys; from pathlib import Path; from tests.poet.archive_examples import go_on; go_on(Path(sys.argv[1]), 2)"
+)
 
 
 @pytest.fixture
@@ -32,6 +39,7 @@ def old(tmp_path: Path) -> Path:
     folder.mkdir()
     with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
         connection.executescript(GOLDEN.read_text(encoding="utf-8"))
+        connection.execute("PRAGMA journal_mode = WAL")  # as it was: a dump does not tell
     return folder
 
 
@@ -81,6 +89,23 @@ def test_an_old_run_goes_on(old: Path) -> None:
         assert [4] == run.judgements["niche_id"].tolist()
         expected = toy_steps(NUM_ITERATIONS + 2)[-1]
         assert [niche.id for niche in expected.state.active] == [niche.id for niche in load(run).active]
+
+
+def test_a_reader_sees_what_a_writer_makes_of_an_old_run(old: Path) -> None:
+    """One that was open before the upgrade: no judgements by then, with their columns, then those of new niches."""
+    with open_run(old) as run:
+        before = run.judgements
+        with run.at_one_moment():
+            assert NUM_ITERATIONS == run.iteration
+            writer = subprocess.run([sys.executable, "-c", _GO_ON, old], cwd=ROOT, capture_output=True, text=True)
+            assert 0 == writer.returncode, writer.stderr
+            assert run.judgements.empty
+            assert NUM_ITERATIONS == run.iteration
+        assert NUM_ITERATIONS + 2 == run.iteration
+        assert [4] == run.judgements["niche_id"].tolist()
+        assert before.empty
+        assert before.dtypes.equals(run.judgements.dtypes)
+    assert SCHEMA_VERSION == _version(old)
 
 
 def test_an_old_run_can_be_forked(old: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import experiments.presets
 from environments.errors import InputError
 from experiments.presets import load_preset, preset_names
 from poet.config import EARLIER_VALUES, NEUTRAL_KEYS, Config, config_keys, make_config
+from poet.parts import unused_settings
 
 _PRESETS = Path(experiments.presets.__file__).parent
 
@@ -72,3 +73,37 @@ def test_presets_load_and_every_value_has_its_source(name):
     for line in (_PRESETS / f"{name}.toml").read_text().splitlines():
         if "=" in line and not line.startswith("#"):
             assert re.search(r"# (paper|released code|silent|ours)\b", line), line
+
+
+@pytest.mark.parametrize(
+    ("layer", "unused"),
+    [
+        ({"es": {"strategy": "pgpe", "weight_decay": 0.5}}, {"pgpe": ["es.weight_decay"]}),
+        ({"novelty": {"measure": "pata_ec", "scale": "gene_max"}}, {"pata_ec": ["novelty.scale"]}),
+        ({"novelty": {"cached": False}}, {"nearest_genes": ["novelty.cached"]}),
+        ({"transfer": {"recent_scores": 3}}, {"the 2019 transfer rule": ["transfer.recent_scores"]}),
+        ({"cppn": {"released_quirks": True}}, {"obstacles": ["cppn.released_quirks"]}),
+        (
+            {
+                "terrain": {"genotype": "cppn", "obstacles": ["stairs"], "max_pit_gap": 8.0},
+                "mutation": {"genes": "random_subset", "roughness_step": "upward"},
+            },
+            {"cppn": ["terrain.obstacles", "terrain.max_pit_gap", "mutation.genes", "mutation.roughness_step"]},
+        ),
+        ({"novelty": {"measure": "pata_ec", "cached": False}}, {}),
+        ({"novelty": {"scale": "gene_max"}}, {}),
+        ({"novelty": {"measure": "tests.poet.test_novelty:Longest", "scale": "gene_max"}}, {}),
+        ({"transfer": {"rule": "2020", "recent_scores": 3}}, {}),
+        ({"terrain": {"genotype": "cppn"}, "cppn": {"released_quirks": True}}, {}),
+        ({"terrain": {"obstacles": ["stairs"], "max_pit_gap": 8.0}, "mutation": {"roughness_step": "upward"}}, {}),
+    ],
+)
+def test_a_key_that_nothing_reads_is_known(layer, unused):
+    """Only where it differs from its default, and under the name of what has no use for it."""
+    assert unused == unused_settings(make_config(layer))
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_presets_say_nothing_in_vain(name):
+    """No preset has a key that does nothing."""
+    assert {} == unused_settings(make_config(load_preset(name)))

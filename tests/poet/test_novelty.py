@@ -1,4 +1,4 @@
-"""Measures of novelty: distances worked by hand, ranks against a slow twin, draws of each candidate's own."""
+"""Measures of novelty: distances worked by hand, ranks against a slow twin."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.errors import InputError
-from environments.streams import Stream
 from environments.terrain.genotype import TerrainSettings
 from environments.terrain.obstacles import ObstacleGenotype
-from poet import streams
-from poet.novelty import AbstractNovelty, Environment, NearestGenes, PataEc, RandomOrder, centred_mean_ranks
+from poet.novelty import AbstractNovelty, Environment, NearestGenes, PataEc, centred_mean_ranks
 from tests.naive import naive_mean_ranks, naive_pata_ec
 from tests.poet.builders import make_test_parts
 
@@ -127,18 +125,6 @@ def test_the_order_of_agents_does_not_matter(order, own, other):
     (shuffled,) = pata_ec().measure([place(*(own[i] for i in order))], [place(*(other[i] for i in order))])
 
     assert found == shuffled
-
-
-def test_random_order_draws_from_each_candidates_own_stream():
-    """A candidate's draw is keyed by its id: it does not depend on who else passed."""
-    measure = RandomOrder(5, "none", 50.0, 300.0, TerrainSettings())
-    candidates = [Environment(ObstacleGenotype(), stream=streams.novelty(7, i)) for i in (3, 4)]
-    alone = [Environment(ObstacleGenotype(), stream=streams.novelty(7, 4))]
-
-    drawn = measure.measure(candidates, [])
-
-    assert [Stream(7, "novelty", i).uniform() for i in (3, 4)] == drawn
-    assert drawn[1:] == measure.measure(alone, [])
 
 
 def test_novelty_among_nothing_is_refused():

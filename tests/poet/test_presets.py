@@ -18,7 +18,7 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
-NOVELTY = {"measure": "nearest_genes", "neighbors": 5, "scale": "none", "cached": True}
+NOVELTY = {"measure": "nearest_genes", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True}
 
 PAPER = {
     "run": {"seed": 0, "iterations": 25200, "start": "random", "reject": []},
@@ -92,7 +92,7 @@ ENHANCED = {
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
     "niche": {"instances": "fixed"},
     "es": ES,
-    "novelty": {"measure": "pata_ec", "neighbors": 5, "scale": "none", "cached": True},
+    "novelty": {"measure": "pata_ec", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True},
     "evaluation": {"max_steps": 2000, "engine": "simd"},
 }
 PAPER_2020 = {
