@@ -17,8 +17,11 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.terrain_measures import measure_terrain
 from poet.parts import NOVELTY_MEASURES
 
-#: Measures of the profile, which hold for every encoding: what is asked whether terrains grow harder.
+#: Measures of the profile, which hold for every encoding.
 PROFILE_MEASURES = ("variation", "largest_step", "relief", "widest_hollow", "slope_power")
+#: Those by which it is asked whether terrains grow harder. The largest step is left out: where there are pits it is
+#: their depth for good, but for rare high stumps, whose few replicates would outweigh every other measure.
+VERDICT_MEASURES = ("variation", "relief", "widest_hollow", "slope_power")
 #: Measures of the genotype, which say nothing of how hard its terrain is: flat ground may have many nodes.
 GENOME_MEASURES = ("gene_distance", "challenge_level", "cppn_nodes", "cppn_connections")
 #: What growth is looked at: each measure with what it is called, and its unit.

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from experiments.analysis import page
 from experiments.analysis.complexity import (
     GENOME_MEASURES,
-    PROFILE_MEASURES,
+    VERDICT_MEASURES,
     growth_curves,
     known_measures,
     levels_table,
@@ -55,7 +55,7 @@ def complexity_sections(run: RunTables, folder: Path, plot_section: PlotSection)
         "values of all niches so far. The band is what mutation and retirement alone make of the same root. The shadow "
         "admits whatever mutation brings, unwalkable terrains too, so that a curve beside its band is a level, which "
         "any criterion gives; growth is a curve that goes on leaving it. No measure is difficulty itself: wider gaps "
-        "mean fewer walls, so that rise and fall and the power of the slope fall while relief and the widest hollow rise."
+        "mean fewer walls, so rise and fall and the power of the slope go down while relief and the widest hollow go up."
     )
     times = (
         "A dot is a solved niche. A triangle has not been solved yet and may still be; a cross retired before anybody "
@@ -63,7 +63,7 @@ def complexity_sections(run: RunTables, folder: Path, plot_section: PlotSection)
     )
     levels = page.table(readable(levels_table(niche_complexity(run))))
     return [
-        plot_section(folder, "complexity", plot_complexity(run), "Complexity", how, _comparison(run, PROFILE_MEASURES)),
+        plot_section(folder, "complexity", plot_complexity(run), "Complexity", how, _comparison(run, VERDICT_MEASURES)),
         *_genome_section(run, folder, plot_section),
         plot_section(folder, "times", plot_times(run), "From admission to solution", times, levels),
         _coverage_section(run),

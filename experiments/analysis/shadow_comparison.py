@@ -9,7 +9,7 @@ import pandas as pd
 from experiments.analysis.complexity import (
     GENOME_MEASURES,
     GROWTH_MEASURES,
-    PROFILE_MEASURES,
+    VERDICT_MEASURES,
     known_measures,
     niche_complexity,
 )
@@ -26,7 +26,7 @@ FAMILIES = (
 
 
 def growth_verdict(
-    run: RunTables, which: str = "solved", measures: Sequence[str] = PROFILE_MEASURES
+    run: RunTables, which: str = "solved", measures: Sequence[str] = VERDICT_MEASURES
 ) -> GrowthSummary | None:
     """Whether terrains (or by ``GENOME_MEASURES`` genomes) grow beyond drift; None for a run without a shadow."""
     if run.shadow.niches is None:
@@ -34,7 +34,7 @@ def growth_verdict(
     return growth_summary(niche_complexity(run), run.shadow.niches, which, measures)
 
 
-def shadow_remark(run: RunTables, measures: Sequence[str] = PROFILE_MEASURES) -> str:
+def shadow_remark(run: RunTables, measures: Sequence[str] = VERDICT_MEASURES) -> str:
     """What has to be known before a curve is read."""
     verdict = growth_verdict(run, measures=measures)
     if verdict is None:
@@ -62,7 +62,7 @@ def verdicts_table(runs: Mapping[str, RunTables]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["run", "terrains", "replicates", "p_value", "verdict"])
 
 
-def summary_table(run: RunTables, measures: Sequence[str] = PROFILE_MEASURES) -> pd.DataFrame:
+def summary_table(run: RunTables, measures: Sequence[str] = VERDICT_MEASURES) -> pd.DataFrame:
     """Late terrains of the run and of its shadow; without a shadow the run's alone.
 
     Returns:

@@ -5,7 +5,6 @@ All have one schedule: a niche an iteration from 1 on, and the oldest retires be
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 from environments.streams import Stream
@@ -17,7 +16,7 @@ from poet.events import Cost, Event, NicheAdmitted, NicheRetired, NicheSolved
 from poet.types import Origin, Purpose
 from tests.experiments.synthetic_runs import difficulty, record_run, version
 
-NUM_NICHES, MAX_ACTIVE = 141, 20
+NUM_NICHES, MAX_ACTIVE = 61, 20
 Interval = tuple[float, float]
 
 
