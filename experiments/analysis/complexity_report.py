@@ -55,7 +55,7 @@ def complexity_sections(run: RunTables, folder: Path, plot_section: PlotSection)
         "values of all niches so far. The band is what mutation and retirement alone make of the same root. The shadow "
         "admits whatever mutation brings, unwalkable terrains too, so that a curve beside its band is a level, which "
         "any criterion gives; growth is a curve that goes on leaving it. No measure is difficulty itself: wider gaps "
-        "mean fewer walls, so rise and fall and the power of the slope go down while relief and the widest hollow go up."
+        "mean fewer walls, so variation and the power of the slope go down while relief and widest hollow go up."
     )
     times = (
         "A dot is a solved niche. A triangle has not been solved yet and may still be; a cross retired before anybody "
