@@ -15,12 +15,21 @@ from experiments.analysis.gene_space import GeneSpace, gene_space
 from experiments.analysis.genes import CHALLENGE_NAMES, challenge_level
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.terrain_measures import measure_terrain
+from poet.parts import NOVELTY_MEASURES
 
+#: Measures of the profile, which hold for every encoding.
+PROFILE_MEASURES = ("variation", "largest_step", "relief", "widest_hollow", "slope_power")
+#: Those by which it is asked whether terrains grow harder. The largest step is left out: where there are pits it is
+#: their depth for good, but for rare high stumps, whose few replicates would outweigh every other measure.
+VERDICT_MEASURES = ("variation", "relief", "widest_hollow", "slope_power")
+#: Measures of the genotype, which say nothing of how hard its terrain is: flat ground may have many nodes.
+GENOME_MEASURES = ("gene_distance", "challenge_level", "cppn_nodes", "cppn_connections")
 #: What growth is looked at: each measure with what it is called, and its unit.
 GROWTH_MEASURES = {
     "variation": ("rise and fall of the walked profile", "m per m"),
     "largest_step": ("largest step", "m"),
     "relief": ("relief: bumps and hollows", "m"),
+    "widest_hollow": ("widest hollow a foot does not step out of", "m"),
     "slope_power": ("power of the slope", "mean square"),
     "gene_distance": ("distance from flat ground in genes", "0 to 1"),
     "challenge_level": ("challenge level", "conditions met"),
@@ -67,8 +76,8 @@ def niche_complexity(run: RunTables) -> pd.DataFrame:
         Columns niche_id, parent_id, depth (mutations from the root), children (niches admitted that were mutated from
         it); created, solved, retired (iterations; missing: not so far), each also as NAME_env_steps (spent by the whole
         run until then), is_active; iterations_to_solve and env_steps_to_solve (from admission; missing for a niche that
-        is not solved); iterations_unsolved and env_steps_unsolved (for these alone: from admission to retirement, after
-        which nobody tries, or to the run's end); and the measures of ``measure_niche``.
+        is not solved); iterations_unsolved and env_steps_unsolved (for these alone: from admission for as long as
+        anybody may have tried, see ``tries_retired``); and the measures of ``measure_niche``.
     """
     niches = niches_table(run)
     table = niches[["niche_id", "parent_id"]].copy()
@@ -77,12 +86,22 @@ def niche_complexity(run: RunTables) -> pd.DataFrame:
     table[_TIMES] = niches[_TIMES]
     steps = cumulative_steps(run)
     for unit, begin, now in (("iterations", "", run.iteration), ("env_steps", "_env_steps", int(steps.iloc[-1]))):
-        waited = table[f"retired{begin}"].fillna(now) - table[f"created{begin}"]
+        until = now if tries_retired(run) else table[f"retired{begin}"].fillna(now)
+        waited = until - table[f"created{begin}"]
         table[f"{unit}_to_solve"] = table[f"solved{begin}"] - table[f"created{begin}"]
         table[f"{unit}_unsolved"] = waited.where(table["solved"].isna()).astype("Int64")
     genotypes, space = run.niches.set_index("niche_id")["genotype"], gene_space(run.config)
     measures = [measure_niche(genotypes[i], run.terrains[i], space) for i in table["niche_id"].tolist()]
     return pd.concat([table, pd.DataFrame(measures)], axis=1)
+
+
+def tries_retired(run: RunTables) -> bool:
+    """Whether agents also run in retired niches, and may solve them: where novelty needs scores (PATA-EC).
+
+    Of a measure that is not ours it is not known, and taken to be so.
+    """
+    measure = NOVELTY_MEASURES.get(run.config.novelty.measure)
+    return measure is None or measure.needs_scores
 
 
 def known_measures(frame: pd.DataFrame) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -11,7 +13,13 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from experiments.analysis import theme
-from experiments.analysis.complexity import GROWTH_MEASURES, growth_curves, known_measures, niche_complexity
+from experiments.analysis.complexity import (
+    GROWTH_MEASURES,
+    PROFILE_MEASURES,
+    growth_curves,
+    known_measures,
+    niche_complexity,
+)
 from experiments.analysis.frames import cumulative_steps
 from experiments.analysis.growth import shadow_band
 from experiments.analysis.run_tables import RunTables
@@ -24,16 +32,23 @@ _SHADOW_ROOM = 2.5
 
 
 @themed
-def plot_complexity(run: RunTables) -> Figure | None:
+def plot_complexity(
+    run: RunTables, shown: Sequence[str] = PROFILE_MEASURES, title: str = "Complexity of terrains"
+) -> Figure | None:
     """One row for each measure: the greatest value and the median of niches admitted, and solved, so far.
 
     Behind them, where the run has a neutral shadow, the band that holds 90 % of its replicates.
+
+    Args:
+        run: to be shown.
+        shown: measures; those that are not known of all niches are left out.
+        title: of the figure.
 
     Returns:
         None when no measure is ever above 0: only a flat root.
     """
     frame, curves = niche_complexity(run), growth_curves(run)
-    measures = [name for name in known_measures(frame) if (frame[name] > 0.0).any()]
+    measures = [name for name in known_measures(frame) if name in shown and (frame[name] > 0.0).any()]
     if not measures:
         return None
     height = _TOP + _BOTTOM + _PANEL_HEIGHT * len(measures)
@@ -46,7 +61,7 @@ def plot_complexity(run: RunTables) -> Figure | None:
         for axes, statistic in zip(row, _STATISTICS, strict=True):
             _draw_growth(axes, run, frame, curves, measure, statistic)
             theme.steps_axis(axes, int(curves["env_steps"].iloc[-1]), label=measure == measures[-1])
-    theme.draw_heading(figure, "Complexity of terrains", _growth_legend(run.shadow.niches is not None))
+    theme.draw_heading(figure, title, _growth_legend(run.shadow.niches is not None))
     return figure
 
 

@@ -19,6 +19,7 @@ from experiments.analysis.matrix import matrix_niches, score_matrix
 from experiments.analysis.readable import comparison_table, readable, transposed
 from experiments.analysis.run_report import write_run_report, write_tables
 from experiments.analysis.run_tables import RunTables, read_tables
+from experiments.analysis.shadow_comparison import FAMILIES, verdicts_table
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -104,18 +105,20 @@ def _write_overview(
     tables: Mapping[str, RunTables], groups: Sequence[RunGroup], folders: Mapping[str, str], output: Path
 ) -> Path:
     """The page of several runs, with their curves and links to the report of each."""
-    aggregate, summary = aggregate_table(groups), runs_table(tables)
-    write_tables({"aggregate": aggregate, "runs": summary}, output)
+    aggregate, summary, verdicts = aggregate_table(groups), runs_table(tables), verdicts_table(tables)
+    write_tables({"aggregate": aggregate, "runs": summary, "growth_verdicts": verdicts}, output)
     (output / "plots").mkdir(exist_ok=True)
     theme.save_figure(plot_aggregate(groups), output / "plots" / "aggregate.png")
     how = (
         "Each thin line is a run; the thick line is the median of the runs with the same settings, the band goes from "
-        "the first to the third quartile. Both end where the shortest of these runs does."
+        "the first to the third quartile. Both end where the shortest of these runs does. No neutral shadow is drawn "
+        "here, so that a curve that rises shows no growth: whether a run grows beyond drift is said below."
     )
     end = f"{last_shared_step(groups):,}"
     parts = [
-        *_remarks(groups, tables),
+        *_remarks(groups, tables, verdicts),
         page.section("Growth of complexity", how, page.image("plots/aggregate.png", "Growth of complexity")),
+        page.section("Growth beyond drift", FAMILIES, page.table(readable(verdicts))),
         page.section(
             "At the same cost", f"After {end} env-steps, where the shortest of all runs ends: median (first to third "
             "quartile). In brackets above: runs.",
@@ -125,6 +128,7 @@ def _write_overview(
         page.section(
             "Tables", "The numbers behind this page, as CSV.",
             '<ul><li><a href="tables/aggregate.csv">aggregate.csv</a>: medians and quartiles</li>'
+            '<li><a href="tables/growth_verdicts.csv">growth_verdicts.csv</a>: what can be said of growth</li>'
             '<li><a href="tables/runs.csv">runs.csv</a>: the run card of each run</li></ul>',
         ),
     ]  # fmt: skip
@@ -134,7 +138,7 @@ def _write_overview(
     return path
 
 
-def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables]) -> list[str]:
+def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables], verdicts: pd.DataFrame) -> list[str]:
     """What a reader of medians must know."""
     remarks = []
     alone = [name for name, run in tables.items() if run.shadow.niches is None]
@@ -143,6 +147,10 @@ def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables]) -> lis
             "No growth is to be read from the curves of runs without a neutral shadow, since terrains drift upward by "
             f"mutation alone: {'; '.join(alone)}. Make one by: poet control neutral RUN"
         )
+    mute = verdicts[verdicts["p_value"].isna() & ~verdicts["run"].isin(alone)]
+    if len(mute):
+        names = "; ".join(f"{row.run} ({row.terrains})" for row in mute.itertuples())
+        remarks.append(f"Too few replicates or terrains to tell growth from drift, see below: {names}.")
     if len(groups) > 1:
         remarks.append(
             "The runs differ in more than their seed, so they are not one sample: each group stands for itself."

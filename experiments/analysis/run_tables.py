@@ -11,7 +11,7 @@ import pandas as pd
 
 from environments.errors import InputError
 from environments.terrain.terrain import Terrain
-from experiments.controls.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, read_shadow
+from experiments.controls.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, birth_origins, read_shadow
 from poet.config import Config
 
 if TYPE_CHECKING:
@@ -76,5 +76,6 @@ def read_tables(run: Run, shadow_folder: Path | None = None) -> RunTables:
     terrains = {int(niche_id): run.terrain(int(niche_id)) for niche_id in until["niches"]["niche_id"]}
     births = until["niches"][["niche_id", "iteration"]].rename(columns={"iteration": "admitted"})
     births["retired"] = births["niche_id"].map(until["retirements"].set_index("niche_id")["iteration"])
+    births["origin"] = births["niche_id"].map(birth_origins(until["niches"], run.config_at))
     shadow = read_shadow(shadow_folder or run.folder / FOLDER_NAME, run.config.run.seed, iteration, births)
     return RunTables(run.config, iteration, **until, terrains=terrains, parent=run.parent, shadow=shadow)

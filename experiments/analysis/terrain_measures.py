@@ -1,6 +1,13 @@
-"""How hard a terrain is to walk, whatever encoding it came from: measures of the profile that a foot meets.
+"""What a terrain asks of a walker, whatever encoding it came from: measures of the profile that a foot meets.
 
-All of them are lengths, or ratios of lengths, of one course; none knows a gene. They say nothing of the push.
+All of them are lengths, or ratios of lengths, of one course; none knows a gene. They say nothing of the push. None is
+difficulty itself: each says one thing of the profile, and not all of them go up as a course becomes harder. Of pits
+(all equally deep) wider gaps make
+
+* ``variation`` and ``slope_power`` fall: they count walls, and fewer wide pits fit on a course;
+* ``largest_step`` stay: it is the depth;
+* ``relief`` rise: more of the course is missing, though in fewer pieces;
+* ``widest_hollow`` rise: it is the gap itself.
 """
 
 from __future__ import annotations
@@ -15,17 +22,23 @@ from numpy.typing import NDArray
 
 from environments.terrain.constants import TERRAIN_STEP
 from environments.terrain.terrain import Terrain
+from environments.walker.spec import LEG_WIDTH
 
 #: How far apart two points of a step may be, m.
 REACH = TERRAIN_STEP
-#: Distance of two samples of a profile, m; a little less or more, so that a whole number of them fits.
-SAMPLE_SPACING = TERRAIN_STEP / 2
+#: A hollow between upright walls that is narrower lets no foot in: the width of a lower leg, m.
+FOOT_WIDTH = 0.8 * LEG_WIDTH
+#: Distance of two samples of a profile, m; a little less or more, so that a whole number of them fits. Less than
+#: ``FOOT_WIDTH``, so that every pit holds a sample.
+SAMPLE_SPACING = TERRAIN_STEP / 3
 #: Wavelengths that part the bands of the slope's spectrum, m. A leg is 2.3 m long, a hull 2.1 m.
 BAND_EDGES = (8.0, 4.0, 2.0)
 #: A bump or a hollow is what ends within this, m: the widest pit of Wang et al. 2019 (10 terrain steps).
 RELIEF_WINDOW = 10 * TERRAIN_STEP
+#: From which depth a hollow counts in ``widest_hollow``, m: a foot that steps in does not step out.
+HOLLOW_DEPTH = 0.5
 #: Of this code: measures that were stored by another version mean something else.
-MEASURES_VERSION = 1
+MEASURES_VERSION = 2
 _STEP_DIGITS = 5
 #: Relative power below which a wave is rounding.
 _NO_POWER = 1e-12
@@ -33,24 +46,30 @@ _NO_POWER = 1e-12
 
 @dataclass(frozen=True)
 class TerrainMeasures:
-    """Of one terrain; all are 0 on flat ground, but for the two that are NaN there.
+    """Of one terrain. On level ground all are 0, but for the two that are NaN there; see above for what pits do.
 
     Attributes:
         variation: sum of all rises and falls of the walked profile over the length of the course, m/m.
         largest_step: greatest difference in height of two points of the profile that are at most ``REACH`` apart, m.
+            One pit that a foot can enter makes it the pits' depth, however wide; only what is higher adds to that.
         relief: mean height of bumps and depth of hollows that end within ``RELIEF_WINDOW``, m. A pit counts by its
             depth and its width; slopes count for nothing.
-        slope_power: mean square of the sampled slope; the sum of the four bands. A wall of height h weighs
-            h^2 / ``SAMPLE_SPACING`` over the length of the course.
+        widest_hollow: width of the widest hollow that is deeper than ``HOLLOW_DEPTH`` below what a board of
+            ``RELIEF_WINDOW`` laid over it would reach down to, in whole samples, m. What is between two stumps is one
+            too; what is wider than the window is a valley and none.
+        slope_power: mean square of the sampled slope; the sum of the four bands. An upright wall of height h adds
+            h^2 / (spacing of samples * length of the course) where it is alone between two samples on level ground.
         power_over_8m, power_4_to_8m, power_2_to_4m, power_under_2m: its parts by wavelength; what has none (the net
             slope from the first sample to the last) counts as long.
-        spectral_centroid: mean wave number, weighted by power, 1/m; NaN on flat ground.
-        spectral_entropy: how evenly power is spread over waves, from 0 (one wave) to 1 (all alike); NaN on flat ground.
+        spectral_centroid: mean wave number, weighted by power, 1/m; NaN on level ground.
+        spectral_entropy: how evenly power is spread over waves, from 0 (one wave) to 1 (all alike); NaN on level
+            ground.
     """
 
     variation: float
     largest_step: float
     relief: float
+    widest_hollow: float
     slope_power: float
     power_over_8m: float
     power_4_to_8m: float
@@ -72,6 +91,7 @@ def measure_terrain(terrain: Terrain) -> TerrainMeasures:
         variation=total_variation(profile),
         largest_step=largest_step(profile),
         relief=relief(profile),
+        widest_hollow=widest_hollow(profile),
         slope_power=float(power.sum()),
         power_over_8m=longest,
         power_4_to_8m=long,
@@ -83,7 +103,28 @@ def measure_terrain(terrain: Terrain) -> TerrainMeasures:
 
 
 def walked_profile(terrain: Terrain) -> NDArray[np.float64]:
-    """The upper envelope of ground and obstacles: what a foot meets that comes down from above.
+    """What a foot meets that comes down from above: ``upper_envelope`` without cracks that no foot can enter.
+
+    A crack is a hollow between two upright walls less than ``FOOT_WIDTH`` apart; it is filled up to the lower rim.
+
+    Returns:
+        As ``upper_envelope``.
+    """
+    profile = upper_envelope(terrain).copy()
+    x, y = profile.T
+    walls = np.flatnonzero(x[1:] == x[:-1])
+    falls, rises = walls[y[walls + 1] < y[walls]], walls[y[walls + 1] > y[walls]]
+    for i, k in zip(falls, np.searchsorted(rises, falls), strict=True):
+        if k == len(rises) or x[rises[k]] - x[i] >= FOOT_WIDTH:
+            continue
+        rim = min(y[i], y[rises[k] + 1])
+        inside = slice(i + 1, rises[k] + 1)
+        y[inside] = np.maximum(y[inside], rim)
+    return _distinct(profile)
+
+
+def upper_envelope(terrain: Terrain) -> NDArray[np.float64]:
+    """The highest of ground and obstacles.
 
     Stumps and stairs stand on it with their tops and both walls. A pit is cut into it from the inner edge of one wall
     to that of the other, down to the ground below. What hangs over the ends of the ground is cut off.
@@ -110,9 +151,7 @@ def walked_profile(terrain: Terrain) -> NDArray[np.float64]:
     profile = np.empty((2 * len(left), 2))
     profile[0::2] = np.hstack([left, np.take_along_axis(at_left, top, axis=1)])
     profile[1::2] = np.hstack([right, np.take_along_axis(at_right, top, axis=1)])
-    is_new = np.append(True, (profile[1:] != profile[:-1]).any(axis=1))
-    distinct: NDArray[np.float64] = profile[is_new]
-    return distinct
+    return _distinct(profile)
 
 
 def total_variation(profile: NDArray[np.float64]) -> float:
@@ -147,8 +186,16 @@ def relief(profile: NDArray[np.float64]) -> float:
     such a board, pushed up from below, would not. Boards may hang over the ends of the course.
     """
     heights, spacing = _sampled(profile)
-    reach = round(RELIEF_WINDOW / spacing / 2)
+    reach = _window_reach(spacing)
     return float((_closing(heights, reach) + _closing(-heights, reach)).mean())
+
+
+def widest_hollow(profile: NDArray[np.float64]) -> float:
+    """Width of the widest hollow of a ``walked_profile``, see ``TerrainMeasures``, m."""
+    heights, spacing = _sampled(profile)
+    is_deep = _closing(heights, _window_reach(spacing)) - heights > HOLLOW_DEPTH
+    changes = np.flatnonzero(np.diff(np.concatenate([[False], is_deep, [False]])))
+    return float(spacing * (changes[1::2] - changes[::2]).max(initial=0))
 
 
 def slope_spectrum(profile: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -177,6 +224,18 @@ def _sampled(profile: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     spacing = length / num_samples
     places = start + (np.arange(num_samples) + 0.5) * spacing
     return np.interp(places, profile[:, 0], profile[:, 1]), float(spacing)
+
+
+def _window_reach(spacing: float) -> int:
+    """Samples on either side of a window that holds one more than can lie within ``RELIEF_WINDOW``."""
+    return int(RELIEF_WINDOW / spacing / 2) + 1
+
+
+def _distinct(profile: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Without vertices that repeat the one before."""
+    is_new = np.append(True, (profile[1:] != profile[:-1]).any(axis=1))
+    distinct: NDArray[np.float64] = profile[is_new]
+    return distinct
 
 
 def _closing(heights: NDArray[np.float64], reach: int) -> NDArray[np.float64]:

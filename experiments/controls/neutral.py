@@ -4,7 +4,8 @@ Niche k of a replicate stands for niche k of the run: it is admitted in the same
 iteration, since the rule of retirement looks at age alone. Its parent is drawn uniformly among the niches active when
 its iteration began, mutated once under the settings that the run then had, and what comes of it is admitted whatever it
 is: nobody walks, and nobody ranks. Terrains of a run drift upward by mutation alone, since flat ground has only one
-side; what a run shows beyond its shadow is what selection did.
+side; a run has to go beyond its shadow.
+How far is what ``experiments.analysis.growth`` asks.
 
 A child that equals an active niche is drawn again, its parent too, as the run refuses it before anything is run: this
 is no judgement of terrains, and shadows that kept it would drift more slowly than the run's mutation does. So is one
@@ -21,8 +22,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from agents.evaluation.request import EvaluationRequest
-from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain import genotype_class
@@ -30,8 +29,9 @@ from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from experiments.analysis.complexity import measure_niche
 from experiments.analysis.gene_space import gene_space
 from experiments.analysis.terrain_measures import MEASURES_VERSION
+from experiments.controls.shadow_file import birth_origins
 from poet.archive.reader import Run
-from poet.parts import make_parts
+from poet.config import Config
 from poet.scoring import draw_terrain_seed, express
 
 #: Draws until the last parent's terrain is admitted once more: where genes can take few values.
@@ -88,7 +88,9 @@ def neutral_shadow(
         raise InputError(f"--replicates must be 1 or more, found {num_replicates}")
     with run.at_one_moment():
         iteration, config, births, root = run.iteration, run.config, births_of(run), _root(run)
-        settings = {birth.admitted: _settings_at(run, birth.admitted) for birth in births}
+        configs = {birth.admitted: run.config_at(birth.admitted) for birth in births}
+        origins = birth_origins(run.niches, run.config_at)
+    settings = {admitted: _settings(in_force) for admitted, in_force in configs.items()}
     space, rows = gene_space(config), []
     same = {"run_seed": config.run.seed, "run_iteration": iteration, "measures_version": MEASURES_VERSION}
     for replicate in range(num_replicates):
@@ -100,6 +102,7 @@ def neutral_shadow(
                 "parent_id": niche.parent_id,
                 "admitted": birth.admitted,
                 "retired": birth.retired,
+                "origin": origins[niche.niche_id],
                 "genotype": genotype,
                 "terrain_seed": niche.terrain_seed,
             }
@@ -166,13 +169,15 @@ def _root(run: Run) -> ShadowNiche:
     return ShadowNiche(0, None, genotype, int(row["terrain_seed"]))
 
 
-def _settings_at(run: Run, iteration: int) -> TerrainSettings:
-    """What mutation may do in an iteration; a fork may have changed it on the way."""
-    return make_parts(run.config_at(iteration), _run_nothing).settings
-
-
-def _run_nothing(request: EvaluationRequest) -> tuple[RolloutResult, ...]:
-    raise RuntimeError(f"a neutral shadow runs no episodes, but was asked for {request}")
+def _settings(config: Config) -> TerrainSettings:
+    """What mutation may do; nothing else of the config is loaded or checked, since nothing is run."""
+    return TerrainSettings(
+        obstacles=config.terrain.obstacles,
+        mutated_genes=config.mutation.genes,
+        roughness_step=config.mutation.roughness_step,
+        max_pit_gap=config.terrain.max_pit_gap,
+        cppn_released_quirks=config.cppn.released_quirks,
+    )
 
 
 def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, settings: TerrainSettings) -> ShadowNiche:

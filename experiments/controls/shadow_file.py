@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +13,15 @@ import pandas as pd
 
 from environments.errors import InputError
 from experiments.analysis.terrain_measures import MEASURES_VERSION
+from poet.config import Config
 
 #: Folder in a run's folder, and the file in it.
 FOLDER_NAME, FILE_NAME = "neutral", "shadows.parquet"
 #: What every row has beside its measures. The first three are the same in all: the run's seed, the last iteration that
-#: it had done, and which code measured.
+#: it had done, and which code measured. ``origin`` is that of ``birth_origins``.
 COLUMNS = (
     "run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "parent_id", "admitted", "retired",
-    "genotype", "terrain_seed",
+    "origin", "genotype", "terrain_seed",
 )  # fmt: skip
 
 
@@ -64,6 +67,28 @@ def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
     return path
 
 
+def birth_origins(niches: pd.DataFrame, config_at: Callable[[int], Config]) -> dict[int, str]:
+    """What the shadow of each niche depends on beside the run's seed and births, by niche id.
+
+    Args:
+        niches: of the run, see ``poet.archive.reader.Run``.
+        config_at: the config in force in an iteration.
+
+    Returns:
+        SHA-256 of the root's genotype and terrain seed, and of the sections terrain, mutation and cppn in force when
+        the niche was admitted: 64 hex digits.
+    """
+    first = niches.sort_values("niche_id").iloc[0]
+    root = (first["genotype"], int(first["terrain_seed"]))
+    digests: dict[int, str] = {}
+    for admitted in niches["iteration"].unique().tolist():
+        config = config_at(admitted).to_json()
+        text = json.dumps([root, *(config[name] for name in ("terrain", "mutation", "cppn"))], sort_keys=True)
+        digests[admitted] = hashlib.sha256(text.encode()).hexdigest()
+    pairs = zip(niches["niche_id"].tolist(), niches["iteration"].tolist(), strict=True)
+    return {niche_id: digests[admitted] for niche_id, admitted in pairs}
+
+
 def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -> Shadow:
     """The shadow of a run, if there is one that fits.
 
@@ -71,7 +96,7 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
         folder: of the shadow.
         seed: of the run.
         iteration: the run's last.
-        births: of the run's niches: columns niche_id, admitted, retired (missing: not so far).
+        births: of the run's niches: columns niche_id, admitted, retired (missing: not so far), origin.
 
     Raises:
         InputError: the file cannot be read, or is something else.
@@ -83,10 +108,10 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
         niches = pd.read_parquet(path)
     except Exception as error:  # Arrow has errors of its own for each kind of damage
         raise InputError(f"{path} cannot be read as Parquet ({error}): make it anew by poet control neutral") from error
+    if "measures_version" in niches and len(niches) and int(niches["measures_version"].iloc[0]) != MEASURES_VERSION:
+        return Shadow(None, "it was measured by another version of this code")
     if not {*COLUMNS} <= {*niches.columns} or niches.empty:
         raise InputError(f"{path} is no neutral shadow: make it anew by poet control neutral, or take it away")
-    if int(niches["measures_version"].iloc[0]) != MEASURES_VERSION:
-        return Shadow(None, "it was measured by another version of this code")
     if int(niches["run_seed"].iloc[0]) != seed:
         return Shadow(None, "it is that of a run with another seed")
     niches = niches[niches["admitted"] <= iteration]
@@ -94,6 +119,10 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
     if not _same_births(first, births, iteration):
         done = int(niches["run_iteration"].iloc[0])
         return Shadow(None, f"it was made when the run had done {done} iterations, and other niches came or went since")
+    if first.sort_values("niche_id")["origin"].tolist() != births.sort_values("niche_id")["origin"].tolist():
+        return Shadow(None, "it is that of a run with another root, or with other settings of terrains and mutation")
+    if any(sorted(one) != sorted(first["niche_id"]) for _, one in niches.groupby("replicate")["niche_id"]):
+        return Shadow(None, "some of its replicates lack niches of the run")
     return Shadow(niches.reset_index(drop=True))
 
 

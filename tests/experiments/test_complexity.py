@@ -16,6 +16,8 @@ from environments.streams import Stream
 from environments.terrain.genotype import TerrainSettings
 from environments.terrain.obstacles import ObstacleGenotype
 from experiments.analysis.complexity import (
+    GENOME_MEASURES,
+    PROFILE_MEASURES,
     cppn_size,
     greatest_so_far,
     growth_curves,
@@ -65,8 +67,8 @@ def test_lineage_and_times_are_those_of_the_archive(run: RunTables) -> None:
 
 
 def test_an_unsolved_niche_waits_until_it_retires(tmp_path: Path) -> None:
-    """After its retirement nobody tries, so that waiting ends there."""
-    run = read(three_niches(tmp_path / "run"))
+    """Where no agent is run in retired niches, waiting ends there."""
+    run = read(three_niches(tmp_path / "run", novelty={"measure": "nearest_genes"}))
     unsolved = RunTables(**{**vars(run), "solved": run.solved[run.solved["niche_id"] == 1]})
     table = niche_complexity(unsolved)
 
@@ -81,6 +83,15 @@ def test_an_unsolved_niche_waits_until_it_retires(tmp_path: Path) -> None:
     assert [4000.0] == levels["median_env_steps_to_solve"].dropna().tolist()
 
 
+def test_where_retired_niches_are_tried_an_unsolved_one_waits_to_the_end(tmp_path: Path) -> None:
+    """PATA-EC runs every agent in them at each reproduction, and may solve one after its retirement."""
+    run = read(three_niches(tmp_path / "run", novelty={"measure": "pata_ec"}))
+    table = niche_complexity(RunTables(**{**vars(run), "solved": run.solved[run.solved["niche_id"] == 1]}))
+
+    assert [4, 1] == table.loc[[0, 2], "iterations_unsolved"].tolist()
+    assert [7350, 0] == table.loc[[0, 2], "env_steps_unsolved"].tolist()
+
+
 def test_measures_are_those_of_terrain_and_genotype(run: RunTables) -> None:
     """A row has what the terrain measures, and the paper's distance of the genes from none."""
     table = niche_complexity(run)
@@ -91,9 +102,7 @@ def test_measures_are_those_of_terrain_and_genotype(run: RunTables) -> None:
     assert [0.0, 1.0, 3.0] == table["challenge_level"].tolist()
     assert pytest.approx([0.0, math.hypot(0.08, 0.52) / math.sqrt(5)]) == table["gene_distance"].tolist()[:2]
     assert table["cppn_nodes"].isna().all()
-    assert ["variation", "largest_step", "relief", "slope_power", "gene_distance", "challenge_level"] == known_measures(
-        table
-    )
+    assert [*PROFILE_MEASURES, "gene_distance", "challenge_level"] == known_measures(table)
 
 
 def test_a_cppn_is_measured_by_its_size() -> None:
@@ -214,14 +223,17 @@ def test_a_run_that_solves_nothing_covers_nothing(tmp_path: Path) -> None:
 
 
 def test_plots_have_a_panel_for_each_measure(run: RunTables, tmp_path: Path) -> None:
-    """Two for each, maximum and median; a flat root alone has no plot."""
-    figure, times = plot_complexity(run), plot_times(run)
+    """Two for each, maximum and median; genomes have a figure of their own; a flat root alone has no plot."""
+    figure, times, genomes = plot_complexity(run), plot_times(run), plot_complexity(run, GENOME_MEASURES, "Genomes")
     root = read(simulated_run(tmp_path / "root", iterations=3))
 
     assert figure is not None
     assert times is not None
     titles = [axes.get_title(loc="left") for axes in figure.axes]
-    assert 12 == len(titles)
+    assert 10 == len(titles)
+    assert genomes is not None
+    assert 4 == len(genomes.axes)
+    assert "Challenge level, median so far (conditions met)" == genomes.axes[-1].get_title(loc="left")
     assert ["Relief: bumps and hollows, greatest so far (m)", "Relief: bumps and hollows, median so far (m)"] == titles[
         4:6
     ]

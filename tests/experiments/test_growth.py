@@ -9,48 +9,72 @@ import pandas as pd
 import pytest
 
 from environments.streams import Stream
-from environments.terrain.genotype import TerrainSettings
+from environments.terrain.cppn import CppnGenotype
+from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from environments.terrain.obstacles import ObstacleGenotype
-from experiments.analysis.complexity import measure_niche, niche_complexity
+from experiments.analysis.complexity import GENOME_MEASURES, measure_niche, niche_complexity
 from experiments.analysis.gene_space import gene_space
-from experiments.analysis.growth import ALPHA, growth_summary, shadow_band
+from experiments.analysis.growth import ALPHA, GOES_ON, growth_summary, shadow_band
 from experiments.controls.neutral import ShadowNiche, births_of, drift
 from poet.archive.reader import open_run
 from poet.scoring import express
-from tests.experiments.planted_runs import NUM_NICHES, planted_run
+from tests.experiments.planted_runs import planted_run
 from tests.experiments.synthetic_runs import read
 
 NUM_SEEDS = 20
 
 
-@pytest.fixture(scope="module")
-def planted_shadow(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """The neutral shadow of one planted archive. All have the same schedule and root, so that it is that of each.
-
-    Of each replicate only the later half is measured: no earlier terrain is compared, or the summary would say so.
-    """
-    with open_run(planted_run(tmp_path_factory.mktemp("runs") / "first", seed=12345, num_trials=1)) as run:
+def planted_shadow(folder: Path, root: AbstractGenotype) -> pd.DataFrame:
+    """The neutral shadow of a planted archive. All with one root have the same schedule, so that it is that of each."""
+    with open_run(planted_run(folder, seed=12345, num_trials=1, root=root)) as run:
         births, space = births_of(run), gene_space(run.config)
-    root, settings = ShadowNiche(0, None, ObstacleGenotype(), 0), TerrainSettings()
+    first, settings = ShadowNiche(0, None, root, 0), TerrainSettings()
     return pd.DataFrame(
         {"replicate": replicate, "niche_id": niche.niche_id}
         | measure_niche(niche.genotype.to_json(), express(niche.genotype, niche.terrain_seed), space)
         for replicate in range(100)
-        for niche in drift(births, root, lambda _: settings, 12345, replicate)[NUM_NICHES // 2 :]
+        for niche in drift(births, first, lambda _: settings, 12345, replicate)
     )
 
 
-@pytest.mark.parametrize(("num_trials", "has_grown"), [(1, False), (3, True)])
+@pytest.fixture(scope="module")
+def obstacle_shadow(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Of archives of obstacles."""
+    return planted_shadow(tmp_path_factory.mktemp("runs") / "first", ObstacleGenotype())
+
+
+@pytest.mark.parametrize(("num_trials", "has_grown"), [(1, False), (8, True)])
 def test_growth_is_told_from_drift(
-    planted_shadow: pd.DataFrame, tmp_path: Path, num_trials: int, has_grown: bool
+    obstacle_shadow: pd.DataFrame, tmp_path: Path, num_trials: int, has_grown: bool
 ) -> None:
-    """Of 20 archives that drift at least 19 are said to drift; of 20 with selection of one in three, 19 grow."""
+    """Of 20 archives that drift at least 19 are not said to grow; of 20 with the hardest of eight admitted, 19 grow."""
     said = []
     for seed in range(NUM_SEEDS):
         frame = niche_complexity(read(planted_run(tmp_path / str(seed), seed, num_trials)))
-        said.append(growth_summary(frame, planted_shadow).has_grown)
+        said.append(growth_summary(frame, obstacle_shadow, "admitted").has_grown)
 
     assert said.count(has_grown) >= 19
+
+
+def test_a_criterion_that_never_changes_is_no_growth(obstacle_shadow: pd.DataFrame, tmp_path: Path) -> None:
+    """Mutation alone, of whose terrains those within a band of variation are admitted: never said to grow."""
+    for seed in range(2):
+        frame = niche_complexity(read(planted_run(tmp_path / str(seed), seed, 1, band=(0.30, 0.36))))
+
+        assert not growth_summary(frame, obstacle_shadow, "admitted").has_grown
+
+
+@pytest.mark.parametrize(("num_trials", "has_grown"), [(1, False), (8, True)])
+def test_growth_of_cppns_is_told_from_drift(tmp_path: Path, num_trials: int, has_grown: bool) -> None:
+    """The same of terrains without obstacles, where selection goes by the profile: 5 of 6."""
+    root = CppnGenotype.initial(TerrainSettings(), Stream(0, "planted root"))
+    shadow = planted_shadow(tmp_path / "first", root)
+    said = []
+    for seed in range(6):
+        frame = niche_complexity(read(planted_run(tmp_path / str(seed), seed, num_trials, root=root)))
+        said.append(growth_summary(frame, shadow, "admitted").has_grown)
+
+    assert said.count(has_grown) >= 5
 
 
 def archive(values: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -81,36 +105,101 @@ def drawn(*shape: int) -> np.ndarray:
 
 
 def test_p_values_are_ranks_among_replicates() -> None:
-    """Late niches are the last third without the root; statistics are means of logarithms over them."""
+    """Thirds leave the root out; the trend is late minus early of means of logarithms, the level late alone."""
     values = drawn(10, 10, 2)
     frame, shadow = archive(values)
     summary = growth_summary(frame, shadow, alpha=0.1)
-    late = values[:, 7:]
-    typical = np.median(late, axis=(0, 1))
-    statistics = np.log1p(late / typical).mean(axis=1)
+    logs = np.log1p(values[:, 1:] / np.median(values[:, 1:], axis=(0, 1)))
+    early, middle, late = (logs[:, 3 * part : 3 * part + 3].mean(axis=1) for part in range(3))
 
     assert 3 == summary.num_terrains
     assert 9 == summary.num_shadows
-    for row, own, m in zip(summary.table.itertuples(), (statistics >= statistics[0]).mean(axis=0), (0, 1), strict=True):
-        assert pytest.approx(own) == row.p_value
-        assert pytest.approx(late[0, :, m].mean()) == row.late
-        assert pytest.approx(np.median(late[1:, :, m].mean(axis=1))) == row.shadow_median
-    scores = (statistics - statistics.mean(axis=0)) / statistics.std(axis=0)
-    for p_value, score in zip(summary.table["corrected_p_value"], scores[0], strict=True):
-        assert pytest.approx((scores.max(axis=1) >= score).mean()) == p_value
+    p_values = []
+    for statistic in (late - early, late):
+        scores = (statistic - statistic.mean(axis=0)) / statistic.std(axis=0)
+        p_values.append([sum(max(row) >= own for row in scores) / 10 for own in scores[0]])
+    table = summary.table
+    assert pytest.approx(p_values[0]) == table["trend_p_value"].tolist()
+    assert pytest.approx(p_values[1]) == table["level_p_value"].tolist()
+    assert pytest.approx([max(pair) for pair in zip(*p_values, strict=True)]) == table["corrected_p_value"].tolist()
+    assert summary.p_value == table["corrected_p_value"].min()
+    rises = late - middle
+    assert [sum(rises[:, m] >= rises[0, m]) / 10 <= GOES_ON for m in (0, 1)] == table["goes_on"].tolist()
+    for row, m in zip(table.itertuples(), (0, 1), strict=True):
+        assert pytest.approx(values[0, 1:4, m].mean()) == row.early
+        assert pytest.approx(values[0, 7:, m].mean()) == row.late
+        assert pytest.approx(np.median(values[1:, 7:, m].mean(axis=1))) == row.shadow_median
 
 
-def test_under_drift_the_correction_keeps_alpha() -> None:
-    """Whichever of 40 equals is called the run: at most alpha of them are said to have grown by any measure."""
+@pytest.mark.parametrize("statistic", ["trend_p_value", "level_p_value"])
+def test_under_drift_the_correction_keeps_alpha(statistic: str) -> None:
+    """Whichever of 40 equals is called the run: at most alpha of them pass by any measure."""
     values = drawn(40, 10, 2)
     least = []
     for i in range(len(values)):
         order = [i, *(k for k in range(len(values)) if k != i)]
         frame, shadow = archive(values[order])
-        least.append(growth_summary(frame, shadow, alpha=0.5).table["corrected_p_value"].min())
+        least.append(growth_summary(frame, shadow, alpha=0.5).table[statistic].min())
 
     for alpha in (0.025, 0.05, 0.1, 0.25, 0.5):
         assert sum(p <= alpha + 1e-9 for p in least) == round(alpha * 40)
+
+
+@pytest.mark.parametrize(
+    "course",
+    [
+        np.full(30, 5.0),
+        np.linspace(5.0, 1.0, 30),
+        np.minimum(0.5 + 0.5 * np.arange(30), 5.0),
+        np.where(np.arange(30) < 15, np.arange(30) / 3.0, 10.0 - np.arange(30) / 3.0),
+    ],
+    ids=["plateau", "falling", "ramp, then plateau", "up and down"],
+)
+@pytest.mark.parametrize("noise", [0.0, 0.5])
+def test_what_does_not_go_on_rising_has_not_grown(course: np.ndarray, noise: float) -> None:
+    """However far above drift it is: late terrains that are no harder than the middle ones are no growth."""
+    values = drawn(101, 31, 2)
+    values[1:] += np.linspace(0.0, 1.0, 31)[None, :, None]
+    values[0, 1:] = course[:, None] + noise * values[0, 1:]
+    found = growth_summary(*archive(values))
+
+    assert found.has_grown is False
+    assert "not shown to grow harder over the run beyond drift" in found.sentence
+
+
+def test_a_rise_from_below_has_not_grown() -> None:
+    """A trend without a level: terrains that start easier than drift's and come up to them."""
+    values = drawn(101, 31, 2) + 5.0
+    values[0] = np.linspace(0.0, 5.5, 31)[:, None]
+    found = growth_summary(*archive(values))
+
+    assert (found.table["trend_p_value"] <= ALPHA).all()
+    assert found.has_grown is False
+    assert "harder than" not in found.sentence
+
+
+def test_a_rise_that_goes_on_has_grown() -> None:
+    """And it is said by which measure."""
+    values = drawn(101, 31, 2)
+    values[0, 1:, 1] += np.linspace(0.0, 2.0, 30)
+    found = growth_summary(*archive(values))
+
+    assert found.has_grown
+    assert found.p_value == pytest.approx(1 / 101)
+    assert "grow harder over the run, beyond drift, by: relief: bumps and hollows (p = 0.0099" in found.sentence
+
+
+def test_genomes_are_no_difficulty() -> None:
+    """Nodes that grow make no harder terrains: they are a question and a sentence of their own."""
+    values = drawn(101, 31, 2)
+    frame, shadow = archive(values)
+    frame["cppn_nodes"], shadow["cppn_nodes"] = np.arange(31.0), 1.0 + (shadow["niche_id"] % 3)
+    found = growth_summary(frame, shadow, measures=GENOME_MEASURES)
+
+    assert not growth_summary(frame, shadow).has_grown
+    assert ["variation", "relief"] == growth_summary(frame, shadow).table["measure"].tolist()
+    assert ["cppn_nodes"] == found.table["measure"].tolist()
+    assert "The solved terrains' genomes grow over the run, beyond drift, by: CPPN nodes" in found.sentence
 
 
 def test_one_cliff_outweighs_nothing() -> None:
@@ -130,7 +219,7 @@ def test_a_measure_that_never_varies_says_nothing() -> None:
     values[..., 1] = 2.0
     table = growth_summary(*archive(values)).table.set_index("measure")
 
-    assert (1.0, 1.0) == tuple(table.loc["relief", ["p_value", "corrected_p_value"]])
+    assert (1.0, 1.0) == tuple(table.loc["relief", ["trend_p_value", "level_p_value"]])
     assert table.loc["variation", "corrected_p_value"] <= ALPHA
 
 
@@ -153,6 +242,7 @@ def test_too_little_is_no_verdict() -> None:
     short = growth_summary(frame, shadow)
 
     assert few.has_grown is None
+    assert np.isnan(few.p_value)
     assert "98 replicates" in few.sentence
     assert "make 99" in few.sentence
     assert short.has_grown is None

@@ -15,11 +15,11 @@ from environments.streams import Stream
 from environments.terrain.genotype import TerrainSettings
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
-from experiments.analysis.complexity import measure_niche
+from experiments.analysis.complexity import PROFILE_MEASURES, measure_niche
 from experiments.analysis.gene_space import gene_space
 from experiments.analysis.run_tables import read_tables
 from experiments.controls.neutral import Birth, ShadowNiche, active_at, births_of, drift, neutral_shadow
-from experiments.controls.shadow_file import COLUMNS, FILE_NAME, write_shadow
+from experiments.controls.shadow_file import COLUMNS, FILE_NAME, birth_origins, write_shadow
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
 from poet.config import Config
@@ -169,10 +169,50 @@ def test_what_does_not_fit_the_run_is_not_used(run_folder: Path, tmp_path: Path)
             (shadow.assign(retired=pd.NA), "other niches came or went since"),
             (shadow.assign(run_seed=6), "another seed"),
             (shadow.assign(measures_version=0), "another version"),
+            (shadow.drop(columns="origin").assign(measures_version=1), "another version"),
+            (shadow.assign(origin="0" * 64), "another root, or with other settings"),
         ):
             write_shadow(changed, place)
             assert read_tables(run).shadow.niches is None
             assert words in read_tables(run).shadow.remark
+
+
+def test_a_replicate_that_lacks_a_niche_makes_no_shadow(run_folder: Path) -> None:
+    """A file with a hole in it, in any replicate, is a remark of the report and not a traceback."""
+    with open_run(run_folder) as run:
+        shadow = neutral_shadow(run, 3)
+        write_shadow(shadow[(shadow["replicate"] != 1) | (shadow["niche_id"] != 9)], run_folder / "neutral")
+        found = read_tables(run).shadow
+
+    assert found.niches is None
+    assert "lack niches" in found.remark
+
+
+def test_a_shadow_is_tied_to_root_and_settings(run_folder: Path) -> None:
+    """A run with the same seed and births, but pits of another limit or another root, is not served by it."""
+    with open_run(run_folder) as run:
+        own = birth_origins(run.niches, run.config_at)
+        limited = run.config.model_copy(update={"terrain": run.config.terrain.model_copy(update={"max_pit_gap": 8.0})})
+        later = birth_origins(run.niches, lambda iteration: run.config if iteration < 10 else limited)
+        moved = run.niches.assign(terrain_seed=run.niches["terrain_seed"] + 1)
+
+        assert all((own[i] == later[i]) == (i < 10) for i in own)
+        assert not set(own.values()) & set(birth_origins(moved, run.config_at).values())
+
+
+def test_a_shadow_runs_nothing_and_needs_nothing_to_run(run_folder: Path) -> None:
+    """No engine, strategy or measure of novelty is loaded: a run made with what this machine lacks has a shadow."""
+    with open_run(run_folder) as run:
+        expected = neutral_shadow(run, 1)
+        strange = run.config.model_copy(
+            update={
+                "evaluation": run.config.evaluation.model_copy(update={"engine": "cuda"}),
+                "es": run.config.es.model_copy(update={"strategy": "nobody.has:This"}),
+            }
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(type(run), "config_at", lambda self, iteration: strange)
+            pd.testing.assert_frame_equal(expected, neutral_shadow(run, 1))
 
 
 def test_a_shadow_made_later_serves_what_was_recorded_before(tmp_path: Path) -> None:
@@ -215,8 +255,14 @@ def test_the_command_makes_a_shadow_that_analyse_finds(poet: Poet, run_folder: P
     assert "99 replicates of the neutral shadow, alpha 0.01" in page
     assert "No growth is to be read" not in page + after.out
     assert {"solved", "admitted"} == set(table["terrains"])
-    assert ((table["corrected_p_value"] >= table["p_value"] - 1e-9) & (table["p_value"] >= 0.01)).all()
-    assert {"complexity.png", "times.png"} <= {path.name for path in (run_folder / "report" / "plots").iterdir()}
+    assert (table[["trend_p_value", "level_p_value"]].max(axis=1) == table["corrected_p_value"]).all()
+    assert table["trend_p_value"].between(0.01, 1.0).all()
+    assert set(PROFILE_MEASURES) >= set(table["measure"])
+    genomes = pd.read_csv(run_folder / "report" / "tables" / "genomes_against_shadow.csv")
+    assert {"gene_distance", "challenge_level"} == set(genomes["measure"])
+    assert {"complexity.png", "genomes.png", "times.png"} <= {
+        path.name for path in (run_folder / "report" / "plots").iterdir()
+    }
 
 
 def test_the_same_command_writes_the_same_shadow(poet: Poet, run_folder: Path, tmp_path: Path) -> None:

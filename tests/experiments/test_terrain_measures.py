@@ -14,6 +14,8 @@ from environments.terrain.constants import TERRAIN_STEP
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from experiments.analysis.terrain_measures import (
+    FOOT_WIDTH,
+    HOLLOW_DEPTH,
     REACH,
     RELIEF_WINDOW,
     SAMPLE_SPACING,
@@ -22,11 +24,15 @@ from experiments.analysis.terrain_measures import (
     relief,
     slope_spectrum,
     total_variation,
+    upper_envelope,
     walked_profile,
+    widest_hollow,
 )
 from tests.naive_measures import naive_height, naive_largest_step, naive_power, naive_relief
 
 FLAT = ((0.0, 1.0), (20.0, 1.0))
+#: How many samples a course of 20 m has: a third of a terrain step (14/30 m) apart, 128.57 of them, rounded.
+NUM_SAMPLES = 129
 
 
 def terrain(ground: tuple[tuple[float, float], ...], *obstacles: list[tuple[float, float]]) -> Terrain:
@@ -63,7 +69,7 @@ def test_flat_ground_has_nothing() -> None:
     """Every measure is 0, but for the two that speak of a spectrum without power."""
     measured = measure_terrain(ObstacleGenotype().express(0))
 
-    assert [0.0] * 8 == list(astuple(measured)[:8])
+    assert [0.0] * 9 == list(astuple(measured)[:9])
     assert math.isnan(measured.spectral_centroid)
     assert math.isnan(measured.spectral_entropy)
 
@@ -84,14 +90,15 @@ def test_a_stump_is_a_rise_and_a_fall() -> None:
     """One of 1.5 m on 20 m: 3 m up and down, a step of its height, relief where it stands, two steep slopes."""
     stump = terrain(FLAT, box(5.25, 6.25, 1.0, 2.5))
     measured = measure_terrain(stump)
-    spacing = 20.0 / 86
-    num_on_top = sum(5.25 < (i + 0.5) * spacing < 6.25 for i in range(86))
+    spacing = 20.0 / NUM_SAMPLES
+    num_on_top = sum(5.25 < (i + 0.5) * spacing < 6.25 for i in range(NUM_SAMPLES))
 
     assert [[0, 1], [5.25, 1], [5.25, 2.5], [6.25, 2.5], [6.25, 1], [20, 1]] == walked_profile(stump).tolist()
     assert pytest.approx(3.0 / 20.0) == measured.variation
     assert measured.largest_step == 1.5
-    assert pytest.approx(1.5 * num_on_top / 86) == measured.relief
-    assert pytest.approx(2 * (1.5 / spacing) ** 2 / 85) == measured.slope_power
+    assert pytest.approx(1.5 * num_on_top / NUM_SAMPLES) == measured.relief
+    assert pytest.approx(2 * (1.5 / spacing) ** 2 / (NUM_SAMPLES - 1)) == measured.slope_power
+    assert measured.widest_hollow == 0.0
 
 
 def test_a_pit_is_cut_between_the_inner_edges_of_its_walls() -> None:
@@ -102,8 +109,9 @@ def test_a_pit_is_cut_between_the_inner_edges_of_its_walls() -> None:
     assert [[0, 1], [5, 1], *pit, [7.5, 1], [8, 1], [20, 1]] == walked_profile(PIT).tolist()
     assert pytest.approx(4.0 / 20.0) == measured.variation
     assert measured.largest_step == 2.0
-    num_in_pit = sum(5.5 < (i + 0.5) * 20.0 / 86 < 7.25 for i in range(86))
-    assert pytest.approx(2.0 * num_in_pit / 86) == measured.relief
+    num_in_pit = sum(5.5 < (i + 0.5) * 20.0 / NUM_SAMPLES < 7.25 for i in range(NUM_SAMPLES))
+    assert pytest.approx(2.0 * num_in_pit / NUM_SAMPLES) == measured.relief
+    assert pytest.approx(20.0 / NUM_SAMPLES * num_in_pit) == measured.widest_hollow
 
 
 def test_a_hollow_wider_than_the_window_is_no_relief() -> None:
@@ -172,7 +180,7 @@ def test_obstacles_may_overlap_lean_and_sink_into_the_ground() -> None:
 @given(courses)
 def test_the_profile_is_the_upper_envelope(course: Terrain) -> None:
     """Between vertices it is as high as the highest of ground and obstacles; it goes right, and up or down on walls."""
-    profile = walked_profile(course)
+    profile = upper_envelope(course)
     vertices = np.unique(np.concatenate([profile[:, 0], *(polygon[:, 0] for polygon in course.obstacles)]))
     vertices = vertices[vertices <= profile[-1, 0]]
     gaps = np.flatnonzero(np.diff(vertices) > 1e-3)
@@ -203,7 +211,9 @@ def test_relief_is_closing_minus_opening(course: Terrain) -> None:
     places = [start + (i + 0.5) * length / count for i in range(count)]
     heights = [float(np.interp(place, profile[:, 0], profile[:, 1])) for place in places]
 
-    assert pytest.approx(naive_relief(heights, 10)) == relief(profile)
+    # The window has ten terrain steps of three samples: 30 on it, or one more; it must reach beyond them.
+    reach = int(30 * TERRAIN_STEP / 3 / (length / count) / 2) + 1
+    assert pytest.approx(naive_relief(heights, reach)) == relief(profile)
 
 
 @given(st.lists(st.floats(-2.0, 2.0, width=32), min_size=4, max_size=40))
@@ -258,6 +268,7 @@ def test_measures_scale_with_height(course: Terrain) -> None:
     """Twice as high: lengths double, power is four times as much, its distribution stays."""
     once, twice = measure_terrain(course), measure_terrain(moved(course, (1.0, 2.0), (0.0, 0.0)))
     doubled = {name: 2.0 * getattr(once, name) for name in ("variation", "largest_step", "relief")}
+    doubled["widest_hollow"] = twice.widest_hollow  # deep is what is 0.5 m deep: a hollow may become one
     power = {name: 4.0 * getattr(once, name) for name in vars(once) if "power" in name}
 
     assert pytest.approx(astuple(replace(once, **doubled, **power)), abs=2e-5, nan_ok=True) == astuple(twice)
@@ -276,13 +287,44 @@ def test_variation_is_no_less_than_what_lies_between_top_and_bottom(course: Terr
     assert pytest.approx(sum(bands)) == measured.slope_power
 
 
-def test_a_pit_of_the_generator_counts_by_its_width() -> None:
-    """A wider gap is no more variation, but more relief."""
-    narrow, wide = (
-        measure_terrain(terrain(
-            ((0.0, 2.0), (4.0, 2.0), (4.1, 0.0), (4.1 + width, 0.0), (4.2 + width, 2.0), (20.0, 2.0))
-        )) for width in (2 * TERRAIN_STEP, 4 * TERRAIN_STEP)
-    )  # fmt: skip
+@pytest.mark.parametrize(("width", "is_crack"), [(0.02, True), (FOOT_WIDTH - 0.01, True), (FOOT_WIDTH + 0.01, False)])
+def test_a_crack_that_no_foot_can_enter_is_none(width: float, is_crack: bool) -> None:
+    """Between walls less than 0.2133 m apart, a lower leg's width, the ground goes on at the lower rim's height."""
+    assert pytest.approx(0.8 * 8 / 30) == FOOT_WIDTH
+    pit = terrain(
+        ((0.0, 1.0), (5.0, 1.0), (5.25, -1.0), (5.75 + width, -1.0), (6.0 + width, 1.0), (20.0, 1.0)),
+        box(5.0, 5.5, -1.0, 1.0),
+        box(5.5 + width, 6.0 + width, -1.0, 1.25),
+    )
+    measured = measure_terrain(pit)
 
-    assert pytest.approx(narrow.variation) == wide.variation
-    assert wide.relief > 1.5 * narrow.relief
+    assert measured.largest_step == (0.25 if is_crack else 2.25)
+    assert (measured.widest_hollow == 0.0) == is_crack
+    rises_and_falls = 0.5 if is_crack else 2.0 + 2.25 + 0.25
+    assert pytest.approx(rises_and_falls / 20.0) == measured.variation
+
+
+def test_measures_of_pits_by_the_width_of_the_gap() -> None:
+    """Wider gaps: a wider hollow and more relief, the same step; fewer walls, so less variation and slope power."""
+    by_gap = []
+    for gap in (0.6, 1.5, 3.0, 6.0, 10.0):
+        courses_of_one = [measure_terrain(ObstacleGenotype(pit_gap=(gap, gap)).express(seed)) for seed in range(10)]
+        assert all(abs(one.widest_hollow - gap * TERRAIN_STEP) <= SAMPLE_SPACING for one in courses_of_one)
+        by_gap.append(np.mean([astuple(one)[:5] for one in courses_of_one], axis=0))
+    variation, step, relief_, hollow, power = np.array(by_gap).T
+
+    assert (np.diff(relief_) > 0.0).all()
+    assert (np.diff(hollow) > 0.0).all()
+    assert pytest.approx([4 * TERRAIN_STEP] * 5, abs=1e-4) == step.tolist()
+    assert (np.diff(variation) < 0.0).all()
+    assert (np.diff(power) < 0.0).all()
+
+
+@pytest.mark.parametrize(("depth", "width"), [(HOLLOW_DEPTH - 0.01, 0.0), (HOLLOW_DEPTH + 0.01, 2.0)])
+def test_a_hollow_counts_from_half_a_metre_on(depth: float, width: float) -> None:
+    """A shallow one is none; one wider than the window is a valley, however deep."""
+    hollow = terrain(((0.0, 1.0), (5.0, 1.0), (5.001, 1 - depth), (7.0, 1 - depth), (7.001, 1.0), (20.0, 1.0)))
+    valley = terrain(((0.0, 9.0), (5.0, 9.0), (5.1, 1.0), (11.0, 1.0), (11.1, 9.0), (20.0, 9.0)))
+
+    assert pytest.approx(width, abs=20.0 / NUM_SAMPLES) == widest_hollow(walked_profile(hollow))
+    assert widest_hollow(walked_profile(valley)) == 0.0
