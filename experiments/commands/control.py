@@ -14,7 +14,7 @@ from experiments.commands.options import Engine, EnvSteps, ExistingRun, Iteratio
 #: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
 #: Replicates of a neutral shadow: with 99, a p value can be as low as the 0.01 that is asked for.
-NUM_REPLICATES = 100
+NUM_REPLICATES = 400
 
 app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral.", no_args_is_help=True)
 

@@ -31,7 +31,7 @@ from experiments.analysis.gene_space import gene_space
 from experiments.analysis.terrain_measures import MEASURES_VERSION
 from experiments.controls.shadow_file import birth_origins
 from poet.archive.reader import Run
-from poet.config import Config
+from poet.parts import terrain_settings
 from poet.scoring import draw_terrain_seed, express
 
 #: Draws until the last parent's terrain is admitted once more: where genes can take few values.
@@ -90,7 +90,7 @@ def neutral_shadow(
         iteration, config, births, root = run.iteration, run.config, births_of(run), _root(run)
         configs = {birth.admitted: run.config_at(birth.admitted) for birth in births}
         origins = birth_origins(run.niches, run.config_at)
-    settings = {admitted: _settings(in_force) for admitted, in_force in configs.items()}
+    settings = {admitted: terrain_settings(in_force) for admitted, in_force in configs.items()}
     space, rows = gene_space(config), []
     same = {"run_seed": config.run.seed, "run_iteration": iteration, "measures_version": MEASURES_VERSION}
     for replicate in range(num_replicates):
@@ -167,17 +167,6 @@ def _root(run: Run) -> ShadowNiche:
     row = run.niches.sort_values("niche_id").iloc[0]
     genotype = genotype_class(run.config.terrain.genotype).from_json(row["genotype"])
     return ShadowNiche(0, None, genotype, int(row["terrain_seed"]))
-
-
-def _settings(config: Config) -> TerrainSettings:
-    """What mutation may do; nothing else of the config is loaded or checked, since nothing is run."""
-    return TerrainSettings(
-        obstacles=config.terrain.obstacles,
-        mutated_genes=config.mutation.genes,
-        roughness_step=config.mutation.roughness_step,
-        max_pit_gap=config.terrain.max_pit_gap,
-        cppn_released_quirks=config.cppn.released_quirks,
-    )
 
 
 def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, settings: TerrainSettings) -> ShadowNiche:

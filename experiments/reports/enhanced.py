@@ -38,7 +38,7 @@ KINDS = {
     "rule2019": "the 2019 transfer rule",
 }
 _NUM_STRIPS = 4
-_NUM_REPLICATES = 100
+_NUM_REPLICATES = 400
 _TRANSFERS = ("transfer_direct", "transfer_proposal")
 #: Tables in which a run with other costs but equal results is equal.
 _RESULTS = ("niches", "candidates", "judgements", "solved", "retirements", "transfers", "transfer_sources", "versions")

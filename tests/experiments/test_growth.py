@@ -21,7 +21,8 @@ from poet.scoring import express
 from tests.experiments.planted_runs import planted_run
 from tests.experiments.synthetic_runs import read
 
-NUM_SEEDS = 20
+#: The statistic was chosen on other archives (seeds 0 to 19); these were never looked at before.
+FIRST_SEED, NUM_SEEDS = 1000, 20
 
 
 def planted_shadow(folder: Path, root: AbstractGenotype) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def test_growth_is_told_from_drift(
 ) -> None:
     """Of 20 archives that drift at least 19 are not said to grow; of 20 with the hardest of eight admitted, 19 grow."""
     said = []
-    for seed in range(NUM_SEEDS):
+    for seed in range(FIRST_SEED, FIRST_SEED + NUM_SEEDS):
         frame = niche_complexity(read(planted_run(tmp_path / str(seed), seed, num_trials)))
         said.append(growth_summary(frame, obstacle_shadow, "admitted").has_grown)
 
