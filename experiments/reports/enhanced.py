@@ -246,6 +246,8 @@ def _table(frame: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, float):
         return "" if np.isnan(value) else f"{value:.3g}"
     return f"{value:,}" if isinstance(value, int) else str(value)
