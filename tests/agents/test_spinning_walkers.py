@@ -41,7 +41,7 @@ def test_an_episode_that_was_given_up_is_box2ds() -> None:
     result = RolloutResult(np.full(6, np.nan), np.zeros(6, np.int32), np.full(6, int(Outcome.FELL), np.int8))
     result.outcomes[[1, 4]] = SPUN
 
-    simd._finish_in_box2d(crowd.POLICY, theta, terrains, index, 30, result)
+    simd.finish_in_box2d(crowd.POLICY, lambda few: theta[few], terrains, index, 30, result)
 
     given_up = np.array([1, 4])
     assert expected.returns[given_up].tobytes() == result.returns[given_up].tobytes()

@@ -40,7 +40,7 @@ def _code(name: str) -> dict[str, int]:
 
 
 def _type_of(parameter: str) -> Any:
-    if parameter == "m":
+    if parameter in ("m", "q"):
         return _MEMORY
     if parameter in _INDICES:
         return types.int64
