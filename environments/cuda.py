@@ -55,7 +55,7 @@ class GpuKernel:
         self._dispatcher: Any = module().jit(function, **options)
 
     def launch(self, num_threads: int, *arguments: Any, block_size: int = BLOCK_SIZE) -> None:
-        """Run at least ``num_threads`` threads, in whole blocks; returns before they are done, see ``synchronise``."""
+        """Run at least ``num_threads`` threads, in whole blocks; returns before they are done: ``to_host`` waits."""
         with _exact():
             self._dispatcher[-(-num_threads // block_size), block_size](*arguments)
 
@@ -147,12 +147,6 @@ def to_host(array: Any) -> NDArray[Any]:
     """An array of the GPU's memory, after all that was launched before."""
     copied: NDArray[Any] = array if IS_SIMULATED else array.copy_to_host()
     return copied
-
-
-def synchronise() -> None:
-    """Wait for everything that was launched."""
-    if not IS_SIMULATED:
-        module().synchronize()
 
 
 def free_bytes() -> int:
