@@ -75,7 +75,6 @@ def test_bodies_and_joints_stay_in_registers() -> None:
 
 
 @_needs_numba_cuda
-@pytest.mark.skipif(find_spec("nvidia.cu13") is None, reason="the extra cuda is not installed")
 def test_instructions_are_fused_in_divisions_and_roots_alone() -> None:
     """What a GPU is given in the end, after the assembler and the linker: they could join operations as well."""
     kernel, arguments = gpu_launches.launches()["walk"]
