@@ -79,38 +79,50 @@ def forward(theta, layer_sizes, observation, action_out, scratch):  # type: igno
             following[j] = tanh32(following[j])
         current, following = following, current
         offset = bias + num_out
-    for j in range(layer_sizes[-1]):
+    for j in range(layer_sizes[layer_sizes.size - 1]):
         action_out[j] = current[j]
 
 
 @kernel
-def forward_column(theta, column, layer_sizes, observation, action_out, scratch):  # type: ignore[no-untyped-def]
-    """``forward`` with one column of ``theta`` (P, N): the same sums in the same order, four units at a time.
+def forward_column(theta, at, n, layer_sizes, observation, action_out, scratch):  # type: ignore[no-untyped-def]
+    """``forward`` with a theta whose parameter p lies at ``theta[at + p * n]``: the same sums in the same order.
 
-    Neighbouring threads of a GPU read neighbouring columns. Other arguments are as of ``forward``.
+    Four units at a time; neighbouring threads of a GPU read neighbouring places. Other arguments are as of ``forward``.
     """
     for i in range(layer_sizes[0]):
         scratch[0, i] = observation[i]
     offset, source = 0, 0
     for layer in range(layer_sizes.size - 1):
         num_in, num_out = layer_sizes[layer], layer_sizes[layer + 1]
-        bias, last = offset + num_in * num_out, num_out - 1
+        bias, last = at + (offset + num_in * num_out) * n, num_out - 1
         for j in range(0, num_out, 4):
             # Beyond the last unit the last one is computed once more.
             j1, j2, j3 = min(j + 1, last), min(j + 2, last), min(j + 3, last)
-            h, h1 = theta[bias + j, column], theta[bias + j1, column]
-            h2, h3 = theta[bias + j2, column], theta[bias + j3, column]
-            for i in range(num_in):
-                x, row = scratch[source, i], offset + i * num_out
-                h = h + x * theta[row + j, column]
-                h1 = h1 + x * theta[row + j1, column]
-                h2 = h2 + x * theta[row + j2, column]
-                h3 = h3 + x * theta[row + j3, column]
+            h, h1, h2, h3 = theta[bias + j * n], theta[bias + j1 * n], theta[bias + j2 * n], theta[bias + j3 * n]
+            weight, row, i = at + (offset + j) * n, num_out * n, 0
+            if j + 3 <= last:
+                while i < num_in:
+                    x = scratch[source, i]
+                    h = h + x * theta[weight]
+                    h1 = h1 + x * theta[weight + n]
+                    h2 = h2 + x * theta[weight + 2 * n]
+                    h3 = h3 + x * theta[weight + 3 * n]
+                    weight += row
+                    i += 1
+            else:
+                while i < num_in:
+                    x = scratch[source, i]
+                    h = h + x * theta[weight]
+                    h1 = h1 + x * theta[weight + (j1 - j) * n]
+                    h2 = h2 + x * theta[weight + (j2 - j) * n]
+                    weight += row
+                    i += 1
+                h3 = h2
             scratch[1 - source, j], scratch[1 - source, j1] = tanh32(h), tanh32(h1)
             scratch[1 - source, j2], scratch[1 - source, j3] = tanh32(h2), tanh32(h3)
         source = 1 - source
-        offset = bias + num_out
-    for j in range(layer_sizes[-1]):
+        offset += num_in * num_out + num_out
+    for j in range(layer_sizes[layer_sizes.size - 1]):
         action_out[j] = scratch[source, j]
 
 

@@ -1,12 +1,15 @@
 """Kernels for NVIDIA GPUs: the only place that knows numba-cuda, which the extra ``cuda`` brings.
 
 A GPU's kernel calls the functions of ``compiled.py`` as they are: numba-cuda compiles their Python once more, for the
-GPU. Two things are set right here for the time of a compilation, since numba-cuda has no switch for them:
+GPU. Some things are set right here for the time of a compilation, since numba-cuda has no switch for them:
 
 * Contraction. NVIDIA's compiler joins a product and a sum to one operation with one rounding, unless it is told not to
   (NVVM's ``fma=0``). PTX then has ``mul.rn`` and ``add.rn``, which its assembler may not join either. Link-time
   optimisation would generate code once more, with fused operations, so it is off.
 * Constants. A function is compiled once for all integer arguments, not for each constant anew (``compiled._once``).
+* Indices, see ``compiled.indices_as_they_are``.
+* A thread's own memory. numba-cuda fills it with zeros at each launch: thousands of instructions for a few numbers that
+  are then used. Tests run what is compiled in memory that is poisoned.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property, partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -24,7 +27,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.compiled import CACHE_DIR, types_without_literals
+from environments.compiled import CACHE_DIR, indices_as_they_are, types_without_literals
 from environments.errors import InputError
 
 #: Whether numba-cuda's simulator stands in for a GPU: for tests, a few walkers and steps.
@@ -59,7 +62,24 @@ class GpuKernel:
         with _exact():
             self._dispatcher[-(-num_threads // block_size), block_size](*arguments)
 
-    def compile_for(self, capability: tuple[int, int], *arguments: Any) -> Any:
+    def bind(self, num_threads: int, *arguments: Any, block_size: int = BLOCK_SIZE) -> Callable[[], None]:
+        """What launches the kernel with these arguments, again and again.
+
+        numba-cuda takes arguments apart at each launch, which costs the host more than a short kernel costs the GPU. So
+        what it passes to CUDA is noted the first time.
+        """
+        prepared: list[Callable[[], None]] = []
+
+        def launch_again() -> None:
+            if prepared:
+                prepared[0]()
+                return
+            with _noted(prepared):
+                self.launch(num_threads, *arguments, block_size=block_size)
+
+        return launch_again
+
+    def compile_for(self, capability: tuple[int, int], *arguments: Any) -> Compiled:
         """The compiled kernel for GPUs of a compute capability, with the options that ``launch`` has; needs no GPU.
 
         Args:
@@ -74,12 +94,7 @@ class GpuKernel:
             _instead(dispatcher, "get_current_device", lambda: device),
             _instead(devices, "get_context", lambda *_: SimpleNamespace(device=device)),
         ):
-            return dispatcher._Kernel(self.function, types, **self._dispatcher.targetoptions)
-
-    def ptx(self, capability: tuple[int, int], *arguments: Any) -> str:
-        """The PTX of ``compile_for``."""
-        (text,) = self.compile_for(capability, *arguments)._codelibrary._ptx_cache.values()
-        return "\n".join(text)
+            return Compiled(dispatcher._Kernel(self.function, types, **self._dispatcher.targetoptions))
 
     def resources(self) -> dict[str, int]:
         """What a thread of the kernel has, once it was launched: registers, and bytes of memory of its own."""
@@ -87,11 +102,23 @@ class GpuKernel:
         figures = {"registers": compiled.get_regs_per_thread(), "local bytes": compiled.get_local_mem_per_thread()}
         return {what: int(next(iter(by_types.values()))) for what, by_types in figures.items()}
 
-    def sass(self, capability: tuple[int, int], *arguments: Any) -> str:
-        """The instructions that a GPU of a compute capability runs: what ``launch`` loads there. Needs nvdisasm."""
-        library = self.compile_for(capability, *arguments)._codelibrary
-        (target,) = library._ptx_cache
-        instructions: str = _part("codegen").disassemble_cubin(library.get_cubin(cc=target))
+
+class Compiled:
+    """A kernel compiled for one kind of GPU; no GPU is needed to look at it.
+
+    Attributes:
+        ptx: NVIDIA's virtual instructions, which its assembler is given.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self._library = kernel._codelibrary
+        ((self._target, text),) = self._library._ptx_cache.items()
+        self.ptx = "\n".join(text)
+
+    @cached_property
+    def sass(self) -> str:
+        """The instructions that the GPU runs: what ``launch`` loads there. Needs nvdisasm."""
+        instructions: str = _part("codegen").disassemble_cubin(self._library.get_cubin(cc=self._target))
         return instructions
 
 
@@ -165,6 +192,11 @@ def num_multiprocessors() -> int:
     return 1 if IS_SIMULATED else int(module().get_current_device().MULTIPROCESSOR_COUNT)
 
 
+def clock_hz() -> float:
+    """Most cycles a second of the GPU's multiprocessors."""
+    return 1e3 * float(module().get_current_device().CLOCK_RATE)
+
+
 def capability() -> tuple[int, int]:
     """The GPU's compute capability, such as (9, 0)."""
     major, minor = module().get_current_device().compute_capability[:2]
@@ -225,12 +257,13 @@ def _reason() -> str:
 
 @contextmanager
 def _exact() -> Iterator[None]:
-    """A block in which numba-cuda compiles without contraction, and once for all integers."""
+    """A block in which numba-cuda compiles as is said above."""
     if IS_SIMULATED:
         yield
         return
-    nvvm, dispatcher = _part("cudadrv.nvvm"), _part("dispatcher").CUDADispatcher
-    compile_ir, resolve = nvvm.compile_ir, dispatcher.get_call_template
+    nvvm, dispatcher, arrays = _part("cudadrv.nvvm"), _part("dispatcher").CUDADispatcher, _part("np.arrayobj")
+    values = _part("cgutils")
+    compile_ir, resolve, allocate = nvvm.compile_ir, dispatcher.get_call_template, values.alloca_once
 
     def compile_without_contraction(code: Any, **options: Any) -> bytes:
         compiled: bytes = compile_ir(code, **{**options, "fma": 0})
@@ -239,10 +272,34 @@ def _exact() -> Iterator[None]:
     def resolve_without_literals(self: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         return resolve(self, *types_without_literals(arguments, keywords))
 
+    def allocate_without_zeros(builder: Any, kind: Any, *arguments: Any, **options: Any) -> Any:
+        if options.get("name") != "_cudapy_lmem":
+            return allocate(builder, kind, *arguments, **options)
+        with builder.goto_entry_block():
+            return builder.alloca(kind, name=options["name"])
+
     with (
+        _instead(values, "alloca_once", allocate_without_zeros),
         _instead(nvvm, "compile_ir", compile_without_contraction),
+        _instead(arrays, "fix_integer_index", indices_as_they_are(arrays)),
         _instead(dispatcher, "get_call_template", resolve_without_literals),
     ):
+        yield
+
+
+@contextmanager
+def _noted(prepared: list[Callable[[], None]]) -> Iterator[None]:
+    """A block after which ``prepared`` has what numba-cuda has launched in it, if this numba-cuda shows that."""
+    launch = None if IS_SIMULATED else getattr(_part("dispatcher"), "launch", None)
+    if launch is None:
+        yield
+        return
+
+    def launch_and_note(*passed: Any) -> None:
+        launch(*passed)
+        prepared.append(partial(launch, *passed))
+
+    with _instead(_part("dispatcher"), "launch", launch_and_note):
         yield
 
 

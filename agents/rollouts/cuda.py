@@ -7,30 +7,32 @@ thetas of these are made on the GPU: what goes up is a sample's name, what comes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from numba import float32, int64
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
+from agents.rollouts.launches import NUM_COUNTS, NUM_STRIKES, Counts, Lists, launches
 from agents.rollouts.result import RolloutResult, join
 from agents.rollouts.simd import finish_in_box2d
-from agents.rollouts.thread import FREE, Episodes, Memory, Walkers, assign, make_theta, run_round
+from agents.rollouts.thread import (
+    FREE,
+    ISLAND_SIZE,
+    Episodes,
+    Walkers,
+    grouped_size,
+)
 from environments import cuda
 from environments.errors import InputError
-from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.course import Course
 from environments.physics.layout import WORLD_SIZE
-from environments.physics.lidar import RAYS_SIZE
-from environments.physics.solver_layout import SOLVER_SIZE
 from environments.streams import WORDS_PER_BLOCK
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
-from environments.walker.judge import NUM_READINGS, OVERFLOWED
+from environments.walker.judge import OVERFLOWED
 from environments.walker.simd import overflow_error
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
+from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Steps of a round: a walker that falls early waits for its end, and a launch costs some microseconds.
 STEPS_A_ROUND = 16
@@ -38,23 +40,7 @@ STEPS_A_ROUND = 16
 WALKERS_PER_MULTIPROCESSOR = 4 * cuda.BLOCK_SIZE
 #: The part of the GPU's free memory that is taken, and the fewest walkers it must have room for.
 _SHARE, FEWEST_WALKERS = 0.8, 32
-_SMALL_BLOCK = 32
-
-
-# What kernels call: thread numbers, memory, atomic counters.
-gpu = cuda.module()
-
-
-class Counts(NamedTuple):
-    """What threads count together.
-
-    Attributes:
-        given: (1,) int64, episodes that walkers were given, or asked for.
-        done: (2,) int64, episodes and steps done.
-    """
-
-    given: NDArray[np.int64]
-    done: NDArray[np.int64]
+SMALL_BLOCK = 32
 
 
 def run_episodes(
@@ -127,7 +113,7 @@ def run_on_gpu(
         return join([first, rest])
     wanted = num_walkers or WALKERS_PER_MULTIPROCESSOR * cuda.num_multiprocessors()
     if num_walkers is None and min(num, wanted) < cuda.BLOCK_SIZE * cuda.num_multiprocessors():
-        block_size = _SMALL_BLOCK  # so that no multiprocessor is without work
+        block_size = SMALL_BLOCK  # so that no multiprocessor is without work
     try:
         walkers = _held.of(wanted, episodes.centre.shape[1], _bytes(episodes, course))
         result = _run(episodes, course, walkers, max_steps, on_progress, block_size)
@@ -151,68 +137,26 @@ def _run(
     """Rounds, until all episodes are done."""
     num = episodes.sample.size
     num_walkers = min(num, walkers.episode.size)
-    take_episodes, make_thetas, walk = kernels(max(episodes.layer_sizes.tolist()))
     with cuda.errors_explained():
         on_gpu, course = cuda.to_device(episodes), cuda.to_device(course)
+        shapes = (num_walkers,) * 4 + ((NUM_STRIKES + 1, num_walkers), NUM_COUNTS)
+        lists = Lists(*(cuda.device_array(shape, np.int64) for shape in shapes))
         counts = cuda.to_device(Counts(np.zeros(1, np.int64), np.zeros(2, np.int64)))
-        num_done, num_steps = 0, 0
+        begin, step = launches(num_walkers, walkers, on_gpu, course, lists, counts, max_steps, block_size)
+        num_done, num_rounds = 0, 0
         while num_done < num:
-            take_episodes.launch(num_walkers, num_walkers, walkers, on_gpu, counts)
-            make_thetas.launch(num_walkers * cuda.BLOCK_SIZE, num_walkers, walkers, on_gpu)
-            walk.launch(
-                num_walkers, num_walkers, walkers, on_gpu, course, max_steps, STEPS_A_ROUND, counts,
-                block_size=block_size,
-            )  # fmt: skip
-            before, (num_done, num_steps) = num_steps, cuda.to_host(counts.done).tolist()
-            if num_steps == before:
-                raise RuntimeError(f"nobody takes a step on the GPU, but {num - num_done} episodes are not done")
+            for launch in begin:
+                launch()
+            for _ in range(STEPS_A_ROUND):
+                for launch in step:
+                    launch()
+            before, (num_done, num_steps) = num_done, cuda.to_host(counts.done).tolist()
+            num_rounds = num_rounds + 1 if num_done == before else 0
+            if num_rounds * STEPS_A_ROUND > max_steps + 1:
+                raise RuntimeError(f"no episode ends on the GPU, but {num - num_done} are not done")
             if on_progress is not None:
                 on_progress(num_done, num_steps)
         return RolloutResult(*(cuda.to_host(a) for a in (on_gpu.returns, on_gpu.lengths, on_gpu.outcomes)))
-
-
-@cache
-def kernels(widest: int) -> tuple[cuda.GpuKernel, cuda.GpuKernel, cuda.GpuKernel]:
-    """What a round launches: give episodes to free walkers, a thread each; make their thetas, a block each; walk.
-
-    Args:
-        widest: units of the policy's widest layer.
-    """
-
-    def take_episodes(num_walkers, walkers, episodes, counts):  # type: ignore[no-untyped-def]
-        walker = gpu.grid(1)
-        if walker < num_walkers and walkers.episode[walker] == FREE:
-            assign(walker, walkers, episodes, gpu.atomic.add(counts.given, 0, 1))
-
-    def make_thetas(num_walkers, walkers, episodes):  # type: ignore[no-untyped-def]
-        walker = gpu.blockIdx.x
-        if walker < num_walkers and walkers.is_new[walker]:
-            num_blocks = (episodes.centre.shape[1] + WORDS_PER_BLOCK - 1) // WORDS_PER_BLOCK
-            for block in range(gpu.threadIdx.x, num_blocks, gpu.blockDim.x):
-                make_theta(walker, block, walkers, episodes)
-
-    def walk(num_walkers, walkers, episodes, course, max_steps, most_steps, counts):  # type: ignore[no-untyped-def]
-        walker = gpu.grid(1)
-        memory = Memory(
-            gpu.local.array(SOLVER_SIZE, float32),
-            gpu.local.array(SOLVER_SIZE, float32),
-            gpu.local.array(NUM_BODIES, int64),
-            gpu.local.array(TOUCHING_CAPACITY, int64),
-            gpu.local.array(NUM_READINGS, float32),
-            gpu.local.array(RAYS_SIZE, float32),
-            gpu.local.array(OBSERVATION_SIZE, float32),
-            gpu.local.array((1, NUM_JOINTS), float32),
-            gpu.local.array((2, widest), float32),
-        )
-        if walker < num_walkers and walkers.episode[walker] != FREE:
-            num_steps = run_round(walker, walkers, episodes, course, max_steps, most_steps, memory)
-            if walkers.episode[walker] == FREE:
-                # An episode's length leaves the reset's step out.
-                gpu.atomic.add(counts.done, 0, 1)
-                num_steps -= 1
-            gpu.atomic.add(counts.done, 1, num_steps)
-
-    return cuda.GpuKernel(take_episodes), cuda.GpuKernel(make_thetas), cuda.GpuKernel(walk)
 
 
 def _bytes(*tables: tuple[NDArray[Any], ...]) -> int:
@@ -240,7 +184,9 @@ class _Held:
         """
         if self._walkers is None or self._asked != (wanted, num_parameters):
             self.drop()
-            a_walker = 4 * (WORLD_SIZE + num_parameters + OBSERVATION_SIZE) + 8 * (len(Walkers._fields) - 3)
+            a_walker = 4 * (WORLD_SIZE + num_parameters + OBSERVATION_SIZE + NUM_JOINTS) + 8 * (
+                len(Walkers._fields) + ISLAND_SIZE
+            )
             num = min(wanted, int((_SHARE * cuda.free_bytes() - num_bytes) // a_walker))
             if num < min(wanted, FEWEST_WALKERS):
                 raise InputError(
@@ -264,14 +210,18 @@ def _walkers(num: int, num_parameters: int) -> Walkers:
     """Walkers that are all free, as they are again when all episodes are done."""
     with cuda.errors_explained():
         return Walkers(
-            state=cuda.device_array(WORLD_SIZE * num, np.float32),
-            theta=cuda.device_array((num_parameters, num), np.float32),
-            observations=cuda.device_array((OBSERVATION_SIZE, num), np.float32),
+            state=cuda.device_array(grouped_size(WORLD_SIZE, num), np.float32),
+            theta=cuda.device_array(grouped_size(num_parameters, num), np.float32),
+            observations=cuda.device_array(grouped_size(OBSERVATION_SIZE, num), np.float32),
+            actions=cuda.device_array(grouped_size(NUM_JOINTS, num), np.float32),
             shaping=cuda.device_array(num, np.float64),
             totals=cuda.device_array(num, np.float64),
             num_steps=cuda.device_array(num, np.int64),
             episode=cuda.device_array(num, np.int64, FREE),
             is_new=cuda.device_array(num, np.int64, 0),
+            moves=cuda.device_array(num, np.int64),
+            islands=cuda.device_array(grouped_size(ISLAND_SIZE, num), np.int64),
+            alphas=cuda.device_array(num, np.float32),
         )
 
 

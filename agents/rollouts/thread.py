@@ -1,8 +1,9 @@
-"""Episodes as threads of a GPU run them: one walker each, a round of some steps at a time.
+"""Episodes as threads of a GPU run them: one walker each, a part of a step at a time.
 
-Between rounds, walkers whose episodes are over are given the next ones (``assign``), and their thetas are made
-(``make_theta``). Who is given what changes no bit of an episode. All that is here is compiled for the CPU too, where
-tests run it.
+The parts, from ``act`` to ``judge``, are done by all walkers before the next one begins: few walkers have a part that
+takes long, and so those are listed and gather in warps of their own (``solve_late``, ``solve_found``). Between steps,
+walkers whose episodes are over are given the next ones (``assign``), and their thetas are made (``make_theta``). Who is
+given what changes no bit of an episode. All that is here is compiled for the CPU too, where tests run it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ from numpy.typing import NDArray
 from agents.policy import forward_column
 from agents.strategies.normal import normal_from_word
 from environments.compiled import thread_kernel
+from environments.physics.constants import TOUCHING_CAPACITY
+from environments.physics.contacts import collide
 from environments.physics.course import rows_of
+from environments.physics.impact import next_island
+from environments.physics.layout import WORLD_SIZE
 from environments.physics.step import drive, start_world
-from environments.physics.thread_step import step_world
+from environments.physics.thread_step import bin_of, look_ahead, solve_island, solve_late_world, solve_world
 from environments.streams import WORDS_PER_BLOCK, philox4x32
 from environments.walker.ending import GOES_ON
 from environments.walker.judge import judge_world
@@ -26,29 +31,41 @@ from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 _MASK, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
 #: In ``Walkers.episode``: the walker has none, and waits for the next.
 FREE = -1
+#: Worlds whose equal fields lie side by side: a warp's, so that it reads a field at once. A constant, and so the
+#: distances between a world's fields are constants too, which instructions contain; nothing is computed.
+GROUP = 32
+#: Numbers in ``Walkers.islands``.
+ISLAND_SIZE = 2 + TOUCHING_CAPACITY
 
 
 class Walkers(NamedTuple):
-    """What N walkers keep from round to round; the last axis is theirs, so that neighbours read neighbouring memory.
+    """What N walkers keep from part to part; neighbours' equal fields are neighbours, in groups of GROUP walkers.
 
     Attributes:
-        state: (WORLD_SIZE * N,) float32, see ``physics.layout``.
-        theta: (P, N) float32, of each walker's episode.
-        observations: (24, N) float32.
+        state: (grouped_size(WORLD_SIZE, N),) float32, see ``physics.layout``.
+        theta, observations, actions: (grouped_size(P, N),) float32, of each walker's episode, of 24 and of 4 fields.
         shaping, totals: (N,) float64, of the latest step, and the return so far.
         num_steps: (N,) int64, -1 before the reset's step.
         episode: (N,) int64, which one a walker runs, or FREE.
-        is_new: (N,) int64, 1 for an episode that begins with the next round.
+        is_new: (N,) int64, 1 for an episode that begins with the next step.
+        moves: (N,) int64, which bodies have left their fat boxes in this step, as bits.
+        islands: (grouped_size(ISLAND_SIZE, N),) int64, of the next impact, the number of contacts, the body, the
+            contacts.
+        alphas: (N,) float32, its time, 0..1 of the step.
     """
 
     state: NDArray[np.float32]
     theta: NDArray[np.float32]
     observations: NDArray[np.float32]
+    actions: NDArray[np.float32]
     shaping: NDArray[np.float64]
     totals: NDArray[np.float64]
     num_steps: NDArray[np.int64]
     episode: NDArray[np.int64]
     is_new: NDArray[np.int64]
+    moves: NDArray[np.int64]
+    islands: NDArray[np.int64]
+    alphas: NDArray[np.float32]
 
 
 class Episodes(NamedTuple):
@@ -93,26 +110,15 @@ class Episodes(NamedTuple):
 _OF_EPISODES = ("terrain_index", "direction", "sign", "returns", "lengths", "outcomes")
 
 
-class Memory(NamedTuple):
-    """What one thread works in; nothing in it outlives a step but the observation.
+def grouped_size(num_fields: int, num: int) -> int:
+    """Numbers that so many walkers' fields take, in whole groups."""
+    return -(-num // GROUP) * GROUP * num_fields
 
-    Attributes:
-        m, slots, num_slots, members: see ``thread_step.step_world``.
-        readings, rays: see ``judge_world``.
-        observation: (24,) float32.
-        actions: (1, 4) float32.
-        hidden: (2, widest layer) float32.
-    """
 
-    m: NDArray[np.float32]
-    slots: NDArray[np.float32]
-    num_slots: NDArray[np.int64]
-    members: NDArray[np.int64]
-    readings: NDArray[np.float32]
-    rays: NDArray[np.float32]
-    observation: NDArray[np.float32]
-    actions: NDArray[np.float32]
-    hidden: NDArray[np.float32]
+@thread_kernel
+def place_in_group(walker, num_fields):  # type: ignore[no-untyped-def]
+    """Where a walker's first field lies; the others follow at distances of GROUP."""
+    return walker // GROUP * (GROUP * num_fields) + walker % GROUP
 
 
 @thread_kernel
@@ -134,10 +140,11 @@ def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def
     episode = walkers.episode[walker]
     sample, sign = episodes.sample[episode], episodes.sign[episode]
     num = episodes.centre.shape[1]
+    at = place_in_group(walker, num)
     first, last = WORDS_PER_BLOCK * block, min(WORDS_PER_BLOCK * block + WORDS_PER_BLOCK, num)
     if sign == 0:
         for parameter in range(first, last):
-            walkers.theta[parameter, walker] = episodes.centre[sample, parameter]
+            walkers.theta[at + parameter * GROUP] = episodes.centre[sample, parameter]
         return
     index = np.uint64(episodes.direction[episode] * ((num + WORDS_PER_BLOCK - 1) // WORDS_PER_BLOCK) + block)
     c2, c3, k0, k1 = episodes.words[sample]
@@ -145,63 +152,136 @@ def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def
     for parameter in range(first, last):
         moved = episodes.scale[sample, parameter] * np.float32(normal_from_word(words[parameter - first]))
         centre = episodes.centre[sample, parameter]
-        walkers.theta[parameter, walker] = centre + moved if sign > 0 else centre - moved
+        walkers.theta[at + parameter * GROUP] = centre + moved if sign > 0 else centre - moved
 
 
 @thread_kernel
-def run_round(walker, walkers, episodes, course, max_steps, most_steps, memory):  # type: ignore[no-untyped-def]
-    """Let a walker take up to ``most_steps`` steps, or to the end of its episode.
+def act(walker, walkers, episodes, course, observation, actions, hidden):  # type: ignore[no-untyped-def]
+    """Begin a step: let the policy answer the last observation, and set the motors. A new episode begins first.
 
     Args:
-        walker: which.
+        walker: which; it has an episode, also below.
         walkers, episodes: see above.
         course: a ``Course``.
-        max_steps: control steps after which an episode is TIMEOUT.
-        most_steps: of the round.
-        memory: a ``Memory`` of this thread's own.
-
-    Returns:
-        How many steps it took, the reset's included.
+        observation, actions, hidden: (24,), (1, 4) and (2, widest layer) float32, scratch.
     """
-    episode = walkers.episode[walker]
-    if episode == FREE:
-        return 0
-    num_walkers = walkers.episode.size
-    terrain = episodes.terrain_index[episode]
-    edges, polygons = rows_of(course, terrain)
+    episode, at = walkers.episode[walker], place_in_group(walker, WORLD_SIZE)
     if walkers.is_new[walker]:
-        start_world(walkers.state, walker, num_walkers, course.push[terrain], edges, polygons)
+        terrain = episodes.terrain_index[episode]
+        edges, polygons = rows_of(course, terrain)
+        start_world(walkers.state, at, GROUP, course.push[terrain], edges, polygons)
         walkers.is_new[walker], walkers.num_steps[walker] = 0, -1
         walkers.shaping[walker] = walkers.totals[walker] = 0.0
-    shaping, total, num_steps = walkers.shaping[walker], walkers.totals[walker], walkers.num_steps[walker]
-    for i in range(OBSERVATION_SIZE):
-        memory.observation[i] = walkers.observations[i, walker]
-    outcome, num_taken = GOES_ON, 0
-    while outcome == GOES_ON and num_taken < most_steps:
-        if num_steps < 0:
-            for joint in range(NUM_JOINTS):
-                memory.actions[0, joint] = 0.0
-        else:
-            forward_column(
-                walkers.theta, walker, episodes.layer_sizes, memory.observation, memory.actions[0], memory.hidden
-            )
-        drive(walkers.state, walker, num_walkers, memory.actions, 0)
-        step_world(
-            walkers.state, walker, num_walkers, edges, polygons,
-            memory.m, memory.slots, memory.num_slots, memory.members,
+        for joint in range(NUM_JOINTS):
+            actions[0, joint] = 0.0
+    else:
+        observations_at = place_in_group(walker, OBSERVATION_SIZE)
+        for i in range(OBSERVATION_SIZE):
+            observation[i] = walkers.observations[observations_at + i * GROUP]
+        forward_column(
+            walkers.theta, place_in_group(walker, episodes.centre.shape[1]), GROUP, episodes.layer_sizes,
+            observation, actions[0], hidden,
         )  # fmt: skip
-        num_steps += 1
-        num_taken += 1
-        reward, shaping, outcome = judge_world(
-            walkers.state, walker, num_walkers, edges, polygons, memory.actions[0], shaping, num_steps, max_steps,
-            memory.readings, memory.rays, memory.observation,
-        )  # fmt: skip
-        total += reward
-    for i in range(OBSERVATION_SIZE):
-        walkers.observations[i, walker] = memory.observation[i]
-    walkers.shaping[walker], walkers.totals[walker], walkers.num_steps[walker] = shaping, total, num_steps
-    if outcome != GOES_ON:
-        episodes.returns[episode], episodes.lengths[episode] = total, num_steps
-        episodes.outcomes[episode] = outcome
-        walkers.episode[walker] = FREE
-    return num_taken
+    drive(walkers.state, at, GROUP, actions, 0)
+    actions_at = place_in_group(walker, NUM_JOINTS)
+    for joint in range(NUM_JOINTS):
+        walkers.actions[actions_at + joint * GROUP] = actions[0, joint]
+
+
+@thread_kernel
+def meet(walker, walkers, episodes, course):  # type: ignore[no-untyped-def]
+    """See which shapes touch; the walker's ``bin_of``."""
+    edges, polygons = rows_of(course, episodes.terrain_index[walkers.episode[walker]])
+    at = place_in_group(walker, WORLD_SIZE)
+    collide(walkers.state, at, GROUP, edges, polygons)
+    return bin_of(walkers.state, at, GROUP)
+
+
+@thread_kernel
+def solve(walker, walkers, m, slots, num_slots):  # type: ignore[no-untyped-def]
+    """Let 1/50 s pass; whether positions are solved, or the walker is late. Scratch is as of ``solve_world``."""
+    at = place_in_group(walker, WORLD_SIZE)
+    is_solved, walkers.moves[walker] = solve_world(walkers.state, at, GROUP, m, slots, num_slots)
+    return is_solved
+
+
+@thread_kernel
+def solve_late(walker, walkers, m, slots, num_slots):  # type: ignore[no-untyped-def]
+    """What is left to do of ``solve`` for a walker that is late."""
+    at = place_in_group(walker, WORLD_SIZE)
+    walkers.moves[walker] = solve_late_world(walkers.state, at, GROUP, m, slots, num_slots)
+
+
+@thread_kernel
+def look(walker, walkers, episodes, course):  # type: ignore[no-untyped-def]
+    """Whether the walker may have passed through something on its way."""
+    edges, polygons = rows_of(course, episodes.terrain_index[walkers.episode[walker]])
+    at = place_in_group(walker, WORLD_SIZE)
+    return look_ahead(walkers.state, at, GROUP, edges, polygons, walkers.moves[walker])
+
+
+@thread_kernel
+def find_island(walker, walkers, episodes, course, members):  # type: ignore[no-untyped-def]
+    """Note which impact of the walker is next; whether there is one.
+
+    Args:
+        walker, walkers, episodes, course: see ``act``.
+        members: (TOUCHING_CAPACITY,) int64, scratch.
+    """
+    edges, polygons = rows_of(course, episodes.terrain_index[walkers.episode[walker]])
+    num, body, walkers.alphas[walker] = next_island(
+        walkers.state, place_in_group(walker, WORLD_SIZE), GROUP, edges, polygons, members
+    )
+    at = place_in_group(walker, ISLAND_SIZE)
+    walkers.islands[at], walkers.islands[at + GROUP] = num, body
+    for k in range(num):
+        walkers.islands[at + (2 + k) * GROUP] = members[k]
+    return num > 0
+
+
+@thread_kernel
+def solve_found(walker, walkers, episodes, course, slots, members):  # type: ignore[no-untyped-def]
+    """Handle the impact that ``find_island`` found; ``slots`` as of ``solve_island``, the others as there."""
+    edges, polygons = rows_of(course, episodes.terrain_index[walkers.episode[walker]])
+    at = place_in_group(walker, ISLAND_SIZE)
+    num, body = walkers.islands[at], walkers.islands[at + GROUP]
+    for k in range(num):
+        members[k] = walkers.islands[at + (2 + k) * GROUP]
+    solve_island(
+        walkers.state, place_in_group(walker, WORLD_SIZE), GROUP, edges, polygons, slots, members,
+        num, body, walkers.alphas[walker],
+    )  # fmt: skip
+
+
+@thread_kernel
+def judge(walker, walkers, episodes, course, max_steps, action, readings, rays, observation):  # type: ignore[no-untyped-def]
+    """End a step: observe, add up the reward, and end the episode if it is over.
+
+    Args:
+        walker, walkers, episodes, course: see ``act``.
+        max_steps: control steps after which an episode is TIMEOUT.
+        action, observation: (4,) and (24,) float32, scratch.
+        readings, rays: see ``judge_world``; scratch.
+
+    Returns:
+        Steps of the episode, the reset's not counted, if it is over; -1 if it goes on.
+    """
+    episode = walkers.episode[walker]
+    edges, polygons = rows_of(course, episodes.terrain_index[episode])
+    actions_at, observations_at = place_in_group(walker, NUM_JOINTS), place_in_group(walker, OBSERVATION_SIZE)
+    for joint in range(NUM_JOINTS):
+        action[joint] = walkers.actions[actions_at + joint * GROUP]
+    num_steps = walkers.num_steps[walker] + 1
+    reward, walkers.shaping[walker], outcome = judge_world(
+        walkers.state, place_in_group(walker, WORLD_SIZE), GROUP, edges, polygons, action, walkers.shaping[walker],
+        num_steps, max_steps, readings, rays, observation,
+    )  # fmt: skip
+    total = walkers.totals[walker] + reward
+    if outcome == GOES_ON:
+        walkers.num_steps[walker], walkers.totals[walker] = num_steps, total
+        for i in range(OBSERVATION_SIZE):
+            walkers.observations[observations_at + i * GROUP] = observation[i]
+        return -1
+    episodes.returns[episode], episodes.lengths[episode], episodes.outcomes[episode] = total, num_steps, outcome
+    walkers.episode[walker] = FREE
+    return num_steps

@@ -70,36 +70,75 @@ _EXTENSION = np.float32(AABB_EXTENSION)
 # A manifold's point is at most two skins from a face, and at most two skins beyond the face's end, where
 # b2CollidePolygons clips: 0.02 sqrt(2) m from the shape. Boxes 0.0083 m farther apart than their skins have none.
 _APART = np.float32(1e-2)
+# While ``collide`` is at work: in FIXTURE, the contact is to be dropped; in TOI, its manifold is to be found.
+_GONE, _NEAR = -_ONE, _ONE
 
 
 @kernel
 def collide(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
-    """``Collide``: drop the contacts whose fat boxes have parted, and find anew where the others touch."""
-    i = np.int64(s[at + NUM_CONTACTS * n]) - 1
-    while i >= 0:
+    """``Collide``: drop the contacts whose fat boxes have parted, and find anew where the others touch.
+
+    Manifolds, which are dear, are found apart: worlds side by side then find theirs at the same time.
+    """
+    num = np.int64(s[at + NUM_CONTACTS * n])
+    _sort_out(s, at, n, edges, polygons, num)
+    i = _next_near(s, at, n, 0, num)
+    while i < num:
+        _find_manifold(s, at, n, at + (CONTACT + CONTACT_SIZE * i) * n, edges, polygons)
+        i = _next_near(s, at, n, i + 1, num)
+    is_complete = True
+    for i in range(num - 1, -1, -1):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
-        fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
-        left, bottom, right, top = fat_box(edges, polygons, fixture)
-        if _overlaps_fat_box(s, at, n, body, left, bottom, right, top):
-            _update_near(s, at, n, contact, fixture, body, edges, polygons, left, bottom, right, top)
+        body = np.int64(s[contact + CONTACT_BODY * n])
+        if s[contact + FIXTURE * n] != _GONE:
+            _note_touch(s, at, n, contact, body)
         else:
+            is_complete = False
             if s[contact + IS_TOUCHING * n] != _ZERO:
                 _end_touch(s, at, n, body)
-            _remove(s, at, n, i)
-        i -= 1
+    if not is_complete:
+        _close_gaps(s, at, n, num)
 
 
 @inline_kernel
-def _update_near(s, at, n, contact, fixture, body, edges, polygons, left, bottom, right, top):  # type: ignore[no-untyped-def]
-    """``update_contact``, without the manifold where the boxes say that there is none.
+def _sort_out(s, at, n, edges, polygons, num):  # type: ignore[no-untyped-def]
+    """Mark contacts whose fat boxes have parted, and in TOI, which is of no use now, those that may have points.
 
     See ``_APART``: where the shapes are that far apart there are no points.
     """
-    if way_is_clear(s, at, n, body, left, bottom, right, top, _ZERO):
-        s[contact + NUM_POINTS * n] = _ZERO
-        _note_touch(s, at, n, contact, body)
-    else:
-        update_contact(s, at, n, contact, edges, polygons)
+    for i in range(num):
+        contact = at + (CONTACT + CONTACT_SIZE * i) * n
+        fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
+        left, bottom, right, top = fat_box(edges, polygons, fixture)
+        s[contact + TOI * n] = _ZERO
+        if not _overlaps_fat_box(s, at, n, body, left, bottom, right, top):
+            s[contact + FIXTURE * n] = _GONE
+        elif way_is_clear(s, at, n, body, left, bottom, right, top, _ZERO):
+            s[contact + NUM_POINTS * n] = _ZERO
+        else:
+            s[contact + TOI * n] = _NEAR
+
+
+@inline_kernel
+def _next_near(s, at, n, i, num):  # type: ignore[no-untyped-def]
+    """The first contact from the i-th on that ``_sort_out`` marked as near; ``num`` if there is none."""
+    while i < num and s[at + (CONTACT + CONTACT_SIZE * i + TOI) * n] != _NEAR:
+        i += 1
+    return i
+
+
+@kernel
+def _close_gaps(s, at, n, num):  # type: ignore[no-untyped-def]
+    """Drop the contacts that are marked; the others keep their order."""
+    num_kept = 0
+    for i in range(num):
+        contact, place = at + (CONTACT + CONTACT_SIZE * i) * n, at + (CONTACT + CONTACT_SIZE * num_kept) * n
+        if s[contact + FIXTURE * n] != _GONE:
+            if place != contact:
+                for field in range(CONTACT_SIZE):
+                    s[place + field * n] = s[contact + field * n]
+            num_kept += 1
+    s[at + NUM_CONTACTS * n] = np.float32(num_kept)
 
 
 @inline_kernel
@@ -123,6 +162,12 @@ def update_contact(s, at, n, contact, edges, polygons):  # type: ignore[no-untyp
         s, at, n, edges, polygons: see the module.
         contact: place of the contact's first field.
     """
+    _find_manifold(s, at, n, contact, edges, polygons)
+    _note_touch(s, at, n, contact, np.int64(s[contact + CONTACT_BODY * n]))
+
+
+@inline_kernel
+def _find_manifold(s, at, n, contact, edges, polygons):  # type: ignore[no-untyped-def]
     fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
     b = at + (BODY + BODY_SIZE * body) * n
     x, y, sine, cosine = s[b + ORIGIN_X * n], s[b + ORIGIN_Y * n], s[b + SINE * n], s[b + COSINE * n]
@@ -131,7 +176,6 @@ def update_contact(s, at, n, contact, edges, polygons):  # type: ignore[no-untyp
         collide_polygon(s, contact, n, polygons, fixture, body, x, y, sine, cosine)
     else:
         collide_edge(s, contact, n, edges, fixture - num_polygons, body, x, y, sine, cosine)
-    _note_touch(s, at, n, contact, body)
 
 
 @inline_kernel
@@ -200,14 +244,6 @@ def _overlaps_fat_box(s, at, n, body, left, bottom, right, top):  # type: ignore
         and s[b + BOX_BOTTOM * n] <= top
         and bottom <= s[b + BOX_TOP * n]
     )
-
-
-@kernel
-def _remove(s, at, n, i):  # type: ignore[no-untyped-def]
-    last = np.int64(s[at + NUM_CONTACTS * n]) - 1
-    for field in range((CONTACT + CONTACT_SIZE * i), (CONTACT + CONTACT_SIZE * last)):
-        s[at + field * n] = s[at + (field + CONTACT_SIZE) * n]
-    s[at + NUM_CONTACTS * n] = np.float32(last)
 
 
 @inline_kernel

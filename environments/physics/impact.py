@@ -125,25 +125,42 @@ def next_island(s, at, n, edges, polygons, members):  # type: ignore[no-untyped-
 
 @kernel
 def _look_ahead(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
-    """Note which contacts have no impact, by a cheap bound; whether any is left: in most steps of most worlds none."""
-    some_may_meet = False
-    for i in range(np.int64(s[at + NUM_CONTACTS * n])):
+    """Note which contacts have no impact, by a cheap bound; whether any is left: in most steps of most worlds none.
+
+    The bound is dearer than a look at the boxes, which comes first for all contacts: worlds side by side then find
+    theirs at the same time.
+    """
+    num = np.int64(s[at + NUM_CONTACTS * n])
+    for i in range(num):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         b = at + (BODY + BODY_SIZE * np.int64(s[contact + CONTACT_BODY * n])) * n
-        s[contact + TOI * n] = _UNKNOWN
         if s[contact + IS_ENABLED * n] == _ZERO or s[b + IS_ASLEEP * n] != _ZERO:
-            continue
-        if _stays_apart(s, at, n, edges, polygons, contact):
+            s[contact + TOI * n] = _UNKNOWN
+        else:
+            s[contact + TOI * n] = _ONE if _passes_by(s, at, n, edges, polygons, contact) else _CLOSE
+    some_may_meet = False
+    i = _next_close(s, at, n, 0, num)
+    while i < num:
+        contact = at + (CONTACT + CONTACT_SIZE * i) * n
+        if _turns_by(s, at, n, edges, polygons, contact):
             s[contact + TOI * n] = _ONE
         else:
-            s[contact + TOI * n] = _CLOSE
             some_may_meet = True
+        i = _next_close(s, at, n, i + 1, num)
     return some_may_meet
 
 
 @inline_kernel
-def _stays_apart(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
-    """Whether the contact's body passes its fixture on its way from alpha0 on: by their boxes, or ``stays_apart``.
+def _next_close(s, at, n, i, num):  # type: ignore[no-untyped-def]
+    """The first contact from the i-th on whose TOI is _CLOSE; ``num`` if there is none."""
+    while i < num and s[at + (CONTACT + CONTACT_SIZE * i + TOI) * n] != _CLOSE:
+        i += 1
+    return i
+
+
+@inline_kernel
+def _passes_by(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
+    """Whether the contact's body passes its fixture on its way from alpha0 on, by their boxes.
 
     Between its ends the way leaves the swept box by at most RADIUS (a - a0)^2 / 8 (time_of_impact.py).
     """
@@ -151,8 +168,14 @@ def _stays_apart(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped
     b = at + (BODY + BODY_SIZE * body) * n
     turn = s[b + ANGLE * n] - s[b + ANGLE0 * n]
     left, bottom, right, top = fat_box(edges, polygons, fixture)
-    if way_is_clear(s, at, n, body, left, bottom, right, top, RADIUS[body] * (turn * turn) * _EIGHTH):
-        return True
+    return way_is_clear(s, at, n, body, left, bottom, right, top, RADIUS[body] * (turn * turn) * _EIGHTH)
+
+
+@inline_kernel
+def _turns_by(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
+    """The same by ``stays_apart``."""
+    fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
+    b = at + (BODY + BODY_SIZE * body) * n
     return stays_apart(
         edges,
         polygons,
@@ -174,36 +197,58 @@ def _stays_apart(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped
 @kernel
 def _first_impact(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
     """The contact with the earliest impact, the first in Box2D's list among equals, and the time; -1 and 1 for none."""
-    first, least = -1, _ONE
-    for i in range(np.int64(s[at + NUM_CONTACTS * n]) - 1, -1, -1):
-        contact = at + (CONTACT + CONTACT_SIZE * i) * n
-        b = at + (BODY + BODY_SIZE * np.int64(s[contact + CONTACT_BODY * n])) * n
-        if s[contact + IS_ENABLED * n] == _ZERO or s[contact + TOI_COUNT * n] > np.float32(MAX_SUB_STEPS):
-            continue
-        alpha = s[contact + TOI * n]
-        if alpha < _ZERO:
-            if s[b + IS_ASLEEP * n] != _ZERO:
-                continue
-            alpha = _impact_of(s, at, n, edges, polygons, contact, b)
+    first, least = np.int64(-1), _ONE
+    i = np.int64(s[at + NUM_CONTACTS * n]) - 1
+    while i >= 0:
+        # Up to the next one whose time has to be found, so that worlds side by side find theirs at the same time.
+        while i >= 0:
+            contact = at + (CONTACT + CONTACT_SIZE * i) * n
+            if _has_to_be_timed(s, at, n, edges, polygons, contact):
+                break
+            if _takes_part(s, contact, n) and _ZERO <= s[contact + TOI * n] < least:
+                first, least = i, s[contact + TOI * n]
+            i -= 1
+        if i >= 0:
+            contact = at + (CONTACT + CONTACT_SIZE * i) * n
+            alpha = _impact_of(s, at, n, edges, polygons, contact)
             s[contact + TOI * n] = alpha
-        if alpha < least:
-            first, least = i, alpha
+            if alpha < least:
+                first, least = i, alpha
+            i -= 1
     return first, least
 
 
 @inline_kernel
-def _impact_of(s, at, n, edges, polygons, contact, b):  # type: ignore[no-untyped-def]
-    """When a contact's shapes touch, 0..1 of the step; 1 if they do not. Brings both to the same alpha0 first."""
+def _takes_part(s, contact, n):  # type: ignore[no-untyped-def]
+    return s[contact + IS_ENABLED * n] != _ZERO and s[contact + TOI_COUNT * n] <= np.float32(MAX_SUB_STEPS)
+
+
+@inline_kernel
+def _has_to_be_timed(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
+    """Whether it is not known when a contact's shapes touch. Brings both to the same alpha0 then."""
     fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
+    b = at + (BODY + BODY_SIZE * body) * n
+    if not _takes_part(s, contact, n) or s[contact + TOI * n] >= _ZERO or s[b + IS_ASLEEP * n] != _ZERO:
+        return False
     alpha0, fixture_alpha0 = s[b + ALPHA0 * n], s[contact + FIXTURE_ALPHA0 * n]
     if fixture_alpha0 < alpha0:
         _advance_fixture(s, at, n, fixture, alpha0)
     elif alpha0 < fixture_alpha0:
-        alpha0 = fixture_alpha0
-        _advance_sweep(s, b, n, alpha0)
-    if s[contact + TOI * n] != _CLOSE and _stays_apart(s, at, n, edges, polygons, contact):
-        return _ONE
-    c0x, c0y, a0 = s[b + CENTER0_X * n], s[b + CENTER0_Y * n], s[b + ANGLE0 * n]
+        _advance_sweep(s, b, n, fixture_alpha0)
+    if s[contact + TOI * n] == _CLOSE:
+        return True
+    if _passes_by(s, at, n, edges, polygons, contact) or _turns_by(s, at, n, edges, polygons, contact):
+        s[contact + TOI * n] = _ONE
+        return False
+    return True
+
+
+@inline_kernel
+def _impact_of(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
+    """When a contact's shapes, which have the same alpha0, touch, 0..1 of the step; 1 if they do not."""
+    fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
+    b = at + (BODY + BODY_SIZE * body) * n
+    c0x, c0y, a0, alpha0 = s[b + CENTER0_X * n], s[b + CENTER0_Y * n], s[b + ANGLE0 * n], s[b + ALPHA0 * n]
     cx, cy, a = s[b + CENTER_X * n], s[b + CENTER_Y * n], s[b + ANGLE * n]
     touches, t = time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a)
     if not t >= _ZERO and s[at + FAULT * n] == _ZERO:

@@ -344,6 +344,10 @@ def capped(vx, vy, w, seconds):  # type: ignore[no-untyped-def]
     return vx * ratio if is_fast else vx, vy * ratio if is_fast else vy, w * turn_ratio if spins else w
 
 
+#: Nearly all worlds are solved after so many passes; of the others, most take part in all 60: they go on apart.
+FIRST_PASSES = 3
+
+
 @kernel
 def solve_positions(m, num_slots, passes):  # type: ignore[no-untyped-def]
     """At most so many passes, contacts before joints, until no lane has anything left to do; a lane that is done stays.

@@ -22,7 +22,7 @@ from environments.physics.course import rows_of
 from environments.physics.impact import begin_impacts
 from environments.physics.islands import Islands, solve_impacts
 from environments.physics.rotation import sin_cos_any
-from environments.physics.solver import integrate, place_bodies, solve_positions, solve_velocities
+from environments.physics.solver import FIRST_PASSES, integrate, place_bodies, solve_positions, solve_velocities
 from environments.physics.solver_lane import (
     clear_slots,
     kind_of,
@@ -197,10 +197,6 @@ def _sort(order, keys, counts, num):  # type: ignore[no-untyped-def]
         order[i] &= (1 << _WORLD_BITS) - 1
 
 
-# Nearly all worlds are solved after so many passes; of the others, most take part in all 60.
-_FIRST_PASSES = 3
-
-
 @kernel
 def _solve_pack(s, worlds, scratch, num_late):  # type: ignore[no-untyped-def]
     """Solve velocities of at most LANES worlds, and positions as far as it is quick.
@@ -218,7 +214,7 @@ def _solve_pack(s, worlds, scratch, num_late):  # type: ignore[no-untyped-def]
     solve_velocities(m, num_slots, spent)
     began = ticks()
     integrate(m)
-    solve_positions(m, num_slots, _FIRST_PASSES)
+    solve_positions(m, num_slots, FIRST_PASSES)
     place_bodies(m)
     began = charge(spent, POSITION, began)
     for lane in range(worlds.size):
@@ -241,7 +237,7 @@ def _solve_late(s, worlds, scratch):  # type: ignore[no-untyped-def]
     for lane in range(worlds.size):
         load_positions(s, worlds[lane] * layout.WORLD_SIZE, 1, m, lane, LANES, slots[lane])
     _fill_up(m, worlds.size, slots)
-    solve_positions(m, slots[LANES], POSITION_ITERATIONS - _FIRST_PASSES)
+    solve_positions(m, slots[LANES], POSITION_ITERATIONS - FIRST_PASSES)
     place_bodies(m)
     for lane in range(worlds.size):
         at = worlds[lane] * layout.WORLD_SIZE

@@ -16,7 +16,7 @@ import numpy as np
 
 from environments.compiled import inline_kernel, inline_kernel_of
 from environments.physics.bodies import LOCAL_CENTER
-from environments.physics.constants import BAUMGARTE, POSITION_ITERATIONS, TOUCHING_CAPACITY, VELOCITY_ITERATIONS
+from environments.physics.constants import BAUMGARTE, TOUCHING_CAPACITY, VELOCITY_ITERATIONS
 from environments.physics.contact_solver import (
     prepare_contact,
     solve_contact_position,
@@ -106,12 +106,13 @@ def _contact_pass(body: int) -> Callable[..., Any]:
 
     @inline_kernel_of(f"contacts_{body}")
     def solve(m, slots, num_slots):  # type: ignore[no-untyped-def]
-        for k in range(num_slots[body]):
-            c = first + SLOT_SIZE * k
+        c, end = first, first + SLOT_SIZE * num_slots[body]
+        while c < end:
             if slots[c + COUNT] > _ONE:
                 solve_contact_velocity(slots, m, 0, 1, c, b, mass, inertia, friction, True)
             else:
                 solve_contact_velocity(slots, m, 0, 1, c, b, mass, inertia, friction, False)
+            c += SLOT_SIZE
 
     return solve
 
@@ -123,13 +124,14 @@ def _contact_placement(body: int) -> Callable[..., Any]:
 
     @inline_kernel_of(f"contacts_{body}")
     def place(m, slots, num_slots, least):  # type: ignore[no-untyped-def]
-        for k in range(num_slots[body]):
-            c = first + SLOT_SIZE * k
+        c, end = first, first + SLOT_SIZE * num_slots[body]
+        while c < end:
             if slots[c + POSITION_COUNT] > _ONE:
                 separation = solve_contact_position(slots, m, 0, 1, c, b, mass, inertia, x, y, BAUMGARTE, True)
             else:
                 separation = solve_contact_position(slots, m, 0, 1, c, b, mass, inertia, x, y, BAUMGARTE, False)
             least = least if least < separation else separation
+            c += SLOT_SIZE
         return least
 
     return place
@@ -197,9 +199,9 @@ def integrate(m):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
-def solve_positions(m, slots, num_slots):  # type: ignore[no-untyped-def]
-    """At most 60 passes, contacts before joints; whether all was within the slop at the beginning of one."""
-    for _ in range(POSITION_ITERATIONS):
+def solve_positions(m, slots, num_slots, passes):  # type: ignore[no-untyped-def]
+    """At most so many passes, contacts before joints; whether all was within the slop at the beginning of one."""
+    for _ in range(passes):
         least = _place_hull(m, slots, num_slots, _ZERO)
         least = _place_leg_1(m, slots, num_slots, least)
         least = _place_lower_1(m, slots, num_slots, least)

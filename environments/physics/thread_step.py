@@ -9,20 +9,24 @@ import numpy as np
 
 from environments.compiled import inline_kernel, kernel
 from environments.physics import layout
-from environments.physics.constants import VELOCITY_ITERATIONS
+from environments.physics.constants import POSITION_ITERATIONS, VELOCITY_ITERATIONS
 from environments.physics.contact_solver import solve_contact_velocity
-from environments.physics.contacts import collide, find_new_contacts
-from environments.physics.impact import begin_impacts, end_island, load_island, next_island
+from environments.physics.contacts import find_new_contacts
+from environments.physics.impact import begin_impacts, end_island, load_island
+from environments.physics.solver import FIRST_PASSES
 from environments.physics.solver_lane import (
     load_body,
     load_contacts,
     load_joint,
+    load_limit,
+    load_position,
     rest,
     store_impulses,
     store_joint,
     store_place,
     store_position,
     store_velocity,
+    work_of,
 )
 from environments.physics.solver_layout import (
     COUNT,
@@ -39,30 +43,62 @@ from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
+#: Kinds of work that ``bin_of`` tells apart.
+NUM_BINS = 1 << 10
+
+
 @inline_kernel
-def step_world(s, at, n, edges, polygons, m, slots, num_slots, members):  # type: ignore[no-untyped-def]
-    """Let 1/50 s pass in a world, whose motors are set.
+def bin_of(s, at, n):  # type: ignore[no-untyped-def]
+    """A number below NUM_BINS, equal for worlds with equal work, but for contacts of hull and upper legs: these are
+    rare. Worlds of a bin are solved side by side.
+    """
+    has_two, limits, num_of_body = work_of(s, at, n)
+    word = (limits << 2 | num_of_body >> (2 * LOWER_1) & 3) << 2 | num_of_body >> (2 * LOWER_2) & 3
+    return (word << 1 | has_two >> LOWER_1 & 1) << 1 | has_two >> LOWER_2 & 1
+
+
+@inline_kernel
+def solve_world(s, at, n, m, slots, num_slots):  # type: ignore[no-untyped-def]
+    """Solve velocities, and positions as far as it is quick.
 
     Args:
         s, at, n: the world's memory.
-        edges, polygons: its terrain.
         m, slots: (SOLVER_SIZE,) float32, scratch.
-        num_slots, members: (5,) and (TOUCHING_CAPACITY,) int64, scratch.
+        num_slots: (5,) int64, scratch.
+
+    Returns:
+        Whether positions are solved; which bodies have then left their fat boxes, as bits.
     """
-    collide(s, at, n, edges, polygons)
     _load(s, at, n, m)
     load_contacts(s, at, n, slots, 0, 1, num_slots)
     solve_velocities(m, slots, num_slots)
     integrate(m)
-    is_solved = solve_positions(m, slots, num_slots)
-    place_bodies(m)
-    moved = _store(s, at, n, m)
+    is_solved = solve_positions(m, slots, num_slots, FIRST_PASSES)
+    _store(s, at, n, m)
     store_impulses(s, at, n, slots, 0, 1, num_slots)
+    if not is_solved:
+        return False, 0
+    place_bodies(m)
+    moved = _store_places(s, at, n, m)
+    rest(s, at, n, True)
+    return True, moved
+
+
+@inline_kernel
+def solve_late_world(s, at, n, m, slots, num_slots):  # type: ignore[no-untyped-def]
+    """The rest of the position passes of a world that ``solve_world`` has not solved; arguments as there.
+
+    Returns:
+        Which bodies have left their fat boxes, as bits.
+    """
+    _load_positions(s, at, n, m)
+    load_contacts(s, at, n, slots, 0, 1, num_slots)
+    is_solved = solve_positions(m, slots, num_slots, POSITION_ITERATIONS - FIRST_PASSES)
+    _store_positions(s, at, n, m)
+    place_bodies(m)
+    moved = _store_places(s, at, n, m)
     rest(s, at, n, is_solved)
-    if moved:
-        find_new_contacts(s, at, n, edges, polygons, moved)
-    if begin_impacts(s, at, n, edges, polygons):
-        solve_impacts(s, at, n, edges, polygons, slots, members)
+    return moved
 
 
 @inline_kernel
@@ -80,45 +116,82 @@ def _load(s, at, n, m):  # type: ignore[no-untyped-def]
 
 
 @inline_kernel
+def _load_positions(s, at, n, m):  # type: ignore[no-untyped-def]
+    load_position(s, at, n, m, 0, 1, HULL)
+    load_position(s, at, n, m, 0, 1, LEG_1)
+    load_position(s, at, n, m, 0, 1, LOWER_1)
+    load_position(s, at, n, m, 0, 1, LEG_2)
+    load_position(s, at, n, m, 0, 1, LOWER_2)
+    load_limit(s, at, n, m, 0, 1, 0)
+    load_limit(s, at, n, m, 0, 1, 1)
+    load_limit(s, at, n, m, 0, 1, 2)
+    load_limit(s, at, n, m, 0, 1, 3)
+
+
+@inline_kernel
 def _store(s, at, n, m):  # type: ignore[no-untyped-def]
-    """Copy the walker back; which bodies have left their fat boxes, as bits."""
     store_joint(s, at, n, m, 0, 1, 0)
     store_joint(s, at, n, m, 0, 1, 1)
     store_joint(s, at, n, m, 0, 1, 2)
     store_joint(s, at, n, m, 0, 1, 3)
-    moved = _store_body(s, at, n, m, HULL) << HULL
-    moved |= _store_body(s, at, n, m, LEG_1) << LEG_1
-    moved |= _store_body(s, at, n, m, LOWER_1) << LOWER_1
-    moved |= _store_body(s, at, n, m, LEG_2) << LEG_2
-    return moved | _store_body(s, at, n, m, LOWER_2) << LOWER_2
+    store_velocity(s, at, n, m, 0, 1, HULL)
+    store_velocity(s, at, n, m, 0, 1, LEG_1)
+    store_velocity(s, at, n, m, 0, 1, LOWER_1)
+    store_velocity(s, at, n, m, 0, 1, LEG_2)
+    store_velocity(s, at, n, m, 0, 1, LOWER_2)
+    _store_positions(s, at, n, m)
 
 
 @inline_kernel
-def _store_body(s, at, n, m, body):  # type: ignore[no-untyped-def]
-    store_position(s, at, n, m, 0, 1, body)
-    store_velocity(s, at, n, m, 0, 1, body)
-    return store_place(s, at, n, m, 0, 1, body)
+def _store_positions(s, at, n, m):  # type: ignore[no-untyped-def]
+    store_position(s, at, n, m, 0, 1, HULL)
+    store_position(s, at, n, m, 0, 1, LEG_1)
+    store_position(s, at, n, m, 0, 1, LOWER_1)
+    store_position(s, at, n, m, 0, 1, LEG_2)
+    store_position(s, at, n, m, 0, 1, LOWER_2)
+
+
+@inline_kernel
+def _store_places(s, at, n, m):  # type: ignore[no-untyped-def]
+    """Where bodies and shapes are; which bodies have left their fat boxes, as bits."""
+    moved = store_place(s, at, n, m, 0, 1, HULL) << HULL
+    moved |= store_place(s, at, n, m, 0, 1, LEG_1) << LEG_1
+    moved |= store_place(s, at, n, m, 0, 1, LOWER_1) << LOWER_1
+    moved |= store_place(s, at, n, m, 0, 1, LEG_2) << LEG_2
+    return moved | store_place(s, at, n, m, 0, 1, LOWER_2) << LOWER_2
+
+
+@inline_kernel
+def look_ahead(s, at, n, edges, polygons, moved):  # type: ignore[no-untyped-def]
+    """After the step's solution: contacts of bodies that have left their fat boxes; whether anything may meet."""
+    if moved:
+        find_new_contacts(s, at, n, edges, polygons, moved)
+    return begin_impacts(s, at, n, edges, polygons)
 
 
 @kernel
-def solve_impacts(s, at, n, edges, polygons, slots, members):  # type: ignore[no-untyped-def]
-    """Handle the impacts of a step, one island after the other, in ``slots``; other arguments as of ``step_world``."""
-    while True:
-        num, body, alpha = next_island(s, at, n, edges, polygons, members)
-        if num == 0:
-            return
-        load_island(s, at, n, slots, 0, 1, members, num, body, alpha)
-        _solve_island(slots, num)
-        end_island(s, at, n, edges, polygons, slots, 0, 1, body)
+def solve_island(s, at, n, edges, polygons, slots, members, num, body, alpha):  # type: ignore[no-untyped-def]
+    """Solve one island of a step's impacts.
+
+    Args:
+        s, at, n: the world's memory; edges, polygons: its terrain.
+        slots: (SOLVER_SIZE,) float32, scratch.
+        members, num, body, alpha: what ``next_island`` gave.
+    """
+    load_island(s, at, n, slots, 0, 1, members, num, body, alpha)
+    _solve_island(slots, num)
+    end_island(s, at, n, edges, polygons, slots, 0, 1, body)
 
 
 @kernel
 def _solve_island(slots, num):  # type: ignore[no-untyped-def]
     mass, inertia, friction = slots[ISLAND_MASS], slots[ISLAND_INERTIA], slots[ISLAND_FRICTION]
+    end = SLOT + SLOT_SIZE * num
     for _ in range(VELOCITY_ITERATIONS):
-        for k in range(num):
-            c = SLOT + SLOT_SIZE * k
+        c = SLOT
+        while c < end:
             if slots[c + COUNT] > _ONE:
                 solve_contact_velocity(slots, slots, 0, 1, c, WINDOW_BODY, mass, inertia, friction, True)
             else:
                 solve_contact_velocity(slots, slots, 0, 1, c, WINDOW_BODY, mass, inertia, friction, False)
+            c += SLOT_SIZE

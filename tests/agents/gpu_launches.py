@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,32 +13,45 @@ import numpy as np
 from agents.evaluation.named import named_episodes
 from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policy import MLPPolicy
-from environments.cuda import GpuKernel
-from environments.physics.course import Course
+from environments.cuda import Compiled, GpuKernel
 from tests.agents import crowd
+from tests.ptx.gpu import ptx_on_cpu
 
 #: Instructions between a fused one of a division or root and the estimate that it refines, or its check.
 _NEAR = 32
 
 
+@cache
 def launches() -> dict[str, tuple[GpuKernel, tuple[Any, ...]]]:
     """Each kernel, with arguments of the types that it is launched with."""
     # Imported here: they need numba-cuda.
     from agents.rollouts import cuda as engine
-    from agents.rollouts.thread import Walkers
+    from agents.rollouts.launches import kernels
+
+    launched = dict[str, tuple[GpuKernel, tuple[Any, ...]]]()
+
+    def note(kernel: GpuKernel, _: int, *arguments: Any, **__: int) -> None:
+        launched[kernel.function.__name__] = kernel, arguments
+        if len(launched) == len(kernels(max(MLPPolicy().layer_sizes))):
+            raise _AllSeenError
 
     policy, index = MLPPolicy(), np.zeros(1, np.int64)
     block = Block(Thetas(np.zeros((1, policy.num_parameters), np.float32)), index, crowd.terrains()[:1], index)
     episodes = named_episodes(EvaluationRequest((block,), policy), index)
-    numbers = (np.zeros(1, np.float32), np.zeros((1, 1), np.float32), np.zeros((1, 1), np.float32))
-    walkers = Walkers(*numbers, np.zeros(1), np.zeros(1), index, index, index)
-    counts, course = engine.Counts(index, np.zeros(2, np.int64)), Course.of(crowd.terrains()[:1])
-    take_episodes, make_thetas, walk = engine.kernels(max(policy.layer_sizes))
-    return {
-        "take_episodes": (take_episodes, (1, walkers, episodes, counts)),
-        "make_thetas": (make_thetas, (1, walkers, episodes)),
-        "walk": (walk, (1, walkers, episodes, course, 2000, engine.STEPS_A_ROUND, counts)),
-    }
+    with ptx_on_cpu(note), suppress(_AllSeenError):
+        engine.run_on_gpu(episodes, crowd.terrains()[:1], crowd.MAX_STEPS)
+    return launched
+
+
+class _AllSeenError(Exception):
+    """Every kernel was launched."""
+
+
+@cache
+def compiled(name: str, capability: tuple[int, int]) -> Compiled:
+    """A kernel for GPUs of a compute capability, with the options that it is launched with."""
+    kernel, arguments = launches()[name]
+    return kernel.compile_for(capability, *arguments)
 
 
 def fused(sass: str) -> tuple[int, list[str]]:

@@ -44,6 +44,8 @@ def digest(engine: str, executor: AbstractExecutor) -> str:
 if __name__ == "__main__":
     # Fewer walkers than episodes, so that they are given others.
     cuda.FEWEST_WALKERS = cuda.WALKERS_PER_MULTIPROCESSOR = 5
+    # Each of the simulator's threads is one of Python's.
+    cuda.SMALL_BLOCK = cuda.cuda.BLOCK_SIZE = 8
     if sys.argv[2:] == ["ray"]:
         ray.init(address="local", num_cpus=2, num_gpus=2, include_dashboard=False, log_to_driver=False)
         with RayExecutor() as executor:

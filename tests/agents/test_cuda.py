@@ -6,20 +6,31 @@ import os
 import re
 import subprocess
 import sys
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from agents import rollouts
-from agents.rollouts import available_engines, check_engine, resolve_engine
+from agents.evaluation.batch import grounds
+from agents.evaluation.named import named_episodes
+from agents.evaluation.request import Block, EvaluationRequest, Thetas
+from agents.rollouts import available_engines, check_engine, resolve_engine, simd
 from environments import cuda
 from environments.errors import InputError
 from environments.physics.solver_layout import SOLVER_SIZE
-from tests.agents import gpu_launches
+from experiments.walkers import load_walker
+from tests.agents import crowd, gpu_launches
+from tests.parity.episodes import Case
+from tests.ptx.gpu import ptx_on_cpu
 
 _ROOT = Path(__file__).parents[2]
+KERNELS = (
+    "take_episodes", "make_thetas", "act_all", "meet_all", "order_all", "solve_all", "solve_all_late", "look_all",
+    "find_islands", "solve_islands", "strike_on", "judge_all",
+)  # fmt: skip
 _needs_numba_cuda = pytest.mark.skipif(find_spec("numba_cuda") is None, reason="the extra cuda is not installed")
 
 
@@ -42,23 +53,17 @@ def test_each_gpu_of_a_cluster_takes_its_share() -> None:
     assert _digest("auto", "ray", NUMBA_ENABLE_CUDASIM="1") == _digest("simd")
 
 
-@cache
-def _ptx(name: str, capability: tuple[int, int]) -> str:
-    kernel, arguments = gpu_launches.launches()[name]
-    return kernel.ptx(capability, *arguments)
-
-
 @_needs_numba_cuda
 @pytest.mark.parametrize("capability", [(8, 0), (9, 0)])
-@pytest.mark.parametrize("name", ["take_episodes", "make_thetas", "walk"])
+@pytest.mark.parametrize("name", KERNELS)
 def test_code_for_gpus_rounds_every_operation(name: str, capability: tuple[int, int]) -> None:
     """No product and sum in one operation, no approximate division or root, and nothing that NVIDIA's assembler may
     join: that is forbidden where a rounding is written out, as it is in all of them (PTX ISA, ``mul`` and ``add``).
     """
-    ptx = _ptx(name, capability)
+    ptx = gpu_launches.compiled(name, capability).ptx
     assert f".target sm_{capability[0]}{capability[1]}" in ptx
     operations = set(re.findall(r"^\s+(?:@\S+ )?([a-z0-9_.]+\.f(?:32|64))\s", ptx, re.MULTILINE))
-    assert operations or name == "take_episodes"
+    assert operations or name in ("take_episodes", "order_all")
     inexact = {o for o in operations if re.match(r"fma|mad|ex2|lg2|sin|cos|tanh", o) or ".approx" in o or ".ftz" in o}
     assert not inexact
     arithmetic = {o for o in operations if re.match(r"(add|sub|mul|div|rcp|sqrt)\.", o)}
@@ -66,21 +71,78 @@ def test_code_for_gpus_rounds_every_operation(name: str, capability: tuple[int, 
 
 
 @_needs_numba_cuda
+def test_every_kernel_is_looked_at() -> None:
+    """Those above are all that the engine launches."""
+    assert set(gpu_launches.launches()) == set(KERNELS)
+
+
+@_needs_numba_cuda
 def test_bodies_and_joints_stay_in_registers() -> None:
     """A thread's memory holds one copy of the solver's, that of contacts; the other is gone, as nothing asks for a
     place in it that is no constant. Without that a step would wait for memory all the time.
     """
-    (num_bytes,) = re.findall(r"\.local \.align \d+ \.b8\s+__local_depot0\[(\d+)\]", _ptx("walk", (9, 0)))
-    assert 4 * SOLVER_SIZE < int(num_bytes) < 4 * SOLVER_SIZE * 1.2
+    for name in ("solve_all", "solve_all_late"):
+        ptx = gpu_launches.compiled(name, (9, 0)).ptx
+        (num_bytes,) = re.findall(r"\.local \.align \d+ \.b8\s+__local_depot0\[(\d+)\]", ptx)
+        assert 4 * SOLVER_SIZE < int(num_bytes) < 4 * SOLVER_SIZE * 1.1
 
 
 @_needs_numba_cuda
-def test_instructions_are_fused_in_divisions_and_roots_alone() -> None:
+@pytest.mark.parametrize("name", KERNELS)
+def test_instructions_are_fused_in_divisions_and_roots_alone(name: str) -> None:
     """What a GPU is given in the end, after the assembler and the linker: they could join operations as well."""
-    kernel, arguments = gpu_launches.launches()["walk"]
-    num_fused, stray = gpu_launches.fused(kernel.sass((9, 0), *arguments))
-    assert num_fused > 0
+    num_fused, stray = gpu_launches.fused(gpu_launches.compiled(name, (9, 0)).sass)
+    assert num_fused > 0 or name not in ("solve_all", "find_islands", "judge_all")
     assert stray == []
+
+
+@_needs_numba_cuda
+def test_what_gpus_are_given_computes_the_bits_of_lanes() -> None:
+    """The kernels' PTX, run by this CPU through the engine's own way in: whole episodes on the parity test's courses.
+
+    Nothing is left out but NVIDIA's assembler, whose instructions the tests above look at.
+    """
+    walker, rng = load_walker("flat"), np.random.default_rng(5)
+    cases = [Case(number, seed=5) for number in range(52)]
+    spread = rng.choice([0.0, 0.02, 0.1], size=(len(cases), 1))
+    theta = (walker + spread * rng.standard_normal((len(cases), walker.size))).astype(np.float32)
+    index = np.arange(len(cases))
+    block = Block(Thetas(theta), index, tuple(case.terrain() for case in cases), index)
+    request = EvaluationRequest((block,), crowd.POLICY, 2000)
+    terrains, index = grounds(request)
+    expected = simd.run_episodes(crowd.POLICY, theta, terrains, index, 2000)
+    assert expected.lengths.max() > 500
+    from agents.rollouts.cuda import run_on_gpu
+
+    with ptx_on_cpu():
+        found = run_on_gpu(named_episodes(request, index), terrains, 2000, None, 40, 32)
+    assert crowd.rows(expected).tobytes() == crowd.rows(found).tobytes()
+
+
+@_needs_numba_cuda
+def test_a_launch_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And then repeated with what numba-cuda had made of it; prepared each time where that is not to be seen."""
+    dispatcher, launched = SimpleNamespace(launch=lambda *passed: launched.append(passed)), list[tuple[object, ...]]()
+    prepared = list[int]()
+
+    def launch(kernel: cuda.GpuKernel, num: int, *arguments: object, block_size: int) -> None:
+        prepared.append(num)
+        if hasattr(dispatcher, "launch"):
+            dispatcher.launch(num, *arguments, block_size)
+
+    monkeypatch.setattr(cuda, "_part", lambda name: dispatcher)
+    monkeypatch.setattr(cuda.GpuKernel, "launch", launch)
+    kernel = object.__new__(cuda.GpuKernel)
+    again = kernel.bind(7, "a", "b", block_size=32)
+    for _ in range(3):
+        again()
+    assert prepared == [7]
+    assert launched == [(7, "a", "b", 32)] * 3
+    del dispatcher.launch
+    again = kernel.bind(8)
+    for _ in range(3):
+        again()
+    assert prepared == [7, 8, 8, 8]
 
 
 def _without_gpu(monkeypatch: pytest.MonkeyPatch, problem: str | None) -> None:

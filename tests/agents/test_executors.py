@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -106,7 +106,14 @@ def _workers(executor: AbstractExecutor) -> list[psutil.Process]:
     """The processes, also those of another executor of the kind, that run episodes for this one."""
     names = ("--multiprocessing-fork",) if isinstance(executor, LocalExecutor) else ("ray::run_chunk", "ray::IDLE")
     children = psutil.Process().children(recursive=True)
-    return [child for child in children if any(name in " ".join(child.cmdline()) for name in names)]
+    return [child for child in children if any(name in _command(child) for name in names)]
+
+
+def _command(process: psutil.Process) -> str:
+    """What it was started with; empty if it is over."""
+    with suppress(psutil.NoSuchProcess):  # a zombie is one of these
+        return " ".join(process.cmdline())
+    return ""
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)

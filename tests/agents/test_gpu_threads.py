@@ -72,12 +72,12 @@ def test_a_column_of_thetas_acts_as_the_theta_does(layer_sizes: tuple[int, ...],
     rng, policy = np.random.default_rng(seed), MLPPolicy(layer_sizes)
     theta = rng.standard_normal((3, policy.num_parameters)).astype(np.float32)
     observation = rng.standard_normal(layer_sizes[0]).astype(np.float32)
-    sizes, columns = np.array(layer_sizes), np.ascontiguousarray(theta.T)
+    sizes, columns = np.array(layer_sizes), np.ascontiguousarray(theta.T).ravel()
     for row in range(3):
         expected, found = (np.full(layer_sizes[-1], np.nan, np.float32) for _ in range(2))
         scratch = [np.full((2, max(layer_sizes)), np.nan, np.float32) for _ in range(2)]
         forward(theta[row], sizes, observation, expected, scratch[0])
-        forward_column(columns, row, sizes, observation, found, scratch[1])
+        forward_column(columns, row, 3, sizes, observation, found, scratch[1])
         assert expected.tobytes() == found.tobytes()
 
 

@@ -1,36 +1,60 @@
-"""What the threads of a GPU do, done here by one thread of the CPU, walker after walker."""
+"""What the threads of a GPU do, done here by one thread of the CPU, part after part and walker after walker."""
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.rollouts.result import RolloutResult
-from agents.rollouts.thread import FREE, Episodes, Memory, Walkers, assign, make_theta, run_round
+from agents.rollouts.thread import (
+    FREE,
+    GROUP,
+    ISLAND_SIZE,
+    Episodes,
+    Walkers,
+    act,
+    assign,
+    find_island,
+    grouped_size,
+    judge,
+    look,
+    make_theta,
+    meet,
+    solve,
+    solve_found,
+    solve_late,
+)
 from environments.compiled import kernel
 from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.course import Course
 from environments.physics.layout import WORLD_SIZE
 from environments.physics.lidar import RAYS_SIZE
 from environments.physics.solver_layout import SOLVER_SIZE
+from environments.physics.thread_step import NUM_BINS
 from environments.streams import WORDS_PER_BLOCK
 from environments.walker.judge import NUM_READINGS
 from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 
 
+class Memory(NamedTuple):
+    """What a thread works in; see the parts of a step."""
+
+    m: NDArray[np.float32]
+    slots: NDArray[np.float32]
+    num_slots: NDArray[np.int64]
+    members: NDArray[np.int64]
+    readings: NDArray[np.float32]
+    rays: NDArray[np.float32]
+    observation: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    hidden: NDArray[np.float32]
+
+
 def run(episodes: Episodes, course: Course, max_steps: int, num_walkers: int, steps_a_round: int) -> RolloutResult:
     """Run episodes in rounds, in memory that is poisoned; their results are written to ``episodes`` and returned."""
-    num_parameters, widest = episodes.centre.shape[1], int(episodes.layer_sizes.max())
-    walkers = Walkers(
-        state=_poison(WORLD_SIZE * num_walkers),
-        theta=_poison(num_parameters, num_walkers),
-        observations=_poison(OBSERVATION_SIZE, num_walkers),
-        shaping=np.full(num_walkers, np.nan),
-        totals=np.full(num_walkers, np.nan),
-        num_steps=np.full(num_walkers, 10**9),
-        episode=np.full(num_walkers, FREE),
-        is_new=np.zeros(num_walkers, np.int64),
-    )
+    walkers = poisoned_walkers(num_walkers, episodes.centre.shape[1])
     memory = Memory(
         m=_poison(SOLVER_SIZE),
         slots=_poison(SOLVER_SIZE),
@@ -40,28 +64,38 @@ def run(episodes: Episodes, course: Course, max_steps: int, num_walkers: int, st
         rays=_poison(RAYS_SIZE),
         observation=_poison(OBSERVATION_SIZE),
         actions=_poison(1, NUM_JOINTS),
-        hidden=_poison(2, widest),
+        hidden=_poison(2, int(episodes.layer_sizes.max())),
     )
     _run(walkers, episodes, course, max_steps, steps_a_round, memory)
     return RolloutResult(episodes.returns, episodes.lengths, episodes.outcomes)
 
 
+def poisoned_walkers(num: int, num_parameters: int) -> Walkers:
+    """Walkers that are all free, as a GPU holds them; what nobody has written yet is no number."""
+    return Walkers(
+        state=_poison(grouped_size(WORLD_SIZE, num)),
+        theta=_poison(grouped_size(num_parameters, num)),
+        observations=_poison(grouped_size(OBSERVATION_SIZE, num)),
+        actions=_poison(grouped_size(NUM_JOINTS, num)),
+        shaping=np.full(num, np.nan),
+        totals=np.full(num, np.nan),
+        num_steps=np.full(num, 10**9),
+        episode=np.full(num, FREE),
+        is_new=np.zeros(num, np.int64),
+        moves=np.full(num, 10**9),
+        islands=np.full(grouped_size(ISLAND_SIZE, num), 10**9),
+        alphas=_poison(num),
+    )
+
+
 def thetas(episodes: Episodes) -> NDArray[np.float32]:
     """(B, P) float32, made as a GPU makes them."""
     num, num_parameters = episodes.sample.size, episodes.centre.shape[1]
-    nothing = np.zeros(0, np.float32), np.zeros(0)
-    walkers = Walkers(
-        state=nothing[0],
-        theta=_poison(num_parameters, num),
-        observations=_poison(0, 0),
-        shaping=nothing[1],
-        totals=nothing[1],
-        num_steps=np.zeros(0, np.int64),
-        episode=np.arange(num),
-        is_new=np.ones(num, np.int64),
-    )
+    walkers = poisoned_walkers(num, num_parameters)
+    walkers.episode[:], walkers.is_new[:] = np.arange(num), 1
     _make_all(walkers, episodes)
-    return np.ascontiguousarray(walkers.theta.T)
+    grouped = walkers.theta.reshape(-1, num_parameters, GROUP)
+    return np.ascontiguousarray(grouped.transpose(0, 2, 1).reshape(-1, num_parameters)[:num])
 
 
 def _poison(*shape: int) -> NDArray[np.float32]:
@@ -70,16 +104,38 @@ def _poison(*shape: int) -> NDArray[np.float32]:
 
 @kernel
 def _run(walkers, episodes, course, max_steps, steps_a_round, memory):  # type: ignore[no-untyped-def]
-    place, num_taken = 0, 1
-    while num_taken > 0:
+    place, goes_on = 0, True
+    while goes_on:
         for walker in range(walkers.episode.size):
             if walkers.episode[walker] == FREE:
                 assign(walker, walkers, episodes, place)
                 place += 1
         _make_all(walkers, episodes)
-        num_taken = 0
+        goes_on = False
         for walker in range(walkers.episode.size):
-            num_taken += run_round(walker, walkers, episodes, course, max_steps, steps_a_round, memory)
+            goes_on |= walkers.episode[walker] != FREE
+        for _ in range(steps_a_round):
+            _step(walkers, episodes, course, max_steps, memory)
+
+
+@kernel
+def _step(walkers, episodes, course, max_steps, memory):  # type: ignore[no-untyped-def]
+    m, slots, num_slots, members = memory.m, memory.slots, memory.num_slots, memory.members
+    for walker in range(walkers.episode.size):
+        if walkers.episode[walker] == FREE:
+            continue
+        act(walker, walkers, episodes, course, memory.observation, memory.actions, memory.hidden)
+        if not 0 <= meet(walker, walkers, episodes, course) < NUM_BINS:
+            raise AssertionError
+        if not solve(walker, walkers, m, slots, num_slots):
+            solve_late(walker, walkers, m, slots, num_slots)
+        if look(walker, walkers, episodes, course):
+            while find_island(walker, walkers, episodes, course, members):
+                solve_found(walker, walkers, episodes, course, slots, members)
+        judge(
+            walker, walkers, episodes, course, max_steps,
+            memory.actions[0], memory.readings, memory.rays, memory.observation,
+        )  # fmt: skip
 
 
 @kernel

@@ -12,10 +12,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,26 +29,27 @@ from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policy import MLPPolicy
 from agents.rollouts import check_engine, simd
 from agents.rollouts.result import RolloutResult
-from agents.strategies.perturbations import Perturbations
 from environments import cuda
 from environments.errors import InputError
 from environments.machine import available_cores
-from environments.streams import stream_key
 from experiments.commands.display import make_display
 from experiments.runner import run_experiment
 from experiments.settings import resolve_config
 from experiments.throughput.machine import machine_facts
-from experiments.throughput.ours import MAX_STEPS, NOISE_STD, grounds
+from experiments.throughput.ours import MAX_STEPS, grounds
 from experiments.walkers import load_walker
 from poet.archive.reader import open_run
 from tests.agents import crowd, gpu_launches
+from tests.benchmarks.warps import FIRST, LAST, count, generation
 from tests.parity.episodes import Case
+from tests.ptx.warps import WARP, Warps
 
 SIZES = (1024, 4096, 16384, 65536, 262144)
 THREADS = (1, 2, 4, 8, 16)
 BLOCK_SIZES = (64, 128, 256)
 REPETITIONS = 3
 NUM_PARITY, NUM_RUNS = 2000, 10
+PROFILED = 65536
 #: Of ``poet``: how long, s, and what the paper's run is.
 SECONDS, PAPER_ITERATIONS = 440, 25_200
 
@@ -57,8 +60,8 @@ def throughput(sizes: tuple[int, ...]) -> None:
     print("| --- | --- | --: | --: | --: | --: | --: |")
     for label in grounds():
         for num in sizes:
-            _row("cuda", label, f"{num:,} worlds", partial(_on_gpu, _generation(label, 2 * num), num))
-        request = _generation(label, 4096)
+            _row("cuda", label, f"{num:,} worlds", partial(_on_gpu, generation(label, 2 * num), num))
+        request = generation(label, 4096)
         theta, (terrains, index) = _thetas(request), grounds_of(request)
         for num in THREADS:
             if num <= available_cores():
@@ -84,12 +87,14 @@ def parity() -> None:
     print(
         f"{num_different} episodes differ of {NUM_PARITY} ({num_steps:,} steps) in {NUM_RUNS} runs at each block size"
     )
-    kernel, arguments = gpu_launches.launches()["walk"]
-    num_fused, stray = gpu_launches.fused(kernel.sass(cuda.capability(), *arguments))
-    print(f"{len(stray)} fused instructions outside divisions and roots ({num_fused} within)")
+    num_fused, num_stray = 0, 0
+    for name in gpu_launches.launches():
+        within, outside = gpu_launches.fused(gpu_launches.compiled(name, cuda.capability()).sass)
+        num_fused, num_stray = num_fused + within, num_stray + len(outside)
+    print(f"{num_stray} fused instructions outside divisions and roots ({num_fused} in all)")
     prints = {engine: _fingerprint("smoke", engine) for engine in ("simd", "cuda")}
     print(*(f"{value} {engine}" for engine, value in prints.items()), sep="\n")
-    if num_different or stray or len(set(prints.values())) > 1:
+    if num_different or num_stray or len(set(prints.values())) > 1:
         sys.exit("parity: not equal")
 
 
@@ -129,25 +134,69 @@ def poet() -> None:
 
 
 def profile() -> None:
-    """Registers and memory of a thread, and Nsight Compute's report of one launch where ``ncu`` is installed."""
-    _on_gpu(_generation("hard", 4096), 4096)
-    from agents.rollouts import cuda as engine
+    """What each kernel takes, each waited for; registers and memory of a thread; what a warp has to issue at least.
 
-    for kernel in engine.kernels(max(MLPPolicy().layer_sizes)):
-        print(kernel.function.__name__, kernel.resources())
+    And Nsight Compute's report of the dearest ones where ``ncu`` is installed.
+    """
+    request, num = generation("hard", PROFILED), PROFILED
+    rollouts = partial(_on_gpu, request, num)
+    rollouts()
+    seconds, bind = Counter[str](), cuda.GpuKernel.bind
+
+    def bind_timed(kernel: cuda.GpuKernel, *arguments: Any, **options: int) -> Callable[[], None]:
+        launch = bind(kernel, *arguments, **options)
+
+        def launch_timed() -> None:
+            began = time.perf_counter()
+            launch()
+            cuda.module().synchronize()
+            seconds[kernel.function.__name__] += time.perf_counter() - began
+
+        return launch_timed
+
+    cuda.GpuKernel.bind = bind_timed  # type: ignore[method-assign]
+    num_steps = rollouts().num_steps
+    cuda.GpuKernel.bind = bind  # type: ignore[method-assign]
+    warps, num_counted = count("hard", 48 * WARP, FIRST, LAST)
+    from agents.rollouts.launches import kernels
+
+    named = kernels(max(request.policy.layer_sizes))
+    print("| kernel | ns an env-step | share, % | registers | local bytes | instructions of a warp, 32 env-steps |")
+    print("| --- | --: | --: | --: | --: | --: |")
+    for name, spent in seconds.most_common():
+        has, counted = named[name].resources(), warps.kernels[name]
+        issued = counted.issued @ counted.slots * WARP / num_counted
+        print(
+            f"| {name} | {1e9 * spent / num_steps:.2f} | {100 * spent / seconds.total():.1f} | {has['registers']} | "
+            f"{has['local bytes']:,} | {issued:,.0f} |"
+        )
+    began = time.perf_counter()
+    num_steps = rollouts().num_steps
+    print(
+        f"{num:,} worlds on hard ground: {num_steps / (time.perf_counter() - began):,.0f} env-steps/s; "
+        f"{num_steps / seconds.total():,.0f} where each launch is waited for; "
+        f"{cuda.num_multiprocessors()} multiprocessors of 4 schedulers at {cuda.clock_hz() / 1e9:.2f} GHz would issue "
+        f"the instructions of {_issue_bound(warps, num_counted):,.0f} env-steps/s"
+    )
     if shutil.which("ncu") is None:
-        print("ncu is not installed: no profile")
+        print("ncu is not installed: no counters")
         return
     command = [
-        "ncu", "--set", "full", "--kernel-name", "regex:.*walk.*", "--launch-skip", "4", "--launch-count", "1",
-        sys.executable, "-m", "tests.benchmarks.gpu", "one",
+        "ncu", "--set", "full", "--kernel-name", "regex:.*(solve_all|find_islands|meet_all|act_all).*",
+        "--launch-skip", "400", "--launch-count", "8", sys.executable, "-m", "tests.benchmarks.gpu", "one",
     ]  # fmt: skip
     subprocess.run(command, check=True)
 
 
+def _issue_bound(warps: Warps, num_steps: int) -> float:
+    """Env-steps/s of a GPU whose schedulers issue an instruction in each cycle."""
+    issued = sum(float(counted.issued @ counted.slots) for counted in warps.kernels.values())
+    return num_steps * 4 * cuda.num_multiprocessors() * cuda.clock_hz() / issued
+
+
 def one() -> None:
     """One generation, for a profiler."""
-    _on_gpu(_generation("hard", 65536), 65536)
+    _on_gpu(generation("hard", PROFILED), PROFILED)
 
 
 def _row(who: str, ground: str, at_a_time: str, run: Callable[[], RolloutResult]) -> None:
@@ -162,14 +211,6 @@ def _row(who: str, ground: str, at_a_time: str, run: Callable[[], RolloutResult]
         f"{max(rates):,.0f} |",
         flush=True,
     )
-
-
-def _generation(ground: str, num: int) -> EvaluationRequest:
-    """A sample of the shipped walker on one terrain, each row once."""
-    centre = load_walker("flat")
-    sample = Perturbations(centre, np.full_like(centre, NOISE_STD), stream_key(0, "bench"), num // 2)
-    rows = np.arange(sample.num_rows)
-    return EvaluationRequest((Block(sample, rows, (grounds()[ground],), np.zeros_like(rows)),), max_steps=MAX_STEPS)
 
 
 def _thetas(request: EvaluationRequest) -> NDArray[np.float32]:

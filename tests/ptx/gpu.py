@@ -1,0 +1,49 @@
+"""A GPU that is none: the engine ``cuda`` as it is, but its kernels' PTX is run by this CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from environments import cuda
+from tests.ptx.cpu import PtxKernel
+
+CAPABILITY = (9, 0)
+_OF_MEMORY = ("to_device", "device_array", "to_host", "free_bytes", "num_multiprocessors")
+
+#: What runs a launch: the kernel, at least so many threads, its arguments and threads of a block.
+Launch = Callable[..., None]
+
+
+@contextmanager
+def ptx_on_cpu(launch: Launch | None = None) -> Iterator[None]:
+    """A block in which ``run_on_gpu`` works without a GPU; memory is poisoned as in numba-cuda's simulator.
+
+    Args:
+        launch: called instead of ``GpuKernel.launch``; None for ``PtxKernel.launch``.
+    """
+    programs = dict[str, PtxKernel]()
+
+    def launch_ptx(kernel: cuda.GpuKernel, num: int, *arguments: Any, block_size: int = cuda.BLOCK_SIZE) -> None:
+        name = kernel.function.__name__
+        if name not in programs:
+            programs[name] = PtxKernel(kernel.compile_for(CAPABILITY, *arguments).ptx)
+        programs[name].launch(num, *arguments, block_size=block_size)
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in _OF_MEMORY:
+            patched.setattr(cuda, name, _simulated(getattr(cuda, name)))
+        patched.setattr(cuda.GpuKernel, "launch", launch or launch_ptx)
+        yield
+
+
+def _simulated(function: Callable[..., Any]) -> Callable[..., Any]:
+    def called(*arguments: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(cuda, "IS_SIMULATED", True)
+            return function(*arguments)
+
+    return called
