@@ -342,6 +342,21 @@ def test_functions_fit_on_a_screen() -> None:
     )
 
 
+def test_kernels_have_no_negative_index() -> None:
+    """It would not count from the end: see ``compiled.indices_as_they_are``."""
+    found = (
+        f"{module.path}:{node.lineno}: {ast.unparse(node)}"
+        for module in MODULES
+        for function in module.functions()
+        if any("kernel" in ast.unparse(decorator) for decorator in function.decorator_list)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Subscript)
+        for index in (node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])
+        if isinstance(index, ast.UnaryOp) and isinstance(index.op, ast.USub)
+    )
+    _check(found, "Count from the beginning: a[a.size - 1] for a[-1].")
+
+
 def test_every_value_of_a_preset_names_its_source() -> None:
     """Each assignment in a preset ends with a comment that begins with where the value comes from."""
     found = []

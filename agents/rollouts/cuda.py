@@ -34,12 +34,13 @@ from environments.walker.judge import OVERFLOWED
 from environments.walker.simd import overflow_error
 from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
-#: Steps of a round: a walker that falls early waits for its end, and a launch costs some microseconds.
+#: Steps of a round: a walker that falls early waits for its end, and the host for the GPU.
 STEPS_A_ROUND = 16
-#: Walkers for each multiprocessor: twice as many as its registers hold at once.
-WALKERS_PER_MULTIPROCESSOR = 4 * cuda.BLOCK_SIZE
+#: Walkers for each multiprocessor: as many threads as its registers hold at once of the kernels that have few.
+WALKERS_PER_MULTIPROCESSOR = 8 * cuda.BLOCK_SIZE
 #: The part of the GPU's free memory that is taken, and the fewest walkers it must have room for.
 _SHARE, FEWEST_WALKERS = 0.8, 32
+#: Threads of a block where there are few walkers, so that no multiprocessor is without work.
 SMALL_BLOCK = 32
 
 
@@ -113,7 +114,7 @@ def run_on_gpu(
         return join([first, rest])
     wanted = num_walkers or WALKERS_PER_MULTIPROCESSOR * cuda.num_multiprocessors()
     if num_walkers is None and min(num, wanted) < cuda.BLOCK_SIZE * cuda.num_multiprocessors():
-        block_size = SMALL_BLOCK  # so that no multiprocessor is without work
+        block_size = SMALL_BLOCK
     try:
         walkers = _held.of(wanted, episodes.centre.shape[1], _bytes(episodes, course))
         result = _run(episodes, course, walkers, max_steps, on_progress, block_size)
@@ -184,9 +185,9 @@ class _Held:
         """
         if self._walkers is None or self._asked != (wanted, num_parameters):
             self.drop()
-            a_walker = 4 * (WORLD_SIZE + num_parameters + OBSERVATION_SIZE + NUM_JOINTS) + 8 * (
-                len(Walkers._fields) + ISLAND_SIZE
-            )
+            num_floats = WORLD_SIZE + num_parameters + OBSERVATION_SIZE + NUM_JOINTS
+            num_integers = len(Walkers._fields) + ISLAND_SIZE + len(Lists._fields) + NUM_STRIKES
+            a_walker = 4 * num_floats + 8 * num_integers
             num = min(wanted, int((_SHARE * cuda.free_bytes() - num_bytes) // a_walker))
             if num < min(wanted, FEWEST_WALKERS):
                 raise InputError(

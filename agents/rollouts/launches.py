@@ -63,9 +63,9 @@ class Lists(NamedTuple):
     num: NDArray[np.int64]
 
 
-#: Impacts of a step that are looked for and handled by all walkers that have them side by side; further ones each for
-#: itself.
-NUM_STRIKES = 3
+#: Impacts of a step that walkers handle side by side, each in a launch; whoever has more goes on alone. A second such
+#: launch would spare a warp 2 % of its instructions (``tests.benchmarks.warps``).
+NUM_STRIKES = 1
 ORDERED, LATE, STRIKING = 0, 1, 2
 BINS = STRIKING + NUM_STRIKES + 1
 SPAN = 32
