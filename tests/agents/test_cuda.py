@@ -10,21 +10,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from agents import rollouts
-from agents.evaluation.batch import grounds
-from agents.evaluation.named import named_episodes
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
-from agents.rollouts import available_engines, check_engine, resolve_engine, simd
+from agents.rollouts import available_engines, check_engine, resolve_engine
 from environments import cuda
 from environments.errors import InputError
 from environments.physics.solver_layout import SOLVER_SIZE
-from experiments.walkers import load_walker
-from tests.agents import crowd, gpu_launches
-from tests.parity.episodes import Case
-from tests.ptx.gpu import ptx_on_cpu
+from tests.agents import courses, crowd, gpu_launches
+from tests.ptx.gpu import on_cpu
 
 _ROOT = Path(__file__).parents[2]
 KERNELS = (
@@ -102,21 +96,10 @@ def test_what_gpus_are_given_computes_the_bits_of_lanes() -> None:
 
     Nothing is left out but NVIDIA's assembler, whose instructions the tests above look at.
     """
-    walker, rng = load_walker("flat"), np.random.default_rng(5)
-    cases = [Case(number, seed=5) for number in range(52)]
-    spread = rng.choice([0.0, 0.02, 0.1], size=(len(cases), 1))
-    theta = (walker + spread * rng.standard_normal((len(cases), walker.size))).astype(np.float32)
-    index = np.arange(len(cases))
-    block = Block(Thetas(theta), index, tuple(case.terrain() for case in cases), index)
-    request = EvaluationRequest((block,), crowd.POLICY, 2000)
-    terrains, index = grounds(request)
-    expected = simd.run_episodes(crowd.POLICY, theta, terrains, index, 2000)
+    request = courses.request(52, seed=5)
+    expected = courses.in_lanes(request)
     assert expected.lengths.max() > 500
-    from agents.rollouts.cuda import run_on_gpu
-
-    with ptx_on_cpu():
-        found = run_on_gpu(named_episodes(request, index), terrains, 2000, None, 40, 32)
-    assert crowd.rows(expected).tobytes() == crowd.rows(found).tobytes()
+    assert crowd.rows(expected).tobytes() == crowd.rows(on_cpu(request, num_walkers=40)).tobytes()
 
 
 @_needs_numba_cuda

@@ -12,16 +12,13 @@ from agents.evaluation.batch import grounds, thetas
 from agents.evaluation.named import named_episodes, thetas_of
 from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policy import MLPPolicy, forward, forward_column
-from agents.rollouts import simd
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.errors import InputError
 from environments.physics.course import Course
 from environments.streams import stream_key
 from environments.terrain.terrain import Terrain
-from experiments.walkers import load_walker
-from tests.agents import crowd, threads_on_cpu
-from tests.parity.episodes import Case
+from tests.agents import courses, crowd, threads_on_cpu
 
 
 def _request(
@@ -52,12 +49,8 @@ def test_threads_give_the_bits_of_lanes(num_walkers: int, steps_a_round: int) ->
 
 def test_whole_episodes_on_courses_of_every_kind() -> None:
     """The parity test's terrains, walked to the end by a walker that knows how and by its mutants."""
-    walker, rng = load_walker("flat"), np.random.default_rng(5)
-    cases = [Case(number, seed=5) for number in range(52)]
-    spread = rng.choice([0.0, 0.02, 0.1], size=(len(cases), 1))
-    theta = (walker + spread * rng.standard_normal((len(cases), walker.size))).astype(np.float32)
-    request = _request(theta, tuple(case.terrain() for case in cases), np.arange(len(cases)), 2000)
-    expected = simd.run_episodes(crowd.POLICY, theta, *grounds(request), 2000)
+    request = courses.request(52, seed=5)
+    expected = courses.in_lanes(request)
     assert expected.lengths.max() > 500
     _assert_same(expected, _in_threads(request, 16, 16))
 

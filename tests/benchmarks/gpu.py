@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 from agents.evaluation.batch import grounds as grounds_of
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.named import named_episodes
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
-from agents.policy import MLPPolicy
+from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import check_engine, simd
 from agents.rollouts.result import RolloutResult
 from environments import cuda
@@ -37,11 +36,9 @@ from experiments.runner import run_experiment
 from experiments.settings import resolve_config
 from experiments.throughput.machine import machine_facts
 from experiments.throughput.ours import MAX_STEPS, grounds
-from experiments.walkers import load_walker
 from poet.archive.reader import open_run
-from tests.agents import crowd, gpu_launches
+from tests.agents import courses, crowd, gpu_launches
 from tests.benchmarks.warps import FIRST, LAST, count, generation
-from tests.parity.episodes import Case
 from tests.ptx.warps import WARP, Warps
 
 SIZES = (1024, 4096, 16384, 65536, 262144)
@@ -71,13 +68,8 @@ def throughput(sizes: tuple[int, ...]) -> None:
 
 def parity() -> None:
     """Every bit of whole episodes against lanes, again and again; the launched code; a run's fingerprint."""
-    cases = [Case(number, seed=9) for number in range(NUM_PARITY)]
-    spread = np.random.default_rng(9).choice([0.0, 0.02, 0.1], size=(NUM_PARITY, 1))
-    drawn = np.random.default_rng(10).standard_normal((NUM_PARITY, MLPPolicy().num_parameters))
-    theta = (load_walker("flat") + spread * drawn).astype(np.float32)
-    block = Block(Thetas(theta), np.arange(NUM_PARITY), tuple(case.terrain() for case in cases), np.arange(NUM_PARITY))
-    request = EvaluationRequest((block,), max_steps=MAX_STEPS)
-    expected = crowd.rows(simd.run_episodes(request.policy, theta, *grounds_of(request), MAX_STEPS, available_cores()))
+    request = courses.request(NUM_PARITY, seed=9)
+    expected = crowd.rows(courses.in_lanes(request, available_cores()))
     num_different = 0
     for block_size in BLOCK_SIZES:
         for _ in range(NUM_RUNS):

@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from agents.evaluation.batch import grounds
+from agents.evaluation.named import named_episodes
+from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.result import RolloutResult
 from environments import cuda
 from tests.ptx.cpu import PtxKernel
 
@@ -38,6 +42,15 @@ def ptx_on_cpu(launch: Launch | None = None) -> Iterator[None]:
             patched.setattr(cuda, name, _simulated(getattr(cuda, name)))
         patched.setattr(cuda.GpuKernel, "launch", launch or launch_ptx)
         yield
+
+
+def on_cpu(request: EvaluationRequest, num_walkers: int) -> RolloutResult:
+    """What the engine ``cuda`` makes of a request, so many walkers at a time."""
+    from agents.rollouts.cuda import run_on_gpu
+
+    terrains, index = grounds(request)
+    with ptx_on_cpu():
+        return run_on_gpu(named_episodes(request, index), terrains, request.max_steps, None, num_walkers, 32)
 
 
 def _simulated(function: Callable[..., Any]) -> Callable[..., Any]:
