@@ -48,11 +48,11 @@ class Lists(NamedTuple):
 
     Attributes:
         bins, places: (N,) int64, of each walker, the ``bin_of`` it, and how many came into that before it.
-        order: (N,) int64, walkers bin after bin.
+        order: (N,) int64, walkers bin after bin; then FREE.
         late: (N,) int64, for ``solve_late``.
         striking: (NUM_STRIKES + 1, N) int64, that may meet something, once, twice and so on.
-        num: (NUM_COUNTS,) int64, walkers in ``order`` at ORDERED, in ``late`` at LATE, in the rows of ``striking`` from
-            STRIKING on, in each bin from BINS on, in each SPAN bins from SPANS on.
+        num: (NUM_COUNTS,) int64, walkers in ``late`` at LATE, in the rows of ``striking`` from STRIKING on, in each bin
+            from BINS on, in each SPAN bins from SPANS on.
     """
 
     bins: NDArray[np.int64]
@@ -66,7 +66,7 @@ class Lists(NamedTuple):
 #: Impacts of a step that walkers handle side by side, each in a launch; whoever has more goes on alone. A second such
 #: launch would spare a warp 2 % of its instructions (``tests.benchmarks.warps``).
 NUM_STRIKES = 1
-ORDERED, LATE, STRIKING = 0, 1, 2
+LATE, STRIKING = 0, 1
 BINS = STRIKING + NUM_STRIKES + 1
 SPAN = 32
 SPANS = BINS + NUM_BINS
@@ -165,8 +165,10 @@ def _of_policy(widest: int) -> tuple[Callable[..., None], ...]:
         hidden = gpu.local.array((2, widest), float32)
         for i in range(walker, NUM_COUNTS, gpu.gridsize(1)):
             lists.num[i] = 0
-        if walker < num and walkers.episode[walker] != FREE:
-            act(walker, walkers, episodes, course, observation, actions, hidden)
+        if walker < num:
+            lists.order[walker] = FREE
+            if walkers.episode[walker] != FREE:
+                act(walker, walkers, episodes, course, observation, actions, hidden)
 
     return (act_all,)
 
@@ -181,7 +183,6 @@ def _of_motion() -> tuple[Callable[..., None], ...]:
             lists.bins[walker] = chosen
             lists.places[walker] = gpu.atomic.add(lists.num, BINS + chosen, 1)
             gpu.atomic.add(lists.num, SPANS + chosen // SPAN, 1)
-            gpu.atomic.add(lists.num, ORDERED, 1)
 
     def order_all(num, walkers, lists):  # type: ignore[no-untyped-def]
         walker = gpu.grid(1)
@@ -198,8 +199,10 @@ def _of_motion() -> tuple[Callable[..., None], ...]:
         m = gpu.local.array(SOLVER_SIZE, float32)
         slots = gpu.local.array(SOLVER_SIZE, float32)
         num_slots = gpu.local.array(NUM_BODIES, int64)
-        if place < lists.num[ORDERED] and not solve(lists.order[place], walkers, m, slots, num_slots):
-            lists.late[gpu.atomic.add(lists.num, LATE, 1)] = lists.order[place]
+        if place < num and lists.order[place] != FREE:
+            walker = lists.order[place]
+            if not solve(walker, walkers, m, slots, num_slots):
+                lists.late[gpu.atomic.add(lists.num, LATE, 1)] = walker
 
     def solve_all_late(num, walkers, lists):  # type: ignore[no-untyped-def]
         place = gpu.grid(1)
