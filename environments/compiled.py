@@ -61,7 +61,8 @@ LANES = _num_lanes()
 
 
 def _cache_folder() -> Path:
-    digest = hashlib.blake2b(f"{numba.__version__} {sys.version} {LANES}".encode(), digest_size=8)
+    made_by = f"{numba.__version__} {sys.version} {LANES} {_config.BOUNDSCHECK}"
+    digest = hashlib.blake2b(made_by.encode(), digest_size=8)
     for package in _PACKAGES:
         for source in sorted((_ROOT / package).rglob("*.py")):
             text = source.read_bytes()
@@ -96,9 +97,10 @@ if _config.DISABLE_JIT:
 def indices_as_they_are(arrays: Any) -> Callable[..., Any]:
     """Numba's ``fix_integer_index``, without which kernels do without negative indices.
 
-    Numba looks at every index: a negative one counts from the end. Kernels have none (a test looks for them), and where
-    they compute an address the look costs as much as the rest: it made a step on the CPU 1.07 times as long, and on a
-    GPU, whose integers have 32 bits, a warp had 1.5 times the instructions.
+    Numba looks at every index: a negative one counts from the end. Kernels have none, and where they compute an address
+    the look costs as much as the rest: it made a step on the CPU 1.07 times as long, and on a GPU, whose integers have
+    32 bits, a warp had 1.5 times the instructions. A house rule looks for negative indices; tests with
+    NUMBA_BOUNDSCHECK=1 find those that are negative when they run.
 
     Args:
         arrays: the module ``arrayobj`` of Numba or of numba-cuda.
@@ -115,7 +117,8 @@ def indices_as_they_are(arrays: Any) -> Callable[..., Any]:
 
 _MANGLED = tuple(f"_ZN{len(package)}{package}" for package in _PACKAGES)
 _arrays: Any = arrayobj
-_arrays.fix_integer_index = indices_as_they_are(_arrays)
+if hasattr(_arrays, "fix_integer_index"):  # else Numba looks at them, which is slower and no less right
+    _arrays.fix_integer_index = indices_as_they_are(_arrays)
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -66,7 +66,7 @@ class GpuKernel:
         """What launches the kernel with these arguments, again and again.
 
         numba-cuda takes arguments apart at each launch, which costs the host more than a short kernel costs the GPU. So
-        what it passes to CUDA is noted the first time.
+        what it passes to CUDA is noted the first time. Arrays must be in the GPU's memory.
         """
         prepared: list[Callable[[], None]] = []
 
@@ -224,12 +224,9 @@ def errors_explained() -> Iterator[None]:
     try:
         yield
     except (_part("cudadrv.driver").CudaAPIError, core_error) as error:
-        if "MEMORY" not in str(error).upper():
+        if "OUT_OF_MEMORY" not in str(error).upper():
             raise
-        raise InputError(
-            f"the GPU ran out of memory, {free_bytes() / 2**20:,.0f} MiB are free: end other programs on it, or use "
-            "the engine 'simd'"
-        ) from error
+        raise InputError("the GPU ran out of memory: end other programs on it, or use the engine 'simd'") from error
 
 
 @cache
@@ -289,7 +286,10 @@ def _exact() -> Iterator[None]:
 
 @contextmanager
 def _noted(prepared: list[Callable[[], None]]) -> Iterator[None]:
-    """A block after which ``prepared`` has what numba-cuda has launched in it, if this numba-cuda shows that."""
+    """A block after which ``prepared`` has what numba-cuda has launched in it, if this numba-cuda shows that.
+
+    Nothing else may be launched meanwhile, in no thread.
+    """
     launch = None if IS_SIMULATED else getattr(_part("dispatcher"), "launch", None)
     if launch is None:
         yield

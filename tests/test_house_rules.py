@@ -348,7 +348,8 @@ def test_kernels_have_no_negative_index() -> None:
         f"{module.path}:{node.lineno}: {ast.unparse(node)}"
         for module in MODULES
         for function in module.functions()
-        if any("kernel" in ast.unparse(decorator) for decorator in function.decorator_list)
+        if module.path == "agents/rollouts/launches.py"
+        or any("kernel" in ast.unparse(decorator) for decorator in function.decorator_list)
         for node in ast.walk(function)
         if isinstance(node, ast.Subscript)
         for index in (node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice])

@@ -14,7 +14,7 @@ from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
 from environments.machine import available_cores
-from environments.terrain.terrain import Terrain
+from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 
 #: Kept for the next call, by their workers: processes, where there are any, end with this one.
@@ -90,9 +90,5 @@ def _terrain_index(given: ArrayLike | None, num_rows: int, terrains: tuple[Terra
             f"terrain_index must hold {num_rows} whole numbers, one for each theta, but is {index.dtype} of shape "
             f"{index.shape}"
         )
-    if index.size and (index.min() < 0 or index.max() >= len(terrains)):
-        raise InputError(
-            f"terrain_index must be in 0..{len(terrains) - 1} for {len(terrains)} terrains, but holds "
-            f"{index.min()}..{index.max()}"
-        )
+    check_terrain_index(index, len(terrains))
     return index.astype(np.int64)

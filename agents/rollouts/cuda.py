@@ -18,6 +18,7 @@ from agents.rollouts.result import RolloutResult, join
 from agents.rollouts.simd import finish_in_box2d
 from agents.rollouts.thread import (
     FREE,
+    GROUP,
     ISLAND_SIZE,
     Episodes,
     Walkers,
@@ -28,7 +29,7 @@ from environments.errors import InputError
 from environments.physics.course import Course
 from environments.physics.layout import WORLD_SIZE
 from environments.streams import WORDS_PER_BLOCK
-from environments.terrain.terrain import Terrain
+from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
 from environments.walker.judge import OVERFLOWED
 from environments.walker.simd import overflow_error
@@ -56,7 +57,8 @@ def run_episodes(
     """See ``agents.rollouts.RunEpisodes``; ``threads`` is of no use here.
 
     Raises:
-        InputError: the GPU has too little memory, or a terrain gives the walker more contacts than fit.
+        InputError: the GPU has too little memory, a terrain gives the walker more contacts than fit, or there is no
+            such terrain.
     """
     num, num_parameters = theta.shape
     episodes = Episodes(
@@ -102,6 +104,7 @@ def run_on_gpu(
     num = episodes.sample.size
     if num == 0:
         return RolloutResult(episodes.returns, episodes.lengths, episodes.outcomes)
+    check_terrain_index(episodes.terrain_index, len(terrains))
     course = Course.of(terrains)
     if num > 1 and _bytes(episodes, course) > _SHARE * (cuda.free_bytes() + _held.num_bytes) / 2:
         first = run_on_gpu(episodes.part(0, num // 2), terrains, max_steps, on_progress, num_walkers, block_size)
@@ -188,7 +191,8 @@ class _Held:
             num_floats = WORLD_SIZE + num_parameters + OBSERVATION_SIZE + NUM_JOINTS
             num_integers = len(Walkers._fields) + ISLAND_SIZE + len(Lists._fields) + NUM_STRIKES
             a_walker = 4 * num_floats + 8 * num_integers
-            num = min(wanted, int((_SHARE * cuda.free_bytes() - num_bytes) // a_walker))
+            room = int((_SHARE * cuda.free_bytes() - num_bytes) // a_walker)
+            num = min(wanted, room // GROUP * GROUP)
             if num < min(wanted, FEWEST_WALKERS):
                 raise InputError(
                     f"the GPU has {cuda.free_bytes() / 2**20:,.0f} MiB free, but {FEWEST_WALKERS} walkers and their "

@@ -21,7 +21,7 @@ from environments.errors import InputError
 from environments.machine import check_subnormals
 from environments.physics.course import Course
 from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
-from environments.terrain.terrain import Terrain
+from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
 from environments.walker.judge import OVERFLOWED, SPUN
 from environments.walker.simd import Team, advance, overflow_error, start
@@ -49,13 +49,14 @@ def run_episodes(
         spent: ticks by stage are added to it, see ``environments.physics.stages``; with one thread.
 
     Raises:
-        InputError: a terrain gives the walker more contacts than fit.
+        InputError: a terrain gives the walker more contacts than fit, or there is no such terrain.
     """
     num = theta.shape[0]
     result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, GOES_ON, np.int8))
     if num == 0:
         return result
     check_subnormals()
+    check_terrain_index(terrain_index, len(terrains))
     course = Course.of(terrains)
     queue, stop = np.zeros(1, np.int64), np.ones(1, np.bool_)
     layer_sizes = np.array(policy.layer_sizes, np.int64)

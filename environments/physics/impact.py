@@ -225,7 +225,10 @@ def _takes_part(s, contact, n):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _has_to_be_timed(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
-    """Whether it is not known when a contact's shapes touch. Brings both to the same alpha0 then."""
+    """Whether it is not known when a contact's shapes touch, nor clear that they do not, which is noted in TOI.
+
+    Brings both to the same alpha0.
+    """
     fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
     b = at + (BODY + BODY_SIZE * body) * n
     if not _takes_part(s, contact, n) or s[contact + TOI * n] >= _ZERO or s[b + IS_ASLEEP * n] != _ZERO:

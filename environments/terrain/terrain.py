@@ -223,3 +223,16 @@ def _is_convex(points: Sequence[Point], sign: float) -> bool:
             if c not in (a, b) and sign * (dx * (y - ya) - dy * (x - xa)) <= 0.0:
                 return False
     return True
+
+
+def check_terrain_index(index: NDArray[np.integer[Any]], num_terrains: int) -> None:
+    """Kernels read what is not there, where others would count from the end.
+
+    Raises:
+        InputError: there is no such terrain.
+    """
+    if index.size and (index.min() < 0 or index.max() >= num_terrains):
+        raise InputError(
+            f"terrain_index must be in 0..{num_terrains - 1} for {num_terrains} terrains, but holds "
+            f"{index.min()}..{index.max()}"
+        )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from environments.errors import check_name
 from environments.machine import check_memory
-from environments.terrain.terrain import Terrain
+from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
 from environments.walker.episode import WalkerEpisode
 from environments.walker.spec import OBSERVATION_SIZE
@@ -87,10 +87,11 @@ def make_worlds(
         threads: at most so many cores are used; changes no bit. ``box2d`` uses one.
 
     Raises:
-        InputError: the engine is unknown, the worlds do not fit into memory, or this thread takes subnormal numbers
-            for zero.
+        InputError: the engine is unknown, there is no such terrain, the worlds do not fit into memory, or this thread
+            takes subnormal numbers for zero.
     """
     check_name("engine", engine, ENGINES)
+    check_terrain_index(np.asarray(terrain_index), len(terrains))
     module, name = ENGINES[engine]
     worlds: Worlds = getattr(import_module(module), name)(terrains, terrain_index, max_steps, threads)
     return worlds

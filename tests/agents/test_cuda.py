@@ -6,11 +6,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from numba import int64
+from numba.np import arrayobj
 
 from agents import rollouts
 from agents.rollouts import available_engines, check_engine, resolve_engine
@@ -94,38 +97,65 @@ def test_instructions_are_fused_in_divisions_and_roots_alone(name: str) -> None:
 def test_what_gpus_are_given_computes_the_bits_of_lanes() -> None:
     """The kernels' PTX, run by this CPU through the engine's own way in: whole episodes on the parity test's courses.
 
-    Nothing is left out but NVIDIA's assembler, whose instructions the tests above look at.
+    NVIDIA's assembler is left out, whose instructions the tests above look at, and that threads run side by side: none
+    waits for another, and nothing may hang on who comes first in a list.
     """
     request = courses.request(52, seed=5)
     expected = courses.in_lanes(request)
     assert expected.lengths.max() > 500
-    assert crowd.rows(expected).tobytes() == crowd.rows(on_cpu(request, num_walkers=40)).tobytes()
+    for backwards in (False, True):
+        found = on_cpu(request, num_walkers=40, backwards=backwards)
+        assert crowd.rows(expected).tobytes() == crowd.rows(found).tobytes()
 
 
 @_needs_numba_cuda
 def test_a_launch_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And then repeated with what numba-cuda had made of it; prepared each time where that is not to be seen."""
-    dispatcher, launched = SimpleNamespace(launch=lambda *passed: launched.append(passed)), list[tuple[object, ...]]()
-    prepared = list[int]()
+    """And then repeated with what numba-cuda passes to CUDA; prepared each time where that is not to be seen."""
+    dispatcher = import_module("numba.cuda.dispatcher")
+    launched, prepared = list[tuple[object, ...]](), list[tuple[object, ...]]()
+    compiled = object.__new__(dispatcher._Kernel)
+    compiled.__dict__ |= {"debug": False, "cooperative": False, "extensions": []}
+    compiled._codelibrary = SimpleNamespace(get_cufunc=lambda: SimpleNamespace(kernel="compiled"))
+    compiled.signature = SimpleNamespace(args=(int64, int64))
 
-    def launch(kernel: cuda.GpuKernel, num: int, *arguments: object, block_size: int) -> None:
-        prepared.append(num)
-        if hasattr(dispatcher, "launch"):
-            dispatcher.launch(num, *arguments, block_size)
+    def launch(kernel: cuda.GpuKernel, num: int, *arguments: int, block_size: int = 32) -> None:
+        prepared.append(arguments)
+        compiled.launch(arguments, (num, 1, 1), (block_size, 1, 1))
 
-    monkeypatch.setattr(cuda, "_part", lambda name: dispatcher)
+    monkeypatch.setattr(dispatcher, "launch", lambda *passed: launched.append(passed))
     monkeypatch.setattr(cuda.GpuKernel, "launch", launch)
-    kernel = object.__new__(cuda.GpuKernel)
-    again = kernel.bind(7, "a", "b", block_size=32)
+    again = object.__new__(cuda.GpuKernel).bind(7, 3, 4)
     for _ in range(3):
         again()
-    assert prepared == [7]
-    assert launched == [(7, "a", "b", 32)] * 3
-    del dispatcher.launch
-    again = kernel.bind(8)
-    for _ in range(3):
+    assert prepared == [(3, 4)]
+    assert len(launched) == 3
+    assert launched[0][2] == "compiled"
+    assert launched[0] == launched[1] == launched[2]
+    monkeypatch.setattr(cuda, "_part", lambda name: SimpleNamespace())
+    again = object.__new__(cuda.GpuKernel).bind(7, 5, 6)
+    for _ in range(2):
         again()
-    assert prepared == [7, 8, 8, 8]
+    assert prepared[1:] == [(5, 6), (5, 6)]
+
+
+@_needs_numba_cuda
+@pytest.mark.parametrize(
+    ("said", "raised"),
+    [("CUDA_ERROR_OUT_OF_MEMORY", InputError), ("CUDA_ERROR_ILLEGAL_ADDRESS: invalid memory address", None)],
+)
+def test_want_of_memory_alone_is_explained(said: str, raised: type[Exception] | None) -> None:
+    """A kernel that has crashed is no fault of the user's."""
+    core_error = import_module("cuda.core._utils.cuda_utils").CUDAError
+    with pytest.raises(raised or core_error), cuda.errors_explained():
+        raise core_error(said)
+
+
+@_needs_numba_cuda
+def test_what_is_set_right_in_numba_is_in_effect() -> None:
+    """Kernels ask no index for its sign, nor fill a thread's memory with zeros; both would be right, and slow."""
+    assert arrayobj.fix_integer_index.__module__ == "environments.compiled"
+    for name in ("solve_all", "solve_islands"):
+        assert not re.search(r"st\.local\.v[24]\.\w+ .*\{%r(\d+), %r\1\b", gpu_launches.compiled(name, (9, 0)).ptx)
 
 
 def _without_gpu(monkeypatch: pytest.MonkeyPatch, problem: str | None) -> None:

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agents import MLPPolicy, rollout
-from agents.rollouts import available_engines
+from agents.rollouts import available_engines, simd
 from agents.rollouts.result import RolloutResult
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
@@ -148,6 +148,15 @@ def test_a_network_that_is_no_walkers_is_refused(layer_sizes: tuple[int, ...]) -
 def _worker_ids() -> set[int]:
     children = psutil.Process().children(recursive=True)
     return {child.pid for child in children if "--multiprocessing-fork" in child.cmdline()}
+
+
+@pytest.mark.parametrize("index", [-1, 1])
+def test_the_engine_itself_refuses_a_terrain_that_is_not_there(index: int) -> None:
+    """Its kernels would read what lies beside the table."""
+    policy = MLPPolicy()
+    theta = np.zeros((1, policy.num_parameters), np.float32)
+    with pytest.raises(InputError, match="terrain_index must be in"):
+        simd.run_episodes(policy, theta, [ObstacleGenotype().express(seed=0)], np.array([index]), 10)
 
 
 def test_threads_change_nothing() -> None:

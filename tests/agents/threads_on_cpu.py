@@ -124,18 +124,32 @@ def _step(walkers, episodes, course, max_steps, memory):  # type: ignore[no-unty
     for walker in range(walkers.episode.size):
         if walkers.episode[walker] == FREE:
             continue
+        _poison_again(memory)
         act(walker, walkers, episodes, course, memory.observation, memory.actions, memory.hidden)
         if not 0 <= meet(walker, walkers, episodes, course) < NUM_BINS:
             raise AssertionError
+        _poison_again(memory)
         if not solve(walker, walkers, m, slots, num_slots):
+            _poison_again(memory)
             solve_late(walker, walkers, m, slots, num_slots)
         if look(walker, walkers, episodes, course):
+            _poison_again(memory)
             while find_island(walker, walkers, episodes, course, members):
+                _poison_again(memory)
                 solve_found(walker, walkers, episodes, course, slots, members)
+        _poison_again(memory)
         judge(
             walker, walkers, episodes, course, max_steps,
             memory.actions[0], memory.readings, memory.rays, memory.observation,
         )  # fmt: skip
+
+
+@kernel
+def _poison_again(memory):  # type: ignore[no-untyped-def]
+    """A thread's memory holds whatever another one left there."""
+    memory.m[:] = memory.slots[:] = memory.readings[:] = memory.rays[:] = np.nan
+    memory.observation[:] = memory.actions[:] = memory.hidden[:] = np.nan
+    memory.num_slots[:] = memory.members[:] = 10**9
 
 
 @kernel

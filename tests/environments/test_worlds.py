@@ -144,6 +144,15 @@ def test_more_worlds_than_memory_are_refused(engine: str) -> None:
         make_worlds(engine, TERRAINS, index, max_steps=NUM_STEPS, threads=1)
 
 
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("index", [-1, 2])
+def test_a_terrain_that_is_not_there_is_refused(engine: str, index: int) -> None:
+    """Kernels would read what lies beside the table."""
+    terrain = ObstacleGenotype().express(seed=0)
+    with pytest.raises(InputError, match=r"terrain_index must be in 0\.\.1 for 2 terrains"):
+        make_worlds(engine, [terrain, terrain], np.array([0, index]), 10, 1)
+
+
 def test_vertices_too_dense_for_a_world_are_refused() -> None:
     """A millimetre apart they give a walker more contacts than fit, of which a step tells the user."""
     x = np.arange(20_000, dtype=np.float32) / 1000

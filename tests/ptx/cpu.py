@@ -41,7 +41,10 @@ class PtxKernel:
         num_blocks = -(-num_threads // block_size)
         for block in range(num_blocks):
             for thread in range(block_size):
-                yield partial(self._thread, parameters.ctypes.data, thread, block_size, block, num_blocks)
+                yield partial(self._run, parameters, thread, block_size, block, num_blocks)
+
+    def _run(self, parameters: NDArray[np.int64], *place: int) -> None:
+        self._thread(parameters.ctypes.data, *place)
 
     @cached_property
     def _trace_places(self) -> tuple[Any, Any]:

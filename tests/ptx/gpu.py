@@ -29,27 +29,42 @@ def ptx_on_cpu(launch: Launch | None = None) -> Iterator[None]:
     Args:
         launch: called instead of ``GpuKernel.launch``; None for ``PtxKernel.launch``.
     """
-    programs = dict[str, PtxKernel]()
-
-    def launch_ptx(kernel: cuda.GpuKernel, num: int, *arguments: Any, block_size: int = cuda.BLOCK_SIZE) -> None:
-        name = kernel.function.__name__
-        if name not in programs:
-            programs[name] = PtxKernel(kernel.compile_for(CAPABILITY, *arguments).ptx)
-        programs[name].launch(num, *arguments, block_size=block_size)
+    from agents.rollouts import cuda as engine
 
     with pytest.MonkeyPatch.context() as patched:
         for name in _OF_MEMORY:
             patched.setattr(cuda, name, _simulated(getattr(cuda, name)))
-        patched.setattr(cuda.GpuKernel, "launch", launch or launch_ptx)
-        yield
+        patched.setattr(cuda.GpuKernel, "launch", launch or _launch)
+        try:
+            yield
+        finally:
+            engine._held.drop()  # a GPU could not use them
 
 
-def on_cpu(request: EvaluationRequest, num_walkers: int) -> RolloutResult:
-    """What the engine ``cuda`` makes of a request, so many walkers at a time."""
+_programs = dict[cuda.GpuKernel, PtxKernel]()
+
+
+def _launch(kernel: cuda.GpuKernel, num: int, *arguments: Any, block_size: int = cuda.BLOCK_SIZE) -> None:
+    _program(kernel, arguments).launch(num, *arguments, block_size=block_size)
+
+
+def _launch_backwards(kernel: cuda.GpuKernel, num: int, *arguments: Any, block_size: int = cuda.BLOCK_SIZE) -> None:
+    for run in reversed(list(_program(kernel, arguments).threads(num, arguments, block_size))):
+        run()
+
+
+def _program(kernel: cuda.GpuKernel, arguments: tuple[Any, ...]) -> PtxKernel:
+    if kernel not in _programs:
+        _programs[kernel] = PtxKernel(kernel.compile_for(CAPABILITY, *arguments).ptx)
+    return _programs[kernel]
+
+
+def on_cpu(request: EvaluationRequest, num_walkers: int, backwards: bool = False) -> RolloutResult:
+    """What the engine ``cuda`` makes of a request, so many walkers at a time; the last threads first if asked for."""
     from agents.rollouts.cuda import run_on_gpu
 
     terrains, index = grounds(request)
-    with ptx_on_cpu():
+    with ptx_on_cpu(_launch_backwards if backwards else None):
         return run_on_gpu(named_episodes(request, index), terrains, request.max_steps, None, num_walkers, 32)
 
 

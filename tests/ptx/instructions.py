@@ -15,6 +15,9 @@ _SPECIAL = {"%tid.x": "%tid", "%ntid.x": "%ntid", "%ctaid.x": "%ctaid", "%nctaid
 _ROUNDING = {"rni": "rint", "rzi": "trunc", "rmi": "floor", "rpi": "ceil"}
 _FLOATS = (("float", "f32"), ("double", "f64"))
 
+# Suffixes beyond these change what an operation does.
+_MOST_SUFFIXES = {"min": 1, "max": 1, "abs": 1, "neg": 1, "setp": 2, "selp": 1, "mov": 1, "not": 1, "bfi": 1, "rem": 1}
+
 #: Of LLVM's intrinsics that instructions call.
 DECLARATIONS = "".join(
     f"\ndeclare {result} @llvm.{name}({', '.join(arguments)})"
@@ -63,7 +66,7 @@ class Instructions:
         """
         operation, *suffixes = opcode.split(".")
         write = getattr(self, f"_do_{operation}", None)
-        if write is None:
+        if write is None or len(suffixes) > _MOST_SUFFIXES.get(operation, 9) or {"ftz", "sat", "NaN"} & set(suffixes):
             raise NotImplementedError(f"{opcode} {operands}")
         write(suffixes, operands)
 
@@ -122,8 +125,8 @@ class Instructions:
 
     def _binary(self, s: list[str], o: list[str], of_float: str, of_integer: str) -> None:
         kind = s[-1]
-        if kind[0] == "f" and ("rn" not in s or "ftz" in s):
-            raise NotImplementedError(f"{of_float}.{'.'.join(s)} may be fused, or loses small numbers")
+        if kind[0] == "f" and "rn" not in s:
+            raise NotImplementedError(f"{of_float}.{'.'.join(s)} may be fused")
         a, b = self.read(o[1], kind), self.read(o[2], kind)
         operation = of_float if kind[0] == "f" else of_integer
         self._write(o[0], self.new(f"{operation} {llvm_type(kind)} {a}, {b}"), kind)
@@ -281,7 +284,7 @@ class Instructions:
         else:
             value = self._as(value, llvm_type(of), llvm_type(to))
         has = self.registers[register]
-        if num_bits(has) > num_bits(to):
+        if num_bits(has) > num_bits(to) and to[0] in "su":
             # The rest of a wider register has the type's sign.
             value = self.new(f"{'sext' if to[0] == 's' else 'zext'} {llvm_type(to)} {value} to {llvm_type(has)}")
             to = f"u{num_bits(has)}"
@@ -295,7 +298,7 @@ class Instructions:
         address = self._address(o[1])
         for i, register in enumerate(re.findall(r"%\w+", o[0])):
             place = self.new(f"getelementptr {llvm_type(kind)}, ptr {address}, i64 {i}")
-            self._write(register, self.new(f"load {llvm_type(kind)}, ptr {place}"), kind)
+            self._write_resized(register, kind, kind, self.new(f"load {llvm_type(kind)}, ptr {place}"))
 
     def _do_st(self, s: list[str], o: list[str]) -> None:
         kind = s[-1]

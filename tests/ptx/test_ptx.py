@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from tests.ptx.cpu import PtxKernel
-from tests.ptx.translate import translate
+from tests.ptx.translate import Block, translate
 from tests.ptx.warps import _follow, post_dominators, slots
 
 _TYPES = {"f32": np.float32, "f64": np.float64, "s32": np.int32, "u32": np.uint32, "s64": np.int64, "u64": np.uint64}
@@ -116,6 +117,13 @@ def test_conversions(opcode: str, value: object, expected: object) -> None:
         "div.approx.f32 %f320, %f321, %f322",
         "sqrt.approx.f32 %f320, %f321",
         "bar.sync 0",
+        "setp.lt.and.f32 %pred0, %f320, %f321, %pred1",
+        "setp.lt.ftz.f32 %pred0, %f320, %f321",
+        "min.NaN.f32 %f320, %f321, %f322",
+        "max.ftz.f32 %f320, %f321, %f322",
+        "neg.ftz.f32 %f320, %f321",
+        "cvt.sat.s32.s64 %s320, %s641",
+        "cvt.rzi.ftz.s32.f32 %s320, %f321",
     ],
 )
 def test_what_would_give_other_bits_is_refused(instruction: str) -> None:
@@ -136,6 +144,20 @@ def test_threads_of_blocks_count_atomically() -> None:
     assert total[0] == sum(range(96))
 
 
+def _followed(ptx: str, arguments: tuple[int, ...]) -> tuple[NDArray[np.int64], NDArray[np.int64], list[Block]]:
+    """How often a warp issues each block, and for how many threads in all."""
+    kernel = PtxKernel(ptx, traced=True)
+    trace, ends = np.empty(10_000, np.int32), [0]
+    kernel.trace_into(trace)
+    for run in kernel.threads(32, arguments, 32):
+        run()
+        ends.append(kernel.trace_size())
+    blocks = kernel.program.blocks
+    issued, lanes = np.zeros((2, len(blocks)), np.int64)
+    _follow(trace, np.array(ends), post_dominators(blocks), issued, lanes)
+    return issued, lanes, blocks
+
+
 def _diamond() -> str:
     """Threads below p1 go one way, others another; then both the same."""
     return (
@@ -148,18 +170,39 @@ def _diamond() -> str:
 @pytest.mark.parametrize("num_first", [0, 1, 5, 32])
 def test_a_warp_that_parts_does_both_ways_and_meets_again(num_first: int) -> None:
     """The block after them is issued once, for all."""
-    kernel = PtxKernel(_module(_diamond(), 2), traced=True)
-    blocks, trace, ends = kernel.program.blocks, np.empty(1000, np.int32), [0]
-    kernel.trace_into(trace)
-    for run in kernel.threads(32, (0, num_first), 32):
-        run()
-        ends.append(kernel.trace_size())
-    issued, lanes = np.zeros((2, len(blocks)), np.int64)
-    _follow(trace, np.array(ends), post_dominators(blocks), issued, lanes)
+    issued, lanes, blocks = _followed(_module(_diamond(), 2), (0, num_first))
     by_size = dict(zip([tuple(block.opcodes) for block in blocks], zip(issued, lanes, strict=True), strict=True))
     assert by_size["add.u64", "bra.uni"] == (num_first < 32, 32 - num_first)
     assert by_size["add.u64",] == (num_first > 0, num_first)
     assert by_size["add.u64", "ret"] == (1, 32)
+
+
+def test_signs_reach_into_wider_registers() -> None:
+    """PTX ISA, ``ld``: a signed number fills the register with its sign."""
+    places = [np.array([-5], np.int32), np.zeros(1, np.int64), np.zeros(1, np.uint64)]
+    body = (
+        "ld.param.u64 %u640, [p0];\nld.param.u64 %u641, [p1];\nld.param.u64 %u642, [p2];\n"
+        "ld.global.s32 %s640, [%u640];\nst.global.s64 [%u641], %s640;\n"
+        "ld.global.u32 %u643, [%u640];\nst.global.u64 [%u642], %u643;"
+    )
+    PtxKernel(_module(body)).launch(1, *(place.ctypes.data for place in places), block_size=1)
+    assert (places[1][0], places[2][0]) == (-5, 2**32 - 5)
+
+
+def _loop() -> str:
+    """Each thread goes round once more than its number."""
+    return (
+        "mov.u32 %u320, %tid.x;\nmov.u32 %u321, 0;\n$A:\nadd.u32 %u321, %u321, 1;\n"
+        "setp.le.u32 %pred0, %u321, %u320;\n@%pred0 bra $A;\nxor.b32 %u322, %u321, 1;"
+    )
+
+
+def test_a_warp_goes_round_as_often_as_any_of_its_threads() -> None:
+    """Those that are through wait, and the block after the loop is issued once."""
+    issued, lanes, blocks = _followed(_module(_loop(), 0), ())
+    counted = {block.opcodes[0]: (i, j) for block, i, j in zip(blocks, issued, lanes, strict=True)}
+    assert counted["add.u32"] == (32, 32 * 33 / 2)
+    assert counted["xor.b32"] == (1, 32)
 
 
 def test_wide_integers_and_divisions_cost_more() -> None:

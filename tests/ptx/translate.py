@@ -119,6 +119,7 @@ class _Function(Instructions):
         super().__init__()
         self.source, self.sources, self.blocks, self.traced = source, sources, blocks, traced
         self.places = {name: f'@"{name}"' for name in variables}
+        self.parameters = [name for _, name in source.parameters] if source.is_entry else []
         self.first, self.exits = -1, list[int]()
         self.calls = list[tuple[str, int]]()
         self._labels = dict[str, int]()
@@ -142,7 +143,6 @@ class _Function(Instructions):
 
     def _head(self) -> str:
         if self.source.is_entry:
-            self.parameters = [name for _, name in self.source.parameters]
             return "define void @thread(ptr %parameters, i32 %tid, i32 %ntid, i32 %ctaid, i32 %nctaid)"
         types = ", ".join(f"{llvm_type(kind)} %in{i}" for i, (kind, _) in enumerate(self.source.parameters))
         result = llvm_type(self.source.results[0][0]) if self.source.results else "void"
@@ -166,9 +166,12 @@ class _Function(Instructions):
 
     def _make_slots(self) -> None:
         for register, kind in self.registers.items():
-            self._slots.append(f"  {register.replace('%', '%v_')} = alloca {llvm_type(kind)}")
+            # What nobody wrote is the same nonsense in registers.
+            place, bits = register.replace("%", "%v_"), num_bits(kind)
+            nonsense = int.from_bytes(bytes([0xFE] * (bits // 8)), signed=True) if bits > 1 else 1
+            self._slots.append(f"  {place} = alloca {llvm_type(kind)}")
+            self._slots.append(f"  store i{bits} {nonsense}, ptr {place}")
         if self.source.is_entry:
-            self.parameters = [name for _, name in self.source.parameters]
             return
         for i, (kind, name) in enumerate(self.source.parameters):
             self._slots += [f'  %"{name}" = alloca i64', f'  store {llvm_type(kind)} %in{i}, ptr %"{name}"']

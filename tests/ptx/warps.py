@@ -25,6 +25,7 @@ from tests.ptx.translate import Block
 WARP = 32
 _DONE = -1
 _TRACE_SIZE = 1 << 24
+_MOST_PARTS = 64 * WARP
 
 
 @dataclass
@@ -72,6 +73,8 @@ class Warps:
                 counted.program.trace_into(self._trace)
             run()
             ends[i % WARP + 1] = counted.program.trace_size()
+            if ends[i % WARP + 1] > _TRACE_SIZE // 2:  # the next thread might not find room
+                raise MemoryError(f"a warp of {name} has done more than {_TRACE_SIZE // 2:,} blocks")
             if i % WARP == WARP - 1 and self.is_counting:
                 _follow(self._trace, ends, counted.joins, counted.issued, counted.lanes)
 
@@ -168,13 +171,10 @@ def _follow(trace, ends, joins, issued, lanes):  # type: ignore[no-untyped-def]
         issued, lanes: (blocks,) int64, counted up.
     """
     num = ends.size - 1
-    place, following = ends[:num].copy(), np.zeros(num, np.int64)
+    place, following, going = ends[:num].copy(), np.zeros(num, np.int64), np.zeros(num, np.bool_)
     # Parts of the warp that wait, the one that goes on last: where it is, where it waits for others, and its threads.
-    at, until, members = (
-        np.zeros(joins.size, np.int64),
-        np.zeros(joins.size, np.int64),
-        np.ones((joins.size, num), np.bool_),
-    )
+    at, until = np.zeros(_MOST_PARTS, np.int64), np.zeros(_MOST_PARTS, np.int64)
+    members = np.ones((_MOST_PARTS, num), np.bool_)
     at[0], until[0], top = trace[0], _DONE, 0
     while top >= 0:
         block = at[top]
@@ -193,16 +193,24 @@ def _follow(trace, ends, joins, issued, lanes):  # type: ignore[no-untyped-def]
                 is_one &= goes_on in (_DONE - 1, following[i])
                 goes_on = following[i]
         issued[block] += 1
-        at[top] = goes_on if is_one else joins[block]
         if is_one:
+            at[top] = goes_on
             continue
-        parted = top
+        going[:] = members[top]
+        # Whoever waits where the part itself is awaited waits in the entry below; else a loop would add one each time.
+        if joins[block] == until[top]:
+            top -= 1
+        else:
+            at[top] = joins[block]
+        first = top + 1
         for i in range(num):
-            if members[parted, i] and following[i] != joins[block]:
-                part = parted + 1
+            if going[i] and following[i] != joins[block]:
+                part = first
                 while part <= top and at[part] != following[i]:
                     part += 1
                 if part > top:
+                    if part == _MOST_PARTS:
+                        raise MemoryError
                     top = part
                     at[part], until[part] = following[i], joins[block]
                     members[part, :] = False
