@@ -82,8 +82,8 @@ class Warps:
 def slots(opcode: str) -> float:
     """About how many instructions NVIDIA's assembler makes of one of PTX.
 
-    A GPU's integers have 32 bits; signs are part of another instruction; divisions and roots are short programs. All
-    instructions of our kernels together come to 0.8 to 1.2 times as many (``nvdisasm``).
+    A GPU's integers have 32 bits; signs are part of another instruction; divisions and roots are short programs. In
+    each kernel that takes long ``nvdisasm`` finds 0.8 to 1.2 times as many.
     """
     operation, *suffixes = opcode.split(".")
     kind = suffixes[-1] if suffixes else ""
