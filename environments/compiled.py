@@ -98,9 +98,8 @@ def indices_as_they_are(arrays: Any) -> Callable[..., Any]:
     """Numba's ``fix_integer_index``, without which kernels do without negative indices.
 
     Numba looks at every index: a negative one counts from the end. Kernels have none, and where they compute an address
-    the look costs as much as the rest: it made a step on the CPU 1.07 times as long, and on a GPU, whose integers have
-    32 bits, a warp had 1.5 times the instructions. A house rule looks for negative indices; tests with
-    NUMBA_BOUNDSCHECK=1 find those that are negative when they run.
+    the look costs about as much as that, most of all on a GPU, whose integers have 32 bits. A house rule looks for
+    negative indices; tests with NUMBA_BOUNDSCHECK=1 find those that are negative when they run.
 
     Args:
         arrays: the module ``arrayobj`` of Numba or of numba-cuda.

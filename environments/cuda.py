@@ -33,7 +33,7 @@ from environments.errors import InputError
 #: Whether numba-cuda's simulator stands in for a GPU: for tests, a few walkers and steps.
 IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
-#: Threads of a block. The kernel with most registers, 168 a thread, leaves room for three of them on a multiprocessor.
+#: Threads of a block. The kernel with most registers leaves room for three blocks on a multiprocessor (a test counts).
 BLOCK_SIZE = 128
 
 #: What a thread has of its own, a little more than the kernels here need.

@@ -85,6 +85,16 @@ def test_bodies_and_joints_stay_in_registers() -> None:
 
 
 @_needs_numba_cuda
+def test_three_blocks_of_every_kernel_fit_on_a_multiprocessor() -> None:
+    """By their registers, of which it has 65,536; with fewer warps nothing is done while one waits for memory."""
+    for name in KERNELS:
+        sass = gpu_launches.compiled(name, (9, 0)).sass
+        pattern = rf"EIATTR_REGCOUNT\n(?:(?!EIATTR).)*?index@\(\w*{name}\w*\)\s*/\*\w+\*/\s*\.word\s+0x(\w+)"
+        (num_registers,) = re.findall(pattern, sass, re.DOTALL)
+        assert 3 * cuda.BLOCK_SIZE * int(num_registers, 16) <= 65_536, name
+
+
+@_needs_numba_cuda
 @pytest.mark.parametrize("name", KERNELS)
 def test_instructions_are_fused_in_divisions_and_roots_alone(name: str) -> None:
     """What a GPU is given in the end, after the assembler and the linker: they could join operations as well."""
