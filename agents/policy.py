@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.compiled import inline_kernel, kernel
+from environments.copying import CopiedWhole
 from environments.errors import InputError
 
 # tanh(x) = x p(x^2) / q(x^2) on |x| <= 8.5, where tanh is 1 - 8e-8. Fitted for least relative error (weighted least
@@ -171,7 +172,7 @@ class MLPPolicy:
         return Controller(self, theta)
 
 
-class Controller:
+class Controller(CopiedWhole):
     """A policy with one theta and the buffers of one walker; the returned action is valid until the next call."""
 
     def __init__(self, policy: MLPPolicy, theta: NDArray[np.float32]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from numbers import Integral
 
 
 class InputError(ValueError):
@@ -18,6 +19,12 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     if name not in names:
         raise InputError(f"{what} must be one of {', '.join(names)}, but is {name!r}; {nearest(name, names)}")
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise ``InputError`` unless the argument called ``name`` is a whole number from 1 on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

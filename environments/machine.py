@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,50 @@ import numpy as np
 from environments.errors import InputError
 
 _GIB = 2.0**30
+#: Where Linux says which control groups this process is in, and where their limits are.
+_OWN_GROUPS, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
 
 def available_cores() -> int:
-    """The cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores this process may use: those of its affinity, or fewer where a container or service has a quota.
+
+    A part of a core counts as one. Python 3.13's ``PYTHON_CPU_COUNT`` counts instead of the affinity.
+    """
+    if hasattr(os, "process_cpu_count"):
+        cores = os.process_cpu_count()
+    elif hasattr(os, "sched_getaffinity"):
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count()
+    return max(1, math.ceil(min([cores or 1, *_quotas()])))
+
+
+def _quotas() -> Iterator[float]:
+    """Cores' worth of time that control groups leave this process; version 2 says "max", version 1 -1 for no limit."""
+    for group in _groups("cpu"):
+        words = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
+        if len(words) == 2 and all(word.isdigit() for word in words):
+            yield int(words[0]) / int(words[1])
+
+
+def _groups(controller: str) -> Iterator[Path]:
+    """The folders of this process's control groups of either version, from its own to the topmost one seen here."""
+    try:
+        lines = _OWN_GROUPS.read_text().splitlines()
+    except OSError:  # no Linux
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controller in controllers.split(",") or not controllers:
+            own = _GROUPS / controllers / path.lstrip("/")
+            yield from (group for group in (own, *own.parents) if group.is_relative_to(_GROUPS / controllers))
+
+
+def _words(path: Path) -> list[str]:
+    try:
+        return path.read_text().split()
+    except OSError:
+        return []
 
 
 def check_subnormals() -> None:
@@ -50,10 +91,7 @@ def check_memory(num: int, each_bytes: int, what: str = "worlds") -> None:
 
 
 def _memory() -> int:
-    """Bytes of the machine, or of the container where that has fewer (cgroup v2; "max" is no limit)."""
-    of_machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        limit = Path("/sys/fs/cgroup/memory.max").read_text()
-    except OSError:
-        return of_machine
-    return min(of_machine, int(limit)) if limit.strip().isdigit() else of_machine
+    """Bytes of the machine, or of the container or service where that has fewer."""
+    files = [group / name for group in _groups("memory") for name in ("memory.max", "memory.limit_in_bytes")]
+    limits = [int(word) for file in files for word in _words(file) if word.isdigit()]
+    return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits])

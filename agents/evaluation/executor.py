@@ -11,6 +11,7 @@ from typing import Self
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import OnProgress, is_batched
 from agents.rollouts.result import RolloutResult, join
+from environments.copying import NotCopied
 
 #: Told while episodes run: episodes done, episodes in all, control steps done of this request.
 Progress = Callable[[int, int, int], None]
@@ -24,8 +25,10 @@ _CHUNKS_A_WORKER = 8
 _FEWEST_BATCHED = 32
 
 
-class AbstractExecutor(ABC):
+class AbstractExecutor(NotCopied, ABC):
     """Runs the chunks of a request somewhere. How many workers, which chunks and where change nothing in a result."""
+
+    copy_refusal = "an executor has workers of its own and cannot be copied: make another one"
 
     @property
     @abstractmethod

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor, even_size
-from agents.evaluation.pool import WorkerPool
+from agents.evaluation.pool import WorkerPool, may_have_workers
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import OnProgress, is_batched, needs_gpu
 from agents.rollouts.result import RolloutResult
@@ -18,6 +18,9 @@ _SLAB_BYTES = 256 * 2**20
 
 class LocalExecutor(AbstractExecutor):
     """This process, for an engine with threads of its own; a pool of worker processes for another.
+
+    Threads may share it: their requests to the pool wait for each other. A forked child starts workers of its own; a
+    daemon, such as a worker of ``multiprocessing.Pool``, may have none and runs all episodes itself.
 
     Args:
         workers: threads or processes, one of which is this process itself; None for one a core.
@@ -40,7 +43,7 @@ class LocalExecutor(AbstractExecutor):
         return super()._chunk_size(request)
 
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
-        if self._workers == 1 or any(is_batched(chunk.engine) for chunk in chunks):
+        if self._workers == 1 or any(is_batched(chunk.engine) for chunk in chunks) or not may_have_workers():
             for chunk in chunks:
                 yield run_chunk(chunk, self._workers, on_progress)
         else:

@@ -15,37 +15,65 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.reduction import ForkingPickler
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, RLock, Thread, get_ident
 from types import ModuleType
 from typing import cast
+from weakref import WeakSet
 
 from agents.evaluation.batch import run_chunk
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
+from environments.copying import NotCopied
 from environments.errors import InputError
 
 _ATTEMPTS = 3
 
 
-class WorkerPool:
-    """Processes that are started when there is work for them, and then wait for more.
+class WorkerPool(NotCopied):
+    """Processes that are started when there is work for them, and then wait for more; a forked child starts its own.
 
     Args:
         num_workers: how many there are at most.
     """
 
+    copy_refusal = "a pool of processes cannot be copied: make another one"
+
     def __init__(self, num_workers: int) -> None:
         self._num_workers = num_workers
+        self._lock = Lock()
+        self._thread: int | None = None
+        _pools.add(self)
         self._processes: dict[Connection, BaseProcess] = {}
         self._idle: list[Connection] = []
 
     def run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
         """The results of the chunks, in order. Closed early, or interrupted, it ends all workers at once.
 
+        Other threads that call it wait for its end.
+
         Raises:
+            InputError: this thread is in the middle of other chunks.
             RuntimeError: workers were killed over one chunk again and again.
             Exception: what a worker raised.
         """
+        with self._alone():
+            yield from self._run(chunks)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if self._thread == get_ident():
+            raise InputError(
+                "these workers are in the middle of a request of this thread: use another executor for this"
+            )
+        with self._lock:
+            self._thread = get_ident()
+            try:
+                yield
+            finally:
+                self._thread = None
+
+    def _run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
+        self._forget_dead()
         waiting, lost = deque(range(len(chunks))), Counter[int]()
         busy: dict[Connection, int] = {}
         finished: dict[int, RolloutResult] = {}
@@ -101,11 +129,54 @@ class WorkerPool:
         result: RolloutResult = answer
         return result
 
+    def _forget_dead(self) -> None:
+        """Whoever died while there was no work: otherwise it counts against the first chunk that it is given."""
+        for pipe in [pipe for pipe in self._idle if not self._processes[pipe].is_alive()]:
+            self._idle.remove(pipe)
+            _end(pipe, self._processes.pop(pipe))
+
+    def abandon(self) -> None:
+        """In a forked child: leave the workers to the parent, and their pipes, which end them when the parent ends."""
+        for pipe in self._processes:
+            pipe.close()
+        # Python would end them when the child exits.
+        multiprocessing.process._children.difference_update(self._processes.values())  # type: ignore[attr-defined]
+        self._processes, self._idle, self._lock, self._thread = {}, [], Lock(), None
+
     def close(self) -> None:
         """End all workers, also in the middle of an episode; ``run`` would start others."""
         self._idle.clear()
         while self._processes:
             _end(*self._processes.popitem())
+
+
+def may_have_workers() -> bool:
+    """Whether this process may start others: Python forbids it to daemons, such as the workers of its own pools.
+
+    Raises:
+        InputError: a script that starts processes is being imported by one of them.
+    """
+    process = multiprocessing.current_process()
+    if getattr(process, "_inheriting", False):
+        raise InputError(
+            "this script is being imported by a process that it has started, and may start no more: put what it does "
+            'below if __name__ == "__main__":'
+        )
+    return not process.daemon
+
+
+_pools: WeakSet[WorkerPool] = WeakSet()
+#: Held while workers start, and while this process is forked: a child must not be left with the ``__main__`` of below.
+_starting = RLock()
+
+
+def _after_fork() -> None:
+    _starting.release()
+    for pool in list(_pools):
+        pool.abandon()
+
+
+os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release, after_in_child=_after_fork)
 
 
 def _end(pipe: Connection, process: BaseProcess) -> None:
@@ -122,15 +193,16 @@ def _workers_start() -> Iterator[None]:
     A signal mask is inherited. And ``spawn`` imports ``__main__`` again in each process, which costs the imports of the
     command line, and which a script without ``if __name__ == "__main__"`` does not survive; workers need nothing of it.
     """
-    resource_tracker.ensure_running()  # it would be started by the first process, and then unblock the signal
-    main = sys.modules["__main__"]
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    with _starting:
+        resource_tracker.ensure_running()  # it would be started by the first process, and then unblock the signal
+        main = sys.modules["__main__"]
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _work(pipe: Connection) -> None:

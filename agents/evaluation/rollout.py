@@ -12,7 +12,7 @@ from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policy import MLPPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
-from environments.errors import InputError
+from environments.errors import InputError, check_count
 from environments.machine import available_cores
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
@@ -61,14 +61,14 @@ def rollout(
     grounds = (terrains,) if isinstance(terrains, Terrain) else tuple(terrains)
     check_engine(engine)
     for name, value in (("max_steps", max_steps), ("threads", threads)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-            raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
+        if value is not None:
+            check_count(name, value)
     rows = np.atleast_2d(theta)
     index = _terrain_index(terrain_index, rows.shape[0], grounds)
     block = Block(Thetas(rows), np.arange(rows.shape[0]), grounds, index)
-    workers = 1 if rows.shape[0] == 1 else threads or available_cores()
+    workers = 1 if rows.shape[0] == 1 else int(threads or available_cores())
     executor = _executors.setdefault(workers, LocalExecutor(workers))
-    (result,) = executor.evaluate(EvaluationRequest((block,), policy, max_steps, engine))
+    (result,) = executor.evaluate(EvaluationRequest((block,), policy, int(max_steps), engine))
     return result
 
 

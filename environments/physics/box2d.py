@@ -18,6 +18,7 @@ import numpy as np
 from Box2D import _Box2D
 from numpy.typing import NDArray
 
+from environments.copying import NotCopied
 from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
 from environments.physics.course import Course
 from environments.terrain.constants import FRICTION
@@ -95,7 +96,7 @@ def _address(body: Any) -> int:
     return int(body.this)
 
 
-class WalkerWorld:
+class WalkerWorld(NotCopied):
     """A fresh world with ground, obstacles and walker; the push waits for the first step.
 
     Args:
@@ -106,6 +107,11 @@ class WalkerWorld:
         readings: (16,) float32, filled by ``read``, SI units: x, y, angle, angular velocity, vx, vy of the hull; angle
             and speed of each joint; 1 or 0 for lower leg 1 and 2: touching or not.
     """
+
+    copy_refusal = (
+        "an episode in Box2D lives in this process alone and cannot be copied: copy the env before its first reset, or "
+        'use the engine "simd", which gives the same bits'
+    )
 
     def __init__(self, terrain: Terrain) -> None:
         self._world = Box2D.b2World(gravity=GRAVITY)

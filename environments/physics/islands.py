@@ -71,6 +71,10 @@ class Islands(NamedTuple):
         num, members = np.zeros(_NUM_KINDS, np.int64), np.zeros(TOUCHING_CAPACITY, np.int64)
         return cls(packs, packs.view(np.int32), worlds, bodies, num_contacts, num, members)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy gets memory of its own: between steps no island waits, and ``bits`` must stay that of ``packs``."""
+        return Islands.empty, ()
+
 
 def _slot_pass(k: int, has_two: bool) -> Callable[..., Any]:
     c = SLOT + SLOT_SIZE * k

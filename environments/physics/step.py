@@ -8,7 +8,7 @@ Source: Box2D 2.3.0, ``b2World.cpp`` (``Step``, ``Solve``).
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,10 @@ class Scratch(NamedTuple):
         counts, spent = np.zeros(_NUM_VALUES, np.int64), np.zeros(NUM_STAGES + 1, np.int64)
         slots, pack = np.zeros((LANES + 1, NUM_BODIES), np.int64), lane_memory(SOLVER_SIZE * LANES)
         return cls(order, keys, moves, counts, slots, pack, Islands.empty(), spent)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy gets memory of its own, which begins where a vector does, in as many lanes as there are."""
+        return Scratch.empty, (self.order.size,)
 
 
 @kernel

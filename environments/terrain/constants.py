@@ -22,6 +22,8 @@ TERRAIN_GRASS = 10
 FRICTION = 2.5
 #: The push is drawn from -INITIAL_RANDOM to +INITIAL_RANDOM, N.
 INITIAL_RANDOM = 5.0
+#: A corner of a cloud is drawn from a square of this size, m. Nobody meets clouds, but the push is drawn after them.
+CLOUD_CORNER = 5 * TERRAIN_STEP
 
 #: Velocity that is kept from one ground vertex to the next.
 GRASS_DAMPING = 0.8

@@ -15,9 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from environments.errors import InputError
-from environments.terrain.constants import INITIAL_RANDOM, MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
+from environments.terrain.constants import CLOUD_CORNER, INITIAL_RANDOM, MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
 
 Point = tuple[float, float]
+
+#: Latest draws among which a push is looked for: most often it is the last one.
+_DRAWS_SEARCHED = (1_000, 1_000_000)
+#: Draws for a cloud: its place, and two for each of five corners.
+_CLOUD_DRAWS = 11
+#: Draws, 0..1, that are nearer are one: rounding moves them by 1e-15.
+_SAME_DRAW = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,16 +106,18 @@ class Terrain:
 
     @classmethod
     def from_gymnasium(cls, env: Any) -> Self:
-        """Geometry and push of a reset ``BipedalWalker-v3`` or ``BipedalWalkerHardcore-v3``.
+        """Geometry and push of a reset ``BipedalWalker-v3`` or ``BipedalWalkerHardcore-v3``, also after steps.
 
-        The push is cleared by the step that ``reset`` takes, but it was the last draw of ``np_random`` (stepping draws
-        nothing), so a copy of the generator, set back by one draw, gives it again.
+        The step that ``reset`` takes clears the push, but it was the draw of ``np_random`` after those of the clouds'
+        corners, which the env keeps. A copy of the generator, set back, draws them all again, also where a wrapper has
+        drawn from it since (up to a million numbers).
 
         Args:
             env: the environment, wrapped or not.
 
         Raises:
-            InputError: another kind of environment, or one that was never reset.
+            InputError: another kind of environment, one that was never reset, or one whose ``np_random`` does not lead
+                back to the reset.
         """
         walker = getattr(env, "unwrapped", None)
         is_bipedal = any(
@@ -121,13 +130,35 @@ class Terrain:
         shapes = [body.fixtures[0].shape for body in reversed(walker.terrain)]
         edges = [shape.vertices for shape in shapes if type(shape).__name__ == "b2EdgeShape"]
         polygons = [shape.vertices for shape in shapes if type(shape).__name__ == "b2PolygonShape"]
-        generator = copy.deepcopy(walker.np_random)
-        generator.bit_generator.advance(-1)
         return cls(
             ground=np.array([edges[0][0], *(edge[1] for edge in edges)], np.float32),
             obstacles=tuple(np.array(polygon, np.float32) for polygon in polygons),
-            push=generator.uniform(-INITIAL_RANDOM, INITIAL_RANDOM),
+            push=_push_of(walker),
         )
+
+
+def _push_of(walker: Any) -> float:
+    """The force that a ``BipedalWalker``'s latest reset drew: right after the heights of its last clouds' corners."""
+    generator = copy.deepcopy(walker.np_random)
+    clouds = getattr(walker, "cloud_poly", [])[-2:]
+    heights = np.array([[y for _, y in corners] for corners, *_ in clouds])
+    bits: Any = getattr(generator, "bit_generator", None)
+    for num_draws in _DRAWS_SEARCHED if hasattr(bits, "advance") and len(clouds) == 2 else ():
+        bits.advance(-num_draws)
+        draws = generator.random(num_draws)
+        # Two clouds differ in a corner's height by what was drawn, and nothing else.
+        apart = draws[_CLOUD_DRAWS:-1] - draws[: -1 - _CLOUD_DRAWS]
+        num_places = apart.size - 2 * (heights.shape[1] - 1)
+        is_here = np.ones(num_places, np.bool_)
+        for corner, (before, last) in enumerate(heights.T / CLOUD_CORNER):
+            is_here &= np.abs(apart[2 * corner : 2 * corner + num_places] - (last - before)) < _SAME_DRAW
+        if is_here.any():
+            bits.advance(int(np.flatnonzero(is_here)[-1]) - num_places)
+            return float(generator.uniform(-INITIAL_RANDOM, INITIAL_RANDOM))
+    raise InputError(
+        "the push of this BipedalWalker cannot be found, since its np_random is not the one that its reset drew from, "
+        f"or has drawn more than {max(_DRAWS_SEARCHED):,} numbers since: call from_gymnasium right after env.reset()"
+    )
 
 
 def _vertices(name: str, values: ArrayLike) -> NDArray[np.float32]:

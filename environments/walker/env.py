@@ -8,10 +8,9 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
-from gymnasium.utils import EzPickle
 from numpy.typing import ArrayLike, NDArray
 
-from environments.errors import InputError, nearest
+from environments.errors import InputError, check_count, nearest
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -31,27 +30,33 @@ _HIGH = np.array([np.pi, 5.0, 5.0, 5.0, *_LEG_BOUND, *_LEG_BOUND, *(1.0,) * NUM_
 _LOW = np.where(np.isin(np.arange(_HIGH.size), (8, 13)), np.float32(0.0), -_HIGH)
 
 
-class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickle):
+class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     """A bipedal walker on a given terrain, physics, observations and rewards as in Gymnasium's ``BipedalWalker-v3``.
 
     Each reset makes a new Box2D world, so equal actions give equal episodes. The seed of ``reset`` changes nothing: the
-    push belongs to the terrain. An episode is truncated after 2000 steps by the env itself.
+    push belongs to the terrain. A copied or pickled env is on the same terrain, and waits for its own first reset.
+
+    An episode is truncated after 2000 steps, by the env itself; in an env from ``gymnasium.make`` by its wrapper
+    ``TimeLimit``, so that ``max_episode_steps`` sets another limit.
 
     ``info["finished"]`` says after each step whether the walker is beyond the course's end; on the last step of an
-    episode ``info["outcome"]`` says how it ended (``Outcome``). A world that diverges terminates with reward -100.
+    episode ``info["outcome"]`` says how it ended (``Outcome``). It is missing where a wrapper ends the episode before
+    step 2000, and TIMEOUT from there on. A world that diverges terminates with reward -100.
 
     Args:
         terrain: what the walker walks on; None: flat ground.
         render_mode: ``"human"`` opens a window, ``"rgb_array"`` makes ``render`` return pictures, None draws nothing.
+        max_steps: control steps after which an episode is truncated; None: that is left to a wrapper.
 
     Raises:
-        InputError: something else than a ``Terrain``, or an unknown render mode.
+        InputError: something else than a ``Terrain``, an unknown render mode, or no number of steps.
     """
 
     metadata = {"render_modes": list(_RENDER_MODES), "render_fps": STEPS_PER_SECOND}  # noqa: RUF012 - as in gymnasium.Env
 
-    def __init__(self, terrain: Terrain | None = None, render_mode: str | None = None) -> None:
-        EzPickle.__init__(self, terrain, render_mode)
+    def __init__(
+        self, terrain: Terrain | None = None, render_mode: str | None = None, max_steps: int | None = MAX_STEPS
+    ) -> None:
         if terrain is not None and not isinstance(terrain, Terrain):
             raise InputError(
                 f"terrain must be an environments.Terrain or None, found {type(terrain).__name__}: make one with "
@@ -59,12 +64,18 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
             )
         if render_mode is not None and render_mode not in _RENDER_MODES:
             raise InputError(f"render_mode {render_mode!r} is unknown, {nearest(str(render_mode), _RENDER_MODES)}")
+        if max_steps is not None:
+            check_count("max_steps", max_steps)
         self.terrain = ObstacleGenotype().express(seed=0) if terrain is None else terrain
+        self.max_steps = max_steps
         self.render_mode = render_mode
         self.observation_space = spaces.Box(_LOW, _HIGH)
         self.action_space = spaces.Box(-1.0, 1.0, (NUM_JOINTS,), np.float32)
         self._episode: WalkerEpisode | None = None
         self._window: Window | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.terrain, self.render_mode, self.max_steps)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -79,7 +90,7 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
             The (24,) float32 observation after one step without torque, and an empty info.
         """
         super().reset(seed=seed)
-        self._episode = WalkerEpisode(self.terrain, MAX_STEPS)
+        self._episode = WalkerEpisode(self.terrain, MAX_STEPS if self.max_steps is None else int(self.max_steps))
         if self.render_mode == "human":
             self.render()
         return self._episode.observation.copy(), {}
@@ -95,7 +106,7 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
 
         Raises:
             ResetNeeded: there was no reset yet.
-            ValueError: the action has another shape.
+            InputError: the action has another shape or is no numbers.
         """
         if self._episode is None:
             raise ResetNeeded("step needs an episode, found none: call env.reset() first")
@@ -105,9 +116,9 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
             info["outcome"] = outcome
         if self.render_mode == "human":
             self.render()
-        is_truncated = outcome is Outcome.TIMEOUT
-        is_terminated = outcome is not None and not is_truncated
-        return self._episode.observation.copy(), reward, is_terminated, is_truncated, info
+        is_timeout = outcome is Outcome.TIMEOUT
+        is_terminated = outcome is not None and not is_timeout
+        return self._episode.observation.copy(), reward, is_terminated, is_timeout and self.max_steps is not None, info
 
     def render(self) -> NDArray[np.uint8] | None:
         """Draw the walker where it is.

@@ -5,21 +5,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from environments.copying import NotCopied
 from environments.physics.box2d import WalkerWorld
 from environments.physics.lidar import RAYS_SIZE
 from environments.terrain.terrain import Terrain
+from environments.walker.actions import as_actions
 from environments.walker.ending import Outcome
 from environments.walker.judge import judge_step
 from environments.walker.reward import FALL_REWARD
 from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 
 _OUTCOME_OF = (None, *Outcome)
-_STILL = np.zeros(NUM_JOINTS, np.float32)
+_SHAPE = (NUM_JOINTS,)
+_STILL = np.zeros(_SHAPE, np.float32)
 
 
-class WalkerEpisode:
+class WalkerEpisode(NotCopied):
     """A walker that has been set on ``terrain`` and has taken the reset's step (no torque, with the push).
 
     Args:
@@ -33,6 +36,8 @@ class WalkerEpisode:
         num_steps: steps taken, without the reset's.
         world: the Box2D world, to look at.
     """
+
+    copy_refusal = WalkerWorld.copy_refusal
 
     def __init__(self, terrain: Terrain, max_steps: int = MAX_STEPS) -> None:
         self.world = WalkerWorld(terrain)
@@ -57,9 +62,9 @@ class WalkerEpisode:
             no exception, reward -100.
 
         Raises:
-            ValueError: the action does not have the shape (4,).
+            InputError: the action does not have the shape (4,), or is no numbers.
         """
-        action = _as_action(action)
+        action = as_actions(action, _SHAPE, "action")
         self.num_steps += 1
         if not self._advance(action.tolist()):
             self.outcome = Outcome.DIVERGED
@@ -92,12 +97,3 @@ class WalkerEpisode:
         except AssertionError:
             self._is_broken = True
         return not self._is_broken
-
-
-def _as_action(action: ArrayLike) -> NDArray[np.float32]:
-    if not isinstance(action, np.ndarray) or action.dtype != np.float32:
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, and infinity is DIVERGED
-            action = np.asarray(action, np.float32)
-    if action.shape != (NUM_JOINTS,):
-        raise ValueError(f"action must have shape ({NUM_JOINTS},), one number for each motor, found {action.shape}")
-    return action

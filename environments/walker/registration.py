@@ -21,12 +21,20 @@ _VECTOR_ENTRY_POINT = "environments.walker.vector_env:make_registered"
 def register_envs() -> None:
     """Make ``BipedalTerrain-v0`` known to Gymnasium; a second call changes nothing.
 
-    The env keeps its own time limit, so no ``max_episode_steps`` is given here.
+    The time limit is Gymnasium's, as its users expect: ``max_episode_steps`` of ``make`` and ``make_vec`` sets another.
     """
     import gymnasium
 
+    from environments.walker.spec import MAX_STEPS
+
     if ENV_ID not in gymnasium.registry:
-        gymnasium.register(id=ENV_ID, entry_point=_ENTRY_POINT, vector_entry_point=_VECTOR_ENTRY_POINT)
+        gymnasium.register(
+            id=ENV_ID,
+            entry_point=_ENTRY_POINT,
+            vector_entry_point=_VECTOR_ENTRY_POINT,
+            max_episode_steps=MAX_STEPS,
+            kwargs={"max_steps": None},  # the env itself leaves it to Gymnasium's TimeLimit
+        )
 
 
 def register_when_gymnasium_is_imported() -> None:

@@ -5,15 +5,17 @@ A team is the memory in which one thread steps its worlds; teams share nothing t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from environments.compiled import kernel, ticks
+from environments.copying import CopiedWhole
 from environments.errors import InputError
 from environments.machine import check_memory, check_subnormals
 from environments.physics import layout
@@ -124,7 +126,7 @@ def overflow_error(terrain: int) -> InputError:
     )
 
 
-class SimdWorlds:
+class SimdWorlds(CopiedWhole):
     """``Worlds`` in our own physics; see ``worlds.make_worlds`` for the arguments."""
 
     def __init__(
@@ -145,8 +147,15 @@ class SimdWorlds:
         self._parts = [slice(a, b) for a, b in pairwise(bounds)]
         self._teams = [Team.of(part.stop - part.start) for part in self._parts]
         self._everyone = [np.arange(part.stop - part.start) for part in self._parts]
-        self._pool = ThreadPoolExecutor(num_teams) if num_teams > 1 else None
+        self._pool: tuple[int, ThreadPoolExecutor] | None = None
         # Nobody moves, but the kernel is compiled, or loaded: here, where Ctrl-C ends it, and not in every thread.
+        self._advance_team(0, np.zeros(0, np.int64))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_pool": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
         self._advance_team(0, np.zeros(0, np.int64))
 
     def reset(self, which: NDArray[np.bool_] | None = None) -> None:
@@ -177,10 +186,10 @@ class SimdWorlds:
 
     def _advance(self, which: NDArray[np.bool_] | None) -> None:
         chosen = self._chosen(which)
-        if self._pool is None:
+        if len(chosen) == 1:
             self._advance_team(0, chosen[0])
         else:
-            steps = [self._pool.submit(self._advance_team, i, worlds) for i, worlds in enumerate(chosen)]
+            steps = [self._threads().submit(self._advance_team, i, worlds) for i, worlds in enumerate(chosen)]
             try:
                 for step in steps:
                     step.result()
@@ -193,6 +202,12 @@ class SimdWorlds:
                 f"walker {np.flatnonzero(self.outcomes == SPUN)[0]} has turned by more than {MOST_TURN:.0f} rad in "
                 f"one episode, which the engine simd cannot follow: reset it before, or use the engine box2d"
             )
+
+    def _threads(self) -> ThreadPoolExecutor:
+        """Those of this process: a copy has none yet, and those of a parent have not come along into a forked child."""
+        if self._pool is None or self._pool[0] != os.getpid():
+            self._pool = os.getpid(), ThreadPoolExecutor(len(self._teams))
+        return self._pool[1]
 
     def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> None:
         check_subnormals()

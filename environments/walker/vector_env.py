@@ -11,14 +11,16 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from environments.errors import InputError, nearest
+from environments.copying import CopiedWhole
+from environments.errors import InputError, check_count, nearest
 from environments.machine import available_cores, check_memory
 from environments.terrain.terrain import Terrain
+from environments.walker.actions import as_actions
 from environments.walker.draw import draw
 from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.env import BipedalTerrainEnv
 from environments.walker.scene import Scene, follow, pose_of
-from environments.walker.spec import MAX_STEPS
+from environments.walker.spec import MAX_STEPS, NUM_JOINTS
 from environments.walker.worlds import Worlds, make_worlds
 
 Observations = NDArray[np.float32]
@@ -28,6 +30,8 @@ _MODES = {mode.value: mode for mode in AutoresetMode}
 _RENDER_MODES = ("rgb_array",)
 #: Memory of one world in this module alone, bytes: buffers and results; its engine checks for itself.
 _LEAST_WORLD_BYTES = 500
+#: A time limit that no episode reaches: steps are counted as int32.
+_NEVER = 2**31 - 1
 
 
 def make_vec_env(
@@ -68,8 +72,8 @@ def make_vec_env(
         if not isinstance(terrain, Terrain):
             raise InputError(f"terrains must be environments.Terrain, but number {i} is a {type(terrain).__name__}")
     for name, value in (("num_envs", num_envs), ("max_steps", max_steps), ("threads", threads)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
-            raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
+        if value is not None:
+            check_count(name, value)
     num_worlds = len(given) if num_envs is None else int(num_envs)
     if num_worlds < len(given):
         raise InputError(f"num_envs must be at least the number of terrains, {len(given)}, but is {num_worlds}")
@@ -87,19 +91,36 @@ def make_vec_env(
 
 
 def make_registered(
-    num_envs: int = 1, terrain: Terrain | Sequence[Terrain] | None = None, **options: Any
+    num_envs: int = 1,
+    terrain: Terrain | Sequence[Terrain] | None = None,
+    max_episode_steps: int = MAX_STEPS,
+    max_steps: int | None = None,
+    **options: Any,
 ) -> BipedalTerrainVectorEnv:
     """What ``gymnasium.make_vec("BipedalTerrain-v0", num_envs, ...)`` calls.
 
     Args:
         num_envs: number of worlds.
         terrain: as in ``gymnasium.make`` (None: flat ground), or several as in ``make_vec_env``.
+        max_episode_steps: steps after which an episode is truncated; -1: never. Gymnasium gives the registered number
+            where the caller gives none.
+        max_steps: another name of it, that of ``make_vec_env``; counts if it is given.
         options: further arguments of ``make_vec_env``.
+
+    Raises:
+        InputError: as ``make_vec_env``; or the two names say different things.
     """
-    return make_vec_env(BipedalTerrainEnv().terrain if terrain is None else terrain, num_envs, **options)
+    if max_episode_steps == -1:
+        max_episode_steps = _NEVER
+    check_count("max_episode_steps", max_episode_steps)
+    if max_steps is not None and max_episode_steps not in (MAX_STEPS, max_steps):
+        raise InputError(f"max_episode_steps is {max_episode_steps} and max_steps is {max_steps}: give one of the two")
+    limit = max_episode_steps if max_steps is None else max_steps
+    grounds = BipedalTerrainEnv().terrain if terrain is None else terrain
+    return make_vec_env(grounds, num_envs, max_steps=limit, **options)
 
 
-class BipedalTerrainVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
+class BipedalTerrainVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
     """N walkers, each on its own terrain; each one gives, bit for bit, what ``BipedalTerrainEnv`` gives.
 
     Autoreset, ``info["final_obs"]``, ``info["final_info"]`` and ``reset(options={"reset_mask": ...})`` are as in
@@ -135,7 +156,7 @@ class BipedalTerrainVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArr
         self._worlds: Worlds | None = worlds
         self._has_begun = False
         self._is_over = np.zeros(self.num_envs, np.bool_)
-        self._actions = np.zeros(self.action_space.shape or (), np.float32)
+        self._shape = self.num_envs, NUM_JOINTS
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -179,7 +200,7 @@ class BipedalTerrainVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArr
             ResetNeeded: there was no reset yet; or, without autoreset, an episode is over.
         """
         worlds = self._ready("step")
-        actions = self._as_actions(actions)
+        actions = as_actions(actions, self._shape)
         if self.autoreset_mode is AutoresetMode.DISABLED and self._is_over.any():
             raise ResetNeeded(
                 f"step needs episodes that go on, but that of world {self._is_over.argmax()} is over: "
@@ -255,25 +276,6 @@ class BipedalTerrainVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArr
             raise InputError(f"options['reset_mask'] must be a bool array of shape ({self.num_envs},), found {found}")
         if not mask.any():
             raise InputError("options['reset_mask'] must choose at least one world, but all its values are False")
-
-    def _as_actions(self, actions: ArrayLike) -> NDArray[np.float32]:
-        """The actions as the engines take them; the same array if it fits, otherwise a buffer."""
-        try:
-            found = np.asarray(actions)
-        except ValueError:  # rows of several lengths
-            raise InputError(f"actions must have the shape {self._actions.shape}, found {actions!r:.60}") from None
-        if found.dtype.kind not in "fiu":
-            raise InputError(f"actions must be numbers, float32 if they are to stay as they are, found {found.dtype}")
-        if found.shape != self._actions.shape:
-            raise InputError(
-                f"actions must have the shape {self._actions.shape}, a row for each world and a number for each "
-                f"motor, found {found.shape}"
-            )
-        if found.dtype == np.float32 and found.flags.c_contiguous:
-            return found
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, and infinity is DIVERGED
-            self._actions[:] = found
-        return self._actions
 
 
 def _infos(worlds: Worlds, has_finished: NDArray[np.bool_], has_outcome: NDArray[np.bool_]) -> dict[str, Any]:

@@ -7,16 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.copying import NotCopied
 from environments.walker.draw import import_pygame
 
 
-class Window:
+class Window(NotCopied):
     """Shows pictures one after another, at most so many a second.
 
     Args:
         title: of the window.
         frames_per_second: ``show`` waits so that no more are shown.
     """
+
+    copy_refusal = "a window cannot be copied: make another one"
 
     def __init__(self, title: str, frames_per_second: int) -> None:
         self._pygame = import_pygame()

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.copying import CopiedWhole
 from environments.errors import check_name
 from environments.machine import check_memory
 from environments.terrain.terrain import Terrain, check_terrain_index
@@ -97,7 +98,7 @@ def make_worlds(
     return worlds
 
 
-class Box2DWorlds:
+class Box2DWorlds(CopiedWhole):
     """``Worlds`` in real Box2D, one after another; see ``make_worlds`` for the arguments."""
 
     def __init__(

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from environments.compiled import LANES
+from environments.machine import available_cores
 from experiments.runner import code_version
 
 _PACKAGES = ("numpy", "numba", "llvmlite", "gymnasium", "Box2D", "envpool")
@@ -20,7 +21,7 @@ def machine_facts() -> dict[str, str]:
         "date": datetime.now(UTC).date().isoformat(),
         "code": code_version(),
         "CPU": _cpu_name(),
-        "cores": str(os.cpu_count()),
+        "cores": _cores(),
         "load": f"{os.getloadavg()[0]:.2f} before the first measurement (processes that run or wait, mean of a minute)",
         "worlds in a pack": str(LANES),
         "system": platform.platform(),
@@ -34,6 +35,12 @@ def _version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return ""
+
+
+def _cores() -> str:
+    """Those that this process may use, of those that there are."""
+    usable, present = available_cores(), os.cpu_count()
+    return str(usable) if usable == present else f"{usable} of {present}"
 
 
 def _cpu_name() -> str:

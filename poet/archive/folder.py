@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from environments.copying import NotCopied
 from environments.errors import InputError
 
 _LOCK_ATTEMPTS, _LOCK_PAUSE_SECONDS = 5, 0.05
@@ -56,13 +57,15 @@ def new_run_folder(folder: Path) -> Iterator[Path]:
         raise
 
 
-class WriterLock:
+class WriterLock(NotCopied):
     """The right to write to a run, held until ``release`` or until the process ends, however it ends.
 
     Raises:
         InputError: another writer holds it.
         OSError: the lock file cannot be made.
     """
+
+    copy_refusal = "the right to write to a run cannot be copied: there is one"
 
     def __init__(self, folder: Path) -> None:
         self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

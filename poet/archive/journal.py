@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from environments.copying import NotCopied
 from poet.archive.checkpoint import encode_state
 from poet.archive.configs import config_at, refuse_changes, set_config
 from poet.archive.database import connect_to_write, create_archive, transaction
@@ -50,8 +51,10 @@ def create_run(folder: str | PathLike[str], config: Config, *, session: SessionI
     return RunArchive.open(folder, session=session)
 
 
-class RunArchive:
+class RunArchive(NotCopied):
     """A run's archive, open for its one writer; ``create_run`` and ``RunArchive.open`` give one. Close it after use."""
+
+    copy_refusal = "a run has one writer, which cannot be copied: read it with open_run"
 
     def __init__(
         self,

@@ -58,6 +58,10 @@ class Run:
         self._folder = folder
         self._connection = connection
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A copy opens the run anew, in another process too."""
+        return open_run, (self._folder,)
+
     @property
     def niches(self) -> pd.DataFrame:
         """Niches admitted (``NicheAdmitted``), without their terrains: see ``terrain``."""

@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
@@ -162,6 +163,37 @@ def test_the_time_limit_is_2000_steps() -> None:
     assert {"finished": False, "outcome": Outcome.TIMEOUT} == info
 
 
+@pytest.mark.parametrize("limit", [50, 2003])
+def test_make_sets_the_time_limit(limit: int) -> None:
+    """max_episode_steps truncates at that step, be it shorter or longer than the registered 2000, and is in the
+    spec."""
+    env = gymnasium.make(ENV_ID, terrain=Terrain(FLAT.ground), max_episode_steps=limit, disable_env_checker=True)
+    assert (2000, limit) == (gymnasium.spec(ENV_ID).max_episode_steps, env.spec and env.spec.max_episode_steps)
+    observation, _ = env.reset()
+    for num_steps in range(1, limit + 1):
+        observation, _, is_terminated, is_truncated, _ = env.step(straddling(observation))
+        assert (False, num_steps == limit) == (is_terminated, is_truncated)
+
+
+def test_made_envs_are_truncated_at_step_2000_as_others_are() -> None:
+    """gymnasium.make without a limit of the user's: truncated at step 2000, TIMEOUT."""
+    env = gymnasium.make(ENV_ID, terrain=Terrain(FLAT.ground), disable_env_checker=True)
+    observation, _ = env.reset()
+    is_truncated = False
+    for _ in range(MAX_STEPS):
+        assert not is_truncated
+        observation, _, _, is_truncated, info = env.step(straddling(observation))
+    assert is_truncated
+    assert {"finished": False, "outcome": Outcome.TIMEOUT} == info
+
+
+@pytest.mark.parametrize("max_steps", [0, 1.5, True, "50"])
+def test_a_time_limit_that_is_no_number_of_steps_is_refused(max_steps: Any) -> None:
+    """One sentence, as in make_vec_env."""
+    with pytest.raises(InputError, match="max_steps must be a whole number from 1 on, but is"):
+        BipedalTerrainEnv(FLAT, max_steps=max_steps)
+
+
 @pytest.mark.parametrize("action", [[0.0, np.nan, 0.0, 0.0], [np.inf, 0.0, 0.0, -np.inf], [1e300, 0.0, 0.0, 0.0]])
 def test_an_action_that_is_not_finite_diverges(action: list[float]) -> None:
     """No exception: terminated, -100, DIVERGED, and the observation stays the last finite one."""
@@ -196,13 +228,46 @@ def test_an_assertion_of_box2d_diverges(monkeypatch: pytest.MonkeyPatch) -> None
     assert (-100.0, Outcome.DIVERGED) == episode.step(STILL)
 
 
-@pytest.mark.parametrize("action", [np.zeros(3), np.zeros((1, 4)), 0.5])
-def test_an_action_of_another_shape_is_refused(action: Any) -> None:
-    """The sentence says which shape was expected and which was found."""
-    env = BipedalTerrainEnv(FLAT)
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        (np.zeros(3), r"action must have the shape \(4,\), a number for each motor, found \(3,\)"),
+        (np.zeros((1, 4)), r"action must have the shape \(4,\), .*found \(1, 4\)"),
+        (0.5, r"action must have the shape \(4,\), .*found \(\)"),
+        ([0.0, [0.0], 0.0, 0.0], r"action must have the shape \(4,\), found \["),
+        (None, "action must be numbers.*found object"),
+        (["0.5"] * 4, "action must be numbers.*found <U3"),
+        ("0.5", "action must be numbers.*found <U3"),
+        (np.full(4, None), "action must be numbers.*found object"),
+        (np.full(4, 0.5, object), "action must be numbers.*found object"),
+        (np.zeros(4, bool), "action must be numbers.*found bool"),
+        (np.zeros(4, complex), "action must be numbers.*found complex128"),
+        (torch.zeros(4, requires_grad=True), "action must be numbers that NumPy can read, found Tensor: .*grad"),
+    ],
+)
+def test_bad_actions_are_refused(action: Any, sentence: str) -> None:
+    """As in the vector env: the sentence says what was expected and what was found, and nothing has moved."""
+    env, other = BipedalTerrainEnv(FLAT), BipedalTerrainEnv(FLAT)
     env.reset()
-    with pytest.raises(ValueError, match=r"action must have shape \(4,\).*found \("):
+    other.reset()
+    with pytest.raises(InputError, match=sentence):
         env.step(action)
+    assert other.step(STILL)[0].tobytes() == env.step(STILL)[0].tobytes()
+
+
+def test_actions_are_rounded_to_float32() -> None:
+    """float64, whole numbers, lists, tensors, strided and read-only arrays count as the float32 array of their
+    values."""
+    exact = np.array([1.0, -1.0, 0.0, 1.0], np.float32)
+    strided, fixed = np.repeat(exact, 2)[::2], exact.copy()
+    fixed.setflags(write=False)
+    numbers = (exact.astype(np.float64) + 1e-12, exact.astype(int), exact.tolist(), exact.astype(">f4"))
+    results = set()
+    for action in (exact, strided, fixed, torch.tensor(exact), torch.tensor(exact, dtype=torch.float64), *numbers):
+        env = BipedalTerrainEnv(FLAT)
+        env.reset()
+        results.add(env.step(action)[0].tobytes())
+    assert 1 == len(results)
 
 
 def test_a_step_before_the_first_reset_is_refused() -> None:

@@ -195,7 +195,34 @@ def test_the_push_is_the_one_gymnasium_drew(seed: int, hardcore: bool) -> None:
     walker._np_random = recording
     walker.reset()
     walker._np_random = recording.generator
-    assert float(np.float32(recording.draws[-1])) == Terrain.from_gymnasium(walker).push
+    expected = float(np.float32(recording.draws[-1]))
+    assert expected == Terrain.from_gymnasium(walker).push
+    for num_draws in (1, 990, 20, 30_000):  # of a wrapper
+        recording.generator.random(num_draws)
+        recording.generator.integers(0, 9, 3, np.int32)
+        walker.step(np.zeros(4, np.float32))
+        assert expected == Terrain.from_gymnasium(walker).push
+
+
+def test_the_push_is_that_of_the_latest_reset() -> None:
+    """Another reset of the same env has another push, that of a new generator at the same place."""
+    env, other = _gymnasium_walker(4, hardcore=False), _gymnasium_walker(4, hardcore=False)
+    first = Terrain.from_gymnasium(env)
+    env.reset()
+    env.unwrapped.np_random.normal(size=5)
+    other.reset()
+    assert first.push != Terrain.from_gymnasium(env).push == Terrain.from_gymnasium(other).push
+
+
+@pytest.mark.parametrize(
+    "bits", [np.random.PCG64(1), np.random.MT19937(1), np.random.Philox(1)], ids=lambda b: type(b).__name__
+)
+def test_a_push_that_cannot_be_found_is_refused(bits: np.random.BitGenerator) -> None:
+    """Where np_random was replaced after the reset, whatever by, one sentence says what to do."""
+    walker: Any = _gymnasium_walker(4, hardcore=False).unwrapped
+    walker.np_random = np.random.Generator(bits)
+    with pytest.raises(InputError, match=r"^the push of this BipedalWalker cannot be found.* right after env\.reset"):
+        Terrain.from_gymnasium(walker)
 
 
 @pytest.mark.parametrize("env", [None, 3, gymnasium.make("CartPole-v1")], ids=["none", "number", "cartpole"])

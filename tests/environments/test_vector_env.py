@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from numpy.typing import NDArray
@@ -48,11 +49,11 @@ def _actions(step: int, stream: Stream) -> NDArray[np.float32]:
 
 
 @pytest.fixture
-def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> tuple[SyncVectorEnv, Any]:
+def pair(request: pytest.FixtureRequest) -> tuple[SyncVectorEnv, Any]:
     """Gymnasium's vector of single envs and our vector env, for (engine, mode), with the same short time limit."""
     engine, mode = request.param
-    monkeypatch.setattr("environments.walker.env.MAX_STEPS", MAX_STEPS)
-    theirs = SyncVectorEnv([partial(BipedalTerrainEnv, terrain) for terrain in GROUNDS], autoreset_mode=mode)
+    makers = [partial(BipedalTerrainEnv, terrain, max_steps=MAX_STEPS) for terrain in GROUNDS]
+    theirs = SyncVectorEnv(makers, autoreset_mode=mode)
     return theirs, make_vec_env(GROUNDS, engine=engine, max_steps=MAX_STEPS, autoreset_mode=mode)
 
 
@@ -275,6 +276,43 @@ def test_bad_arguments_are_refused(terrains: Any, options: dict[str, Any], sente
 
 
 @pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("sync", {"max_episode_steps": 50}),
+        ("async", {"max_episode_steps": 50}),
+        ("vector_entry_point", {"max_episode_steps": 50}),
+        (None, {"max_episode_steps": 50}),
+        (None, {"max_steps": 50}),
+        ("sync", {"max_steps": 50}),
+    ],
+)
+def test_make_vec_sets_the_time_limit(mode: str | None, options: dict[str, int]) -> None:
+    """Gymnasium's max_episode_steps, and our max_steps, truncate at that step in every vectorization mode."""
+    envs = gymnasium.make_vec(ENV_ID, 2, mode, terrain=Terrain(FLAT.ground), **options)
+    observations, _ = envs.reset()
+    for num_steps in range(1, 51):
+        actions = np.stack([straddling(row) for row in observations])
+        observations, _, terminations, truncations, _ = envs.step(actions)
+        assert [(False, num_steps == 50)] * 2 == list(zip(terminations, truncations, strict=True))
+    envs.close()
+
+
+def test_make_vec_knows_no_limit_and_two() -> None:
+    """-1 is no time limit; two names with two numbers are refused, and so is what is no number."""
+    make = partial(gymnasium.make_vec, ENV_ID, 1)
+    assert 2000 == make().spec.max_episode_steps  # type: ignore[union-attr]
+    endless: Any = make(terrain=Terrain(FLAT.ground), max_episode_steps=-1)
+    observations, _ = endless.reset()
+    for _ in range(2001):
+        observations, _, _, truncations, _ = endless.step(straddling(observations[0])[np.newaxis])
+        assert not truncations.any()
+    with pytest.raises(InputError, match="max_episode_steps is 50 and max_steps is 60: give one of the two"):
+        make(max_episode_steps=50, max_steps=60)
+    with pytest.raises(InputError, match="max_episode_steps must be a whole number from 1 on, but is 0"):
+        make(max_episode_steps=0)
+
+
+@pytest.mark.parametrize(
     ("actions", "sentence"),
     [
         (np.zeros(4), r"actions must have the shape \(2, 4\).*found \(4,\)"),
@@ -283,6 +321,7 @@ def test_bad_arguments_are_refused(terrains: Any, options: dict[str, Any], sente
         (np.zeros((2, 4), complex), "actions must be numbers.*found complex128"),
         (np.full((2, 4), None), "actions must be numbers.*found object"),
         (np.zeros((2, 4), bool), "actions must be numbers.*found bool"),
+        (torch.zeros((2, 4), requires_grad=True), "actions must be numbers that NumPy can read, found Tensor: .*grad"),
     ],
 )
 def test_bad_actions_are_refused(actions: Any, sentence: str) -> None:

@@ -17,7 +17,7 @@ from agents.policy import MLPPolicy
 from agents.rollouts import ENGINES, Engine
 from agents.rollouts.result import RolloutResult
 from environments.terrain.terrain import Terrain
-from experiments.throughput import measure, others, ours, start
+from experiments.throughput import machine, measure, others, ours, start
 from experiments.throughput.measure import Case, Measurement, Work, ratios
 from experiments.throughput.report import BenchReport
 from tests.experiments.command_line import Poet
@@ -61,6 +61,14 @@ def batched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
 
 def _measured(who: str, ground: str, rates: Sequence[float], num_threads: int = 1, resets: str = "in") -> Measurement:
     return Measurement(who, ground, num_threads, resets, 0.5, tuple(rates), 100.0)
+
+
+@pytest.mark.parametrize(("usable", "expected"), [(8, "8"), (2, "2 of 8")])
+def test_the_machine_says_which_cores_may_be_used(monkeypatch: pytest.MonkeyPatch, usable: int, expected: str) -> None:
+    """A container's quota is part of the measurement: its cores are named before those of the machine."""
+    monkeypatch.setattr(machine, "available_cores", lambda: usable)
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert expected == machine.machine_facts()["cores"]
 
 
 def test_bench_prints_machine_speeds_and_ratios(poet: Poet, little: None, tmp_path: Path) -> None:
