@@ -28,7 +28,7 @@ def connect_to_write(folder: Path) -> sqlite3.Connection:
     Raises:
         InputError: ``folder`` holds no archive that can be written.
     """
-    connection = _connect(f"{archive_path(folder).resolve().as_uri()}?mode=rw")
+    connection = _connect(f"{archive_path(folder, to_write=True).resolve().as_uri()}?mode=rw")
     try:
         upgrade_schema(connection, folder)
     except BaseException:
@@ -93,8 +93,9 @@ def transaction(connection: sqlite3.Connection, kind: Literal["DEFERRED", "IMMED
 
 
 def _connect(uri: str) -> sqlite3.Connection:
-    # No isolation level: transactions begin and end where `transaction` says, never by themselves.
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE_SECONDS)
+    # No isolation level: transactions begin and end where `transaction` says, never by themselves. Any thread may use
+    # it, one at a time: see `poet.archive.turns`.
+    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_PATIENCE_SECONDS, check_same_thread=False)
 
 
 def _prepared(connection: sqlite3.Connection) -> sqlite3.Connection:

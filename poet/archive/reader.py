@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +17,14 @@ from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
 from poet.archive.configs import config_at
-from poet.archive.database import connect_to_read, transaction
+from poet.archive.database import connect_to_read
 from poet.archive.errors import explained
 from poet.archive.frames import read_frame
 from poet.archive.records import ForkOrigin, StoredAgent
 from poet.archive.rows import VERSION_COLUMNS, read_version
 from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.archive.thetas import read_theta, theta_from_bytes
+from poet.archive.turns import Turns
 from poet.config import Config
 from poet.types import PoetState
 
@@ -52,11 +53,15 @@ class Run:
 
     Frames hold a row for each event, in the order of their ids, with the fields of the event as columns
     (``poet.events``). An id that is None is <NA>, a score that is None is NaN; the score of a diverged episode is -inf.
+
+    Threads may share it, and take turns. After ``close``, and in a process that was forked since, every call raises
+    ``InputError``.
     """
 
     def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
         self._folder = folder
         self._connection = connection
+        self._turns = Turns(folder)
 
     @property
     def niches(self) -> pd.DataFrame:
@@ -143,13 +148,13 @@ class Run:
 
     def config_at(self, iteration: int) -> Config:
         """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""
-        with explained(self._folder):
+        with self._turns.turn():
             return config_at(self._connection, iteration)
 
     @property
     def keyframes(self) -> list[int]:
         """Iterations after which the state is kept, ascending; the last one goes when the run goes on."""
-        with explained(self._folder):
+        with self._turns.turn():
             return kept_iterations(self._connection)
 
     def agent(self, id: int, iteration: int | None = None) -> StoredAgent:
@@ -191,9 +196,18 @@ class Run:
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
-        """A block in which every call reads the same moment of a run that goes on."""
-        with transaction(self._connection, "DEFERRED"):
-            yield
+        """A block in which every call reads the same moment of a run that goes on; other threads wait for its end."""
+        with self._turns.alone():
+            if self._connection.in_transaction:  # a block within such a block
+                yield
+                return
+            with self._turns.turn():
+                self._connection.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                with suppress(InputError), self._turns.turn():  # it may have been closed meanwhile
+                    self._connection.rollback()
 
     def load_state(
         self,
@@ -217,14 +231,15 @@ class Run:
         rows = self._rows("SELECT state FROM snapshots WHERE iteration = ?", wanted)
         if not rows:
             raise InputError(nearest_kept(self._folder, kept, wanted))
-        with explained(self._folder):
+        with self._turns.turn():
             return decode_state(
                 rows[0][0], lambda digest: read_theta(self._connection, digest), state_type, genotype_type
             )
 
     def close(self) -> None:
         """Give the archive back; a second call does nothing."""
-        self._connection.close()
+        if self._turns.end():
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -235,11 +250,11 @@ class Run:
         self.close()
 
     def _frame(self, table: str, without: tuple[str, ...] = ()) -> pd.DataFrame:
-        with explained(self._folder):
+        with self._turns.turn():
             return read_frame(self._connection, table, without)
 
     def _rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
-        with explained(self._folder):
+        with self._turns.turn():
             return self._connection.execute(sql, parameters).fetchall()
 
     def _check_niche(self, niche_id: int) -> None:
