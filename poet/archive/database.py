@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from poet.archive.errors import NO_LOCKS, NO_SHARED_MEMORY
 from poet.archive.folder import archive_path
 from poet.archive.schema import create_schema, schema_version, upgrade_schema
 
@@ -58,8 +59,8 @@ def readable_uri(folder: Path) -> str:
     """The address under which SQLite reads a run's archive.
 
     SQLite reads a WAL database through a shared-memory file beside it, which it must be able to make (and which stays,
-    with an empty journal, until the next writer ends). Where it cannot, in a read-only folder, a finished run is read
-    as a file that never changes: all of it is in the one file.
+    with an empty journal, until the next writer ends). Where it cannot, in a read-only folder or on a file system
+    without locks or shared memory, a finished run is read as a file that never changes: all of it is in the one file.
     """
     path = archive_path(folder)
     uri = path.resolve().as_uri()
@@ -69,8 +70,9 @@ def readable_uri(folder: Path) -> str:
         connection.execute("PRAGMA schema_version")
     except sqlite3.OperationalError as error:
         journal = path.with_name(f"{path.name}-wal")
-        is_cannot_open = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-        if is_cannot_open and not (journal.exists() and journal.stat().st_size):
+        is_unfit = error.sqlite_errorcode in NO_LOCKS | NO_SHARED_MEMORY
+        is_closed = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if (is_unfit or is_closed) and not (journal.exists() and journal.stat().st_size):
             return f"{uri}?mode=ro&immutable=1"
         raise
     finally:

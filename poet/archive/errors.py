@@ -11,14 +11,14 @@ from pathlib import Path
 from environments.errors import InputError
 
 #: What SQLite says where the file system has no locks, and where it has no memory that processes share.
-_NO_LOCKS = {
+NO_LOCKS = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_IOERR_LOCK,
     sqlite3.SQLITE_IOERR_RDLOCK,
     sqlite3.SQLITE_IOERR_UNLOCK,
     sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
 }
-_NO_SHARED_MEMORY = {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP}
+NO_SHARED_MEMORY = {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP}
 
 
 class ArchiveError(RuntimeError):
@@ -45,9 +45,9 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
     except sqlite3.Error as error:
         # The low byte is the kind; the rest says which system call. Errors of the sqlite3 module itself carry no code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
-        if code in _NO_LOCKS | _NO_SHARED_MEMORY:
+        if code in NO_LOCKS | NO_SHARED_MEMORY:
             raise InputError(
-                _unfit(source or folder, "locks" if code in _NO_LOCKS else "shared memory", error)
+                _unfit(source or folder, "locks" if code in NO_LOCKS else "shared memory", error)
             ) from error
         match code & 0xFF:
             case sqlite3.SQLITE_FULL:

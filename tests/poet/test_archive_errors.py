@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from environments.errors import InputError
+from poet.archive import database
 from poet.archive.errors import ArchiveError, explained
 from poet.archive.fork import fork_run
 from poet.archive.journal import RunArchive, create_run
@@ -67,6 +68,35 @@ def test_what_sqlite_says_of_a_file_system_is_explained(name: str, kind: type[Ex
         explained(Path("some/run")),
     ):
         raise error
+
+
+class Unfit:
+    """A connection on a file system without shared memory."""
+
+    def execute(self, sql: str) -> None:
+        """What SQLite says there."""
+        error: Any = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMMAP
+        raise error
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@pytest.mark.parametrize("is_finished", [True, False])
+def test_a_finished_run_is_read_where_nothing_is_shared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_finished: bool
+) -> None:
+    """All of it is in the one file; one that goes on has more in its journal, and is refused with the reason."""
+    connect, folder = database._connect, toy_run(tmp_path / "run", 3)
+    monkeypatch.setattr(database, "_connect", lambda uri: connect(uri) if "immutable" in uri else Unfit())
+    if is_finished:
+        with open_run(folder) as run:
+            assert 3 == run.iteration
+    else:
+        (folder / "run.sqlite-wal").write_bytes(b"an iteration")
+        with pytest.raises(InputError, match="has no shared memory that SQLite could use"):
+            open_run(folder)
 
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOSPC])
