@@ -51,6 +51,8 @@ def main() -> None:
         if error.errno in _NOT_WRITABLE:
             place = error.filename or "the output"
             _fail(f"{place} cannot be written ({error.strerror}): name a place that you may write to", BAD_INPUT)
+        if error.errno == errno.ENOENT:
+            _fail(f"{error.filename or 'the output'} was taken away meanwhile: run the command again", FAILED)
         if error.errno == errno.ENOSPC:
             _fail("the disk is full: make room and try again; runs are whole up to their last iteration", FAILED)
         _fail(error, FAILED)

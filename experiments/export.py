@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from environments.errors import InputError
+from experiments.drafts import new_folder
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +23,7 @@ TABLES = (
 
 
 def export_run(run: Run, output: Path) -> list[str]:
-    """Write a run's record to a new folder, all of it or nothing.
+    """Write a run's record to a new or empty folder, all of it or nothing.
 
     Args:
         run: what is exported, as it stands at one moment if it goes on.
@@ -39,7 +35,8 @@ def export_run(run: Run, output: Path) -> list[str]:
         What was written, in lines for people.
 
     Raises:
-        InputError: the folder exists or cannot be made.
+        InputError: the folder holds anything or cannot be made.
+        RuntimeError: it was taken away meanwhile.
     """
     with new_folder(output) as draft, run.at_one_moment():
         _write_json(draft / "config.json", run.config.to_json())
@@ -47,29 +44,6 @@ def export_run(run: Run, output: Path) -> list[str]:
             _parquet_ready(getattr(run, name)).to_parquet(draft / f"{name}.parquet", index=False)
         niche_ids = _export_niches(run, draft)
     return [f"{output}: {len(TABLES)} tables, and terrain, genotype and agent of {len(niche_ids)} niches"]
-
-
-@contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A draft folder beside ``folder`` that takes its name when the block ends well, and vanishes when it does not.
-
-    Raises:
-        InputError: ``folder`` exists or cannot be made.
-    """
-    if os.path.lexists(folder):
-        raise InputError(f"{folder} exists: name a new folder for --output")
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        draft.mkdir(parents=True)
-    except OSError as error:
-        message = f"the folder {folder} cannot be made ({error.strerror})"
-        raise InputError(f"{message}: name a place that you may write to") from error
-    try:
-        yield draft
-        draft.rename(folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
 def _export_niches(run: Run, draft: Path) -> list[int]:

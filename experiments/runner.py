@@ -25,6 +25,7 @@ from agents.strategies.base import StrategyState
 from environments.errors import InputError
 from experiments.progress import AbstractDisplay, RunTracker
 from experiments.walkers import load_walker
+from poet.archive.folder import is_free
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
 from poet.archive.records import SessionInfo
@@ -59,12 +60,12 @@ def run_experiment(
     env_steps: int | None = None,
     prepare_engine: Callable[[str], None] = prepare,
 ) -> Stopped:
-    """Start a run in a new folder, or go on with the one in ``folder``, until its config or ``env_steps`` says stop.
+    """Start a run, or go on with the one in ``folder``, until its config or ``env_steps`` says stop.
 
     Ctrl-C drops the unfinished iteration; what is on disk is always whole.
 
     Args:
-        folder: of the run. A new run appears there with its start, all at once.
+        folder: of the run. In a folder that is new or empty a new run appears with its start, all at once.
         config: of the run; for one that exists, with nothing changed but keys that change no result.
         executor: runs episodes; the caller closes it.
         make_display: what shows how it goes.
@@ -85,7 +86,7 @@ def run_experiment(
     with ExitStack() as stack:
         interrupt = stack.enter_context(_Interrupt())
         try:
-            if folder.exists():
+            if not is_free(folder):
                 _last_state(folder, parts)  # a damaged one is refused before anything is written
                 archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
                 state = _last_state(folder, parts)  # another process may have gone on with the run

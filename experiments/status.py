@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from experiments.analysis.annecs import annecs_frame
 from experiments.progress import duration
 from experiments.settings import describe, differences
 from poet.annecs import AnnecsCount
+from poet.archive.lock import writer_of
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -50,7 +50,7 @@ class RunStatus:
         annecs: both counts; None where they are unknown.
         env_steps, episodes: spent so far.
         steps_per_second, seconds_per_iteration: over the last iterations.
-        writer: process id of who writes it now; None if nobody does.
+        writer: process id of who writes it now; 0 if that is not known, None if nobody does.
         settings: what differs from the defaults, in one line.
     """
 
@@ -105,7 +105,7 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
     left = (status.iterations - status.iteration) * status.seconds_per_iteration
     finished = status.iteration >= status.iterations
     idle = "finished" if finished else f"stopped; go on with: poet resume {folder}"
-    doing = idle if status.writer is None else f"running, process {status.writer}"
+    doing = idle if status.writer is None else f"running, process {status.writer or 'unknown'}"
     time_left = [f"time left   about {duration(left)}"] if not finished and status.seconds_per_iteration else []
     return [
         f"run         {folder}: {doing}",
@@ -129,19 +129,6 @@ def _annecs_words(annecs: AnnecsCount | None) -> str:
         return "unknown: its niches were not judged by all agents at their admission"
     more = f", {annecs.passed_unsolved} passed and not yet solved"
     return f"{annecs.paper} created and solved{more}; {annecs.released} as the released code counts"
-
-
-def writer_of(folder: Path) -> int | None:
-    """The process that writes a run now; None if nobody does."""
-    try:
-        with (folder / "lock").open("rb") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return int(lock.read() or 0)
-    except FileNotFoundError:
-        pass
-    return None
 
 
 def _niches(run: Run) -> tuple[NicheStatus, ...]:

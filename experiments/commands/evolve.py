@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -33,7 +32,9 @@ INTERRUPTED = 130
 
 
 def run(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder to make; must not exist.", show_default=False)],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Folder to make; must not hold anything.", show_default=False)
+    ],
     preset: Annotated[str | None, typer.Option("--preset", help="Named settings to start from.")] = None,
     assignments: Assignments = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file laid over the preset.")] = None,
@@ -45,7 +46,7 @@ def run(
     env_steps: EnvSteps = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Every random draw is keyed by it.")] = None,
 ) -> None:
-    """Start a run in the new folder RUN. Ctrl-C stops it cleanly."""
+    """Start a run in the new or empty folder RUN. Ctrl-C stops it cleanly."""
     from experiments.presets import preset_names
     from experiments.settings import resolve_config
 
@@ -83,7 +84,9 @@ def resume(
 
 def fork(
     run: ExistingRun,
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Folder to make; must not exist.", show_default=False)],
+    new: Annotated[
+        Path, typer.Argument(metavar="NEW", help="Folder to make; must not hold anything.", show_default=False)
+    ],
     at: Annotated[
         int, typer.Option("--at", min=0, max=MAX_ID, help="The last iteration that both share; its state must be kept.")
     ],
@@ -139,8 +142,11 @@ def fork(
 
 def check_new(folder: Path) -> None:
     """Before any work: the archive checks again when it makes the folder."""
-    if os.path.lexists(folder):
-        raise InputError(f"{folder} exists: name a new folder, or go on with the run in it by: poet resume {folder}")
+    from poet.archive.errors import explained
+    from poet.archive.folder import check_free
+
+    with explained(folder):
+        check_free(folder)
 
 
 def go_on(

@@ -44,7 +44,7 @@ def verify(run: ExistingRun) -> None:
 
 def export(
     run: ExistingRun,
-    output: Annotated[Path, typer.Option("--output", help="Folder to make; must not exist.")],
+    output: Annotated[Path, typer.Option("--output", help="Folder to make; must not hold anything.")],
 ) -> None:
     """Write RUN as Parquet, JSON and npz. Tables, terrains with genotypes, and agents, in a new folder."""
     from experiments.export import export_run

@@ -13,6 +13,7 @@ import pandas as pd
 
 from environments.errors import InputError
 from experiments.analysis.terrain_measures import MEASURES_VERSION
+from experiments.drafts import draft_of, is_draft_of
 from poet.config import Config
 
 #: Folder in a run's folder, and the file in it.
@@ -49,21 +50,18 @@ def check_output(folder: Path) -> None:
     """
     if os.path.lexists(folder) and not folder.is_dir():
         raise InputError(f"--output {folder} is a file, but a shadow is a folder: name a new folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / FILE_NAME).is_file():
+    path = folder / FILE_NAME
+    if folder.is_dir() and not path.is_file() and not all(is_draft_of(held, path) for held in folder.iterdir()):
         raise InputError(f"--output {folder} holds other files: name a new folder, or that of an earlier shadow")
 
 
 def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
     """Write the file at once, over an earlier one; genotypes (JSON values) become text."""
     check_output(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    path, draft = folder / FILE_NAME, folder / f".{FILE_NAME}.{os.getpid()}.part"
-    try:
+    path = folder / FILE_NAME
+    with draft_of(path) as draft:
         niches.assign(genotype=niches["genotype"].map(json.dumps)).to_parquet(draft, index=False)
         draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from poet.archive.checks import SMALL_TABLES, check_records, check_schema
-from poet.archive.errors import DamageError
+from poet.archive.errors import NO_LOCKS, NO_SHARED_MEMORY, DamageError
 from poet.archive.folder import archive_path
 from poet.archive.guard import GuardedConnection
 from poet.archive.schema import create_schema, schema_version, upgrade_schema
@@ -32,7 +32,7 @@ def connect_to_write(folder: Path) -> GuardedConnection:
         InputError: ``folder`` holds no archive that can be written.
         DamageError: it is none of ours, or its values cannot be.
     """
-    path = archive_path(folder)
+    path = archive_path(folder, to_write=True)
     connection = _connect(f"{path.resolve().as_uri()}?mode=rw", path)
     try:
         _check(connection, folder)
@@ -68,8 +68,8 @@ def readable_uri(folder: Path) -> str:
     """The address under which SQLite reads a run's archive.
 
     SQLite reads a WAL database through a shared-memory file beside it, which it must be able to make (and which stays,
-    with an empty journal, until the next writer ends). Where it cannot, in a read-only folder, a finished run is read
-    as a file that never changes: all of it is in the one file.
+    with an empty journal, until the next writer ends). Where it cannot, in a read-only folder or on a file system
+    without locks or shared memory, a finished run is read as a file that never changes: all of it is in the one file.
     """
     path = archive_path(folder)
     uri = path.resolve().as_uri()
@@ -79,8 +79,9 @@ def readable_uri(folder: Path) -> str:
         connection.execute("PRAGMA schema_version")
     except sqlite3.OperationalError as error:
         journal = path.with_name(f"{path.name}-wal")
-        is_cannot_open = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
-        if is_cannot_open and not (journal.exists() and journal.stat().st_size):
+        is_unfit = error.sqlite_errorcode in NO_LOCKS | NO_SHARED_MEMORY
+        is_closed = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if (is_unfit or is_closed) and not (journal.exists() and journal.stat().st_size):
             return f"{uri}?mode=ro&immutable=1"
         raise
     finally:
@@ -103,9 +104,15 @@ def transaction(connection: sqlite3.Connection, kind: Literal["DEFERRED", "IMMED
 
 
 def _connect(uri: str, path: Path) -> GuardedConnection:
-    # No isolation level: transactions begin and end where `transaction` says, never by themselves.
+    # No isolation level: transactions begin and end where `transaction` says, never by themselves. Any thread may use
+    # it, one at a time: see `poet.archive.turns`.
     connection = sqlite3.connect(
-        uri, uri=True, isolation_level=None, timeout=_PATIENCE_SECONDS, factory=GuardedConnection
+        uri,
+        uri=True,
+        isolation_level=None,
+        timeout=_PATIENCE_SECONDS,
+        check_same_thread=False,
+        factory=GuardedConnection,
     )
     try:
         connection.trust_nothing([path])

@@ -10,6 +10,16 @@ from pathlib import Path
 
 from environments.errors import InputError
 
+#: What SQLite says where the file system has no locks, and where it has no memory that processes share.
+NO_LOCKS = {
+    sqlite3.SQLITE_PROTOCOL,
+    sqlite3.SQLITE_IOERR_LOCK,
+    sqlite3.SQLITE_IOERR_RDLOCK,
+    sqlite3.SQLITE_IOERR_UNLOCK,
+    sqlite3.SQLITE_IOERR_CHECKRESERVEDLOCK,
+}
+NO_SHARED_MEMORY = {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMLOCK, sqlite3.SQLITE_IOERR_SHMMAP}
+
 
 class ArchiveError(RuntimeError):
     """The machine stopped a run from being recorded: a full disk, a failing one, a foreign lock.
@@ -32,7 +42,7 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
 
     Raises:
         ArchiveError: disk full, disk failing, or the archive locked by another program.
-        InputError: the folder cannot be read or written, or the file is damaged.
+        InputError: the folder cannot be read or written, lacks what SQLite needs, or the file is damaged.
     """
     try:
         yield
@@ -40,13 +50,16 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
         raise InputError(_damaged(source or folder, error)) from error
     except sqlite3.Error as error:
         # The low byte is the kind; the rest says which system call. Errors of the sqlite3 module itself carry no code.
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-        match code:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
+        if code in NO_LOCKS | NO_SHARED_MEMORY:
+            raise InputError(
+                _unfit(source or folder, "locks" if code in NO_LOCKS else "shared memory", error)
+            ) from error
+        match code & 0xFF:
             case sqlite3.SQLITE_FULL:
                 raise ArchiveError(_disk_full(folder)) from error
             case sqlite3.SQLITE_IOERR:
-                message = f"the disk under the run {folder} failed ({error}): check its space, quota and health"
-                raise ArchiveError(f"{message}, then go on; what was recorded before is whole") from error
+                raise ArchiveError(_disk_failed(folder, error)) from error
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 message = f"the archive of the run {folder} is locked by another program ({error})"
                 raise ArchiveError(f"{message}: end that program's transaction, then resume the run") from error
@@ -66,6 +79,8 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ArchiveError(_disk_full(folder)) from error
+        if error.errno in (errno.EIO, errno.ESTALE):
+            raise ArchiveError(_disk_failed(folder, error)) from error
         message = f"the run folder {folder} cannot be used ({error.strerror})"
         raise InputError(f"{message}: name a place where you may read and write") from error
 
@@ -77,3 +92,13 @@ def _damaged(folder: Path, what: object) -> str:
 def _disk_full(folder: Path) -> str:
     lost = f"the disk is full, so the run {folder} could not be written"
     return f"{lost}: free some space and go on; what was recorded before is whole"
+
+
+def _disk_failed(folder: Path, error: Exception) -> str:
+    message = f"the disk under the run {folder} failed ({error}): check its space, quota and health"
+    return f"{message}, then go on; what was recorded before is whole"
+
+
+def _unfit(folder: Path, what: str, error: sqlite3.Error) -> str:
+    message = f"the file system under the run {folder} has no {what} that SQLite could use ({error}), without which"
+    return f"{message} writer and readers would disturb each other: have the run in a folder on a local disk"

@@ -1,103 +1,120 @@
-"""A run's folder: its files, its making in one piece, and the lock of its one writer."""
+"""A run's folder: its files, and its making in one piece."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from environments.copying import NotCopied
 from environments.errors import InputError
+from poet.archive.errors import ArchiveError
+from poet.archive.files import is_plain_or_missing
+from poet.archive.lock import RunTakenError, WriterLock
 
-_LOCK_ATTEMPTS, _LOCK_PAUSE_SECONDS = 5, 0.05
+#: The archive in a run's folder, and what SQLite may put beside it.
+ARCHIVE_NAME, SIDE_FILES = "run.sqlite", ("-wal", "-shm", "-journal")
+_DRAFT_NAME = f"{ARCHIVE_NAME}.part"
+_DRAFT_FILES = tuple(_DRAFT_NAME + end for end in ("", *SIDE_FILES))
+#: What is in the folder of a run that is being made, and of one whose making was killed.
+_UNFINISHED = {"lock", *_DRAFT_FILES}
 
 
-def archive_path(folder: Path) -> Path:
-    """The SQLite file of a run.
+def archive_path(folder: Path, *, to_write: bool = False) -> Path:
+    """The SQLite file of a run. It is looked at by name alone: closing it would drop the locks that SQLite has on it.
+
+    Args:
+        folder: of the run.
+        to_write: refuse an archive that has a second name, under which it would change too.
 
     Raises:
-        InputError: there is no such folder, or it holds no run.
+        InputError: there is no such folder, it holds no run, or a file of the run is no plain file.
     """
     if not folder.exists():
         raise InputError(f"there is no run {folder}: the folder does not exist")
     if not folder.is_dir():
-        raise InputError(f"{folder} is a file, but a run is a folder: name the folder that holds run.sqlite")
-    path = folder / "run.sqlite"
-    if not path.is_file():
-        raise InputError(f"{folder} is no run: it holds no run.sqlite")
+        raise InputError(f"{folder} is a file, but a run is a folder: name the folder that holds {ARCHIVE_NAME}")
+    path = folder / ARCHIVE_NAME
+    if not is_plain_or_missing(path, to_write=to_write):
+        raise InputError(f"{folder} is no run: it holds no {ARCHIVE_NAME}")
+    for end in SIDE_FILES:
+        is_plain_or_missing(path.with_name(ARCHIVE_NAME + end), to_write=to_write)
     return path
 
 
+def is_free(folder: Path) -> bool:
+    """Whether a run can be made there: nothing is there, or an empty folder; what a killed start left is nothing."""
+    if not os.path.lexists(folder):
+        return True
+    if not folder.is_dir():
+        return False
+    with os.scandir(folder) as entries:
+        return all(entry.name in _UNFINISHED and entry.is_file(follow_symlinks=False) for entry in entries)
+
+
+def check_free(folder: Path) -> None:
+    """Raise ``InputError`` if no run can be made there."""
+    if not is_free(folder):
+        raise InputError(f"{folder} exists: name a new folder for the run, or go on with it by poet resume")
+
+
 @contextmanager
-def new_run_folder(folder: Path) -> Iterator[Path]:
-    """A draft folder that becomes ``folder`` when the block ends well, and vanishes when it does not.
+def new_run(folder: Path) -> Iterator[Path]:
+    """Where to make the archive of a new run; it is the run's when the block ends well, and vanishes when it does not.
+
+    It is made in the run's own folder under another name, so that a killed start leaves nothing that is in the way of
+    the next one, and a folder of its user's stays what it is: one that others stand in, a link, or a mounted disk.
 
     Raises:
-        InputError: ``folder`` exists.
+        InputError: ``folder`` is a file, holds anything, or another process makes a run in it.
+        ArchiveError: it was taken away meanwhile.
         OSError: it cannot be made.
     """
-    taken = InputError(f"{folder} exists: name a new folder for the run, or go on with it by poet resume")
-    if os.path.lexists(folder):
-        raise taken
+    check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    shutil.rmtree(draft, ignore_errors=True)  # of a killed process that had the same id
-    draft.mkdir()
+    is_made_here = _make(folder)
+    lock: WriterLock | None = None
     try:
-        yield draft
-        if os.path.lexists(folder):
-            raise taken
-        draft.rename(folder)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        lock = WriterLock(folder)
+        check_free(folder)  # now that nobody else makes one here
+        _remove(folder, _DRAFT_FILES)
+        yield folder / _DRAFT_NAME
+        _publish(folder)
+    except RunTakenError:
         raise
+    except BaseException:
+        with suppress(OSError):
+            _discard(folder, is_made_here)
+        raise
+    finally:
+        if lock is not None:
+            lock.release()
 
 
-class WriterLock(NotCopied):
-    """The right to write to a run, held until ``release`` or until the process ends, however it ends.
-
-    Raises:
-        InputError: another writer holds it.
-        OSError: the lock file cannot be made.
-    """
-
-    copy_refusal = "the right to write to a run cannot be copied: there is one"
-
-    def __init__(self, folder: Path) -> None:
-        self._file = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        if not self._acquire():
-            holder = os.read(self._file, 32).decode("ascii", "replace").strip() or "unknown"
-            self.release()
-            raise InputError(f"the run {folder} is being written by process {holder}: wait for it, or stop it first")
-        try:
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, f"{os.getpid()}\n".encode("ascii"), 0)
-        except OSError:
-            self.release()
-            raise
-
-    @property
-    def is_held(self) -> bool:
-        """Whether ``release`` is still to come."""
-        return self._file >= 0
-
-    def _acquire(self) -> bool:
-        """Whether the lock is ours now. Tried for a moment, since ``poet status`` looks at it by locking it too."""
-        for _ in range(_LOCK_ATTEMPTS):
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(_LOCK_PAUSE_SECONDS)
-            else:
-                return True
+def _make(folder: Path) -> bool:
+    """Make a folder unless it is there; whether it was not."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
         return False
+    return True
 
-    def release(self) -> None:
-        """Let another writer in; a second call does nothing."""
-        if self.is_held:
-            os.close(self._file)
-            self._file = -1
+
+def _publish(folder: Path) -> None:
+    try:
+        check_free(folder)
+        (folder / _DRAFT_NAME).rename(folder / ARCHIVE_NAME)
+    except FileNotFoundError as error:
+        message = f"the folder {folder} was taken away while a run was made in it"
+        raise ArchiveError(f"{message}: nothing is left of it; start again") from error
+
+
+def _discard(folder: Path, is_made_here: bool) -> None:
+    _remove(folder, _UNFINISHED if is_free(folder) else _DRAFT_FILES)
+    if is_made_here:
+        folder.rmdir()  # unless somebody has put anything into it
+
+
+def _remove(folder: Path, names: set[str] | tuple[str, ...]) -> None:
+    for name in names:
+        (folder / name).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from environments.errors import InputError
 from poet.archive.configs import config_at, refuse_changes, seal_configs, set_config
 from poet.archive.database import connect_to_read, create_archive, readable_uri, transaction
 from poet.archive.errors import explained
-from poet.archive.folder import archive_path, new_run_folder
+from poet.archive.folder import archive_path, new_run
 from poet.archive.frames import table_columns
 from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
@@ -40,7 +40,7 @@ def fork_run(
 
     Args:
         source_folder: the other run; it is only read, and may be running.
-        destination: the new run's folder; must not exist.
+        destination: the new run's folder; must not exist, or be empty.
         at: the last iteration that both share; its state must be kept (``Run.keyframes``).
         config: in force from iteration ``at + 1`` on; None for the source's. Without a change the new run's fingerprint
             will be the source's.
@@ -53,8 +53,8 @@ def fork_run(
     with explained(source):
         connect_to_read(source).close()
         source_uri = readable_uri(source)
-    with explained(folder, source), new_run_folder(folder) as draft:
-        connection = create_archive(draft / "run.sqlite")
+    with explained(folder, source), new_run(folder) as draft:
+        connection = create_archive(draft)
         try:
             connection.trust_nothing([archive_path(source)])
             connection.execute("ATTACH DATABASE ? AS source", (source_uri,))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from os import PathLike
 from pathlib import Path
@@ -16,11 +16,15 @@ from poet.archive.checkpoint import encode_state
 from poet.archive.configs import config_at, refuse_changes, set_config
 from poet.archive.database import connect_to_write, create_archive, transaction
 from poet.archive.digests import rows_digest, store_digest
-from poet.archive.errors import explained
-from poet.archive.folder import WriterLock, archive_path, new_run_folder
+from poet.archive.errors import ArchiveError, explained
+from poet.archive.folder import archive_path, new_run
+from poet.archive.lock import RunTakenError, WriterLock
 from poet.archive.records import SessionInfo
+from poet.archive.rescue import rescue
 from poet.archive.rows import canonical_json, insert_events
 from poet.archive.thetas import store_thetas
+from poet.archive.turns import Turns
+from poet.archive.watch import Watch
 from poet.config import Config
 from poet.events import AgentVersion, Cost, Event, NicheRetired, NicheSolved
 from poet.types import Origin, PoetState
@@ -32,17 +36,17 @@ def create_run(folder: str | PathLike[str], config: Config, *, session: SessionI
     """A new run in a new folder, with nothing recorded yet; all of it is made or nothing.
 
     Args:
-        folder: must not exist; missing parents are made.
+        folder: must not exist, or be empty; missing parents are made.
         config: of the run.
         session: who writes.
 
     Raises:
-        InputError: the folder exists or cannot be made.
-        ArchiveError: the disk is full or fails.
+        InputError: the folder holds anything or cannot be made.
+        ArchiveError: the disk is full or fails, or the folder was taken away meanwhile.
     """
     folder = Path(folder)
-    with explained(folder), new_run_folder(folder) as draft:
-        connection = create_archive(draft / "run.sqlite")
+    with explained(folder), new_run(folder) as draft:
+        connection = create_archive(draft)
         try:
             with transaction(connection):
                 connection.execute("INSERT INTO run (id) VALUES (1)")
@@ -53,7 +57,11 @@ def create_run(folder: str | PathLike[str], config: Config, *, session: SessionI
 
 
 class RunArchive(NotCopied):
-    """A run's archive, open for its one writer; ``create_run`` and ``RunArchive.open`` give one. Close it after use."""
+    """A run's archive, open for its one writer; ``create_run`` and ``RunArchive.open`` give one. Close it after use.
+
+    Whatever is said to be recorded is on disk at the run's path: before each commit, and when it is closed, the archive
+    sees that its files still lie there. Where they do not, what they held is saved beside the run.
+    """
 
     copy_refusal = "a run has one writer, which cannot be copied: read it with open_run"
 
@@ -68,12 +76,15 @@ class RunArchive(NotCopied):
         self._folder = folder
         self._connection = connection
         self._lock = lock
+        self._turns = Turns(folder)
+        self._is_lost = False
         self._iteration: int | None = connection.execute(_LAST_ITERATION).fetchone()[0]
         self._config = config_at(connection, self._next_iteration)
         with transaction(connection):
             if config is not None:
                 self._change_config(config)
             self._session_id = _insert_session(connection, session)
+        self._watch = Watch(folder, lock.folder)
 
     @classmethod
     def open(cls, folder: str | PathLike[str], *, session: SessionInfo, config: Config | None = None) -> RunArchive:
@@ -91,7 +102,7 @@ class RunArchive(NotCopied):
         """
         folder = Path(folder)
         with explained(folder):
-            archive_path(folder)
+            archive_path(folder, to_write=True)
             lock = WriterLock(folder)
             try:
                 connection = connect_to_write(folder)
@@ -127,8 +138,8 @@ class RunArchive(NotCopied):
 
         Raises:
             ValueError: the iteration is not the one after the last, an event is of another, or a theta is missing.
-            InputError: the archive cannot be written or is damaged.
-            ArchiveError: the disk is full or fails.
+            InputError: the archive cannot be written, is damaged or was closed.
+            ArchiveError: the disk is full or fails, another process writes the run, or its files were taken away.
         """
         if state.iteration != self._next_iteration:
             raise ValueError(f"iteration {self._next_iteration} comes next in {self._folder}, found {state.iteration}")
@@ -138,7 +149,7 @@ class RunArchive(NotCopied):
         costs = [event for event in events if isinstance(event, Cost)]
         spent = sum(cost.env_steps for cost in costs), sum(cost.episodes for cost in costs)
         clock = (state.iteration, self._session_id, float(seconds), *map(int, spent))
-        with explained(self._folder), transaction(self._connection):
+        with self._writing():
             rows = insert_events(self._connection, events)
             self._store_new_thetas(state, events)
             if state.iteration % self._config.checkpoint.theta_every == 0:
@@ -160,17 +171,23 @@ class RunArchive(NotCopied):
         """
         if state.iteration != self._iteration:
             raise ValueError(f"the run stands at iteration {self._iteration}, found the state of {state.iteration}")
-        with explained(self._folder), transaction(self._connection):
+        with self._writing():
             store_thetas(self._connection, (niche.theta for niche in state.active))
 
     def close(self) -> None:
         """Give the archive back; a second call does nothing.
 
         All of it is then in the one file, unless somebody is in the middle of reading.
+
+        Raises:
+            ArchiveError: the disk is full or fails, or the files were taken away since the last commit.
         """
+        if not self._turns.end():
+            return
         try:
             with explained(self._folder), closing(self._connection):
-                if self._lock.is_held:
+                if not self._is_lost:
+                    self._rescue()
                     self._connection.execute("PRAGMA busy_timeout = 1000")
                     self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         finally:
@@ -187,6 +204,44 @@ class RunArchive(NotCopied):
     @property
     def _next_iteration(self) -> int:
         return 0 if self._iteration is None else self._iteration + 1
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """A transaction that is committed only where everybody will find it."""
+        with self._turns.turn():
+            try:
+                with transaction(self._connection):
+                    self._check_place()
+                    self._refuse_second_writer()
+                    yield
+                    self._check_place()
+            except (_FilesLostError, sqlite3.Error):  # SQLite may stumble over what is gone before we see it
+                self._rescue()
+                raise
+
+    def _check_place(self) -> None:
+        if self._watch.lost() is not None:
+            message = f"the files of the run {self._folder} were away for a moment, so it has stopped"
+            raise _FilesLostError(f"{message}: what was recorded before is whole; go on with poet resume")
+
+    def _refuse_second_writer(self) -> None:
+        """Every writer begins with a session of its own: one that comes later shows, whatever became of the lock."""
+        message = f"another process has begun to write to the run {self._folder}, so this one has stopped"
+        message += ": let the other go on, and start no second one"
+        (newest,) = self._connection.execute("SELECT max(id) FROM sessions").fetchone()
+        if newest != self._session_id:
+            raise ArchiveError(message)
+        try:
+            self._lock.renew()
+        except RunTakenError as error:
+            raise ArchiveError(message) from error
+
+    def _rescue(self) -> None:
+        """Save what was recorded if the files are not in their place any more, and say so."""
+        lost = self._watch.lost()
+        if lost is not None:
+            self._is_lost = True
+            raise ArchiveError(rescue(self._connection, self._watch, lost, self._iteration))
 
     def _change_config(self, config: Config) -> None:
         refuse_changes(self._config, config, None, "it changes results; poet fork makes a run with a change")
@@ -212,6 +267,10 @@ class RunArchive(NotCopied):
             "INSERT INTO snapshots (iteration, keyframe, state) VALUES (?, ?, ?)",
             (state.iteration, int(is_keyframe), encode_state(state)),
         )
+
+
+class _FilesLostError(ArchiveError):
+    """What a transaction wrote would be found by nobody."""
 
 
 def _insert_session(connection: sqlite3.Connection, session: SessionInfo) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,7 @@ from poet.archive.records import ForkOrigin, StoredAgent
 from poet.archive.rows import columns, read_version
 from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
 from poet.archive.thetas import read_theta
+from poet.archive.turns import Turns
 from poet.archive.values import load_object
 from poet.config import Config
 from poet.events import AgentVersion
@@ -53,11 +54,15 @@ class Run:
 
     Frames hold a row for each event, in the order of their ids, with the fields of the event as columns
     (``poet.events``). An id that is None is <NA>, a score that is None is NaN; the score of a diverged episode is -inf.
+
+    Threads may share it, and take turns. After ``close``, and in a process that was forked since, every call raises
+    ``InputError``.
     """
 
     def __init__(self, folder: Path, connection: GuardedConnection) -> None:
         self._folder = folder
         self._connection = connection
+        self._turns = Turns(folder)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy opens the run anew, in another process too."""
@@ -131,7 +136,7 @@ class Run:
     @property
     def iteration(self) -> int | None:
         """The last iteration recorded; None before the start (iteration 0) is."""
-        with explained(self._folder):
+        with self._turns.turn():
             ((last,),) = self._connection.execute("SELECT max(iteration) FROM iterations").fetchall()
         return None if last is None else int(last)
 
@@ -149,13 +154,13 @@ class Run:
 
     def config_at(self, iteration: int) -> Config:
         """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""
-        with explained(self._folder):
+        with self._turns.turn():
             return config_at(self._connection, iteration)
 
     @property
     def keyframes(self) -> list[int]:
         """Iterations after which the state is kept, ascending; the last one goes when the run goes on."""
-        with explained(self._folder):
+        with self._turns.turn():
             return kept_iterations(self._connection)
 
     def agent(self, id: int, iteration: int | None = None) -> StoredAgent:
@@ -190,7 +195,7 @@ class Run:
         """
         self._check_niche(niche_id)
         ((text,),) = self._rows("niches", ["terrain"], "niche_id = ?", niche_id)
-        with explained(self._folder):
+        with self._turns.turn():
             try:
                 return Terrain.from_json(load_object(text, f"the terrain of niche {niche_id}"))
             except (ValueError, OverflowError) as error:
@@ -203,9 +208,18 @@ class Run:
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
-        """A block in which every call reads the same moment of a run that goes on."""
-        with transaction(self._connection, "DEFERRED"):
-            yield
+        """A block in which every call reads the same moment of a run that goes on; other threads wait for its end."""
+        with self._turns.alone():
+            if self._connection.in_transaction:  # a block within such a block
+                yield
+                return
+            with self._turns.turn():
+                self._connection.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                with suppress(InputError), self._turns.turn():  # it may have been closed meanwhile
+                    self._connection.rollback()
 
     def load_state(
         self,
@@ -229,14 +243,15 @@ class Run:
         if wanted is None or wanted not in kept:
             raise InputError(nearest_kept(self._folder, kept, wanted))
         ((data,),) = self._rows("snapshots", ["state"], "iteration = ?", wanted)
-        with explained(self._folder):
+        with self._turns.turn():
             state = decode_state(data, lambda digest: read_theta(self._connection, digest), state_type, genotype_type)
             check_state(self._connection, state, wanted)
         return state
 
     def close(self) -> None:
         """Give the archive back; a second call does nothing."""
-        self._connection.close()
+        if self._turns.end():
+            self._connection.close()
 
     def __enter__(self) -> Self:
         return self
@@ -247,21 +262,21 @@ class Run:
         self.close()
 
     def _frame(self, table: str, without: tuple[str, ...] = ()) -> pd.DataFrame:
-        with explained(self._folder):
+        with self._turns.turn():
             return read_frame(self._connection, table, without)
 
     def _rows(self, table: str, names: list[str], where: str = "TRUE", *parameters: Any) -> list[tuple[Any, ...]]:
-        with explained(self._folder):
+        with self._turns.turn():
             return read_rows(self._connection, table, names, where, parameters)
 
     def _stored_agent(self, version: AgentVersion) -> StoredAgent:
-        with explained(self._folder):
+        with self._turns.turn():
             theta = read_theta(self._connection, version.theta_digest)
         theta.setflags(write=False)
         return StoredAgent(version, theta)
 
     def _check_niche(self, niche_id: int) -> None:
-        with explained(self._folder):
+        with self._turns.turn():
             ((num_niches,),) = self._connection.execute("SELECT count(*) FROM niches").fetchall()
         if not 0 <= niche_id < num_niches:
             known = f"its niches are 0 to {num_niches - 1}" if num_niches else "nothing is recorded yet"

@@ -2,7 +2,8 @@
 
 With one thread, with two, on Ray, killed with ``kill -9`` at ten random moments and resumed each time, forked without a
 change at every kept state of the first, and in Box2D itself. Prints the fingerprints and fails unless all are equal.
-Every option is passed on to ``poet run``; the runs go to a temporary folder.
+Every option is passed on to ``poet run``; the runs go to a temporary folder. ``python -m tests.benchmarks.kills`` aims
+at the moments when an archive is made, written, upgraded or forked.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from environments.streams import Stream
 from poet.archive.fingerprint import fingerprint
+from poet.archive.folder import is_free
 from poet.archive.reader import open_run
 
 KILLS = 10
@@ -33,7 +35,7 @@ def run_killed(folder: Path, options: list[str], seconds: float) -> int:
     """The same run, killed at random moments within the time that it takes; how many kills hit it."""
     stream, num_kills = Stream(0, "kills"), 0
     while num_kills < KILLS:
-        arguments = ["resume", folder] if folder.exists() else ["run", folder, *options]
+        arguments = ["run", folder, *options] if is_free(folder) else ["resume", folder]
         with subprocess.Popen([*_POET, *map(str, arguments)], stdout=subprocess.DEVNULL) as process:
             try:
                 process.wait(stream.uniform(0.5, max(2.0, 0.2 * seconds)))
@@ -41,10 +43,10 @@ def run_killed(folder: Path, options: list[str], seconds: float) -> int:
             except subprocess.TimeoutExpired:
                 process.kill()
                 num_kills += 1
-    if folder.exists():
-        run("resume", folder)
-    else:
+    if is_free(folder):
         run("run", folder, *options)
+    else:
+        run("resume", folder)
     return num_kills
 
 

@@ -149,12 +149,14 @@ def test_a_number_of_lanes_that_does_not_exist_is_refused(tmp_path: Path, monkey
     assert not list(tmp_path.iterdir())
 
 
-def test_an_existing_folder_is_never_run_into(poet: Poet, tmp_path: Path) -> None:
-    """``poet run`` needs a new folder and says how to go on with an old one."""
+def test_a_folder_in_use_is_never_run_into(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
+    """``poet run`` and ``poet fork`` need a new or empty folder and say how to go on with an old one."""
     (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes").write_text("mine")
 
-    assert_refused(poet("run", tmp_path / "run", *TINY), "exists", "poet resume")
-    assert not list((tmp_path / "run").iterdir())
+    for command in (("run", tmp_path / "run", *TINY), ("fork", tiny_run, tmp_path / "run", "--at", 4)):
+        assert_refused(poet(*command), "exists", "poet resume")
+    assert ["notes"] == [path.name for path in (tmp_path / "run").iterdir()]
 
 
 def test_a_place_where_nothing_can_be_made_is_named(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
@@ -268,8 +270,9 @@ def test_a_replay_that_cannot_be_is_refused(
 
 def test_an_output_folder_in_use_is_not_exported_into(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
     """An export never mixes with other files."""
+    (tmp_path / "notes").write_text("mine")
     assert_refused(poet("export", tiny_run, "--output", tmp_path), "exists")
-    assert not list(tmp_path.iterdir())
+    assert ["notes"] == [path.name for path in tmp_path.iterdir()]
 
 
 def test_a_bench_of_something_unknown_is_refused(poet: Poet) -> None:

@@ -212,14 +212,15 @@ def test_a_refused_writer_gives_the_lock_back(tmp_path: Path) -> None:
 
 
 def test_a_new_run_needs_a_new_folder(tmp_path: Path) -> None:
-    """Files, folders, even empty ones, and dangling links are not overwritten; missing parents are made."""
+    """Files, folders that hold anything, and dangling links are not overwritten; missing parents are made."""
     (tmp_path / "file").write_text("text")
-    (tmp_path / "empty").mkdir()
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "lock").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    for name in ("file", "empty", "link", "."):
+    for name in ("file", "full", "link", "."):
         with pytest.raises(InputError, match="exists: name a new folder"):
             create_run(tmp_path / name, CONFIG, session=SESSION)
-    assert {"file", "empty", "link"} == {path.name for path in tmp_path.iterdir()}
+    assert {"file", "full", "link"} == {path.name for path in tmp_path.iterdir()}
     folder = tmp_path / "some" / "where" / "run #1? 50%"
     create_run(folder, CONFIG, session=SESSION).close()
     assert ["lock", "run.sqlite"] == sorted(path.name for path in folder.iterdir())

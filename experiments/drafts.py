@@ -1,0 +1,88 @@
+"""Output that appears in one piece or not at all; what a killed writer leaves goes when the next one comes."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from glob import escape
+from pathlib import Path
+
+from environments.errors import InputError
+from poet.archive.files import open_plain
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A draft folder that becomes ``folder`` when the block ends well, and vanishes when it does not.
+
+    Raises:
+        InputError: ``folder`` is there and not an empty folder, or cannot be made.
+        RuntimeError: the draft was taken away meanwhile.
+    """
+    taken = InputError(f"{folder} exists: name a new folder for --output")
+    if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        raise taken
+    target = folder.resolve()
+    with draft_of(target) as draft:
+        draft.mkdir()
+        yield draft
+        try:
+            draft.rename(target)  # over an empty folder if there is one, and over nothing else
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+                raise taken from error
+            raise
+
+
+@contextmanager
+def draft_of(target: Path) -> Iterator[Path]:
+    """A path beside ``target`` for what is renamed to it within the block.
+
+    It lies in a hidden folder with a lock file. A folder whose lock nobody holds is a killed writer's, and is removed.
+
+    Raises:
+        InputError: nothing can be made there.
+        RuntimeError: the draft was taken away meanwhile.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        place = Path(tempfile.mkdtemp(".part", f".{target.name}.", target.parent))
+        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    except OSError as error:
+        message = f"{target} cannot be made ({error.strerror})"
+        raise InputError(f"{message}: name a place that you may write to") from error
+    try:
+        with suppress(OSError):  # a file system without locks: nobody can tell that it was left, and it stays
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield place / "draft"
+    except OSError as error:  # pandas names no number for a folder that is gone
+        if place.exists():
+            raise
+        raise RuntimeError(f"the draft of {target} was taken away while it was written: write it again") from error
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+        os.close(lock)
+
+
+def is_draft_of(path: Path, target: Path) -> bool:
+    """Whether a path is, by its name, one at which a draft of ``target`` is made."""
+    return path.parent == target.parent and path.match(f".{escape(target.name)}.*.part")
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed writers of ``target`` left."""
+    for place in target.parent.glob(f".{escape(target.name)}.*.part"):
+        with suppress(OSError, InputError):  # somebody else's, or in use
+            lock = open_plain(place / "lock", os.O_RDWR)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if {path.name for path in place.iterdir()} <= {"lock", "draft"}:
+                    shutil.rmtree(place)
+            finally:
+                os.close(lock)

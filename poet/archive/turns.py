@@ -1,0 +1,56 @@
+"""Whose turn it is to use a connection to an archive."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import RLock
+
+from environments.errors import InputError
+from poet.archive.errors import explained
+
+
+class Turns:
+    """Turns at a connection: one thread at a time, in the process that opened it, until it is closed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = RLock()
+        self._process = os.getpid()
+        self._is_over = False
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """A block in which no other thread uses the connection, and errors of SQLite become sentences.
+
+        Raises:
+            InputError: the archive was closed, or this process was forked from the one that opened it.
+            ArchiveError, InputError: as ``explained``.
+        """
+        with self.alone(), explained(self._folder):
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """A turn whose errors stay what they are, for a block that does other things too.
+
+        Raises:
+            InputError: as ``turn``.
+        """
+        if os.getpid() != self._process:
+            message = f"the run {self._folder} was opened by another process"
+            raise InputError(f"{message}: open it again in this one, since a connection cannot be shared by a fork")
+        with self._lock:
+            if self._is_over:
+                raise InputError(f"the run {self._folder} was closed: open it again")
+            yield
+
+    def end(self) -> bool:
+        """Let nobody have another turn, once who has one is through; whether there is a connection to be closed now."""
+        if os.getpid() != self._process:
+            return False
+        with self._lock:
+            was_open, self._is_over = not self._is_over, True
+            return was_open
