@@ -13,6 +13,7 @@ import pandas as pd
 
 from environments.errors import InputError
 from experiments.analysis.terrain_measures import MEASURES_VERSION
+from experiments.files import written
 from poet.config import Config
 
 #: Folder in a run's folder, and the file in it.
@@ -57,13 +58,9 @@ def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
     """Write the file at once, over an earlier one; genotypes (JSON values) become text."""
     check_output(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    path, draft = folder / FILE_NAME, folder / f".{FILE_NAME}.{os.getpid()}.part"
-    try:
-        niches.assign(genotype=niches["genotype"].map(json.dumps)).to_parquet(draft, index=False)
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    path = folder / FILE_NAME
+    with written(path) as file:
+        niches.assign(genotype=niches["genotype"].map(json.dumps)).to_parquet(file, index=False)
     return path
 
 
