@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
 
 
 class InputError(ValueError):
@@ -18,6 +20,28 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     if name not in names:
         raise InputError(f"{what} must be one of {', '.join(names)}, but is {name!r}; {nearest(name, names)}")
+
+
+def whole_number(what: str, value: Any, least: int | None = None) -> int:
+    """A number of any kind that stands for a whole one, as Python's: NumPy's, pandas', a float without a fraction.
+
+    Args:
+        what: what it is, for the error sentence.
+        value: what a caller gave.
+        least: what it must be at least; None for no bound.
+
+    Raises:
+        InputError: it is something else, such as a truth value or a text.
+    """
+    try:
+        is_whole = not isinstance(value, bool) and (hasattr(value, "__index__") or value.is_integer())
+        number = (operator.index(value) if hasattr(value, "__index__") else int(value)) if is_whole else None
+    except (AttributeError, TypeError):
+        number = None
+    if number is None or (least is not None and number < least):
+        bound = "" if least is None else f" from {least} on"
+        raise InputError(f"{what} must be a whole number{bound}, but is {value!r}")
+    return number
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

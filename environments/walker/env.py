@@ -11,7 +11,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 from numpy.typing import ArrayLike, NDArray
 
-from environments.errors import InputError, nearest
+from environments.errors import InputError, nearest, whole_number
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -78,7 +78,7 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
         Returns:
             The (24,) float32 observation after one step without torque, and an empty info.
         """
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else whole_number("seed", seed))
         self._episode = WalkerEpisode(self.terrain, MAX_STEPS)
         if self.render_mode == "human":
             self.render()

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from environments.errors import InputError, nearest
+from environments.errors import InputError, nearest, whole_number
 from environments.machine import available_cores, check_memory
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
@@ -67,10 +67,9 @@ def make_vec_env(
     for i, terrain in enumerate(given):
         if not isinstance(terrain, Terrain):
             raise InputError(f"terrains must be environments.Terrain, but number {i} is a {type(terrain).__name__}")
-    for name, value in (("num_envs", num_envs), ("max_steps", max_steps), ("threads", threads)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
-            raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
-    num_worlds = len(given) if num_envs is None else int(num_envs)
+    num_worlds = len(given) if num_envs is None else whole_number("num_envs", num_envs, 1)
+    max_steps = whole_number("max_steps", max_steps, 1)
+    threads = available_cores() if threads is None else whole_number("threads", threads, 1)
     if num_worlds < len(given):
         raise InputError(f"num_envs must be at least the number of terrains, {len(given)}, but is {num_worlds}")
     if render_mode is not None and render_mode not in _RENDER_MODES:
@@ -82,7 +81,7 @@ def make_vec_env(
     # An engine prepares each terrain once, however often it was given.
     distinct = {terrain: i for i, terrain in enumerate(dict.fromkeys(given))}
     index = np.array([distinct[terrain] for terrain in given], np.int64)[np.arange(num_worlds) % len(given)]
-    worlds = make_worlds(engine, tuple(distinct), index, int(max_steps), threads or available_cores())
+    worlds = make_worlds(engine, tuple(distinct), index, max_steps, threads)
     return BipedalTerrainVectorEnv(worlds, given, mode, copy, render_mode)
 
 
@@ -153,7 +152,7 @@ class BipedalTerrainVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArr
             InputError: the mask has another type or shape, or chooses no world.
             ResetNeeded: a first reset that leaves worlds out.
         """
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else whole_number("seed", seed))
         worlds = self._open("reset")
         mask = (options or {}).get("reset_mask")
         if mask is not None:

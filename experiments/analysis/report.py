@@ -142,7 +142,7 @@ def _write_overview(
             "quartile). In brackets above: runs.",
             page.table(comparison_table(groups)),
         ),
-        page.section("Runs", "Each run at its own end.", _links(folders) + page.table(readable(transposed(summary)))),
+        page.section("Runs", "Each run at its own end.", _links(folders) + page.table(transposed(readable(summary)))),
         page.section(
             "Tables", "The numbers behind this page, as CSV.",
             '<ul><li><a href="tables/aggregate.csv">aggregate.csv</a>: medians and quartiles</li>'

@@ -225,8 +225,7 @@ def _cost_section(run: RunTables) -> str:
 def _niche_section(run: RunTables) -> str:
     """All niches with their terrains."""
     niches = short_niches_table(run)
-    terrains = [thumbnail_svg(run.terrains[int(niche_id)]) for niche_id in niches["niche"]]
-    niches.insert(1, "terrain", terrains)
+    niches.insert(1, "terrain", [thumbnail_svg(run.terrains[niche_id]) for niche_id in sorted(run.terrains)])
     how = "Every niche ever admitted; times are iterations, heights are enlarged."
     return page.section("Niches", how, page.table(niches, html_columns=["terrain"]))
 

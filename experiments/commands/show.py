@@ -58,8 +58,6 @@ def replay(
 
     if output is not None:
         raise InputError(f"--verify writes no file, found --output {output}: leave one of the two out")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be a whole number from 1 on, but is {workers}")
     with counted("stored pairs") as count:
         report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine)
     print("\n".join(report.lines()))

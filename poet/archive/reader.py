@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agents.strategies.base import StrategyState
-from environments.errors import InputError
+from environments.errors import InputError, whole_number
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
@@ -144,7 +144,7 @@ class Run:
     def config_at(self, iteration: int) -> Config:
         """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""
         with explained(self._folder):
-            return config_at(self._connection, iteration)
+            return config_at(self._connection, whole_number("iteration", iteration))
 
     @property
     def keyframes(self) -> list[int]:
@@ -162,8 +162,8 @@ class Run:
         Raises:
             InputError: no such niche, or none of its versions is that old.
         """
-        self._check_niche(id)
-        up_to = "" if iteration is None else f" AND iteration <= {int(iteration)}"
+        id = self._known_niche(id)
+        up_to = "" if iteration is None else f" AND iteration <= {whole_number('iteration', iteration)}"
         rows = self._rows(f"{_STORED} WHERE niche_id = ?{up_to} ORDER BY iteration DESC, id DESC LIMIT 1", id)
         if not rows:
             ((first,),) = self._rows("SELECT iteration FROM niches WHERE niche_id = ?", id)
@@ -180,8 +180,7 @@ class Run:
         Raises:
             InputError: no such niche.
         """
-        self._check_niche(niche_id)
-        ((text,),) = self._rows("SELECT terrain FROM niches WHERE niche_id = ?", niche_id)
+        ((text,),) = self._rows("SELECT terrain FROM niches WHERE niche_id = ?", self._known_niche(niche_id))
         return Terrain.from_json(json.loads(text))
 
     def last_scores(self) -> dict[int, float]:
@@ -213,7 +212,7 @@ class Run:
             InputError: that state is not kept, or it is of another strategy or genotype.
         """
         kept = self.keyframes
-        wanted = iteration if iteration is not None or not kept else kept[-1]
+        wanted = whole_number("iteration", iteration) if iteration is not None else kept[-1] if kept else None
         rows = self._rows("SELECT state FROM snapshots WHERE iteration = ?", wanted)
         if not rows:
             raise InputError(nearest_kept(self._folder, kept, wanted))
@@ -242,11 +241,14 @@ class Run:
         with explained(self._folder):
             return self._connection.execute(sql, parameters).fetchall()
 
-    def _check_niche(self, niche_id: int) -> None:
+    def _known_niche(self, id: int) -> int:
+        """The id as SQLite knows it: it takes the bytes of NumPy's numbers."""
+        niche_id = whole_number("a niche's id", id)
         ((num_niches,),) = self._rows("SELECT count(*) FROM niches")
         if not self._rows("SELECT 1 FROM niches WHERE niche_id = ?", niche_id):
             known = f"its niches are 0 to {num_niches - 1}" if num_niches else "nothing is recorded yet"
             raise InputError(f"the run {self._folder} has no niche {niche_id}: {known}")
+        return niche_id
 
 
 def _stored_agent(row: tuple[Any, ...]) -> StoredAgent:
