@@ -30,4 +30,9 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(_HOMES[name]), name)
 
 
+def __dir__() -> list[str]:
+    """Also what is not imported yet, for ``help`` and completion."""
+    return sorted({*globals(), *__all__})
+
+
 register_when_gymnasium_is_imported()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from difflib import get_close_matches
-from numbers import Integral
+from typing import Any
 
 
 class InputError(ValueError):
@@ -21,10 +22,26 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
         raise InputError(f"{what} must be one of {', '.join(names)}, but is {name!r}; {nearest(name, names)}")
 
 
-def check_count(name: str, value: object) -> None:
-    """Raise ``InputError`` unless the argument called ``name`` is a whole number from 1 on."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
+def whole_number(what: str, value: Any, least: int | None = None) -> int:
+    """A number of any kind that stands for a whole one, as Python's: NumPy's, pandas', a float without a fraction.
+
+    Args:
+        what: what it is, for the error sentence.
+        value: what a caller gave.
+        least: what it must be at least; None for no bound.
+
+    Raises:
+        InputError: it is something else, such as a truth value or a text.
+    """
+    try:
+        is_whole = not isinstance(value, bool) and (hasattr(value, "__index__") or value.is_integer())
+        number = (operator.index(value) if hasattr(value, "__index__") else int(value)) if is_whole else None
+    except (AttributeError, TypeError):
+        number = None
+    if number is None or (least is not None and number < least):
+        bound = "" if least is None else f" from {least} on"
+        raise InputError(f"{what} must be a whole number{bound}, but is {value!r}")
+    return number
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

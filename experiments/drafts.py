@@ -15,6 +15,8 @@ from pathlib import Path
 from environments.errors import InputError
 from poet.archive.files import open_plain
 
+_DRAFT = "draft"
+
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
@@ -41,7 +43,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def draft_of(target: Path) -> Iterator[Path]:
-    """A path beside ``target`` for what is renamed to it within the block.
+    """A path beside ``target``, with the same ending, for what is renamed to it within the block.
 
     It lies in a hidden folder with a lock file. A folder whose lock nobody holds is a killed writer's, and is removed.
 
@@ -60,7 +62,7 @@ def draft_of(target: Path) -> Iterator[Path]:
     try:
         with suppress(OSError):  # a file system without locks: nobody can tell that it was left, and it stays
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield place / "draft"
+        yield place / f"{_DRAFT}{target.suffix}"
     except OSError as error:  # pandas names no number for a folder that is gone
         if place.exists():
             raise
@@ -82,7 +84,7 @@ def _sweep(target: Path) -> None:
             lock = open_plain(place / "lock", os.O_RDWR)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if {path.name for path in place.iterdir()} <= {"lock", "draft"}:
+                if {path.name for path in place.iterdir()} <= {"lock", f"{_DRAFT}{target.suffix}"}:
                     shutil.rmtree(place)
             finally:
                 os.close(lock)

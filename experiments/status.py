@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Iterations over which speed and time left are estimated.
 _RECENT = 25
+#: Niches that a terminal shows.
+_MAX_LISTED = 40
 
 
 @dataclass(frozen=True)
@@ -111,17 +114,27 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
         f"run         {folder}: {doing}",
         f"settings    {status.settings}",
         f"iteration   {status.iteration} of {status.iterations}",
-        f"niches      {len(active)} active, {len(status.niches) - len(active)} retired, {num_solved} solved",
+        f"niches      {len(active):,} active, {len(status.niches) - len(active):,} retired, {num_solved:,} solved",
         f"best        {best.score:.1f} in niche {best.id}",
-        f"transfers   {status.num_accepted} accepted of {status.num_attempts}",
+        f"transfers   {status.num_accepted:,} accepted of {status.num_attempts:,}",
         f"ANNECS      {_annecs_words(status.annecs)}",
         f"env-steps   {status.env_steps:,} in {status.episodes:,} episodes",
         f"speed       {status.steps_per_second:,.0f} steps/s lately",
         *time_left,
         "",
         f"{'niche':>6}{'parent':>8}{'created':>9}{'retired':>9}{'solved':>8}{'score':>10}",
-        *(_niche_line(niche) for niche in sorted(status.niches, key=lambda n: (n.retired is not None, n.id))),
+        *_niche_lines(folder, status.niches),
     ]
+
+
+def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:
+    """The active ones, then as many of those who retired last as there is room for; each by id."""
+    latest = sorted(niches, key=lambda n: (n.retired is None, -1 if n.retired is None else n.retired, n.id))
+    listed = sorted(latest[-_MAX_LISTED:], key=lambda n: (n.retired is not None, n.id))
+    lines = [_niche_line(niche) for niche in listed]
+    if num_more := len(niches) - len(listed):
+        lines.append(f"and {num_more:,} more: all are in the tables of poet analyse {folder}")
+    return lines
 
 
 def _annecs_words(annecs: AnnecsCount | None) -> str:
@@ -154,4 +167,4 @@ def _niche_line(niche: NicheStatus) -> str:
     retired = "" if niche.retired is None else niche.retired
     solved = "yes" if niche.is_solved else ""
     score = f"{niche.score:.1f}" if math.isfinite(niche.score) else "diverged"
-    return f"{niche.id:>6}{parent:>8}{niche.created:>9}{retired:>9}{solved:>8}{score:>10}"
+    return f"{niche.id:>6} {parent:>7} {niche.created:>8} {retired:>8} {solved:>7} {score:>9}"

@@ -12,7 +12,7 @@ from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policy import MLPPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
-from environments.errors import InputError, check_count
+from environments.errors import InputError, whole_number
 from environments.machine import available_cores
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
@@ -60,9 +60,8 @@ def rollout(
         raise InputError("theta must have at least one row, but is empty")
     grounds = (terrains,) if isinstance(terrains, Terrain) else tuple(terrains)
     check_engine(engine)
-    for name, value in (("max_steps", max_steps), ("threads", threads)):
-        if value is not None:
-            check_count(name, value)
+    max_steps = whole_number("max_steps", max_steps, 1)
+    threads = None if threads is None else whole_number("threads", threads, 1)
     rows = np.atleast_2d(theta)
     index = _terrain_index(terrain_index, rows.shape[0], grounds)
     block = Block(Thetas(rows), np.arange(rows.shape[0]), grounds, index)
@@ -85,6 +84,8 @@ def _terrain_index(given: ArrayLike | None, num_rows: int, terrains: tuple[Terra
             )
         return np.zeros(num_rows, np.int64) if len(terrains) == 1 else np.arange(num_rows)
     index = np.asarray(given)
+    if index.dtype == object:  # whole numbers of pandas that may be missing
+        index = np.array([whole_number("terrain_index", i) for i in index.ravel()], np.int64).reshape(index.shape)
     if index.shape != (num_rows,) or index.dtype.kind not in "iu":
         raise InputError(
             f"terrain_index must hold {num_rows} whole numbers, one for each theta, but is {index.dtype} of shape "

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
-from environments.errors import InputError, check_count, nearest
+from environments.errors import InputError, nearest, whole_number
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -64,10 +64,8 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
             )
         if render_mode is not None and render_mode not in _RENDER_MODES:
             raise InputError(f"render_mode {render_mode!r} is unknown, {nearest(str(render_mode), _RENDER_MODES)}")
-        if max_steps is not None:
-            check_count("max_steps", max_steps)
         self.terrain = ObstacleGenotype().express(seed=0) if terrain is None else terrain
-        self.max_steps = max_steps
+        self.max_steps = None if max_steps is None else whole_number("max_steps", max_steps, 1)
         self.render_mode = render_mode
         self.observation_space = spaces.Box(_LOW, _HIGH)
         self.action_space = spaces.Box(-1.0, 1.0, (NUM_JOINTS,), np.float32)
@@ -89,8 +87,8 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         Returns:
             The (24,) float32 observation after one step without torque, and an empty info.
         """
-        super().reset(seed=seed)
-        self._episode = WalkerEpisode(self.terrain, MAX_STEPS if self.max_steps is None else int(self.max_steps))
+        super().reset(seed=None if seed is None else whole_number("seed", seed))
+        self._episode = WalkerEpisode(self.terrain, MAX_STEPS if self.max_steps is None else self.max_steps)
         if self.render_mode == "human":
             self.render()
         return self._episode.observation.copy(), {}

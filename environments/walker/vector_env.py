@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from environments.copying import CopiedWhole
-from environments.errors import InputError, check_count, nearest
+from environments.errors import InputError, nearest, whole_number
 from environments.machine import available_cores, check_memory
 from environments.terrain.terrain import Terrain
 from environments.walker.actions import as_actions
@@ -71,10 +71,9 @@ def make_vec_env(
     for i, terrain in enumerate(given):
         if not isinstance(terrain, Terrain):
             raise InputError(f"terrains must be environments.Terrain, but number {i} is a {type(terrain).__name__}")
-    for name, value in (("num_envs", num_envs), ("max_steps", max_steps), ("threads", threads)):
-        if value is not None:
-            check_count(name, value)
-    num_worlds = len(given) if num_envs is None else int(num_envs)
+    num_worlds = len(given) if num_envs is None else whole_number("num_envs", num_envs, 1)
+    max_steps = whole_number("max_steps", max_steps, 1)
+    threads = available_cores() if threads is None else whole_number("threads", threads, 1)
     if num_worlds < len(given):
         raise InputError(f"num_envs must be at least the number of terrains, {len(given)}, but is {num_worlds}")
     if render_mode is not None and render_mode not in _RENDER_MODES:
@@ -86,7 +85,7 @@ def make_vec_env(
     # An engine prepares each terrain once, however often it was given.
     distinct = {terrain: i for i, terrain in enumerate(dict.fromkeys(given))}
     index = np.array([distinct[terrain] for terrain in given], np.int64)[np.arange(num_worlds) % len(given)]
-    worlds = make_worlds(engine, tuple(distinct), index, int(max_steps), threads or available_cores())
+    worlds = make_worlds(engine, tuple(distinct), index, max_steps, threads)
     return BipedalTerrainVectorEnv(worlds, given, mode, copy, render_mode)
 
 
@@ -112,7 +111,7 @@ def make_registered(
     """
     if max_episode_steps == -1:
         max_episode_steps = _NEVER
-    check_count("max_episode_steps", max_episode_steps)
+    max_episode_steps = whole_number("max_episode_steps", max_episode_steps, 1)
     if max_steps is not None and max_episode_steps not in (MAX_STEPS, max_steps):
         raise InputError(f"max_episode_steps is {max_episode_steps} and max_steps is {max_steps}: give one of the two")
     limit = max_episode_steps if max_steps is None else max_steps
@@ -174,7 +173,7 @@ class BipedalTerrainVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.fl
             InputError: the mask has another type or shape, or chooses no world.
             ResetNeeded: a first reset that leaves worlds out.
         """
-        super().reset(seed=seed)
+        super().reset(seed=None if seed is None else whole_number("seed", seed))
         worlds = self._open("reset")
         mask = (options or {}).get("reset_mask")
         if mask is not None:

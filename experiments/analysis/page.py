@@ -9,6 +9,8 @@ import pandas as pd
 
 from experiments.analysis import theme
 
+#: What ``readable`` makes of numbers, percentages and missing values; only to set them right.
+_NUMBER = r"(-?([\d.,]+(e[-+]\d+)?|inf)( %)?)?"
 #: How a page is known to be ours, and may be written over.
 GENERATOR = '<meta name="generator" content="poet analyse">'
 
@@ -102,7 +104,7 @@ def table(frame: pd.DataFrame, html_columns: Sequence[str] = ()) -> str:
         frame: texts.
         html_columns: those whose texts are HTML already.
     """
-    is_text = {name: not frame[name].str.fullmatch(r"[-\d.,% ]*(inf)?").all() for name in frame.columns}
+    is_text = {name: not frame[name].str.fullmatch(_NUMBER).all() for name in frame.columns}
     kinds = {name: ' class="text"' if is_text[name] else "" for name in frame.columns}
     head = "".join(f"<th{kinds[name]}>{escape(name)}</th>" for name in frame.columns)
     rows = []

@@ -1,4 +1,4 @@
-"""Tables for people: the same numbers in fewer digits, as text."""
+"""Tables for people: the same numbers in fewer digits, as text. Nobody reads a number back from here."""
 
 from __future__ import annotations
 
@@ -23,6 +23,16 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.analysis.transfers import transfers_by_kind
 
+#: Columns whose whole numbers are names, or are typed after an option: they have no commas.
+_NAMES = {
+    "seed", "iteration", "niche", "niche_id", "parent", "parent_id", "source_id", "target_id", "from niche", "to niche",
+    "version_id", "parent_version_id",
+}  # fmt: skip
+#: Iterations of a niche, by what they are called here.
+_TIMES = {"admitted": "created", "solved": "solved", "retired": "retired"}
+#: Up to which depth a tree is moved in; deeper lineages would leave no room for anything else.
+_DEEPEST = 12
+
 
 def render_tables(runs: Mapping[str, RunTables]) -> list[tuple[str, pd.DataFrame]]:
     """The tables that sum up a run, or several.
@@ -44,7 +54,7 @@ def render_tables(runs: Mapping[str, RunTables]) -> list[tuple[str, pd.DataFrame
     groups = group_runs(runs)
     steps = f"{last_shared_step(groups):,}"
     return [
-        ("Runs", readable(transposed(runs_table(runs)))),
+        ("Runs", transposed(readable(runs_table(runs)))),
         (f"After {steps} env-steps: median (first to third quartile)", comparison_table(groups)),
     ]
 
@@ -87,9 +97,7 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
             "niche": niches["niche_id"],
             "parent": niches["parent_id"],
             "genes": niches["niche_id"].map(genotypes).map(gene_text),
-            "admitted": niches["created"],
-            "solved": niches["solved"],
-            "retired": niches["retired"],
+            **{name: niches[when].astype("string") for name, when in _TIMES.items()},
             "first score": niches["admission_score"],
             "best": niches["best_score"],
             "last": niches["last_score"],
@@ -102,7 +110,7 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
 
 
 def genealogy_table(run: RunTables) -> pd.DataFrame:
-    """``terrain_genealogy`` as a tree: a niche stands under its parent, further in with every mutation."""
+    """``terrain_genealogy`` as a tree: a niche stands under its parent, further in with each of the first mutations."""
     genealogy = terrain_genealogy(run)
     children = genealogy.groupby("parent_id")["niche_id"].apply(list).to_dict()
     order = [int(niche) for niche in genealogy.loc[genealogy["parent_id"].isna(), "niche_id"]]
@@ -110,12 +118,10 @@ def genealogy_table(run: RunTables) -> pd.DataFrame:
         place = order.index(niche) + 1
         order[place:place] = children.get(niche, [])
     rows = genealogy.set_index("niche_id").loc[order].reset_index()
-    names = ["  " * depth + str(niche) for depth, niche in zip(rows["depth"], rows["niche_id"], strict=True)]
-    return readable(
-        pd.DataFrame(
-            {"niche": names, "iteration": rows["iteration"], "env steps": rows["env_steps"], "genes": rows["genes"]}
-        )
-    )
+    pairs = zip(rows["depth"], rows["niche_id"], strict=True)
+    names = ["  " * min(depth, _DEEPEST) + str(niche) for depth, niche in pairs]
+    shown = {"niche": names, "depth": rows["depth"], "iteration": rows["iteration"]}
+    return readable(pd.DataFrame({**shown, "env steps": rows["env_steps"], "genes": rows["genes"]}))
 
 
 def agents_table(run: RunTables) -> pd.DataFrame:
@@ -140,16 +146,15 @@ def comparison_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
 def transposed(table: pd.DataFrame) -> pd.DataFrame:
     """Rows as columns; the first column gives their names."""
     by_name = table.set_index(table.columns[0]).T
-    by_name.index = by_name.index.str.replace("_", " ")
     return by_name.rename_axis(index="", columns=None).reset_index()
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """Every value as text. A share is written as a percentage, whether its column or its row's first cell says so."""
-    rows = []
-    for row in table.itertuples(index=False, name=None):
-        label = row[0] if isinstance(row[0], str) else ""
-        rows.append([_text(f"{label} {column}", value) for column, value in zip(table.columns, row, strict=True)])
+    """Every value as text, by the name of its column: a share is a percentage."""
+    rows = [
+        [_text(str(column), value) for column, value in zip(table.columns, row, strict=True)]
+        for row in table.itertuples(index=False, name=None)
+    ]
     return pd.DataFrame(rows, columns=[str(column).replace("_", " ") for column in table.columns])
 
 
@@ -165,4 +170,4 @@ def _text(name: str, value: object) -> str:
         if value.is_integer() or abs(value) >= 10_000.0:
             return f"{value:,.0f}"
         return f"{value:,.1f}" if abs(value) >= 100.0 else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) and name not in _NAMES else str(value)

@@ -20,6 +20,7 @@ from experiments.analysis.readable import comparison_table, readable, transposed
 from experiments.analysis.run_report import write_run_report, write_tables
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import FAMILIES, verdicts_table
+from experiments.files import check_sub_folder, sub_folder, write_text
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -66,15 +67,14 @@ def write_report(
         raise InputError("there is nothing to analyse: name at least one run")
     tables = {name: read_tables(run, shadow_folder) for name, run in runs.items()}
     groups = group_runs(tables)
-    _claim(output)
+    _claim(output, len(runs))
     if len(runs) == 1:
         ((name, run),) = runs.items()
         return write_run_report(name, tables[name], output, _matrix(run, tables[name], matrix))
-    folders = {}
-    for i, (name, run) in enumerate(runs.items(), start=1):
-        folders[name] = f"run{i:02d}"
-        (output / folders[name]).mkdir(exist_ok=True)
-        write_run_report(name, tables[name], output / folders[name], _matrix(run, tables[name], matrix))
+    folders = dict(zip(runs, _run_folders(len(runs)), strict=True))
+    for name, run in runs.items():
+        folder = sub_folder(output / folders[name])
+        write_run_report(name, tables[name], folder, _matrix(run, tables[name], matrix))
     return _write_overview(tables, groups, folders, output)
 
 
@@ -85,8 +85,16 @@ def _matrix(run: Run, tables: RunTables, options: MatrixOptions | None) -> pd.Da
     return score_matrix(run, tables, niche_ids, options.executor, options.engine, options.progress)
 
 
-def _claim(output: Path) -> None:
-    """Make the folder, or see that it is empty or a report; leave a page that says that the report is being written."""
+def check_output(output: Path, num_runs: int) -> None:
+    """Refuse a folder that a report cannot go to; an earlier report is written over.
+
+    Args:
+        output: the folder; a link to one is followed, since the user named it. Within it none is.
+        num_runs: how many runs are reported on.
+
+    Raises:
+        InputError: it is a file, holds other things, or a link that leads out of it.
+    """
     index = output / "index.html"
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output} is a file, but a report is a folder: name a new folder")
@@ -95,10 +103,21 @@ def _claim(output: Path) -> None:
         raise InputError(
             f"--output {output} holds other files, but a report needs a folder of its own: name a new or an empty one"
         )
+    for folder in (output, *(check_sub_folder(output / name) for name in _run_folders(num_runs))):
+        for name in ("plots", "tables"):
+            check_sub_folder(folder / name)
+
+
+def _run_folders(num_runs: int) -> list[str]:
+    """Where the reports of several runs are; one run's is the whole."""
+    return [f"run{i:02d}" for i in range(1, num_runs + 1)] if num_runs > 1 else []
+
+
+def _claim(output: Path, num_runs: int) -> None:
+    """Make the folder, and leave a page that says that the report is being written."""
+    check_output(output, num_runs)
     output.mkdir(parents=True, exist_ok=True)
-    index.write_text(
-        page.make_page("Report", "This report is being written, or was interrupted.", []), encoding="utf-8"
-    )
+    write_text(output / "index.html", page.make_page("Report", "This report is being written, or was interrupted.", []))
 
 
 def _write_overview(
@@ -107,8 +126,7 @@ def _write_overview(
     """The page of several runs, with their curves and links to the report of each."""
     aggregate, summary, verdicts = aggregate_table(groups), runs_table(tables), verdicts_table(tables)
     write_tables({"aggregate": aggregate, "runs": summary, "growth_verdicts": verdicts}, output)
-    (output / "plots").mkdir(exist_ok=True)
-    theme.save_figure(plot_aggregate(groups), output / "plots" / "aggregate.png")
+    theme.save_figure(plot_aggregate(groups), sub_folder(output / "plots") / "aggregate.png")
     how = (
         "Each thin line is a run; the thick line is the median of the runs with the same settings, the band goes from "
         "the first to the third quartile. Both end where the shortest of these runs does. No neutral shadow is drawn "
@@ -124,7 +142,7 @@ def _write_overview(
             "quartile). In brackets above: runs.",
             page.table(comparison_table(groups)),
         ),
-        page.section("Runs", "Each run at its own end.", _links(folders) + page.table(readable(transposed(summary)))),
+        page.section("Runs", "Each run at its own end.", _links(folders) + page.table(transposed(readable(summary)))),
         page.section(
             "Tables", "The numbers behind this page, as CSV.",
             '<ul><li><a href="tables/aggregate.csv">aggregate.csv</a>: medians and quartiles</li>'
@@ -134,7 +152,7 @@ def _write_overview(
     ]  # fmt: skip
     lead = f"{len(tables)} runs in {len(groups)} group" + ("s" if len(groups) > 1 else "") + " of equal settings."
     path = output / "index.html"
-    path.write_text(page.make_page("Several runs", lead, parts), encoding="utf-8")
+    write_text(path, page.make_page("Several runs", lead, parts))
     return path
 
 

@@ -31,6 +31,7 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import plot_scores
 from experiments.analysis.thumbnail import thumbnail_svg
 from experiments.analysis.transfers import transfers_by_kind, transfers_by_pair
+from experiments.files import sub_folder, write_text
 from poet.events import CandidateOutcome
 
 #: File in ``tables/`` to what makes it and what it holds.
@@ -95,15 +96,15 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
         _file_section(described),
     ]  # fmt: skip
     path = folder / "index.html"
-    path.write_text(page.make_page(name, _lead(run), [part for part in parts if part]), encoding="utf-8")
+    write_text(path, page.make_page(name, _lead(run), [part for part in parts if part]))
     return path
 
 
 def write_tables(tables: dict[str, pd.DataFrame], folder: Path) -> None:
     """Write each table as ``tables/NAME.csv``."""
-    (folder / "tables").mkdir(exist_ok=True)
+    place = sub_folder(folder / "tables")
     for name, table in tables.items():
-        table.to_csv(folder / "tables" / f"{name}.csv", index=False, lineterminator="\n")
+        write_text(place / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
 
 
 def format_seconds(seconds: float) -> str:
@@ -158,8 +159,7 @@ def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, ho
     """Save a plot and show it, with HTML below it; nothing where there is no plot."""
     if figure is None:
         return ""
-    (folder / "plots").mkdir(exist_ok=True)
-    theme.save_figure(figure, folder / "plots" / f"{file}.png")
+    theme.save_figure(figure, sub_folder(folder / "plots") / f"{file}.png")
     return page.section(title, how, page.image(f"plots/{file}.png", title) + below)
 
 
@@ -225,8 +225,7 @@ def _cost_section(run: RunTables) -> str:
 def _niche_section(run: RunTables) -> str:
     """All niches with their terrains."""
     niches = short_niches_table(run)
-    terrains = [thumbnail_svg(run.terrains[int(niche_id)]) for niche_id in niches["niche"]]
-    niches.insert(1, "terrain", terrains)
+    niches.insert(1, "terrain", [thumbnail_svg(run.terrains[niche_id]) for niche_id in sorted(run.terrains)])
     how = "Every niche ever admitted; times are iterations, heights are enlarged."
     return page.section("Niches", how, page.table(niches, html_columns=["terrain"]))
 

@@ -17,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import blended_transform_factory
 
+from experiments.files import written
+
 Params = ParamSpec("Params")
 Drawn = TypeVar("Drawn")
 
@@ -84,8 +86,8 @@ def make_figure(width: float, height: float, **options: Any) -> Figure:
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG; the file does not say when or with what it was made."""
-    with mpl.rc_context(_STYLE):  # type: ignore[arg-type]
-        figure.savefig(path, dpi=DPI, metadata={"Software": None})
+    with mpl.rc_context(_STYLE), written(path) as file:  # type: ignore[arg-type]
+        figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
 
 
 def steps_axis(axes: Axes, last: int, label: bool = True) -> None:

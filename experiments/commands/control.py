@@ -78,9 +78,10 @@ def _make_shadow(folder: Path, num_replicates: int, output: Path | None) -> None
     from experiments.commands.display import counted
     from experiments.controls.neutral import neutral_shadow
     from experiments.controls.shadow_file import FOLDER_NAME, check_output, write_shadow
+    from experiments.files import check_sub_folder
     from poet.archive.reader import open_run
 
-    place = output or folder / FOLDER_NAME
+    place = output or check_sub_folder(folder / FOLDER_NAME)
     with open_run(folder) as stored:
         check_output(place)
         with counted("replicates") as count:

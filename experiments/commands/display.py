@@ -24,6 +24,8 @@ from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, Run
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Of a table that is printed.
+MAX_ROWS = 60
 #: One for all: what moves within what moves is drawn below it.
 _CONSOLE = Console()
 
@@ -129,14 +131,18 @@ def prepare_engine(name: str) -> None:
 
 
 def print_tables(tables: Sequence[tuple[str, pd.DataFrame]]) -> None:
-    """Print titled tables of texts, as wide as they are where nobody looks at a terminal."""
+    """Print titled tables of texts, of long ones the first and the last rows; as wide as they are on no terminal."""
     console = _CONSOLE if _CONSOLE.is_terminal else Console(width=200)
     for title, frame in tables:
         table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
         for column in frame.columns:
             table.add_column(str(column))
-        for row in frame.itertuples(index=False, name=None):
-            table.add_row(*(Text(cell) for cell in row))
+        num_hidden = max(0, len(frame) - MAX_ROWS)
+        for i, row in enumerate(frame.itertuples(index=False, name=None)):
+            if i == MAX_ROWS // 2 and num_hidden:
+                table.add_row(f"... {num_hidden:,} rows more")
+            if not MAX_ROWS // 2 <= i < MAX_ROWS // 2 + num_hidden:
+                table.add_row(*(Text(cell) for cell in row))
         console.print(table)
 
 

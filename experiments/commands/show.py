@@ -58,8 +58,6 @@ def replay(
 
     if output is not None:
         raise InputError(f"--verify writes no file, found --output {output}: leave one of the two out")
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be a whole number from 1 on, but is {workers}")
     with counted("stored pairs") as count:
         report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine)
     print("\n".join(report.lines()))
@@ -102,10 +100,11 @@ def analyse(
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
     from experiments.analysis.readable import render_tables
-    from experiments.analysis.report import MatrixOptions, write_report
+    from experiments.analysis.report import MatrixOptions, check_output, write_report
     from experiments.analysis.run_tables import read_tables
     from experiments.commands.display import counted, prepare_engine, print_tables
     from experiments.controls.shadow_file import FILE_NAME
+    from experiments.files import check_sub_folder
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -117,7 +116,8 @@ def analyse(
     if engine is not None:
         check_engine(engine)
     if output is None:
-        output = runs[0] / "report" if len(runs) == 1 else Path("report")
+        output = check_sub_folder(runs[0] / "report") if len(runs) == 1 else Path("report")
+    check_output(output, len(runs))
     with ExitStack() as stack:
         stored = {name: stack.enter_context(open_run(path)) for name, path in zip(run_names(runs), runs, strict=True)}
         print_tables(render_tables({name: read_tables(run, shadow) for name, run in stored.items()}))

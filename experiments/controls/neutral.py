@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from environments.errors import InputError
+from environments.errors import InputError, whole_number
 from environments.streams import Stream
 from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
@@ -84,8 +84,7 @@ def neutral_shadow(
     Raises:
         InputError: fewer than 1 replicate, or nothing of the run is recorded yet.
     """
-    if num_replicates < 1:
-        raise InputError(f"--replicates must be 1 or more, found {num_replicates}")
+    num_replicates = whole_number("--replicates", num_replicates, 1)
     with run.at_one_moment():
         iteration, config, births, root = run.iteration, run.config, births_of(run), _root(run)
         configs = {birth.admitted: run.config_at(birth.admitted) for birth in births}

@@ -13,7 +13,8 @@ import pandas as pd
 
 from environments.errors import InputError
 from experiments.analysis.terrain_measures import MEASURES_VERSION
-from experiments.drafts import draft_of, is_draft_of
+from experiments.drafts import is_draft_of
+from experiments.files import written
 from poet.config import Config
 
 #: Folder in a run's folder, and the file in it.
@@ -59,9 +60,8 @@ def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
     """Write the file at once, over an earlier one; genotypes (JSON values) become text."""
     check_output(folder)
     path = folder / FILE_NAME
-    with draft_of(path) as draft:
-        niches.assign(genotype=niches["genotype"].map(json.dumps)).to_parquet(draft, index=False)
-        draft.replace(path)
+    with written(path) as file:
+        niches.assign(genotype=niches["genotype"].map(json.dumps)).to_parquet(file, index=False)
     return path
 
 

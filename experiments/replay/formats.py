@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO
 
 import imageio_ffmpeg
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from environments.errors import InputError
+from experiments.files import written
 from experiments.replay import Progress
 from experiments.replay.film import LAST_SECONDS, Film
 from experiments.replay.pairs import Pair
@@ -45,15 +47,11 @@ def write_replay(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None
         OSError: the file cannot be written.
     """
     check_format(path)
-    draft = path.with_name(f".{path.stem}.part{path.suffix.lower()}")
-    try:
-        WRITERS[path.suffix.lower()](draft, pair, walk, progress)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with written(path) as file:
+        WRITERS[path.suffix.lower()](file, pair, walk, progress)
 
 
-def _write_gif(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
+def _write_gif(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> None:
     """An animation that repeats for ever; all pictures share one palette, so what stands still costs nothing."""
     film = Film(pair, walk, GIF_SIZE, _MAX_GIF_PICTURES)
     samples = sorted({film.steps[i * (len(film) - 1) // (_NUM_SAMPLES - 1)] for i in range(_NUM_SAMPLES)})
@@ -64,17 +62,14 @@ def _write_gif(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
         for picture in _counted(film, progress)
     )
     durations = [round(1000 * film.seconds_apart)] * (len(film) - 1) + [round(1000 * LAST_SECONDS)]
-    with path.open("wb") as file:
-        next(pictures).save(
-            file, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0, optimize=False
-        )
+    next(pictures).save(file, "GIF", save_all=True, append_images=pictures, duration=durations, loop=0, optimize=False)
 
 
-def _write_mp4(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
+def _write_mp4(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> None:
     """H.264 that browsers play, encoded by the ffmpeg that comes with imageio-ffmpeg."""
     film = Film(pair, walk, MP4_SIZE)
     writer = imageio_ffmpeg.write_frames(
-        str(path),
+        str(Path(file.name).absolute()),  # which ffmpeg opens once more, and takes for no option
         MP4_SIZE,
         fps=round(1 / film.seconds_apart),
         codec="libx264",
@@ -93,9 +88,9 @@ def _write_mp4(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
         writer.close()
 
 
-def _write_png(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
+def _write_png(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> None:
     """One wide still picture of the whole course."""
-    Image.fromarray(draw_strip(pair, walk)).save(path, optimize=True)
+    Image.fromarray(draw_strip(pair, walk)).save(file, "PNG", optimize=True)
     progress(1, 1)
 
 
@@ -105,7 +100,7 @@ def _counted(film: Film, progress: Progress) -> Iterator[NDArray[np.uint8]]:
         progress(num_done, len(film))
 
 
-WRITERS: dict[str, Callable[[Path, Pair, Walk, Progress], None]] = {
+WRITERS: dict[str, Callable[[IO[bytes], Pair, Walk, Progress], None]] = {
     ".gif": _write_gif,
     ".mp4": _write_mp4,
     ".png": _write_png,

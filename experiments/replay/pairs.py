@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from environments.errors import whole_number
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.archive.reader import Run
@@ -52,6 +53,7 @@ def choose_pair(
         InputError: no such niche or agent, or none that old.
     """
     choice = ""
+    niche_id, iteration = (None if i is None else whole_number("an id or iteration", i) for i in (niche_id, iteration))
     if niche_id is None:
         niche_id, choice = _default_niche(run, iteration)
     terrain = run.terrain(niche_id)

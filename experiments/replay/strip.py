@@ -15,6 +15,7 @@ from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
 from environments.walker.scene import Camera, Scene
 from environments.walker.spec import BODIES
+from experiments.files import written
 from experiments.replay.captions import INK, OUTCOME_COLORS, PAPER, caption_of, draw_band, font
 from experiments.replay.pairs import Pair
 from experiments.replay.walk import Walk, seconds
@@ -57,7 +58,8 @@ def stack_strips(paths: Sequence[Path], output: Path) -> None:
     strips = [np.asarray(Image.open(path)) for path in paths]
     gap = np.full((4 * _GAP, WIDTH, 3), 255, np.uint8)
     stacked = np.concatenate([part for strip in strips for part in (strip, gap)][:-1])
-    Image.fromarray(stacked).quantize(_NUM_COLORS).save(output, optimize=True)
+    with written(output) as file:
+        Image.fromarray(stacked).quantize(_NUM_COLORS).save(file, "PNG", optimize=True)
 
 
 def moments(walk: Walk) -> list[int]:

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 import experiments
 from agents.rollouts import check_engine, prepare
-from environments.errors import InputError
+from environments.errors import InputError, whole_number
 from environments.machine import available_cores
 from experiments.replay import Progress
 from poet.archive.reader import Run, open_run
@@ -102,6 +102,10 @@ def verify(
         RuntimeError: a process died.
     """
     check_engine(engine)
+    niche_id, agent_id, iteration = (
+        None if i is None else whole_number("an id or iteration", i) for i in (niche_id, agent_id, iteration)
+    )
+    workers = None if workers is None else whole_number("workers", workers, 1)
     with open_run(run_path) as run:
         versions = {version.id: version for version in _chosen(run, niche_id, agent_id, iteration)}
     mismatches = []

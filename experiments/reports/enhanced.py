@@ -8,7 +8,6 @@ its pictures. The neutral shadow is made if the run has none.
 
 from __future__ import annotations
 
-import shutil
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.controls.neutral import neutral_shadow
 from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
+from experiments.files import sub_folder, write_text, written
 from experiments.replay.render import replay
 from experiments.replay.strip import stack_strips
 from poet.archive.reader import Run, open_run
@@ -88,7 +88,7 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
     with open_run(run_folder) as run:
         tables = read_tables(run)
         if tables.shadow.niches is None:  # there is none, or none of the run as it is now
-            write_shadow(neutral_shadow(run, _NUM_REPLICATES), run_folder / FOLDER_NAME)
+            write_shadow(neutral_shadow(run, _NUM_REPLICATES), sub_folder(run_folder / FOLDER_NAME))
             tables = read_tables(run)
         _copy_plots(run_folder.name, run, output)
         hardest = _draw_hardest(run, tables, output)
@@ -103,14 +103,15 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
         _cost(tables, compared),
         _how(run_folder.name, list(others)),
     ) if part)  # fmt: skip
-    (output / "README.md").write_text(text + "\n", encoding="utf-8")
+    write_text(output / "README.md", text + "\n")
 
 
 def _copy_plots(name: str, run: Run, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_report({name: run}, Path(folder) / "report")
         for plot in ("annecs", "phylogeny", "complexity"):
-            shutil.copyfile(Path(folder) / "report" / "plots" / f"{plot}.png", output / f"{plot}.png")
+            with written(output / f"{plot}.png") as file:
+                file.write((Path(folder) / "report" / "plots" / f"{plot}.png").read_bytes())
 
 
 def _draw_hardest(run: Run, tables: RunTables, output: Path) -> pd.DataFrame:

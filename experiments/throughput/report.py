@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import InputError
+from experiments.files import write_text
 from experiments.throughput.measure import NUM_REPEATS, Measurement, Ratio, ratios
 from experiments.throughput.ours import MAX_STEPS, NOISE_STD, NUM_WALKERS, ONE_BY_ONE_DIVISOR
 from experiments.throughput.start import Start
@@ -121,7 +122,7 @@ def write_report(report: BenchReport, path: Path) -> None:
     check_output(path)
     is_json = path.suffix.lower() == ".json"
     text = json.dumps(report.to_json(), indent=2) + "\n" if is_json else report.to_markdown()
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _speed_table(rows: Sequence[Measurement]) -> Table:

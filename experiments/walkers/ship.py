@@ -15,6 +15,7 @@ import pandas as pd
 from agents.evaluation.local import LocalExecutor
 from experiments.analysis.learning_curve import learning_curve, plot_learning
 from experiments.analysis.theme import save_figure
+from experiments.files import write_text, written
 from poet.archive.reader import open_run
 
 NAME = "flat"
@@ -37,17 +38,19 @@ def main(folders: list[Path]) -> None:
     with open_run(folders[best]) as run:
         agent = run.agent(0)
         seed = run.config.run.seed
-    np.savez(_WALKERS / f"{NAME}.npz", theta=agent.theta)
+    with written(_WALKERS / f"{NAME}.npz") as file:
+        np.savez(file, theta=agent.theta)
     report = "".join(f'"{name}" = {mean:.2f}\n' for name, mean in zip(curves, last, strict=True))
-    (_WALKERS / f"{NAME}.toml").write_text(
+    write_text(
+        _WALKERS / f"{NAME}.toml",
         f"# Made by: poet run RUN --preset walker --seed {seed}; packed by: python -m experiments.walkers.ship RUN...\n"
         f'preset = "walker"\nseed = {seed}\niteration = {agent.version.iteration}\n'
         f'theta_digest = "{agent.version.theta_digest}"\n\n'
-        f"[mean_return_over_50_unseen_pushes]\n{report}"
+        f"[mean_return_over_50_unseen_pushes]\n{report}",
     )
     _REPORT.mkdir(parents=True, exist_ok=True)
     table = pd.concat(curves, names=["run"]).reset_index(level=0)
-    table.to_csv(_REPORT / "curve.csv", index=False, float_format="%.3f")
+    write_text(_REPORT / "curve.csv", table.to_csv(index=False, float_format="%.3f"))
     save_figure(plot_learning(curves), _REPORT / "curve.png")
     print(table.groupby("run").last().to_string())
 

@@ -6,7 +6,7 @@ import sqlite3
 from os import PathLike
 from pathlib import Path
 
-from environments.errors import InputError
+from environments.errors import InputError, whole_number
 from poet.archive.configs import config_at, refuse_changes, seal_configs, set_config
 from poet.archive.database import connect_to_read, create_archive, readable_uri, transaction
 from poet.archive.errors import explained
@@ -49,7 +49,7 @@ def fork_run(
         InputError: no such run, state or place for the new one, or the config changes the strategy or the genotype.
         ArchiveError: the disk is full or fails.
     """
-    source, folder = Path(source_folder), Path(destination)
+    source, folder, at = Path(source_folder), Path(destination), whole_number("at", at)
     with explained(source):
         connect_to_read(source).close()
         source_uri = readable_uri(source)

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from agents.strategies.base import StrategyState
-from environments.errors import InputError
+from environments.errors import InputError, whole_number
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
@@ -155,7 +155,7 @@ class Run:
     def config_at(self, iteration: int) -> Config:
         """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""
         with self._turns.turn():
-            return config_at(self._connection, iteration)
+            return config_at(self._connection, whole_number("iteration", iteration))
 
     @property
     def keyframes(self) -> list[int]:
@@ -173,8 +173,8 @@ class Run:
         Raises:
             InputError: no such niche, or none of its versions is that old.
         """
-        self._check_niche(id)
-        up_to = "" if iteration is None else f" AND iteration <= {int(iteration)}"
+        id = self._known_niche(id)
+        up_to = "" if iteration is None else f" AND iteration <= {whole_number('iteration', iteration)}"
         latest = f"SELECT id FROM versions WHERE niche_id = ?{up_to} AND {_STORED} ORDER BY iteration DESC, id DESC"
         rows = self._rows("versions", columns(AgentVersion), f"id = ({latest} LIMIT 1)", id)
         if not rows:
@@ -193,7 +193,7 @@ class Run:
         Raises:
             InputError: no such niche.
         """
-        self._check_niche(niche_id)
+        niche_id = self._known_niche(niche_id)
         ((text,),) = self._rows("niches", ["terrain"], "niche_id = ?", niche_id)
         with self._turns.turn():
             try:
@@ -239,7 +239,7 @@ class Run:
             InputError: that state is not kept, or it is of another strategy or genotype.
         """
         kept = self.keyframes
-        wanted = iteration if iteration is not None or not kept else kept[-1]
+        wanted = whole_number("iteration", iteration) if iteration is not None else kept[-1] if kept else None
         if wanted is None or wanted not in kept:
             raise InputError(nearest_kept(self._folder, kept, wanted))
         ((data,),) = self._rows("snapshots", ["state"], "iteration = ?", wanted)
@@ -275,9 +275,12 @@ class Run:
         theta.setflags(write=False)
         return StoredAgent(version, theta)
 
-    def _check_niche(self, niche_id: int) -> None:
+    def _known_niche(self, id: int) -> int:
+        """The id as SQLite knows it: it takes the bytes of NumPy's numbers."""
+        niche_id = whole_number("a niche's id", id)
         with self._turns.turn():
             ((num_niches,),) = self._connection.execute("SELECT count(*) FROM niches").fetchall()
         if not 0 <= niche_id < num_niches:
             known = f"its niches are 0 to {num_niches - 1}" if num_niches else "nothing is recorded yet"
             raise InputError(f"the run {self._folder} has no niche {niche_id}: {known}")
+        return niche_id

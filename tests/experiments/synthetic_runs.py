@@ -17,6 +17,7 @@ from agents.policy import MLPPolicy
 from environments.streams import Stream
 from environments.terrain.genotype import TerrainSettings
 from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.terrain import Terrain
 from experiments.analysis.run_tables import RunTables, read_tables
 from poet.archive.database import connect_to_write, transaction
 from poet.archive.journal import create_run
@@ -94,9 +95,15 @@ def version(
 
 
 def admitted(
-    niche_id: int, iteration: int, parent_id: int | None, score: float, version_id: int, genotype: ObstacleGenotype
+    niche_id: int,
+    iteration: int,
+    parent_id: int | None,
+    score: float,
+    version_id: int,
+    genotype: ObstacleGenotype,
+    terrain: Terrain | None = None,
 ) -> NicheAdmitted:
-    """A niche; its candidate has its own id."""
+    """A niche; its candidate has its own id, its terrain is that of the genotype if None is given."""
     return NicheAdmitted(
         niche_id=niche_id,
         iteration=iteration,
@@ -104,7 +111,7 @@ def admitted(
         candidate_id=None if parent_id is None else niche_id,
         genotype=genotype.to_json(),
         terrain_seed=niche_id,
-        terrain=genotype.express(niche_id),
+        terrain=terrain or genotype.express(niche_id),
         score=score,
         novelty=None if parent_id is None else 0.5 * niche_id,
         version_id=version_id,
@@ -337,3 +344,17 @@ def _score(skill: float, genotype: ObstacleGenotype) -> float:
     """From -100 for an agent far too weak to 340 for one far more skilled than it takes."""
     exponent = -4.0 * (skill - difficulty(genotype)) - 0.2
     return -100.0 + 440.0 / (1.0 + float(np.exp(exponent)))
+
+
+def many_niches(folder: Path, num_niches: int = 1003, max_active: int = 5) -> Path:
+    """A niche an iteration, each the child of the one before, on a few metres of ground; every second one is solved."""
+    terrain = Terrain(np.array([[0.0, 5.0], [3.0, 5.0], [6.0, 5.2], [9.0, 5.0]], np.float32))
+    events: list[Event] = []
+    for i in range(num_niches):
+        niche = replace(admitted(i, i, i - 1 if i else None, 100.0, i, GENES[1], terrain), candidate_id=None)
+        events += [niche, version(i, i, i, 100.0, Origin.INITIAL), Cost(i, i, Purpose.ES, 12_345, 1)]
+        if i % 2:
+            events.append(NicheSolved(i, i, i, 0, Origin.ES, Purpose.SELF_EVAL, 240.0, ""))
+        if i >= max_active:
+            events.append(NicheRetired(i - max_active, i, i - max_active, 100.0))
+    return record_run(folder, events, num_niches - 1, make_config({"run": {"seed": 20_261_129}}))
