@@ -1,9 +1,11 @@
-"""What acts: policies, strategies that improve them, and where episodes run."""
+"""What acts: policies, strategies that improve them, and where episodes run. Part of poet-open-ended."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
     from agents.evaluation.rollout import rollout
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 __all__ = ["MLPPolicy", "rollout"]
 
 _HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
+
+check_packages("environments")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Simulated walkers and the ground they walk on."""
+"""Simulated walkers and the ground they walk on. Part of poet-open-ended."""
 
 from __future__ import annotations
 

@@ -1,9 +1,14 @@
-"""POET: niches and their agents, evolved together. ``poet.open_run`` reads what a run recorded."""
+"""POET: niches and their agents, evolved together. ``poet.open_run`` reads what a run recorded.
+
+Part of poet-open-ended.
+"""
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
+
+from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
     from poet.archive.reader import open_run
@@ -12,6 +17,8 @@ __all__ = ["open_run"]
 
 # Imported when first asked for: `import poet` costs neither numpy nor numba.
 _HOMES = {"open_run": "poet.archive.reader"}
+
+check_packages("environments", "agents")
 
 
 def __getattr__(name: str) -> Any:

@@ -191,8 +191,8 @@ def _join(ray: ModuleType, address: str) -> None:
             f"no Ray cluster could be joined at {address!r}: {problem}; give host:port, ray://host:port or 'auto' of a "
             "cluster that runs, or no address to start one here"
         )
-    packages = [str(_ROOT / package) for package in ("environments", "agents")]
-    ray.init(address, runtime_env={"py_modules": packages}, **_QUIET)
+    modules = [str(_ROOT / name) for name in ("environments", "agents", "poet_open_ended.py")]
+    ray.init(address, runtime_env={"py_modules": modules}, **_QUIET)
 
 
 def _unreachable(address: str) -> str | None:
