@@ -15,7 +15,7 @@ from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
 from poet.archive.configs import config_at
-from poet.archive.database import connect_to_read, transaction
+from poet.archive.database import connect_to_read
 from poet.archive.errors import DamageError, explained
 from poet.archive.frames import read_frame, read_rows
 from poet.archive.guard import GuardedConnection
