@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from environments.arithmetic import exact
+
 if TYPE_CHECKING:
     from agents.evaluation.rollout import rollout
     from agents.policy import MLPPolicy
@@ -14,6 +16,7 @@ __all__ = ["MLPPolicy", "rollout"]
 _HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
 
 
+@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: ``import agents`` alone costs nothing."""
     if name in _HOMES:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from operator import index
+from typing import SupportsIndex, cast
+
+_MOST = 2**31 - 1
 
 
 class InputError(ValueError):
@@ -18,6 +22,18 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
     names = list(known)
     if name not in names:
         raise InputError(f"{what} must be one of {', '.join(names)}, but is {name!r}; {nearest(name, names)}")
+
+
+def check_count(name: str, value: object) -> None:
+    """Raise ``InputError`` unless the value of ``name`` is a whole number from 1 on, NumPy's too, within an int32."""
+    try:
+        count = 0 if isinstance(value, bool) else index(cast(SupportsIndex, value))
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
+    if count > _MOST:
+        raise InputError(f"{name} must be at most {_MOST}, but is {value!r}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from environments.arithmetic import exact
+
 if TYPE_CHECKING:
     from poet.archive.reader import open_run
 
@@ -14,6 +16,7 @@ __all__ = ["open_run"]
 _HOMES = {"open_run": "poet.archive.reader"}
 
 
+@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

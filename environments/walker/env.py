@@ -95,7 +95,7 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]], EzPickl
 
         Raises:
             ResetNeeded: there was no reset yet.
-            ValueError: the action has another shape.
+            InputError: the action has another shape, or holds no numbers.
         """
         if self._episode is None:
             raise ResetNeeded("step needs an episode, found none: call env.reset() first")

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from environments.arithmetic import exact
+from environments.errors import InputError
 from environments.physics.box2d import WalkerWorld
 from environments.physics.lidar import RAYS_SIZE
 from environments.terrain.terrain import Terrain
@@ -34,6 +36,7 @@ class WalkerEpisode:
         world: the Box2D world, to look at.
     """
 
+    @exact
     def __init__(self, terrain: Terrain, max_steps: int = MAX_STEPS) -> None:
         self.world = WalkerWorld(terrain)
         self.max_steps = max_steps
@@ -46,6 +49,7 @@ class WalkerEpisode:
         self.step(_STILL)
         self.outcome = None
 
+    @exact
     def step(self, action: ArrayLike) -> tuple[float, Outcome | None]:
         """Take one step of 1/50 s.
 
@@ -57,7 +61,7 @@ class WalkerEpisode:
             no exception, reward -100.
 
         Raises:
-            ValueError: the action does not have the shape (4,).
+            InputError: the action has another shape, or holds no numbers.
         """
         action = _as_action(action)
         self.num_steps += 1
@@ -96,8 +100,11 @@ class WalkerEpisode:
 
 def _as_action(action: ArrayLike) -> NDArray[np.float32]:
     if not isinstance(action, np.ndarray) or action.dtype != np.float32:
-        with np.errstate(over="ignore"):  # beyond float32 is infinity, and infinity is DIVERGED
-            action = np.asarray(action, np.float32)
+        try:
+            with np.errstate(over="ignore"):  # beyond float32 is infinity, and infinity is DIVERGED
+                action = np.asarray(action, np.float32)
+        except (TypeError, ValueError):  # text, or rows of several lengths
+            raise InputError(f"action must be {NUM_JOINTS} numbers, one for each motor, found {action!r:.60}") from None
     if action.shape != (NUM_JOINTS,):
-        raise ValueError(f"action must have shape ({NUM_JOINTS},), one number for each motor, found {action.shape}")
+        raise InputError(f"action must have shape ({NUM_JOINTS},), one number for each motor, found {action.shape}")
     return action

@@ -11,7 +11,8 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
-from environments.errors import InputError, nearest
+from environments.arithmetic import exact
+from environments.errors import InputError, check_count, nearest
 from environments.machine import available_cores, check_memory
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
@@ -30,6 +31,7 @@ _RENDER_MODES = ("rgb_array",)
 _LEAST_WORLD_BYTES = 500
 
 
+@exact
 def make_vec_env(
     terrains: Terrain | Sequence[Terrain],
     num_envs: int | None = None,
@@ -68,8 +70,8 @@ def make_vec_env(
         if not isinstance(terrain, Terrain):
             raise InputError(f"terrains must be environments.Terrain, but number {i} is a {type(terrain).__name__}")
     for name, value in (("num_envs", num_envs), ("max_steps", max_steps), ("threads", threads)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1):
-            raise InputError(f"{name} must be a whole number from 1 on, but is {value!r}")
+        if value is not None:
+            check_count(name, value)
     num_worlds = len(given) if num_envs is None else int(num_envs)
     if num_worlds < len(given):
         raise InputError(f"num_envs must be at least the number of terrains, {len(given)}, but is {num_worlds}")
@@ -82,7 +84,7 @@ def make_vec_env(
     # An engine prepares each terrain once, however often it was given.
     distinct = {terrain: i for i, terrain in enumerate(dict.fromkeys(given))}
     index = np.array([distinct[terrain] for terrain in given], np.int64)[np.arange(num_worlds) % len(given)]
-    worlds = make_worlds(engine, tuple(distinct), index, int(max_steps), threads or available_cores())
+    worlds = make_worlds(engine, tuple(distinct), index, int(max_steps), int(threads or available_cores()))
     return BipedalTerrainVectorEnv(worlds, given, mode, copy, render_mode)
 
 
@@ -165,6 +167,7 @@ class BipedalTerrainVectorEnv(VectorEnv[Observations, NDArray[np.float32], NDArr
         self._has_begun = True
         return self._observed(worlds), {}
 
+    @exact
     def step(self, actions: ArrayLike) -> StepResult:
         """Take one step of 1/50 s in every world; where an episode begins in this step, no action is taken.
 

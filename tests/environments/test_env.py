@@ -201,7 +201,7 @@ def test_an_action_of_another_shape_is_refused(action: Any) -> None:
     """The sentence says which shape was expected and which was found."""
     env = BipedalTerrainEnv(FLAT)
     env.reset()
-    with pytest.raises(ValueError, match=r"action must have shape \(4,\).*found \("):
+    with pytest.raises(InputError, match=r"action must have shape \(4,\).*found \("):
         env.step(action)
 
 
