@@ -6,10 +6,13 @@ Reference: Wang et al. 2019 (after Ha 2018), and model.py of the released code: 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import index
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from environments.arithmetic import exact
 from environments.compiled import inline_kernel, kernel
 from environments.copying import CopiedWhole
 from environments.errors import InputError
@@ -141,8 +144,13 @@ class MLPPolicy:
     layer_sizes: tuple[int, ...] = (24, 40, 40, 4)
 
     def __post_init__(self) -> None:
-        if len(self.layer_sizes) < 2 or any(size < 1 for size in self.layer_sizes):
-            raise InputError(f"layer_sizes must be two or more positive numbers, but is {self.layer_sizes}")
+        try:
+            sizes = tuple(index(size) for size in self.layer_sizes)
+        except TypeError:
+            sizes = ()
+        if len(sizes) < 2 or min(sizes) < 1:
+            raise InputError(f"layer_sizes must be two or more whole numbers from 1 on, but is {self.layer_sizes!r}")
+        object.__setattr__(self, "layer_sizes", sizes)
 
     @property
     def num_parameters(self) -> int:
@@ -151,13 +159,19 @@ class MLPPolicy:
 
     def check_theta(self, theta: NDArray[np.float32]) -> None:
         """Raise ``InputError`` unless ``theta`` is finite float32 with a last axis of P."""
+        self.check_shape(theta)
+        if not np.isfinite(theta).all():
+            raise InputError("theta must be finite, but holds NaN or infinity")
+
+    def check_shape(self, theta: NDArray[np.float32]) -> None:
+        """Raise ``InputError`` unless ``theta`` is float32 with a last axis of P."""
+        if not isinstance(theta, np.ndarray):
+            raise InputError(f"theta must be an array of float32, but is a {type(theta).__name__}")
         if theta.dtype != np.float32 or theta.ndim not in (1, 2) or theta.shape[-1] != self.num_parameters:
             raise InputError(
                 f"theta must be float32 of shape (P,) or (B, P) with P = {self.num_parameters} for layers "
                 f"{self.layer_sizes}, but is {theta.dtype} of shape {theta.shape}"
             )
-        if not np.isfinite(theta).all():
-            raise InputError("theta must be finite, but holds NaN or infinity")
 
     def controller(self, theta: NDArray[np.float32]) -> Controller:
         """The policy with its parameters bound.
@@ -169,6 +183,8 @@ class MLPPolicy:
             InputError: theta has another shape or dtype, or is not finite.
         """
         self.check_theta(theta)
+        if theta.ndim != 1:
+            raise InputError(f"theta must be (P,), that of one walker, but has the shape {theta.shape}: choose a row")
         return Controller(self, theta)
 
 
@@ -176,12 +192,35 @@ class Controller(CopiedWhole):
     """A policy with one theta and the buffers of one walker; the returned action is valid until the next call."""
 
     def __init__(self, policy: MLPPolicy, theta: NDArray[np.float32]) -> None:
-        self._theta = theta
+        self._theta = _as_kernels_take_it(theta)
+        self._shape = (policy.layer_sizes[0],)
         self._layer_sizes = np.array(policy.layer_sizes, np.int64)
         self._action = np.zeros(policy.layer_sizes[-1], np.float32)
         self._scratch = np.zeros((2, max(policy.layer_sizes)), np.float32)
 
-    def __call__(self, observation: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(24,) float32 observation to (4,) float32 action in [-1, 1]."""
-        forward(self._theta, self._layer_sizes, observation, self._action, self._scratch)
+    @exact
+    def __call__(self, observation: ArrayLike) -> NDArray[np.float32]:
+        """(24,) observation, rounded to float32, to (4,) float32 action in [-1, 1]; NaN for an observation with NaN.
+
+        Raises:
+            InputError: the observation has another shape, as a batch has, or holds no numbers.
+        """
+        try:
+            found = np.asarray(observation)
+        except ValueError:  # rows of several lengths
+            found = np.array(None)
+        if found.shape != self._shape or found.dtype.kind not in "fiu":
+            raise InputError(
+                f"observation must be the {self._shape[0]} numbers that one walker senses, float32, but is "
+                f"{found.dtype} of shape {found.shape}"
+            )
+        forward(self._theta, self._layer_sizes, _as_kernels_take_it(found), self._action, self._scratch)
         return self._action
+
+
+def _as_kernels_take_it(numbers: NDArray[Any]) -> NDArray[np.float32]:
+    """The same array if it fits: for one that is read-only, or strided, Numba would compile all anew."""
+    if numbers.dtype == np.float32 and numbers.flags.carray:
+        return numbers
+    with np.errstate(over="ignore"):  # beyond float32 is infinity
+        return np.require(numbers, np.float32, ["C", "W", "A"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from environments.arithmetic import exact
 from environments.walker.registration import register_when_gymnasium_is_imported
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ _HOMES = {
 }
 
 
+@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,9 +1,9 @@
 """How kernels are compiled: one decorator, no fastmath, a disk cache that knows every source it depends on.
 
 Numba's own cache looks at the file of a function alone: an edited callee in another file would leave its callers
-stale (PHYSICS.md 5), and so would an edited constant. So the cache folder is named by a hash of the sources of all
-kernels and constants and of Numba's version, set before the first decorator runs. Old folders are harmless; they lie
-under the user's cache directory.
+stale (PHYSICS.md 5), and so would an edited constant. So the cache folder is named by a hash of the sources of both
+packages that have kernels, and of the versions and settings of what compiles them, before the first decorator runs.
+Any edit there compiles all anew. Old folders are harmless; where they lie, ``cache_home`` says.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import hashlib
 import os
 import platform
 import sys
-import tempfile
 from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
+import llvmlite
 import llvmlite.binding
 import numba
 import numpy as np
@@ -28,6 +28,8 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 from numpy.typing import NDArray
 
+from environments.arithmetic import rounds_to_nearest
+from environments.cache_home import cache_home
 from environments.errors import InputError
 
 # Numba's inner parts have no types.
@@ -38,7 +40,8 @@ _types: Any = numba_types
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("environments", "agents")
-_CONSTANTS = ("constants.py", "spec.py", "layout.py", "solver_layout.py", "bodies.py")
+#: Of Numba, what changes the code that it makes; it knows processors apart by itself.
+_SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")
 
 
 def _num_lanes() -> int:
@@ -61,27 +64,14 @@ LANES = _num_lanes()
 
 
 def _cache_folder() -> Path:
-    made_by = f"{numba.__version__} {sys.version} {LANES} {_config.BOUNDSCHECK}"
-    digest = hashlib.blake2b(made_by.encode(), digest_size=8)
+    """The folder of all that decides what is compiled."""
+    made_by = [numba.__version__, llvmlite.__version__, np.__version__, sys.version, LANES]
+    made_by += [getattr(_config, name) for name in _SETTINGS]
+    digest = hashlib.blake2b(repr(made_by).encode(), digest_size=8)
     for package in _PACKAGES:
         for source in sorted((_ROOT / package).rglob("*.py")):
-            text = source.read_bytes()
-            if source.name in _CONSTANTS or b"kernel" in text:
-                digest.update(source.relative_to(_ROOT).as_posix().encode() + text)
-    return _writable_home() / "poet" / "kernels" / digest.hexdigest()
-
-
-def _writable_home() -> Path:
-    """Where caches may be kept. Numba must not choose: it would take ``__pycache__``, which misses edited callees."""
-    homes = [Path(os.environ[name]) for name in ("XDG_CACHE_HOME",) if os.environ.get(name)]
-    with suppress(RuntimeError):  # a user without a home
-        homes.append(Path.home() / ".cache")
-    for home in homes:
-        with suppress(OSError):
-            (home / "poet").mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=home / "poet"):
-                return home
-    return Path(tempfile.mkdtemp(prefix="poet-cache-"))
+            digest.update(source.relative_to(_ROOT).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return cache_home() / "poet" / "kernels" / digest.hexdigest()
 
 
 #: Where compiled kernels are kept.
@@ -174,6 +164,11 @@ def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., An
     numbers of other processes. Two closures with one name could then have one number as well, and the linker would
     take one for the other: seen, where processes that began together gave other results than each alone.
     """
+    if not rounds_to_nearest():  # the constants around it were rounded so, and it would be kept on disk with them
+        raise InputError(
+            f"{function.__module__} cannot be imported while this thread does not round to nearest: call "
+            "fesetround(FE_TONEAREST) before, or import it before whatever changes that"
+        )
     name = f"{function.__module__}.{function.__qualname__}"
     if name in _names:
         raise TypeError(f"there are two kernels with the name {name}: tell them apart by kernel_of")

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
+#: Bounds of a count, for ``whole_number``: kernels count in int32.
+COUNT = 1, 2**31 - 1
+
 
 class InputError(ValueError):
     """Bad input, said in one sentence: what, what was expected, what was found, how to mend it.
@@ -22,13 +25,13 @@ def check_name(what: str, name: str, known: Iterable[str]) -> None:
         raise InputError(f"{what} must be one of {', '.join(names)}, but is {name!r}; {nearest(name, names)}")
 
 
-def whole_number(what: str, value: Any, least: int | None = None) -> int:
+def whole_number(what: str, value: Any, least: int | None = None, most: int | None = None) -> int:
     """A number of any kind that stands for a whole one, as Python's: NumPy's, pandas', a float without a fraction.
 
     Args:
         what: what it is, for the error sentence.
         value: what a caller gave.
-        least: what it must be at least; None for no bound.
+        least, most: its bounds; None for no bound.
 
     Raises:
         InputError: it is something else, such as a truth value or a text.
@@ -41,6 +44,8 @@ def whole_number(what: str, value: Any, least: int | None = None) -> int:
     if number is None or (least is not None and number < least):
         bound = "" if least is None else f" from {least} on"
         raise InputError(f"{what} must be a whole number{bound}, but is {value!r}")
+    if most is not None and number > most:
+        raise InputError(f"{what} must be at most {most}, but is {value!r}")
     return number
 
 

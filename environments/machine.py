@@ -7,8 +7,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from environments.errors import InputError
 
 _GIB = 2.0**30
@@ -56,19 +54,6 @@ def _words(path: Path) -> list[str]:
         return path.read_text().split()
     except OSError:
         return []
-
-
-def check_subnormals() -> None:
-    """Refuse to compute where numbers below 1.2e-38 are taken for zero: results would be others.
-
-    Raises:
-        InputError: this thread has been set so, as ``torch.set_flush_denormal(True)`` does.
-    """
-    if np.float32(1e-40) * np.float32(1) == 0:
-        raise InputError(
-            "the processor takes subnormal numbers for zero in this thread, and results would differ: switch that off, "
-            "as with torch.set_flush_denormal(False)"
-        )
 
 
 def check_memory(num: int, each_bytes: int, what: str = "worlds") -> None:

@@ -14,6 +14,7 @@ Reference: Salmon et al. 2011, Parallel Random Numbers: As Easy as 1, 2, 3 (Phil
 from __future__ import annotations
 
 import hashlib
+import operator
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +23,9 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.arithmetic import exact
 from environments.compiled import inline_kernel, kernel
+from environments.errors import InputError
 
 Item = TypeVar("Item")
 
@@ -59,8 +62,14 @@ def stream_key(seed: int, purpose: str, *ids: int) -> StreamKey:
 
     Returns:
         128 bits of BLAKE2b over the name: 64 for the key, 64 for the upper half of the counter.
+
+    Raises:
+        InputError: a seed or an id that is no integer.
     """
-    name = "/".join([str(int(seed)), purpose, *(str(int(i)) for i in ids)])
+    try:
+        name = "/".join([str(operator.index(seed)), purpose, *(str(operator.index(i)) for i in ids)])
+    except TypeError:
+        raise InputError(f"seed and ids of a stream must be whole numbers, but are {(seed, *ids)!r:.60}") from None
     k0, k1, c2, c3 = struct.unpack("<4I", hashlib.blake2b(name.encode(), digest_size=16).digest())
     return StreamKey(key=(k0, k1), counter=(c2, c3))
 
@@ -130,6 +139,7 @@ class Stream:
         self._position += 1
         return int(self._words[self._position - 1])
 
+    @exact
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
         """A float64 in [low, high): 53 random bits, scaled."""
         bits = (self.word() << 21) | (self.word() >> 11)

@@ -22,6 +22,7 @@ from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import prepare, resolve_engine
 from agents.rollouts.result import RolloutResult
 from agents.strategies.base import StrategyState
+from environments.arithmetic import exact
 from environments.errors import InputError
 from experiments.progress import AbstractDisplay, RunTracker
 from experiments.walkers import load_walker
@@ -51,6 +52,7 @@ class Stopped:
     is_interrupted: bool
 
 
+@exact
 def run_experiment(
     folder: Path,
     config: Config,

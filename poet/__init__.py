@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from environments.arithmetic import exact
 from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _HOMES = {"open_run": "poet.archive.reader"}
 check_packages("environments", "agents")
 
 
+@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
 from agents.strategies.normal import normals
+from environments.arithmetic import exact
 from poet import streams
 from poet.admission import reproduce_and_admit
 from poet.events import Cost, Event, NicheAdmitted
@@ -27,6 +28,7 @@ from poet.types import Niche, Origin, PoetState, Purpose
 INITIAL_THETA_STD = 0.1
 
 
+@exact
 def poet_iteration(state: PoetState, parts: Parts) -> tuple[PoetState, tuple[Event, ...]]:
     """One pass of the main loop.
 
@@ -61,6 +63,7 @@ def is_due(iteration: int, interval: int) -> bool:
     return iteration % interval == 0
 
 
+@exact
 def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetState, tuple[Event, ...]]:
     """A run's beginning: the easiest environment as the root niche, with its first agent.
 

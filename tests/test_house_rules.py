@@ -111,6 +111,7 @@ EXACT_AFTER_ALL = {
     ("agents/rollouts/result.py", "num_steps"): "integers",
     ("agents/rollouts/cuda.py", "_bytes"): "integers",
     ("agents/rollouts/simd.py", "stage_shares"): "integers",
+    ("agents/rollouts/simd.py", "_done"): "integers",
     ("environments/physics/box2d.py", "read"): "only whether the sum is finite",
     ("environments/walker/episode.py", "_advance"): "only whether the sum is finite",
     ("poet/loop.py", "close_iteration"): "integers",

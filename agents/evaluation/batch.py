@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import OnProgress, engine, needs_gpu
 from agents.rollouts.result import RolloutResult
+from environments.arithmetic import exact
 from environments.terrain.terrain import Terrain
 
 #: Thetas that a thread makes at once: a piece takes it about half a millisecond.
 _ROWS_AT_ONCE = 64
 
 
+@exact
 def run_chunk(chunk: EvaluationRequest, threads: int = 1, on_progress: OnProgress | None = None) -> RolloutResult:
     """Make the thetas of a chunk and run its episodes.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +12,8 @@ from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policy import MLPPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
-from environments.errors import InputError, whole_number
+from environments.arithmetic import exact
+from environments.errors import COUNT, InputError, whole_number
 from environments.machine import available_cores
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
@@ -21,6 +22,7 @@ from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 _executors: dict[int, LocalExecutor] = {}
 
 
+@exact
 def rollout(
     policy: MLPPolicy,
     theta: NDArray[np.float32],
@@ -49,6 +51,8 @@ def rollout(
     Raises:
         InputError: an argument has another shape, type or range.
     """
+    if not isinstance(policy, MLPPolicy):
+        raise InputError(f"policy must be an agents.MLPPolicy, but is a {type(policy).__name__}")
     theta = np.asarray(theta)
     if (policy.layer_sizes[0], policy.layer_sizes[-1]) != (OBSERVATION_SIZE, NUM_JOINTS):
         raise InputError(
@@ -58,10 +62,12 @@ def rollout(
     policy.check_theta(theta)
     if theta.size == 0:
         raise InputError("theta must have at least one row, but is empty")
+    if not isinstance(terrains, Terrain | Iterable):
+        raise InputError(f"terrains must be a Terrain or a list of them, but is a {type(terrains).__name__}")
     grounds = (terrains,) if isinstance(terrains, Terrain) else tuple(terrains)
     check_engine(engine)
-    max_steps = whole_number("max_steps", max_steps, 1)
-    threads = None if threads is None else whole_number("threads", threads, 1)
+    max_steps = whole_number("max_steps", max_steps, *COUNT)
+    threads = None if threads is None else whole_number("threads", threads, *COUNT)
     rows = np.atleast_2d(theta)
     index = _terrain_index(terrain_index, rows.shape[0], grounds)
     block = Block(Thetas(rows), np.arange(rows.shape[0]), grounds, index)
@@ -83,7 +89,10 @@ def _terrain_index(given: ArrayLike | None, num_rows: int, terrains: tuple[Terra
                 "give terrain_index to say which theta walks where"
             )
         return np.zeros(num_rows, np.int64) if len(terrains) == 1 else np.arange(num_rows)
-    index = np.asarray(given)
+    try:
+        index = np.asarray(given)
+    except ValueError:  # rows of several lengths
+        index = np.array("")
     if index.dtype == object:  # whole numbers of pandas that may be missing
         index = np.array([whole_number("terrain_index", i) for i in index.ravel()], np.int64).reshape(index.shape)
     if index.shape != (num_rows,) or index.dtype.kind not in "iu":

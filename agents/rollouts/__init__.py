@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from agents.policy import MLPPolicy
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError, check_name
-from environments.terrain.terrain import Terrain
+from environments.terrain.terrain import Terrain, check_terrain_index
 
 #: Told how a call goes: episodes done, control steps done, both since it began.
 OnProgress = Callable[[int, int], None]
@@ -53,6 +53,23 @@ class RunEpisodes(Protocol):
             One row for each theta, in order.
         """
         ...
+
+
+def check_rows(
+    policy: MLPPolicy, theta: NDArray[np.float32], terrains: Sequence[Terrain], terrain_index: NDArray[np.int64]
+) -> None:
+    """What an engine asks before it runs episodes: kernels would read beside what does not fit together.
+
+    Raises:
+        InputError: theta has another shape or type, rows and terrains do not go together, or there is no such terrain.
+    """
+    policy.check_shape(theta)
+    if theta.ndim != 2 or terrain_index.shape != theta.shape[:1] or terrain_index.dtype.kind not in "iu":
+        raise InputError(
+            f"terrain_index must hold a whole number for each row of a theta (B, P), but is {terrain_index.dtype} of "
+            f"shape {terrain_index.shape} for a theta of shape {theta.shape}"
+        )
+    check_terrain_index(terrain_index, len(terrains))
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
-from agents.rollouts import OnProgress
+from agents.rollouts import OnProgress, check_rows
 from agents.rollouts.result import RolloutResult
+from environments.arithmetic import exact
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
 
 
+@exact
 def run_episodes(
     policy: MLPPolicy,
     theta: NDArray[np.float32],
@@ -25,6 +27,7 @@ def run_episodes(
     on_progress: OnProgress | None = None,
 ) -> RolloutResult:
     """See ``agents.rollouts.RunEpisodes``; one episode after the other, on one core whatever ``threads`` says."""
+    check_rows(policy, theta, terrains, terrain_index)
     num, num_steps = theta.shape[0], 0
     result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, -1, np.int8))
     for b in range(num):
@@ -36,6 +39,7 @@ def run_episodes(
     return result
 
 
+@exact
 def run_episode(
     policy: MLPPolicy, theta: NDArray[np.float32], terrain: Terrain, max_steps: int
 ) -> tuple[float, int, Outcome]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
+from agents.rollouts import check_rows
 from agents.rollouts.launches import NUM_COUNTS, NUM_STRIKES, Counts, Lists, launches
 from agents.rollouts.result import RolloutResult, join
 from agents.rollouts.simd import finish_in_box2d
@@ -25,14 +26,13 @@ from agents.rollouts.thread import (
     grouped_size,
 )
 from environments import cuda
+from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.physics.course import Course
 from environments.physics.layout import WORLD_SIZE
 from environments.streams import WORDS_PER_BLOCK
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
-from environments.walker.judge import OVERFLOWED
-from environments.walker.simd import overflow_error
 from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Steps of a round: a walker that falls early waits for its end, and the host for the GPU.
@@ -57,9 +57,9 @@ def run_episodes(
     """See ``agents.rollouts.RunEpisodes``; ``threads`` is of no use here.
 
     Raises:
-        InputError: the GPU has too little memory, a terrain gives the walker more contacts than fit, or there is no
-            such terrain.
+        InputError: the GPU has too little memory, theta has another shape, or there is no such terrain.
     """
+    check_rows(policy, theta, terrains, terrain_index)
     num, num_parameters = theta.shape
     episodes = Episodes(
         terrain_index=np.ascontiguousarray(terrain_index, np.int64),
@@ -79,6 +79,7 @@ def run_episodes(
     return result
 
 
+@exact
 def run_on_gpu(
     episodes: Episodes,
     terrains: Sequence[Terrain],
@@ -96,7 +97,7 @@ def run_on_gpu(
         block_size: threads that walk in a block. Changes no result.
 
     Returns:
-        One row for each episode; SPUN is left to the caller.
+        One row for each episode; those that were given up are left to the caller, see ``finish_in_box2d``.
 
     Raises:
         InputError: as ``run_episodes``.
@@ -124,9 +125,6 @@ def run_on_gpu(
     except BaseException:
         _held.drop()  # some of them are in the middle of an episode
         raise
-    overflowed = np.flatnonzero(result.outcomes == OVERFLOWED)
-    if overflowed.size:
-        raise overflow_error(int(episodes.terrain_index[overflowed[0]]))
     return result
 
 

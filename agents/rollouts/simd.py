@@ -14,17 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy, forward
-from agents.rollouts import box2d
+from agents.rollouts import OnProgress, box2d, check_rows
 from agents.rollouts.result import RolloutResult
+from environments.arithmetic import exact
 from environments.compiled import HAS_TICKS, fetch_and_add, kernel, ticks
 from environments.errors import InputError
-from environments.machine import check_subnormals
 from environments.physics.course import Course
 from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
-from environments.terrain.terrain import Terrain, check_terrain_index
+from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
-from environments.walker.judge import OVERFLOWED, SPUN
-from environments.walker.simd import Team, advance, overflow_error, start
+from environments.walker.simd import Team, advance, start
 from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Walkers of a team: enough of each kind to fill packs with, few enough that thetas and states stay in the cache.
@@ -32,6 +31,7 @@ TEAM_SIZE = 512
 _SECONDS_BETWEEN_REPORTS = 0.2
 
 
+@exact
 def run_episodes(
     policy: MLPPolicy,
     theta: NDArray[np.float32],
@@ -39,7 +39,7 @@ def run_episodes(
     terrain_index: NDArray[np.int64],
     max_steps: int,
     threads: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
     spent: NDArray[np.int64] | None = None,
 ) -> RolloutResult:
     """See ``agents.rollouts.RunEpisodes``.
@@ -49,20 +49,20 @@ def run_episodes(
         spent: ticks by stage are added to it, see ``environments.physics.stages``; with one thread.
 
     Raises:
-        InputError: a terrain gives the walker more contacts than fit, or there is no such terrain.
+        InputError: theta has another shape, or there is no such terrain.
     """
+    check_rows(policy, theta, terrains, terrain_index)
     num = theta.shape[0]
     result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, GOES_ON, np.int8))
     if num == 0:
         return result
-    check_subnormals()
-    check_terrain_index(terrain_index, len(terrains))
     course = Course.of(terrains)
     queue, stop = np.zeros(1, np.int64), np.ones(1, np.bool_)
     layer_sizes = np.array(policy.layer_sizes, np.int64)
     # Numba would compile all anew for arrays that are read-only.
     theta, terrain_index = np.require(theta, None, ["C", "W"]), np.require(terrain_index, np.int64, ["C", "W"])
 
+    @exact
     def work() -> None:
         team_size = min(TEAM_SIZE, -(-num // threads))
         team, hidden = Team.of(team_size), np.zeros((2, max(policy.layer_sizes)), np.float32)
@@ -84,10 +84,7 @@ def run_episodes(
         finally:
             # Ctrl-C, or a caller that wants no more: the threads end with the step they are in.
             stop[0] = True
-    overflowed = np.flatnonzero(result.outcomes == OVERFLOWED)
-    if overflowed.size:
-        raise overflow_error(int(terrain_index[overflowed[0]]))
-    finish_in_box2d(policy, lambda rows: theta[rows], terrains, terrain_index, max_steps, result)
+    finish_in_box2d(policy, lambda rows: theta[rows], terrains, terrain_index, max_steps, result, on_progress)
     return result
 
 
@@ -98,14 +95,29 @@ def finish_in_box2d(
     terrain_index: NDArray[np.int64],
     max_steps: int,
     result: RolloutResult,
+    on_progress: OnProgress | None = None,
 ) -> None:
-    """Run the episodes anew whose walkers turned farther than our engine follows: the bits are the same, and walkers
-    that fly head over heels for half a minute are next to none.
+    """Run the episodes anew that our engine gave up, see ``judge_world``; the bits are the same.
+
+    Walkers that fly head over heels for half a minute are next to none, and so are grounds as dense as that.
+
+    Args:
+        policy, terrains, terrain_index, max_steps: of all episodes, see ``agents.rollouts.RunEpisodes``.
+        theta_of: gives the thetas of some rows.
+        result: of all episodes; rows that were given up are overwritten.
+        on_progress: see ``RunEpisodes``; the other episodes count as done.
     """
-    spun = np.flatnonzero(result.outcomes == SPUN)
-    if spun.size:
-        anew = box2d.run_episodes(policy, theta_of(spun), terrains, terrain_index[spun], max_steps)
-        result.returns[spun], result.lengths[spun], result.outcomes[spun] = anew.returns, anew.lengths, anew.outcomes
+    rows = np.flatnonzero(result.outcomes < GOES_ON)
+    if not rows.size:
+        return
+    num_done, num_steps = _done(result)
+
+    def go_on(num_more: int, steps_more: int) -> None:
+        if on_progress is not None:
+            on_progress(num_done + num_more, num_steps + steps_more)
+
+    anew = box2d.run_episodes(policy, theta_of(rows), terrains, terrain_index[rows], max_steps, on_progress=go_on)
+    result.returns[rows], result.lengths[rows], result.outcomes[rows] = anew.returns, anew.lengths, anew.outcomes
 
 
 def prepare() -> None:
@@ -147,7 +159,7 @@ def _now():  # type: ignore[no-untyped-def]
     return ticks()
 
 
-def _watch(workers: list[Future[None]], result: RolloutResult, on_progress: Callable[[int, int], None] | None) -> None:
+def _watch(workers: list[Future[None]], result: RolloutResult, on_progress: OnProgress | None) -> None:
     """Wait for the threads, telling from time to time how far they are."""
     running = set(workers)
     while running:
@@ -155,7 +167,13 @@ def _watch(workers: list[Future[None]], result: RolloutResult, on_progress: Call
         for worker in done:
             worker.result()
         if on_progress is not None:
-            on_progress(int(np.count_nonzero(result.outcomes)), result.num_steps)
+            on_progress(*_done(result))
+
+
+def _done(result: RolloutResult) -> tuple[int, int]:
+    """Episodes that are over, those not that were given up, and their steps."""
+    is_over = result.outcomes > GOES_ON
+    return int(np.count_nonzero(is_over)), int(result.lengths[is_over].sum())
 
 
 class _Roster(NamedTuple):

@@ -93,6 +93,48 @@ class AbstractStrategy(ABC, Generic[State]):
         """(N,) noise standard deviation (mean over parameters) and (N,) learning rate, for statistics."""
 
 
+def as_centres(theta: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A copy of what a strategy starts from.
+
+    Raises:
+        InputError: it is not (N, P) float32, or not finite.
+    """
+    found = np.asarray(theta)
+    if found.dtype != np.float32 or found.ndim != 2 or found.size == 0:
+        raise InputError(f"theta must be (N, P) float32, a row for each niche, but is {found.dtype} of {found.shape}")
+    if not np.isfinite(found).all():
+        raise InputError("theta must be finite, but holds NaN or infinity")
+    return found.copy()
+
+
+def check_places(state: StrategyState, places: Sequence[StreamKey]) -> None:
+    """Raise ``InputError`` unless there is a place for each niche."""
+    if len(places) != len(state.centre) or not all(isinstance(place, StreamKey) for place in places):
+        raise InputError(f"places must be a StreamKey for each of {len(state.centre)} niches, but are {places!r:.60}")
+
+
+def as_fitness(
+    state: StrategyState, samples: Sequence[Perturbations], fitness: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The fitness (N, rows) float64 of what was asked for; kernels would read and write beside what does not fit.
+
+    Raises:
+        InputError: not a sample of P parameters for each niche, not a number for each row, or NaN.
+    """
+    found = np.asarray(fitness)
+    if [sample.centre.size for sample in samples] != [state.centre.shape[1]] * len(state.centre):
+        raise InputError(
+            f"samples must be one of {state.centre.shape[1]} parameters for each of {len(state.centre)} niches, but "
+            f"are {len(samples)} of {[sample.centre.size for sample in samples]} parameters"
+        )
+    shape = (len(samples), samples[0].num_rows)
+    if found.shape != shape or found.dtype.kind not in "fiu" or {sample.num_rows for sample in samples} != {shape[1]}:
+        raise InputError(
+            f"fitness must be {shape} numbers, one for each row of a sample, but is {found.dtype} of {found.shape}"
+        )
+    return found.astype(np.float64, copy=False)
+
+
 def concatenate(states: Sequence[State]) -> State:
     """One state of all niches, in the order given."""
     first = states[0]

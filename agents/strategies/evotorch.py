@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.strategies.base import AbstractStrategy, StrategyState
+from agents.strategies.base import AbstractStrategy, StrategyState, as_centres, as_fitness, check_places
 from agents.strategies.perturbations import Perturbations
 from agents.strategies.shaping import ranks
+from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.streams import StreamKey
 
@@ -77,30 +78,39 @@ class Pgpe(AbstractStrategy[PgpeState]):
     noise_max_change: float = 0.2
     noise_limit: float = 0.01
 
+    @exact
     def initial_state(self, theta: NDArray[np.float32]) -> PgpeState:
         """See ``AbstractStrategy``."""
-        return PgpeState(theta.copy(), np.full_like(theta, self.noise_std), np.zeros_like(theta))
+        centre = as_centres(theta)
+        return PgpeState(centre, np.full_like(centre, self.noise_std), np.zeros_like(centre))
 
+    @exact
     def ask(self, state: PgpeState, places: Sequence[StreamKey]) -> tuple[Perturbations, ...]:
         """See ``AbstractStrategy``."""
+        check_places(state, places)
         return tuple(
             Perturbations(centre, stdev, place, self.pairs)
             for centre, stdev, place in zip(state.centre, state.stdev, places, strict=True)
         )
 
+    @exact
     def tell(self, state: PgpeState, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> PgpeState:
         """See ``AbstractStrategy``."""
+        fitness = as_fitness(state, samples, fitness)
         steps = [self._step(*niche) for niche in zip(samples, state.velocity, fitness, strict=True)]
         centre, stdev, velocity = (np.stack(rows) for rows in zip(*steps, strict=True))
         return PgpeState(centre, stdev, velocity)
 
+    @exact
     def propose(
         self, state: PgpeState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
         """See ``AbstractStrategy``; a plain step is ClipUp's from rest, ``step_length`` long."""
+        fitness = as_fitness(state, samples, fitness)
         velocity = np.zeros_like(state.velocity) if plain else state.velocity
         return np.stack([self._step(*niche)[0] for niche in zip(samples, velocity, fitness, strict=True)])
 
+    @exact
     def step_sizes(self, state: PgpeState) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See ``AbstractStrategy``."""
         return _means(state.stdev), np.full(state.centre.shape[0], self.step_length)
@@ -169,29 +179,38 @@ class Cem(AbstractStrategy[CemState]):
                 f", but is {self.parenthood_ratio!r}"
             )
 
+    @exact
     def initial_state(self, theta: NDArray[np.float32]) -> CemState:
         """See ``AbstractStrategy``."""
-        return CemState(theta.copy(), np.full_like(theta, self.noise_std))
+        centre = as_centres(theta)
+        return CemState(centre, np.full_like(centre, self.noise_std))
 
+    @exact
     def ask(self, state: CemState, places: Sequence[StreamKey]) -> tuple[Perturbations, ...]:
         """See ``AbstractStrategy``."""
+        check_places(state, places)
         return tuple(
             Perturbations(centre, stdev, place, 2 * self.pairs, antithetic=False)
             for centre, stdev, place in zip(state.centre, state.stdev, places, strict=True)
         )
 
+    @exact
     def tell(self, state: CemState, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> CemState:
         """See ``AbstractStrategy``."""
+        fitness = as_fitness(state, samples, fitness)
         steps = [self._step(*niche) for niche in zip(samples, fitness, strict=True)]
         centre, stdev = (np.stack(rows) for rows in zip(*steps, strict=True))
         return CemState(centre, stdev)
 
+    @exact
     def propose(
         self, state: CemState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
         """See ``AbstractStrategy``; there is no optimiser, so a plain step is the same."""
+        fitness = as_fitness(state, samples, fitness)
         return np.stack([self._step(*niche)[0] for niche in zip(samples, fitness, strict=True)])
 
+    @exact
     def step_sizes(self, state: CemState) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See ``AbstractStrategy``; the learning rate is 1: the centre moves all the way to the mean of the best."""
         return _means(state.stdev), np.ones(state.centre.shape[0])
@@ -222,12 +241,11 @@ def load_functional() -> Any:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch with one thread and IEEE denormals: sums in one order whatever else this process does with torch."""
+    """Torch with one thread: sums in one order whatever else this process does with torch."""
     import torch
 
     num_threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    torch.set_flush_denormal(False)
     try:
         yield
     finally:

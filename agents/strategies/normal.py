@@ -13,6 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.arithmetic import exact
 from environments.compiled import allocating_kernel, inline_kernel, kernel
 from environments.streams import StreamKey, fill_words
 
@@ -118,6 +119,7 @@ def fill_normals(normals_out, first_block, c2, c3, k0, k1):  # type: ignore[no-u
             part[where[t]] = tails[t]
 
 
+@exact
 def normals(place: StreamKey, num: int) -> NDArray[np.float32]:
     """(num,) float32: the first numbers of the stream at ``place``."""
     normals_out = np.full(num, np.nan, np.float32)

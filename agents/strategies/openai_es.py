@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.strategies.base import AbstractStrategy, StrategyState
+from agents.strategies.base import AbstractStrategy, StrategyState, as_centres, as_fitness, check_places
 from agents.strategies.perturbations import Perturbations, fill_direction
 from agents.strategies.shaping import centered_ranks
+from environments.arithmetic import exact
 from environments.compiled import allocating_kernel
 from environments.streams import StreamKey
 
@@ -62,11 +63,13 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     noise_limit: float = 0.01
     weight_decay: float = 0.01
 
+    @exact
     def initial_state(self, theta: NDArray[np.float32]) -> OpenAIESState:
         """See ``AbstractStrategy``."""
+        theta = as_centres(theta)
         num = theta.shape[0]
         return OpenAIESState(
-            centre=theta.copy(),
+            centre=theta,
             first_moment=np.zeros_like(theta),
             second_moment=np.zeros_like(theta),
             beta1_power=np.ones(num),
@@ -75,43 +78,46 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
             noise_std=np.full(num, self.noise_std),
         )
 
+    @exact
     def ask(self, state: OpenAIESState, places: Sequence[StreamKey]) -> tuple[Perturbations, ...]:
         """See ``AbstractStrategy``."""
+        check_places(state, places)
         return tuple(
             Perturbations(centre, np.full_like(centre, std), place, self.pairs)
             for centre, std, place in zip(state.centre, state.noise_std.astype(np.float32), places, strict=True)
         )
 
+    @exact
     def tell(
         self, state: OpenAIESState, samples: Sequence[Perturbations], fitness: NDArray[np.float64]
     ) -> OpenAIESState:
         """See ``AbstractStrategy``."""
-        moved = self._adam(state, state.centre, self._gradients(samples, fitness))
+        moved = self._adam(state, state.centre, self._gradients(samples, as_fitness(state, samples, fitness)))
         return replace(
             moved,
             learning_rate=np.maximum(self.learning_rate_decay * state.learning_rate, self.learning_rate_limit),
             noise_std=np.maximum(self.noise_decay * state.noise_std, self.noise_limit),
         )
 
+    @exact
     def propose(
         self, state: OpenAIESState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
         """See ``AbstractStrategy``. Adam's step counts itself, t + 1; as released, ``Adam.propose`` takes t."""
+        gradients = self._gradients(samples, as_fitness(state, samples, fitness))
         sources = np.stack([sample.centre for sample in samples])
-        gradients = self._gradients(samples, fitness)
         if not plain:
             return self._adam(state, sources, gradients).centre
         # SimpleSGD of the released optimizers.py: a fixed step, no moments.
         return (sources - self.learning_rate * gradients).astype(np.float32)
 
+    @exact
     def step_sizes(self, state: OpenAIESState) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """See ``AbstractStrategy``."""
         return state.noise_std, state.learning_rate
 
     def _gradients(self, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, P) float64: minus the ES gradient, plus weight decay; what a minimiser descends."""
-        if fitness.shape != (len(samples), 2 * self.pairs):
-            raise ValueError(f"fitness must be ({len(samples)}, {2 * self.pairs}), one a row, but is {fitness.shape}")
         ranks = centered_ranks(fitness)
         weights = ranks[:, 0::2] - ranks[:, 1::2]
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)

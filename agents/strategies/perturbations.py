@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.strategies.normal import fill_normals
+from environments.arithmetic import exact
 from environments.compiled import allocating_kernel, kernel
+from environments.errors import COUNT, InputError, whole_number
 from environments.streams import WORDS_PER_BLOCK, StreamKey
 
 
@@ -26,6 +28,9 @@ class Perturbations:
         place: the stream of the numbers eps.
         num_directions: M, how many eps are drawn.
         antithetic: whether each eps is used with both signs: 2M rows, otherwise M.
+
+    Raises:
+        InputError: centre and scale are not float32 of one shape (P,), or no direction is drawn.
     """
 
     centre: NDArray[np.float32]
@@ -34,6 +39,14 @@ class Perturbations:
     num_directions: int
     antithetic: bool = True
 
+    def __post_init__(self) -> None:
+        for name, values in (("centre", self.centre), ("scale", self.scale)):
+            shape = np.shape(self.centre)
+            if not isinstance(values, np.ndarray) or values.dtype != np.float32 or values.shape != shape[:1]:
+                found = f"{values.dtype} of {values.shape}" if isinstance(values, np.ndarray) else f"{values!r:.60}"
+                raise InputError(f"{name} of a sample must be float32 of one shape (P,), but is {found}")
+        whole_number("num_directions", self.num_directions, *COUNT)
+
     @property
     def num_rows(self) -> int:
         """Thetas in the sample: 2M or M."""
@@ -41,18 +54,25 @@ class Perturbations:
 
     def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """The thetas (len(rows), P) float32 of the given rows."""
+        rows = np.asarray(rows)
         theta_out = np.full((rows.size, self.centre.size), np.nan, np.float32)
         self.fill_theta(theta_out, rows)
         return theta_out
 
+    @exact
     def fill_theta(self, theta_out: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
         """Write the thetas of the given rows into ``theta_out`` (len(rows), P) float32; threads may do so side by side.
 
         Raises:
-            ValueError: ``theta_out`` has another shape.
+            InputError: there is no such row, or ``theta_out`` has another shape or type.
         """
-        if theta_out.shape != (rows.size, self.centre.size):
-            raise ValueError(f"theta_out must be {(rows.size, self.centre.size)}, but is {theta_out.shape}")
+        if rows.dtype != np.int64 or rows.ndim != 1 or not ((rows >= 0) & (rows < self.num_rows)).all():
+            raise InputError(f"rows must be int64 of shape (B,) in 0..{self.num_rows - 1}, but are {rows!r:.60}")
+        if theta_out.shape != (rows.size, self.centre.size) or theta_out.dtype != np.float32:
+            raise InputError(
+                f"theta_out must be float32 of {(rows.size, self.centre.size)}, but is {theta_out.dtype} of "
+                f"{theta_out.shape}"
+            )
         _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *self.place.words)
 
 

@@ -137,6 +137,11 @@ class WalkerWorld(NotCopied):
         """Whether the hull has touched ground or obstacle at any moment since the start."""
         return self._contacts.has_fallen
 
+    @property
+    def touching(self) -> NDArray[np.float32]:
+        """(2,) float32: 1 where lower leg 1, or 2, touches, otherwise 0; as of the latest ``read``."""
+        return self.readings[14:16]
+
     def step(self, action: list[float]) -> None:
         """Drive the four motors and let 1/50 s pass.
 

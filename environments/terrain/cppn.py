@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain.constants import TERRAIN_HEIGHT, TERRAIN_LENGTH, TERRAIN_STEP
@@ -74,6 +75,7 @@ class CppnGenotype(AbstractGenotype):
         return [gene.is_enabled for gene in self.connections].count(True)
 
     @classmethod
+    @exact
     def initial(cls, settings: TerrainSettings, stream: Stream) -> Self:
         """A straight slope: weight N(0, 0.25^2), bias N(0, 0.1^2), as in the released code, whose root this is.
 
@@ -83,6 +85,7 @@ class CppnGenotype(AbstractGenotype):
         """
         return cls(*first_network(stream), settings.cppn_released_quirks)
 
+    @exact
     def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
         """A child by NEAT (``cppn_mutation``), tried again until it differs and is fit to walk on (``cppn_ground``).
 
@@ -104,6 +107,7 @@ class CppnGenotype(AbstractGenotype):
             f"a CPPN terrain had no child in {MAX_TRIES} tries whose ground is finite and not flat: {self.to_json()}"
         )
 
+    @exact
     def express(self, seed: int) -> Terrain:
         """The ground, with no obstacles; push from the stream "push", held vertices, if any, from "terrain"."""
         heights = cppn_heights(self.nodes, self.connections)
@@ -112,6 +116,7 @@ class CppnGenotype(AbstractGenotype):
         x = np.arange(TERRAIN_LENGTH, dtype=np.float64) * TERRAIN_STEP
         return Terrain(ground=np.column_stack([x, TERRAIN_HEIGHT + heights]), push=draw_push(seed))
 
+    @exact
     def features(self, settings: TerrainSettings) -> NDArray[np.float64]:
         """(18,) heights above the start pad in m at the vertices ``STATIONS``, none of them held."""
         return cppn_heights(self.nodes, self.connections)[list(STATIONS)]

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.arithmetic import exact
 from environments.errors import InputError, nearest
 from environments.streams import Stream
 from environments.terrain.generation import draw_push, generate_course
@@ -127,6 +128,7 @@ class ObstacleGenotype(AbstractGenotype):
         _enabled_groups(settings)
         return cls()
 
+    @exact
     def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
         """A child by the mutation table of the paper (``IntervalGene.mutated``); roughness moves by at most 0.6.
 
@@ -150,6 +152,7 @@ class ObstacleGenotype(AbstractGenotype):
                 changes[gene.name] = gene.mutated(getattr(self, gene.name), stream, _limit(gene, settings))
         return replace(self, **changes)
 
+    @exact
     def express(self, seed: int) -> Terrain:
         """The course of this genotype with this seed; ground from the stream "terrain", push from "push"."""
         ground, obstacles = generate_course(

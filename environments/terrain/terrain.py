@@ -14,6 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.terrain.constants import CLOUD_CORNER, INITIAL_RANDOM, MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
 
@@ -46,6 +47,7 @@ class Terrain:
     obstacles: tuple[NDArray[np.float32], ...] = ()
     push: float = 0.0
 
+    @exact
     def __post_init__(self) -> None:
         """Copy the arrays, freeze them and check them."""
         object.__setattr__(self, "ground", _vertices("ground", self.ground))
@@ -105,6 +107,7 @@ class Terrain:
         return cls(ground=data["ground"], obstacles=tuple(data["obstacles"]), push=data["push"])
 
     @classmethod
+    @exact
     def from_gymnasium(cls, env: Any) -> Self:
         """Geometry and push of a reset ``BipedalWalker-v3`` or ``BipedalWalkerHardcore-v3``, also after steps.
 

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
-from environments.errors import InputError, nearest, whole_number
+from environments.errors import COUNT, InputError, nearest, whole_number
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -65,7 +65,7 @@ class BipedalTerrainEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         if render_mode is not None and render_mode not in _RENDER_MODES:
             raise InputError(f"render_mode {render_mode!r} is unknown, {nearest(str(render_mode), _RENDER_MODES)}")
         self.terrain = ObstacleGenotype().express(seed=0) if terrain is None else terrain
-        self.max_steps = None if max_steps is None else whole_number("max_steps", max_steps, 1)
+        self.max_steps = None if max_steps is None else whole_number("max_steps", max_steps, *COUNT)
         self.render_mode = render_mode
         self.observation_space = spaces.Box(_LOW, _HIGH)
         self.action_space = spaces.Box(-1.0, 1.0, (NUM_JOINTS,), np.float32)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from environments.arithmetic import exact
 from environments.copying import NotCopied
 from environments.physics.box2d import WalkerWorld
 from environments.physics.lidar import RAYS_SIZE
@@ -39,6 +40,7 @@ class WalkerEpisode(NotCopied):
 
     copy_refusal = WalkerWorld.copy_refusal
 
+    @exact
     def __init__(self, terrain: Terrain, max_steps: int = MAX_STEPS) -> None:
         self.world = WalkerWorld(terrain)
         self.max_steps = max_steps
@@ -51,6 +53,7 @@ class WalkerEpisode(NotCopied):
         self.step(_STILL)
         self.outcome = None
 
+    @exact
     def step(self, action: ArrayLike) -> tuple[float, Outcome | None]:
         """Take one step of 1/50 s.
 

@@ -14,23 +14,26 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.arithmetic import exact
 from environments.compiled import kernel, ticks
 from environments.copying import CopiedWhole
-from environments.errors import InputError
-from environments.machine import check_memory, check_subnormals
+from environments.machine import check_memory
 from environments.physics import layout
-from environments.physics.constants import CONTACT_CAPACITY, TOUCHING_CAPACITY
 from environments.physics.course import Course, rows_of
 from environments.physics.lidar import RAYS_SIZE
 from environments.physics.stages import LIDAR, REST, charge
 from environments.physics.step import Scratch, drive, start_world, step_worlds
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
-from environments.walker.judge import MOST_TURN, NUM_READINGS, OVERFLOWED, SPUN, STATE_FIELDS, judge_world
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
+from environments.walker.episode import WalkerEpisode
+from environments.walker.judge import NUM_READINGS, STATE_FIELDS, judge_world
+from environments.walker.spec import MAX_STEPS, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
+from environments.walker.worlds import show
 
 #: Worlds below which a second thread is not worth its while.
 _WORLDS_PER_THREAD = 16
+#: Steps whose actions are kept at first; there is room for twice as many when an episode gets there.
+_STEPS_AT_FIRST = 256
 
 
 class Team(NamedTuple):
@@ -118,30 +121,48 @@ def advance(  # type: ignore[no-untyped-def]
     charge(spent, LIDAR, began)
 
 
-def overflow_error(terrain: int) -> InputError:
-    """What is said when a world has more contacts than fit."""
-    return InputError(
-        f"terrain {terrain} gives the walker more than {CONTACT_CAPACITY} contacts at once, or one body more than "
-        f"{TOUCHING_CAPACITY} that touch: make its vertices less dense, or use the engine box2d"
-    )
+@kernel
+def advance_and_note(  # type: ignore[no-untyped-def]
+    team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps, taken
+):
+    """``advance``, and write down the actions, from which the episodes can be run again.
+
+    Args:
+        team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps: see there.
+        taken: (W, T, 4) float32, of each world and step of its episode, written; T is above all ``num_steps``.
+    """
+    for world in worlds:
+        step = num_steps[world]
+        if step >= 0:
+            for joint in range(NUM_JOINTS):
+                taken[world, step, joint] = actions[world, joint]
+    advance(team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps)
 
 
 class SimdWorlds(CopiedWhole):
-    """``Worlds`` in our own physics; see ``worlds.make_worlds`` for the arguments."""
+    """``Worlds`` in our own physics; see ``worlds.make_worlds`` for the arguments.
 
+    A world that our physics cannot follow, see ``judge_world``, goes on in Box2D until its next reset.
+    """
+
+    @exact
     def __init__(
         self, terrains: Sequence[Terrain], terrain_index: NDArray[np.int64], max_steps: int, threads: int
     ) -> None:
         self.num_worlds = num = len(terrain_index)
-        check_memory(num, 4 * layout.WORLD_SIZE)
+        check_memory(num, 4 * (layout.WORLD_SIZE + NUM_JOINTS * min(max_steps, MAX_STEPS)))
         self.observations = np.zeros((num, OBSERVATION_SIZE), np.float32)
         self.rewards = np.zeros(num)
         self.outcomes = np.zeros(num, np.int8)
         self.num_steps = np.zeros(num, np.int32)
+        self._terrains = terrains
         self._course = Course.of(terrains)
         self._terrain_of = np.array(terrain_index, np.int64)
         self._max_steps = max_steps
         self._actions = np.zeros((num, NUM_JOINTS), np.float32)
+        self._taken = np.zeros((num, min(max_steps, _STEPS_AT_FIRST), NUM_JOINTS), np.float32)
+        self._most_steps = 0  # no world has taken more
+        self._in_box2d: dict[int, WalkerEpisode] = {}
         num_teams = max(1, min(threads, num // _WORLDS_PER_THREAD))
         bounds = [num * i // num_teams for i in range(num_teams + 1)]
         self._parts = [slice(a, b) for a, b in pairwise(bounds)]
@@ -152,32 +173,55 @@ class SimdWorlds(CopiedWhole):
         self._advance_team(0, np.zeros(0, np.int64))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pool": None}
+        return {**self.__dict__, "_pool": None, "_in_box2d": list(self._in_box2d)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._in_box2d = {i: self._in_box2d_anew(i)[0] for i in state["_in_box2d"]}
         self._advance_team(0, np.zeros(0, np.int64))
 
+    @exact
     def reset(self, which: NDArray[np.bool_] | None = None) -> None:
         """See ``Worlds``."""
+        self._most_steps = 0 if which is None else self._most_steps
+        self._in_box2d = {} if which is None else {i: e for i, e in self._in_box2d.items() if not which[i]}
         for part, team, worlds in zip(self._parts, self._teams, self._chosen(which), strict=True):
             start(team, worlds, self._terrain_of[part], self._course, self.num_steps[part], self.outcomes[part])
         self._advance(which)
 
+    @exact
     def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
         """See ``Worlds``."""
         np.copyto(self._actions, actions)
+        self._make_room()
+        if self._in_box2d:
+            is_ours = np.ones(self.num_worlds, np.bool_) if which is None else which.copy()
+            for i, episode in self._in_box2d.items():
+                if is_ours[i]:
+                    is_ours[i] = False
+                    self._taken[i, episode.num_steps] = actions[i]
+                    show(self, i, episode, episode.step(actions[i])[0])
+            which = is_ours
         self._advance(which)
 
     def body_state(self) -> NDArray[np.float32]:
         """See ``Worlds``."""
         places = layout.BODY + layout.BODY_SIZE * np.arange(NUM_BODIES)[:, None] + STATE_FIELDS
-        return np.concatenate([team.state.reshape(-1, layout.WORLD_SIZE)[:, places] for team in self._teams])
+        bodies = self._fields(places)
+        for i, episode in self._in_box2d.items():
+            bodies[i] = episode.world.body_state()
+        return bodies
 
     @property
     def touching(self) -> NDArray[np.float32]:
         """See ``Worlds``."""
-        places = [layout.IS_TOUCHING_1, layout.IS_TOUCHING_2]
+        flags = self._fields(np.array([layout.IS_TOUCHING_1, layout.IS_TOUCHING_2]))
+        for i, episode in self._in_box2d.items():
+            flags[i] = episode.world.touching
+        return flags
+
+    def _fields(self, places: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The numbers at these places of each world's memory."""
         return np.concatenate([team.state.reshape(-1, layout.WORLD_SIZE)[:, places] for team in self._teams])
 
     def _chosen(self, which: NDArray[np.bool_] | None) -> list[NDArray[np.int64]]:
@@ -195,13 +239,8 @@ class SimdWorlds(CopiedWhole):
                     step.result()
             finally:
                 wait(steps)  # Ctrl-C must not leave one at work that the next call meets
-        if (self.outcomes == OVERFLOWED).any():
-            raise overflow_error(int(self._terrain_of[np.flatnonzero(self.outcomes == OVERFLOWED)[0]]))
-        if (self.outcomes == SPUN).any():
-            raise InputError(
-                f"walker {np.flatnonzero(self.outcomes == SPUN)[0]} has turned by more than {MOST_TURN:.0f} rad in "
-                f"one episode, which the engine simd cannot follow: reset it before, or use the engine box2d"
-            )
+        if self.outcomes.min() < GOES_ON:
+            self._hand_over()
 
     def _threads(self) -> ThreadPoolExecutor:
         """Those of this process: a copy has none yet, and those of a parent have not come along into a forked child."""
@@ -209,10 +248,31 @@ class SimdWorlds(CopiedWhole):
             self._pool = os.getpid(), ThreadPoolExecutor(len(self._teams))
         return self._pool[1]
 
+    def _make_room(self) -> None:
+        """For one more action of each world."""
+        if self._most_steps == self._taken.shape[1]:
+            self._most_steps = int(self.num_steps.max())
+        if self._most_steps == self._taken.shape[1]:
+            self._taken = np.concatenate([self._taken, np.zeros_like(self._taken)], axis=1)
+        self._most_steps += 1
+
+    def _hand_over(self) -> None:
+        """Go on in Box2D with the episodes that our physics has given up."""
+        for i in np.flatnonzero(self.outcomes < GOES_ON).tolist():
+            self._in_box2d[i], reward = self._in_box2d_anew(i)
+            show(self, i, self._in_box2d[i], reward)
+
+    def _in_box2d_anew(self, i: int) -> tuple[WalkerEpisode, float]:
+        """A world's episode in Box2D up to now, whose bits are the same, and its last reward."""
+        episode, reward = WalkerEpisode(self._terrains[self._terrain_of[i]], self._max_steps), 0.0
+        for action in self._taken[i, : self.num_steps[i]]:
+            reward, _ = episode.step(action)
+        return episode, reward
+
+    @exact
     def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> None:
-        check_subnormals()
         part = self._parts[i]
-        advance(
+        advance_and_note(
             self._teams[i],
             worlds,
             self._terrain_of[part],
@@ -223,4 +283,5 @@ class SimdWorlds(CopiedWhole):
             self.rewards[part],
             self.outcomes[part],
             self.num_steps[part],
+            self._taken[part],
         )

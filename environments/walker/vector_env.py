@@ -11,8 +11,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
+from environments.arithmetic import exact
 from environments.copying import CopiedWhole
-from environments.errors import InputError, nearest, whole_number
+from environments.errors import COUNT, InputError, nearest, whole_number
 from environments.machine import available_cores, check_memory
 from environments.terrain.terrain import Terrain
 from environments.walker.actions import as_actions
@@ -34,6 +35,7 @@ _LEAST_WORLD_BYTES = 500
 _NEVER = 2**31 - 1
 
 
+@exact
 def make_vec_env(
     terrains: Terrain | Sequence[Terrain],
     num_envs: int | None = None,
@@ -71,9 +73,9 @@ def make_vec_env(
     for i, terrain in enumerate(given):
         if not isinstance(terrain, Terrain):
             raise InputError(f"terrains must be environments.Terrain, but number {i} is a {type(terrain).__name__}")
-    num_worlds = len(given) if num_envs is None else whole_number("num_envs", num_envs, 1)
-    max_steps = whole_number("max_steps", max_steps, 1)
-    threads = available_cores() if threads is None else whole_number("threads", threads, 1)
+    num_worlds = len(given) if num_envs is None else whole_number("num_envs", num_envs, *COUNT)
+    max_steps = whole_number("max_steps", max_steps, *COUNT)
+    threads = available_cores() if threads is None else whole_number("threads", threads, *COUNT)
     if num_worlds < len(given):
         raise InputError(f"num_envs must be at least the number of terrains, {len(given)}, but is {num_worlds}")
     if render_mode is not None and render_mode not in _RENDER_MODES:
@@ -111,7 +113,7 @@ def make_registered(
     """
     if max_episode_steps == -1:
         max_episode_steps = _NEVER
-    max_episode_steps = whole_number("max_episode_steps", max_episode_steps, 1)
+    max_episode_steps = whole_number("max_episode_steps", max_episode_steps, *COUNT)
     if max_steps is not None and max_episode_steps not in (MAX_STEPS, max_steps):
         raise InputError(f"max_episode_steps is {max_episode_steps} and max_steps is {max_steps}: give one of the two")
     limit = max_episode_steps if max_steps is None else max_steps
@@ -185,6 +187,7 @@ class BipedalTerrainVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.fl
         self._has_begun = True
         return self._observed(worlds), {}
 
+    @exact
     def step(self, actions: ArrayLike) -> StepResult:
         """Take one step of 1/50 s in every world; where an episode begins in this step, no action is taken.
 

@@ -88,8 +88,7 @@ def make_worlds(
         threads: at most so many cores are used; changes no bit. ``box2d`` uses one.
 
     Raises:
-        InputError: the engine is unknown, there is no such terrain, the worlds do not fit into memory, or this thread
-            takes subnormal numbers for zero.
+        InputError: the engine is unknown, there is no such terrain, or the worlds do not fit into memory.
     """
     check_name("engine", engine, ENGINES)
     check_terrain_index(np.asarray(terrain_index), len(terrains))
@@ -118,13 +117,13 @@ class Box2DWorlds(CopiedWhole):
         """See ``Worlds``."""
         for i in self._chosen(which):
             self._episodes[i] = WalkerEpisode(self._terrains[i], self._max_steps)
-            self._write(i, 0.0)
+            show(self, i, self._episodes[i], 0.0)
 
     def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
         """See ``Worlds``."""
         for i in self._chosen(which):
             reward, _ = self._episodes[i].step(actions[i])
-            self._write(i, reward)
+            show(self, i, self._episodes[i], reward)
 
     def body_state(self) -> NDArray[np.float32]:
         """See ``Worlds``."""
@@ -133,14 +132,15 @@ class Box2DWorlds(CopiedWhole):
     @property
     def touching(self) -> NDArray[np.float32]:
         """See ``Worlds``."""
-        return np.stack([self._episodes[i].world.readings[14:16] for i in range(self.num_worlds)])
+        return np.stack([self._episodes[i].world.touching for i in range(self.num_worlds)])
 
     def _chosen(self, which: NDArray[np.bool_] | None) -> Iterable[int]:
         return range(self.num_worlds) if which is None else np.flatnonzero(which).tolist()
 
-    def _write(self, i: int, reward: float) -> None:
-        episode = self._episodes[i]
-        self.observations[i] = episode.observation
-        self.rewards[i] = reward
-        self.outcomes[i] = episode.outcome or GOES_ON
-        self.num_steps[i] = episode.num_steps
+
+def show(worlds: Worlds, i: int, episode: WalkerEpisode, reward: float) -> None:
+    """Write row ``i`` of the buffers of ``worlds``: where an episode is, and the reward of its latest step."""
+    worlds.observations[i] = episode.observation
+    worlds.rewards[i] = reward
+    worlds.outcomes[i] = episode.outcome or GOES_ON
+    worlds.num_steps[i] = episode.num_steps

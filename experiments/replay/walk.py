@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.arithmetic import exact
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
@@ -52,6 +53,7 @@ class Walk:
         return pose_of(self.bodies[step], self.observations[step] if with_lidar else None, opacity)
 
 
+@exact
 def record_walk(terrain: Terrain, act: Controller, max_steps: int) -> Walk:
     """Run an episode on real Box2D.
 

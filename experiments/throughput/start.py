@@ -54,7 +54,7 @@ def measure_start(engine: str) -> Start:
 
 def _seconds_of_run(engine: str, folder: Path, run: str) -> float:
     command = [sys.executable, "-m", "experiments.cli", "run", str(folder / run), "--engine", engine, *_LEAST, *_SHORT]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(folder / "cache"), "PYTHONPATH": str(_ROOT)}
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(_ROOT)}
     (folder / "cache").mkdir(exist_ok=True)
     seconds, ended = timed(
         lambda: subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)

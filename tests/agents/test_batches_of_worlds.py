@@ -10,17 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
 from agents.rollouts import simd
 from environments.compiled import LANES
-from environments.errors import InputError
 from environments.physics import layout
-from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from environments.walker.worlds import make_worlds
@@ -146,15 +142,3 @@ def test_another_number_of_lanes_gives_the_same_bits() -> None:
     command = [sys.executable, "-m", "tests.agents.crowd"]
     done = subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=True)
     assert crowd.digest() == done.stdout.strip()
-
-
-def test_flushed_subnormals_are_refused() -> None:
-    """Where the caller's thread takes subnormal numbers for zero, one sentence says so instead of other results."""
-    policy = MLPPolicy()
-    theta = np.zeros((1, policy.num_parameters), np.float32)
-    torch.set_flush_denormal(True)
-    try:
-        with pytest.raises(InputError, match=r"takes subnormal numbers for zero.*set_flush_denormal\(False\)"):
-            simd.run_episodes(policy, theta, [ObstacleGenotype().express(seed=0)], np.zeros(1, np.int64), 1)
-    finally:
-        torch.set_flush_denormal(False)

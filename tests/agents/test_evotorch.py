@@ -169,11 +169,11 @@ def test_what_else_uses_torch_changes_no_bit(strategy: Pgpe | Cem) -> None:
         torch.set_num_threads(num_threads)
         torch.set_default_dtype(dtype)
         torch.set_flush_denormal(num_threads == 2)
-        told.append([values.tolist() for values in vars(strategy.tell(state, samples, fitness)).values()])
+        told.append([values.tobytes() for values in vars(strategy.tell(state, samples, fitness)).values()])
         assert num_threads == torch.get_num_threads()
 
     assert told[0] == told[1]
-    assert 0.0 != told[0][0][0][0]
+    assert any(told[0][0])
 
 
 def test_torch_is_loaded_by_the_first_tell_only() -> None:

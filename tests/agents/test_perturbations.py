@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from agents.strategies.perturbations import Perturbations
+from environments.errors import InputError
 from environments.streams import stream_key
 from tests.naive import float32, naive_directions
 
@@ -70,8 +74,33 @@ def test_streams_give_unlike_samples() -> None:
     assert numbers.size == np.unique(numbers).size
 
 
-def test_memory_of_another_shape_is_refused() -> None:
+@pytest.mark.parametrize(
+    "memory", [np.zeros((3, _P), np.float32), np.zeros((2, _P - 1), np.float32), np.zeros((2, _P))]
+)
+def test_memory_of_another_shape_is_refused(memory: NDArray[np.float32]) -> None:
     """A kernel must not write beside the memory that it is given."""
-    for shape in ((3, _P), (2, _P - 1)):
-        with pytest.raises(ValueError, match=r"theta_out must be \(2, 11\), but is"):
-            _sample().fill_theta(np.zeros(shape, np.float32), np.arange(2))
+    with pytest.raises(InputError, match=r"theta_out must be float32 of \(2, 11\), but is"):
+        _sample().fill_theta(memory, np.arange(2))
+
+
+@pytest.mark.parametrize("rows", [[-1], [2**40], [0.5], [[0]]])
+def test_rows_that_are_not_there_are_refused(rows: Any) -> None:
+    """They would be other thetas than any that was drawn."""
+    with pytest.raises(InputError, match=r"rows must be int64 of shape \(B,\) in 0\.\."):
+        _sample().theta(np.array(rows))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"scale": np.ones(_P - 1, np.float32)}, r"scale of a sample must be float32 of one shape .*\(10,\)"),
+        ({"scale": 0.1}, "scale of a sample must be float32"),
+        ({"centre": np.ones(_P)}, "centre of a sample must be float32 .*float64"),
+        ({"centre": np.ones((_P, 1), np.float32)}, r"centre of a sample .*\(11, 1\)"),
+        ({"num_directions": 0}, "num_directions must be a whole number"),
+    ],
+)
+def test_a_sample_that_does_not_fit_together_is_refused(changes: dict[str, Any], sentence: str) -> None:
+    """A kernel reads as many numbers of its scale as of its centre."""
+    with pytest.raises(InputError, match=sentence):
+        replace(_sample(), **changes)

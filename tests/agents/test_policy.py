@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy, tanh32
+from agents.policy import MLPPolicy, forward, tanh32
 from environments.errors import InputError
 from environments.streams import Stream
 from tests.naive import float32, naive_policy, naive_tanh
@@ -91,16 +92,69 @@ def test_a_number_that_is_no_number_reaches_the_action() -> None:
         (np.zeros(2804), "float64"),
         (np.full(2804, np.nan, np.float32), "finite"),
         (np.full(2804, np.inf, np.float32), "finite"),
+        (np.zeros((1, 2804), np.float32), r"\(1, 2804\): choose a row"),
+        ([0.0] * 2804, "but is a list"),
     ],
 )
-def test_a_theta_that_does_not_fit_is_refused(theta: NDArray[np.float32], found: str) -> None:
+def test_a_theta_that_does_not_fit_is_refused(theta: Any, found: str) -> None:
     """A theta of another size, type or without a number is refused with what was expected and found."""
     with pytest.raises(InputError, match=found):
         MLPPolicy().controller(theta)
 
 
-@pytest.mark.parametrize("layer_sizes", [(), (24,), (24, 0, 4), (24, -1, 4)])
-def test_layers_without_units_are_refused(layer_sizes: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("observation", "found"),
+    [
+        (np.zeros(23, np.float32), r"\(23,\)"),
+        (np.zeros((2, 24), np.float32), r"\(2, 24\)"),
+        (np.float32(1.0), r"float32 of shape \(\)"),
+        ([1.0, 2.0], r"\(2,\)"),
+        ([[1.0], [2.0, 3.0]], "object"),
+        ("forward", "<U7"),
+        (None, "object"),
+        (np.zeros(24, np.complex64), "complex64"),
+        (np.zeros(24, np.bool_), "bool"),
+    ],
+)
+def test_an_observation_that_does_not_fit_is_refused(observation: Any, found: str) -> None:
+    """The kernel would read beside it: one sentence says what is expected and what was found."""
+    act = MLPPolicy().controller(np.zeros(2804, np.float32))
+    with pytest.raises(
+        InputError, match=f"^observation must be the 24 numbers that one walker senses.* but is .*{found}"
+    ):
+        act(observation)
+
+
+def test_numbers_of_any_kind_act_as_their_float32() -> None:
+    """Lists, other types, strides and read-only arrays give the same bits, and compile nothing anew."""
+    stream = Stream(4, "test policy")
+    theta, numbers = _numbers(stream, 2804, 0.5), _numbers(stream, 24, 3.0)
+    frozen, wide = (array.copy() for array in (theta, np.repeat(numbers, 2)))
+    frozen.setflags(write=False)
+    expected = MLPPolicy().controller(theta)(numbers).tolist()
+    num_compiled = len(forward.signatures)  # type: ignore[attr-defined]
+
+    act = MLPPolicy().controller(frozen)
+    for given in (
+        numbers.tolist(),
+        numbers.astype(np.float64),
+        wide[::2],
+        numbers.astype(">f4"),
+        frozen[:24] * 0 + numbers,
+    ):
+        assert expected == act(given).tolist()
+    assert num_compiled == len(forward.signatures)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("layer_sizes", [[24, 40, 4], (np.int64(24), 40, 4), np.array([24, 40, 4])])
+def test_layers_may_be_any_whole_numbers(layer_sizes: Any) -> None:
+    """A list, as JSON has it, or NumPy's: the policy is the same one."""
+    assert MLPPolicy((24, 40, 4)) == MLPPolicy(layer_sizes)
+    assert hash(MLPPolicy((24, 40, 4))) == hash(MLPPolicy(layer_sizes))
+
+
+@pytest.mark.parametrize("layer_sizes", [(), (24,), (24, 0, 4), (24, -1, 4), 24, None, (24, 4.5, 4), (24, "4")])
+def test_layers_without_units_are_refused(layer_sizes: Any) -> None:
     """A network needs two layers and a unit in each."""
     with pytest.raises(InputError, match="layer_sizes"):
         MLPPolicy(layer_sizes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from agents import MLPPolicy, rollout
-from agents.rollouts import available_engines, simd
+from agents.rollouts import available_engines, box2d, simd
 from agents.rollouts.result import RolloutResult
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
 from environments.streams import Stream
 from environments.walker.ending import Outcome
+from tests.environments import crowded
 
 _POLICY = MLPPolicy()
 _FLAT = ObstacleGenotype().express(seed=1)
@@ -83,14 +85,33 @@ def test_a_walker_that_diverges_leaves_the_others_alone(engine: str) -> None:
     assert [expected[b] for b in (0, 1, 3, 4)] == [_numbers(found)[b] for b in (0, 1, 3, 4)]
 
 
-def test_a_ground_with_more_contacts_than_fit_is_refused() -> None:
-    """Vertices every millimetre are too many for our engine; the sentence names the terrain and the way out."""
-    x = np.arange(20_000, dtype=np.float32) / 1000
-    dense = Terrain(np.stack([x, 0 * x], axis=1))
+@pytest.mark.parametrize("terrain", crowded.TERRAINS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_ground_with_more_contacts_than_fit_is_walked_in_box2d(terrain: Terrain, threads: int) -> None:
+    """Our engine gives up where vertices lie too dense, sooner or later; their episodes have Box2D's bits."""
+    theta = _theta(4)
+    expected = _numbers(_run(theta, [_ROUGH, terrain], [0, 1, 0, 1], engine="box2d"))
 
-    with pytest.raises(InputError, match=r"^terrain 1 gives .* more than 128 contacts .* or use the engine box2d$"):
-        _run(_theta(2), [_FLAT, dense])
-    assert [_STEPS] == _run(_theta(1), dense, engine="box2d", max_steps=_STEPS).lengths.tolist()
+    assert expected == _numbers(_run(theta, [_ROUGH, terrain], [0, 1, 0, 1], threads=threads))
+
+
+def test_what_box2d_finishes_counts_when_it_is_done() -> None:
+    """Who watches hears of episodes that are over, ever more of them, and may stop those that Box2D runs."""
+    told: list[tuple[int, int]] = []
+    theta, index = _theta(4), np.array([0, 1, 0, 1])
+    arguments = (_POLICY, theta, [_ROUGH, crowded.TERRAINS[0]], index, _STEPS)
+
+    result = simd.run_episodes(*arguments, on_progress=lambda *numbers: told.append(numbers))
+
+    assert told == sorted(told)
+    assert [(2, result.lengths[::2].sum()), (3, result.lengths[:3].sum()), (4, result.num_steps)] == told[-3:]
+
+    def stop(num_done: int, num_steps: int) -> None:
+        if num_done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        simd.run_episodes(*arguments, on_progress=stop)
 
 
 def test_terrains_are_one_for_all_one_for_each_or_named() -> None:
@@ -124,7 +145,11 @@ def test_terrains_are_one_for_all_one_for_each_or_named() -> None:
         (np.zeros(2804, np.float32), _FLAT, {"engine": "box3d"}, "did you mean 'box2d'"),
         (np.zeros(2804, np.float32), _FLAT, {"max_steps": 0}, "max_steps must be a whole number from 1 on, but is 0"),
         (np.zeros(2804, np.float32), _FLAT, {"max_steps": 2.5}, "max_steps must be a whole number"),
+        (np.zeros(2804, np.float32), _FLAT, {"max_steps": 2**31}, "max_steps must be at most 2147483647"),
         (np.zeros(2804, np.float32), _FLAT, {"threads": -1}, "threads must be a whole number from 1 on, but is -1"),
+        ([0.0] * 2804, _FLAT, {}, "but is float64"),
+        (np.zeros(2804, np.float32), 7, {}, "a Terrain or a list of them, but is a int"),
+        (np.zeros((2, 2804), np.float32), [_FLAT], {"terrain_index": [[0], [0, 0]]}, "2 whole numbers.* object"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(
@@ -133,6 +158,12 @@ def test_arguments_that_do_not_fit_are_refused(
     """A wrong argument is one sentence that names it, what was expected and what was found."""
     with pytest.raises(InputError, match=sentence):
         _run(theta, terrains, **options)
+
+
+def test_something_else_than_a_policy_is_refused() -> None:
+    """By its type."""
+    with pytest.raises(InputError, match=r"policy must be an agents\.MLPPolicy, but is a function"):
+        rollout(lambda observation: observation, np.zeros(2804, np.float32), _FLAT)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("layer_sizes", [(23, 40, 4), (24, 40, 5)])
@@ -150,13 +181,33 @@ def _worker_ids() -> set[int]:
     return {child.pid for child in children if "--multiprocessing-fork" in child.cmdline()}
 
 
-@pytest.mark.parametrize("index", [-1, 1])
-def test_the_engine_itself_refuses_a_terrain_that_is_not_there(index: int) -> None:
-    """Its kernels would read what lies beside the table."""
-    policy = MLPPolicy()
-    theta = np.zeros((1, policy.num_parameters), np.float32)
-    with pytest.raises(InputError, match="terrain_index must be in"):
-        simd.run_episodes(policy, theta, [ObstacleGenotype().express(seed=0)], np.array([index]), 10)
+def test_numpys_whole_numbers_are_whole_numbers() -> None:
+    """As counts come out of arrays."""
+    theta = _theta(2)
+    expected = _numbers(_run(theta, _FLAT, max_steps=5, threads=2))
+
+    assert expected == _numbers(_run(theta, _FLAT, max_steps=np.int64(5), threads=np.uint8(2)))
+
+
+@pytest.mark.parametrize("engine", [simd, box2d])
+@pytest.mark.parametrize(
+    ("theta", "index", "sentence"),
+    [
+        (np.zeros((1, 2804), np.float32), np.array([-1]), "terrain_index must be in"),
+        (np.zeros((1, 2804), np.float32), np.array([1]), "terrain_index must be in"),
+        (np.zeros((2, 2804), np.float32), np.array([0]), "a whole number for each row"),
+        (np.zeros((1, 2804), np.float32), np.array([0.0]), "a whole number for each row"),
+        (np.zeros(2804, np.float32), np.array([0]), "a whole number for each row"),
+        (np.zeros((1, 2803), np.float32), np.array([0]), "P = 2804"),
+        (np.zeros((1, 2804)), np.array([0]), "float64"),
+    ],
+)
+def test_an_engine_itself_refuses_what_does_not_fit(
+    engine: ModuleType, theta: NDArray[np.float32], index: NDArray[np.int64], sentence: str
+) -> None:
+    """Its kernels would read what lies beside the tables."""
+    with pytest.raises(InputError, match=sentence):
+        engine.run_episodes(_POLICY, theta, [_FLAT], index, 10)
 
 
 def test_threads_change_nothing() -> None:

@@ -191,6 +191,31 @@ def test_nan_is_refused(strategy: AbstractStrategy[Any]) -> None:
         strategy.tell(state, strategy.ask(state, _places()), fitness)
 
 
+@pytest.mark.parametrize("name", sorted(STRATEGIES))
+def test_what_does_not_fit_is_refused(name: str) -> None:
+    """One sentence instead of a kernel that reads, or writes, beside its arrays."""
+    strategy = make_strategy(name, pairs=_PAIRS)
+    for theta in (np.zeros(3, np.float32), np.zeros((1, 3)), np.zeros((0, 3), np.float32), [[0.0]]):
+        with pytest.raises(InputError, match=r"^theta must be \(N, P\) float32"):
+            strategy.initial_state(theta)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"^theta must be finite"):
+        strategy.initial_state(np.full((1, 3), np.inf, np.float32))
+    state = strategy.initial_state(_theta())
+    for places in (_places()[:1], [1] * _N):
+        with pytest.raises(InputError, match=r"^places must be a StreamKey for each of"):
+            strategy.ask(state, places)  # type: ignore[arg-type]
+    samples = strategy.ask(state, _places())
+    short = strategy.ask(strategy.initial_state(_theta()[:, :-1]), _places())
+    fitness = _fitness(2 * _PAIRS)
+    for verb in (strategy.tell, strategy.propose):
+        for unfit in (fitness[:, 1:], fitness[0], fitness[1:], fitness.astype(str), fitness.tolist()[0], None):
+            with pytest.raises(InputError, match=r"^fitness must be"):
+                verb(state, samples, unfit)  # type: ignore[arg-type, operator]
+        for unfit in (samples[1:], (*samples[1:], short[0]), short):
+            with pytest.raises(InputError, match=r"^samples must be one of"):
+                verb(state, unfit, fitness)  # type: ignore[operator]
+
+
 def test_a_proposal_is_where_a_step_would_lead(strategy: AbstractStrategy[Any]) -> None:
     """Around the target's own centre a proposal is the theta that tell gives; it keeps nothing."""
     state, fitness = _worn(strategy), _fitness(2 * _PAIRS, 9)

@@ -14,7 +14,7 @@ _PRINT = "from environments.streams import words, stream_key; print(words(stream
 
 def first_word(root: Path, home: Path) -> str:
     """The first word of a stream, computed by the package tree at ``root`` in a new process."""
-    environment = {**os.environ, "PYTHONPATH": str(root), "XDG_CACHE_HOME": str(home)}
+    environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(home)}
     done = subprocess.run(
         [sys.executable, "-c", _PRINT], env=environment, cwd=root, capture_output=True, text=True, check=True
     )
@@ -36,6 +36,32 @@ def test_an_edited_callee_is_seen_by_its_cached_callers(tmp_path):
     assert 2 == len(list((home / "poet" / "kernels").iterdir()))
 
 
+_FOLDER = "import environments.compiled as c; print(c.CACHE_DIR)"
+
+
+def test_a_constant_anywhere_names_another_cache(tmp_path):
+    """Any module of both packages may hold one that a kernel reads, also one that is new and knows of no kernel."""
+    root, folders = tmp_path / "tree", []
+    for package in ("environments", "agents"):
+        shutil.copytree(_ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
+    new = {"environments/physics/novel.py": "STIFFNESS = 1.0\n", "agents/rollouts/novel.py": "PATIENCE = 1\n"}
+    for path, text in new.items():
+        (root / path).write_text(text)
+    changes = [(None, {}), ("environments/physics/novel.py", {}), ("agents/rollouts/novel.py", {})]
+    changes += [(None, {"NUMBA_BOUNDSCHECK": "1"}), (None, {"NUMBA_OPT": "1"})]
+    for path, settings in changes:
+        if path is not None:
+            (root / path).write_text(new[path].replace("1", "2"))
+        environment = {**os.environ, "PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(tmp_path / "home"), **settings}
+        done = subprocess.run(
+            [sys.executable, "-c", _FOLDER], env=environment, cwd=root, capture_output=True, text=True, check=True
+        )
+        folders.append(Path(done.stdout.strip()))
+
+    assert len(changes) == len(set(folders))
+    assert {tmp_path / "home" / "poet" / "kernels"} == {folder.parent for folder in folders}
+
+
 _TOLD = """
 from environments.compiled import compiler_passes
 from environments.streams import stream_key, words
@@ -48,7 +74,7 @@ print(len(told) > 1, set(told))
 
 def test_who_asks_is_told_when_something_is_compiled(tmp_path):
     """Again and again with an empty cache, and not at all with a full one."""
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-c", _TOLD]
     said = [subprocess.run(command, env=environment, capture_output=True, text=True, check=True) for _ in range(2)]
 
@@ -72,7 +98,7 @@ def test_no_two_kernels_have_one_name(tmp_path):
     """Closures of one function are told apart by their parts: the linker would take one for the other."""
     script = tmp_path / "twice.py"
     script.write_text(_TWICE)
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "NUMBA_CACHE_DIR": str(tmp_path)}
     done = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, check=False)
 
     assert "1 2\n" == done.stdout

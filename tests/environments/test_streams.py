@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from environments.errors import InputError
 from environments.streams import Stream, philox4x32, stream_key, words
 
 # Random123's kat_vectors for philox4x32-10: counter, key, output.
@@ -111,3 +112,11 @@ def test_choice_gives_one_of_the_items() -> None:
     """Every item is chosen at some time, and nothing else."""
     stream = Stream(1, "test")
     assert set("abc") == {stream.choice("abc") for _ in range(100)}
+
+
+@pytest.mark.parametrize("name", [(1.5, "x"), ("1", "x"), (1, "x", 2.0), (None, "x")])
+def test_a_name_that_is_not_of_whole_numbers_is_refused(name: tuple[Any, ...]) -> None:
+    """A fraction would quietly name the stream of another seed."""
+    with pytest.raises(InputError, match="seed and ids of a stream must be whole numbers"):
+        stream_key(*name)
+    assert stream_key(1, "x", 2) == stream_key(np.int64(1), "x", np.uint8(2))

@@ -7,12 +7,17 @@ import pytest
 from numpy.typing import NDArray
 
 from environments.errors import InputError
+from environments.physics import layout
+from environments.physics.constants import TOO_MANY_CONTACTS
 from environments.streams import Stream
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
+from environments.walker import simd
 from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.episode import WalkerEpisode
+from environments.walker.simd import SimdWorlds
 from environments.walker.worlds import ENGINES, Worlds, make_worlds
+from tests.environments import crowded
 
 TERRAINS = (
     ObstacleGenotype().express(seed=0),
@@ -153,16 +158,48 @@ def test_a_terrain_that_is_not_there_is_refused(engine: str, index: int) -> None
         make_worlds(engine, [terrain, terrain], np.array([0, index]), 10, 1)
 
 
-def test_vertices_too_dense_for_a_world_are_refused() -> None:
-    """A millimetre apart they give a walker more contacts than fit, of which a step tells the user."""
-    x = np.arange(20_000, dtype=np.float32) / 1000
-    worlds = make_worlds("simd", (Terrain(np.stack([x, 0 * x], axis=1)),), np.zeros(2, np.int64), NUM_STEPS, 1)
-    still = np.zeros((2, 4), np.float32)
+@pytest.mark.parametrize("terrain", crowded.TERRAINS)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_world_with_more_contacts_than_fit_goes_on_in_box2d(terrain: Terrain, threads: int) -> None:
+    """Whether it is too much at once or later, what can be read has Box2D's bits, up to the next reset and after it."""
+    index = np.where(np.arange(40) % 6 == 1, 1, 0)
+    ours, theirs = (
+        make_worlds(engine, (TERRAINS[1], terrain), index, NUM_STEPS, threads) for engine in ("simd", "box2d")
+    )
+    assert isinstance(ours, SimdWorlds)
+    stream, is_some = Stream(3, "test_worlds"), np.arange(40) < 12
+    for which in (None, None, is_some):
+        for worlds in (ours, theirs):
+            worlds.reset(which)
+        _assert_same(_rows(theirs), _rows(ours))
+        for _ in range(12):
+            actions = np.array([[stream.uniform(-1.0, 1.0) for _ in range(4)] for _ in index], np.float32)
+            for worlds in (ours, theirs):
+                worlds.step(actions, which)
+            _assert_same(_rows(theirs), _rows(ours))
+    assert set() < set(ours._in_box2d) <= set(np.flatnonzero(index))
 
-    with pytest.raises(InputError, match=r"^terrain 0 gives the walker more than 128 contacts"):
+
+def test_an_episode_of_any_length_can_be_run_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The room for its actions grows with it, so that a walker that our physics gives up late goes on in Box2D too."""
+    monkeypatch.setattr(simd, "_STEPS_AT_FIRST", 2)
+    ours, theirs = (make_worlds(engine, TERRAINS, INDEX, NUM_STEPS, threads=1) for engine in ("simd", "box2d"))
+    assert isinstance(ours, SimdWorlds)
+    stream, is_last = Stream(4, "test_worlds"), np.arange(INDEX.size) == 4
+    for worlds in (ours, theirs):
         worlds.reset()
-        for _ in range(NUM_STEPS):
-            worlds.step(still)
+    for step in range(20):
+        if step == 11:
+            for worlds in (ours, theirs):
+                worlds.reset(is_last)
+        if step == 16:
+            ours._teams[0].state.reshape(-1, layout.WORLD_SIZE)[[2, 4], layout.FAULT] = TOO_MANY_CONTACTS
+        actions = _actions(stream)
+        for worlds in (ours, theirs):
+            worlds.step(actions)
+        _assert_same(_rows(theirs), _rows(ours))
+    assert {2, 4} == set(ours._in_box2d)
+    assert (20, 9) == (ours.num_steps[2], ours.num_steps[4])
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))

@@ -94,22 +94,6 @@ def test_a_start_walker_that_is_none_is_refused(
     assert [file] == list(tmp_path.iterdir())
 
 
-DENSE = """
-import numpy as np
-from dataclasses import dataclass
-from environments.terrain.obstacles import ObstacleGenotype
-from environments.terrain.terrain import Terrain
-
-
-class Dense(ObstacleGenotype):
-    kind = "dense"
-
-    def express(self, seed):
-        x = np.arange(20_000, dtype=np.float32) / 1000
-        return Terrain(np.stack([x, 0 * x], axis=1))
-"""
-
-
 @pytest.mark.parametrize("command", ["run", "resume", "bench", "replay"])
 def test_the_engine_for_gpus_is_refused_where_there_is_none(
     poet: Poet, copied_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
@@ -127,18 +111,6 @@ def test_the_engine_for_gpus_is_refused_where_there_is_none(
     assert_refused(ended, "'cuda' cannot run here", "no NVIDIA GPU", "'simd'")
     assert not (tmp_path / "new").exists()
     assert fingerprint(copied_run) == before
-
-
-def test_a_terrain_too_dense_for_the_engine_is_refused(
-    poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Vertices every millimetre give a walker more contacts than fit: the sentence says so, and who can."""
-    (tmp_path / "too_dense.py").write_text(DENSE)
-    monkeypatch.chdir(tmp_path)
-    ended = poet("run", tmp_path / "run", *TINY, "--set", "terrain.genotype=too_dense:Dense")
-
-    assert_refused(ended, "more than 128 contacts", "vertices less dense", "engine box2d")
-    assert not (tmp_path / "run").exists()
 
 
 def test_a_number_of_lanes_that_does_not_exist_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import pytest
 from agents.rollouts import available_engines
 from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
+from tests.environments.rounding import MODES, computing
 from tests.experiments.command_line import Ended, Poet, begin, end, wait_for
 from tests.experiments.conftest import NUM_ITERATIONS
 
@@ -22,6 +23,17 @@ TINY = ("--preset", "tiny", "--iterations", NUM_ITERATIONS)
 def test_two_threads_give_the_fingerprint_of_one(poet: Poet, tmp_path: Path, tiny_fingerprint: str) -> None:
     """Episodes spread over two threads change nothing."""
     poet("run", tmp_path / "run", *TINY, "--workers", 2)
+
+    assert tiny_fingerprint == poet("fingerprint", tmp_path / "run").last_line
+
+
+@pytest.mark.parametrize("mode", ["up", MODES[-1]])
+def test_the_mode_of_the_processor_changes_no_fingerprint(
+    poet: Poet, tmp_path: Path, tiny_fingerprint: str, mode: str
+) -> None:
+    """Nor does what other libraries make of rounding, or of subnormal numbers, in a process that runs POET."""
+    with computing(mode):
+        poet("run", tmp_path / "run", *TINY, "--workers", 2)
 
     assert tiny_fingerprint == poet("fingerprint", tmp_path / "run").last_line
 

@@ -202,7 +202,7 @@ def test_starts_share_a_cache_that_is_empty_at_first(poet: Poet, monkeypatch: py
     caches: list[tuple[str, int]] = []
 
     def run(command: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
-        cache = Path(env["XDG_CACHE_HOME"])
+        cache = Path(env["NUMBA_CACHE_DIR"])
         caches.append((str(cache), len(list(cache.iterdir()))))
         (cache / f"kernel-{len(caches)}").touch()
         ended = poet(*command[3:])

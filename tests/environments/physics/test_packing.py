@@ -25,7 +25,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
     environment = {name: value for name, value in os.environ.items() if name != "POET_LANES"}
     command = [sys.executable, "-m", "tests.environments.physics.packing_probe"]
     done = subprocess.run(
-        command, env={**environment, "XDG_CACHE_HOME": home}, cwd=_ROOT, capture_output=True, text=True, check=True
+        command, env={**environment, "NUMBA_CACHE_DIR": home}, cwd=_ROOT, capture_output=True, text=True, check=True
     )
     yield json.loads(done.stdout)
 
