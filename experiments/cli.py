@@ -14,6 +14,7 @@ import typer
 
 from environments.errors import InputError
 from experiments.commands import bench, control, evolve, record, show
+from experiments.commands.terminal import open_streams, say
 
 #: Exit codes: the run or check failed; the user's input was wrong; stopped by Ctrl-C.
 FAILED, BAD_INPUT = 1, 2
@@ -44,6 +45,7 @@ def main() -> None:
         # A user's "package.module:Name" is found where they stand; after our own root, which an editable install finds
         # later than any folder in sys.path: no folder of theirs may hide one of ours.
         sys.path += [str(Path(__file__).parents[1]), str(Path.cwd())]
+        open_streams()
         app()
     except InputError as error:
         _fail(error, BAD_INPUT)
@@ -63,7 +65,7 @@ def main() -> None:
 
 
 def _fail(error: object, code: int) -> NoReturn:
-    print(f"poet: {' '.join(str(error).split())}", file=sys.stderr)
+    say(f"poet: {' '.join(line.strip() for line in str(error).splitlines())}", is_problem=True)
     sys.exit(code)
 
 

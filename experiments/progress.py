@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from agents.evaluation.request import EvaluationRequest
+from experiments.text import visible
 from poet.types import PoetState, Purpose
 
 #: Seconds between two plain lines when no iteration ends.
@@ -173,7 +174,7 @@ class PlainLines(AbstractDisplay):
             self._spoken.clear()
 
     def _say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(visible(line), file=self._stream, flush=True)
 
 
 def duration(seconds: float) -> str:

@@ -73,7 +73,8 @@ def run_experiment(
         make_display: what shows how it goes.
         executor_name: for the record.
         env_steps: stop after the iteration that reaches this many control steps in all; None for no such limit.
-        prepare_engine: compiles what the engine of that name needs, before the display begins.
+        prepare_engine: compiles what the engine of that name needs, before the display begins and once nothing can be
+            refused any more.
 
     Raises:
         InputError: the folder, the config or the start walker cannot be used.
@@ -92,11 +93,12 @@ def run_experiment(
                 _last_state(folder, parts)  # a damaged one is refused before anything is written
                 archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
                 state = _last_state(folder, parts)  # another process may have gone on with the run
+            theta = start_theta(config.run.start) if state is None else None
             prepare_engine(config.evaluation.engine)
             display = stack.enter_context(make_display(tracker))
             if archive is None or state is None:
                 begun = time.perf_counter()
-                first, events = start(parts, start_theta(config.run.start))
+                first, events = start(parts, theta)
                 with interrupt.held():
                     archive = archive or stack.enter_context(create_run(folder, config, session=session))
                     archive.append(first, events, time.perf_counter() - begun)

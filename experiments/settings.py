@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 from environments.errors import InputError, nearest
 from experiments.presets import load_preset
+from experiments.text import visible
 from poet.config import Config, config_keys, make_config
 
 #: Sections of a config by key by value, as TOML has them.
@@ -42,6 +45,11 @@ def resolve_config(
     return make_config(*layers)
 
 
+def assigned_keys(assignments: Iterable[str]) -> set[str]:
+    """The keys that ``key=value`` texts set."""
+    return {text.partition("=")[0].strip() for text in assignments}
+
+
 def parse_assignment(text: str) -> Layer:
     """The layer that ``section.key=value`` means; the value is TOML, or a plain string where that does not fit.
 
@@ -49,16 +57,42 @@ def parse_assignment(text: str) -> Layer:
         InputError: no ``=``, or a key that is not known.
     """
     key, equals, value = (part.strip() for part in text.partition("="))
-    if not equals:
+    if not equals or not key:
         raise InputError(f"--set takes key=value, such as es.pairs=64, found {text!r}")
     if key not in config_keys():
         raise InputError(f"unknown config key {key!r}; {nearest(key, config_keys())}")
     try:
         layer = _layer(key, tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError:
-        return _layer(key, value)
+        # [stump_height,stairs], without the quotes that a shell takes away.
+        words = _layer(key, [word.strip() for word in value[1:-1].split(",")])
+        return words if value.startswith("[") and value.endswith("]") and _fits(words) else _layer(key, value)
     # transfer.rule=2020 is a number in TOML and a name to us.
     return layer if _fits(layer) or not _fits(_layer(key, value)) else _layer(key, value)
+
+
+def assignment(key: str, value: Any) -> str:
+    """The text from which ``parse_assignment`` makes this value: plain where that does, as TOML elsewhere."""
+    plain = f"{key}={value}"
+    try:
+        is_read_back = isinstance(value, str) and parse_assignment(plain) == _layer(key, value)
+    except InputError:
+        is_read_back = False
+    return plain if is_read_back else f"{key}={toml_text(value)}"
+
+
+def toml_text(value: Any) -> str:
+    """A value as TOML has it, in one line."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's, but for letters beyond 16 bits; what is not to be seen is spelled out likewise.
+        return visible(json.dumps(value, ensure_ascii=False))
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{json.dumps(name)} = {toml_text(item)}" for name, item in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_text, value)) + "]"
+    return repr(value)
 
 
 def read_config_file(path: Path) -> Layer:
@@ -85,8 +119,8 @@ def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
 
 
 def describe(values: Mapping[str, Any]) -> str:
-    """Config values in one line: ``es.pairs=64 run.seed=3``."""
-    return " ".join(f"{key}={_plain(value)}" for key, value in values.items())
+    """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell behind ``--set``."""
+    return " ".join(shlex.quote(assignment(key, value)) for key, value in values.items())
 
 
 def _fits(layer: Layer) -> bool:
@@ -100,7 +134,3 @@ def _fits(layer: Layer) -> bool:
 def _layer(key: str, value: Any) -> Layer:
     section, _, name = key.partition(".")
     return {section: {name: value}}
-
-
-def _plain(value: Any) -> str:
-    return "[" + ",".join(map(_plain, value)) + "]" if isinstance(value, list | tuple) else str(value)

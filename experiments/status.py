@@ -13,6 +13,7 @@ import pandas as pd
 from experiments.analysis.annecs import annecs_frame
 from experiments.progress import duration
 from experiments.settings import describe, differences
+from experiments.text import poet_command
 from poet.annecs import AnnecsCount
 from poet.archive.lock import writer_of
 
@@ -107,7 +108,7 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
     num_solved = sum(niche.is_solved for niche in status.niches)
     left = (status.iterations - status.iteration) * status.seconds_per_iteration
     finished = status.iteration >= status.iterations
-    idle = "finished" if finished else f"stopped; go on with: poet resume {folder}"
+    idle = "finished" if finished else f"stopped; go on with: {poet_command('resume', folder)}"
     doing = idle if status.writer is None else f"running, process {status.writer or 'unknown'}"
     time_left = [f"time left   about {duration(left)}"] if not finished and status.seconds_per_iteration else []
     return [
@@ -133,7 +134,7 @@ def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:
     listed = sorted(latest[-_MAX_LISTED:], key=lambda n: (n.retired is not None, n.id))
     lines = [_niche_line(niche) for niche in listed]
     if num_more := len(niches) - len(listed):
-        lines.append(f"and {num_more:,} more: all are in the tables of poet analyse {folder}")
+        lines.append(f"and {num_more:,} more: all are in the tables of: {poet_command('analyse', folder)}")
     return lines
 
 

@@ -104,6 +104,12 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
     )
 
 
+def imported_code(config: Config) -> dict[str, str]:
+    """The keys that name code which is not ours, with what they name: ``make_parts`` imports it."""
+    keys = ("terrain.genotype", "es.strategy", "poet.criterion", "novelty.measure")
+    return {key: name for key in keys if ":" in (name := _value(config, key))}
+
+
 def terrain_settings(config: Config) -> TerrainSettings:
     """What terrains may do by a config."""
     return TerrainSettings(

@@ -7,8 +7,12 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+from matplotlib.transforms import Affine2D
 
 from experiments.analysis import theme
 from experiments.analysis.theme import themed
@@ -81,9 +85,16 @@ def _write_scores(
         )  # fmt: skip
 
 
+def _bold(figures: str) -> Path:
+    """Figures as a marker, which is drawn around its origin."""
+    path = TextPath((0.0, 0.0), figures, prop=FontProperties(weight="bold"))
+    low, high = path.vertices.min(axis=0), path.vertices.max(axis=0)
+    return path.transformed(Affine2D().translate(*(-0.5 * (low + high))))
+
+
 def _legend(has_figures: bool) -> list[Artist]:
     home = Patch(facecolor="none", edgecolor=theme.INK, linewidth=1.0, label="agent at home")
-    marker, size = ("$\\mathbf{230}$", 16) if has_figures else ("o", 3)
+    marker, size = (_bold("230"), 16) if has_figures else ("o", 3)
     solved = Line2D([], [], marker=marker, color=theme.INK, linestyle="", markersize=size, markeredgewidth=0)
     solved.set_label("solved")
     return [home, solved]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 
 import pandas as pd
 
 from experiments.analysis import theme
+from experiments.text import as_html
 
 #: What ``readable`` makes of numbers, percentages and missing values; only to set them right.
 _NUMBER = r"(-?([\d.,]+(e[-+]\d+)?|inf)( %)?)?"
@@ -60,29 +60,29 @@ def make_page(title: str, lead: str, parts: Sequence[str]) -> str:
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n{GENERATOR}\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body><main>\n"
-        f'<h1>{escape(title)}</h1>\n<p class="lead">{escape(lead)}</p>\n{body}\n</main></body>\n</html>\n'
+        f"<title>{as_html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body><main>\n"
+        f'<h1>{as_html(title)}</h1>\n<p class="lead">{as_html(lead)}</p>\n{body}\n</main></body>\n</html>\n'
     )
 
 
 def section(title: str, how: str, content: str) -> str:
     """A part of a page: plain text title, one plain line on how to read it, HTML content."""
-    return f'<section><h2>{escape(title)}</h2><p class="how">{escape(how)}</p>{content}</section>'
+    return f'<section><h2>{as_html(title)}</h2><p class="how">{as_html(how)}</p>{content}</section>'
 
 
 def image(path: str, description: str) -> str:
     """A picture by its path relative to the page."""
-    return f'<a href="{escape(path)}"><img src="{escape(path)}" alt="{escape(description)}"></a>'
+    return f'<a href="{as_html(path)}"><img src="{as_html(path)}" alt="{as_html(description)}"></a>'
 
 
 def note(text: str) -> str:
     """A line that must not be missed; plain text."""
-    return f'<p class="note">{escape(text)}</p>'
+    return f'<p class="note">{as_html(text)}</p>'
 
 
 def tiles(values: Sequence[tuple[str, str]]) -> str:
     """The few numbers that matter, large; each with what it is."""
-    cells = "".join(f'<div class="tile"><b>{escape(v)}</b><span>{escape(name)}</span></div>' for name, v in values)
+    cells = "".join(f'<div class="tile"><b>{as_html(v)}</b><span>{as_html(name)}</span></div>' for name, v in values)
     return f'<div class="tiles">{cells}</div>'
 
 
@@ -91,7 +91,7 @@ def shares_bar(shares: Mapping[str, float]) -> str:
     colors = dict(zip(shares, theme.GROUP_COLORS * (1 + len(shares) // len(theme.GROUP_COLORS)), strict=False))
     bars = "".join(f'<i style="width:{100 * share:.2f}%;background:{colors[n]}"></i>' for n, share in shares.items())
     key = "".join(
-        f'<span><i style="background:{colors[name]}"></i>{escape(name)} {100 * share:.1f} %</span>'
+        f'<span><i style="background:{colors[name]}"></i>{as_html(name)} {100 * share:.1f} %</span>'
         for name, share in shares.items()
     )
     return f'<div class="bar">{bars}</div><div class="key">{key}</div>'
@@ -106,10 +106,10 @@ def table(frame: pd.DataFrame, html_columns: Sequence[str] = ()) -> str:
     """
     is_text = {name: not frame[name].str.fullmatch(_NUMBER).all() for name in frame.columns}
     kinds = {name: ' class="text"' if is_text[name] else "" for name in frame.columns}
-    head = "".join(f"<th{kinds[name]}>{escape(name)}</th>" for name in frame.columns)
+    head = "".join(f"<th{kinds[name]}>{as_html(name)}</th>" for name in frame.columns)
     rows = []
     for row in frame.itertuples(index=False, name=None):
         cells = zip(frame.columns, row, strict=True)
-        rows.append("".join(f"<td{kinds[n]}>{x if n in html_columns else escape(x)}</td>" for n, x in cells))
+        rows.append("".join(f"<td{kinds[n]}>{x if n in html_columns else as_html(x)}</td>" for n, x in cells))
     body = "".join(f"<tr>{row}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'

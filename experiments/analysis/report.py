@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,7 @@ from experiments.analysis.run_report import write_run_report, write_tables
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import FAMILIES, verdicts_table
 from experiments.files import check_sub_folder, sub_folder, write_text
+from experiments.text import as_html
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -181,5 +181,5 @@ def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables], verdic
 
 def _links(folders: Mapping[str, str]) -> str:
     """The way to the report of each run."""
-    links = [f'<a href="{folder}/index.html">{escape(name)}</a>' for name, folder in folders.items()]
+    links = [f'<a href="{folder}/index.html">{as_html(name)}</a>' for name, folder in folders.items()]
     return f"<p>Reports: {', '.join(links)}</p>"

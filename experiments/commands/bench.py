@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from experiments.commands.terminal import say
+
 if TYPE_CHECKING:
     from experiments.throughput.report import BenchReport
 
@@ -44,7 +46,7 @@ def bench(
     report = _measured(engine or available_engines(), against, start)
     if output is not None:
         write_report(report, output)
-        print(f"{output} holds these figures")
+        say(f"{output} holds these figures")
 
 
 def _measured(engines: list[str], against: list[str] | None, is_start_measured: bool) -> BenchReport:
@@ -61,7 +63,7 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
     from poet.config import Config
 
     facts = machine_facts()
-    print("\n".join(f"{name}: {value}" for name, value in facts.items()), flush=True)
+    say(*(f"{name}: {value}" for name, value in facts.items()))
     names = against or [name for name in OTHERS if is_installed(name)]
     cases = [case for name in engines for case in engine_cases(name)]
     cases += [case for name in names for case in OTHERS[name]()]
@@ -71,7 +73,7 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
     usual = Config().evaluation.engine
     begun = None
     if is_start_measured:
-        print("Now everything is compiled anew, to see how long that takes.", flush=True)
+        say("Now everything is compiled anew, to see how long that takes.")
         begun = measure_start(usual if usual in engines else engines[0])
     report = BenchReport(
         command=shlex.join(["poet", *sys.argv[1:]]),
@@ -83,5 +85,5 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
         missing=[HOW_TO_INSTALL[name] for name in OTHERS if not against and name not in names],
     )
     print_tables([(table.title, pd.DataFrame(table.rows, columns=list(table.columns))) for table in report.tables()])
-    print("\n".join(report.missing), end="\n" if report.missing else "")
+    say(*report.missing)
     return report

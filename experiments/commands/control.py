@@ -9,7 +9,9 @@ import typer
 
 from environments.errors import InputError, check_name
 from experiments.commands.evolve import check_new, go_on
-from experiments.commands.options import Engine, EnvSteps, ExistingRun, Iterations, RayAddress, Workers
+from experiments.commands.options import Engine, EnvSteps, ExistingRun, Iterations, RayAddress, Trust, Workers
+from experiments.commands.terminal import say
+from experiments.text import poet_command
 
 #: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
@@ -49,6 +51,7 @@ def neutral(
     ray_address: RayAddress = None,
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
+    trust: Trust = False,
 ) -> None:
     """Repeat RUN without selection. Terrains drift upward by mutation alone: growth is what goes beyond this."""
     check_name("--admission", admission, ADMISSIONS)
@@ -64,33 +67,37 @@ def neutral(
         for name, value in of_a_run.items():
             if value is not None:
                 raise InputError(f"{name} is for --admission random: a shadow that admits all runs nothing")
-        _make_shadow(run, NUM_REPLICATES if replicates is None else replicates, output)
+        _make_shadow(run, NUM_REPLICATES if replicates is None else replicates, output, trust)
         return
     if replicates is not None:
         raise InputError("--replicates is for --admission all: with random one run is made, as long as RUN itself")
     if output is None:
         raise InputError("--admission random makes a run: name its new folder by --output")
     flags = {"run.iterations": iterations, "evaluation.engine": engine}
-    _run_control(run, output, flags, executor or "local", workers, ray_address, env_steps)
+    _run_control(run, output, flags, executor or "local", workers, ray_address, env_steps, trust)
 
 
-def _make_shadow(folder: Path, num_replicates: int, output: Path | None) -> None:
+def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: bool) -> None:
+    from environments.terrain import genotype_class
     from experiments.commands.display import counted
     from experiments.controls.neutral import neutral_shadow
     from experiments.controls.shadow_file import FOLDER_NAME, check_output, write_shadow
     from experiments.files import check_sub_folder
+    from experiments.trust import check_trust
     from poet.archive.reader import open_run
 
     place = output or check_sub_folder(folder / FOLDER_NAME)
     with open_run(folder) as stored:
         check_output(place)
+        config = stored.config
+        check_trust(folder, config, trust, keys=("terrain.genotype",))
         with counted("replicates") as count:
-            niches = neutral_shadow(stored, num_replicates, count)
+            niches = neutral_shadow(stored, num_replicates, count, genotype_class(config.terrain.genotype))
     path = write_shadow(niches, place)
     num_niches = len(niches) // num_replicates
-    print(f"{path}: {num_replicates} replicates of {num_niches} niches, without selection")
-    shown = f" --shadow {output}" if output else ""
-    print(f"compare the run with them by: poet analyse {folder}{shown}")
+    say(f"{path}: {num_replicates} replicates of {num_niches} niches, without selection")
+    shown = ("--shadow", output) if output else ()
+    say(f"compare the run with them by: {poet_command('analyse', folder, *shown)}")
 
 
 def _run_control(
@@ -101,9 +108,11 @@ def _run_control(
     workers: int | None,
     ray_address: str | None,
     env_steps: int | None,
+    trust: bool,
 ) -> None:
     """The same run, but for whom it admits among candidates that pass the criterion."""
     from experiments.settings import resolve_config
+    from experiments.trust import check_trust
     from poet.archive.reader import open_run
 
     with open_run(folder) as stored:
@@ -114,4 +123,5 @@ def _run_control(
         raise InputError(f"{folder} draws whom it admits already (novelty.order is 'random'): control another run")
     check_new(new)
     settings = resolve_config(flags={**flags, "novelty.order": "random"}, base=base)
+    check_trust(folder, settings, trust)
     go_on(new, settings, executor, workers, ray_address, env_steps)

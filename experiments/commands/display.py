@@ -19,7 +19,9 @@ from rich.text import Text
 
 from agents.rollouts import prepare
 from environments.compiled import compiler_passes
+from experiments.commands.terminal import say
 from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
+from experiments.text import visible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,7 +84,7 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iter
             line = Live(get_renderable=lambda: Text(f"{words}: {seconds()}"), console=_CONSOLE, transient=True)
             stack.enter_context(line)
         else:
-            print(words, flush=True)
+            say(words)
 
     def tell() -> None:
         if not begun:
@@ -93,7 +95,7 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iter
         stack.enter_context(compiler_passes(tell))
         yield
     if begun:
-        print(f"compiled {what} in {seconds()}; they are kept for the next start", flush=True)
+        say(f"compiled {what} in {seconds()}; they are kept for the next start")
 
 
 @contextmanager
@@ -134,16 +136,21 @@ def print_tables(tables: Sequence[tuple[str, pd.DataFrame]]) -> None:
     """Print titled tables of texts, of long ones the first and the last rows; as wide as they are on no terminal."""
     console = _CONSOLE if _CONSOLE.is_terminal else Console(width=200)
     for title, frame in tables:
-        table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
+        table = Table(title=_shown(title), title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
         for column in frame.columns:
-            table.add_column(str(column))
+            table.add_column(_shown(str(column)))
         num_hidden = max(0, len(frame) - MAX_ROWS)
         for i, row in enumerate(frame.itertuples(index=False, name=None)):
             if i == MAX_ROWS // 2 and num_hidden:
                 table.add_row(f"... {num_hidden:,} rows more")
             if not MAX_ROWS // 2 <= i < MAX_ROWS // 2 + num_hidden:
-                table.add_row(*(Text(cell) for cell in row))
+                table.add_row(*map(_shown, row))
         console.print(table)
+
+
+def _shown(text: str) -> Text:
+    """A text as rich shows it: no markup, no letter that steers a terminal."""
+    return Text(visible(text))
 
 
 class Count(Protocol):
@@ -171,9 +178,9 @@ def counted(what: str) -> Iterator[Count]:
             yield lambda num_done, num_all, num_steps=0, /: line.update(words(num_done, num_all, num_steps))
         return
 
-    def say(num_done: int, num_all: int, num_steps: int = 0, /) -> None:
+    def tell(num_done: int, num_all: int, num_steps: int = 0, /) -> None:
         if time.monotonic() - said[0] >= LINE_INTERVAL:
             said[0] = time.monotonic()
-            print(words(num_done, num_all, num_steps), flush=True)
+            say(words(num_done, num_all, num_steps))
 
-    yield say
+    yield tell

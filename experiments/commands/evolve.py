@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +20,11 @@ from experiments.commands.options import (
     ExistingRun,
     Iterations,
     RayAddress,
+    Trust,
     Workers,
 )
+from experiments.commands.terminal import say
+from experiments.text import poet_command
 
 if TYPE_CHECKING:
     from poet.config import Config
@@ -68,17 +71,21 @@ def resume(
     ray_address: RayAddress = None,
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
+    trust: Trust = False,
 ) -> None:
     """Go on with RUN where it stopped. Go further with --iterations; the result is as if it had never stopped."""
     from experiments.settings import resolve_config
+    from experiments.trust import check_trust
     from poet.archive.reader import open_run
 
     with open_run(run) as stored:
         done, base = stored.iteration, stored.config
     settings = resolve_config(flags={"run.iterations": iterations, "evaluation.engine": engine}, base=base)
     if done is not None and done >= settings.run.iterations:
-        print(f"{run} is finished: it has done {done} iterations; go further with: poet resume {run} --iterations N")
+        further = poet_command("resume", run, "--iterations", "N")
+        say(f"{run} is finished: it has done {done} iterations; go further with: {further}")
         return
+    check_trust(run, settings, trust)
     go_on(run, settings, executor, workers, ray_address, env_steps)
 
 
@@ -101,11 +108,13 @@ def fork(
     ray_address: RayAddress = None,
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
+    trust: Trust = False,
 ) -> None:
     """Go on from a state of RUN, with a change. The run in the new folder NEW is an exact counterfactual."""
     from experiments.rejection import find_rejection
     from experiments.runner import stored_state
-    from experiments.settings import describe, differences, resolve_config
+    from experiments.settings import assigned_keys, describe, differences, resolve_config
+    from experiments.trust import check_trust
     from poet.archive.fork import check_change, fork_run
     from poet.archive.reader import open_run
 
@@ -124,6 +133,7 @@ def fork(
     if settings.run.start != base.run.start:
         raise InputError("run.start is over when a fork begins: start a new run to change it")
     check_change(base, settings)
+    check_trust(run, settings, trust, given=assigned_keys(assignments or ()))
     if settings.run.iterations <= at:
         raise InputError(
             f"a fork at {at} must go further than that, but it would stop after iteration {settings.run.iterations}: "
@@ -135,7 +145,7 @@ def fork(
             stored_state(source, parts, at)  # a damaged one is refused before anything is made
         fork_run(run, new, at, settings)
         changed = describe(differences(settings, base)) or "nothing changed"
-        print(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
+        say(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
 
     go_on(new, settings, executor, workers, ray_address, env_steps, prepare)
 
@@ -143,10 +153,16 @@ def fork(
 def check_new(folder: Path) -> None:
     """Before any work: the archive checks again when it makes the folder."""
     from poet.archive.errors import explained
-    from poet.archive.folder import check_free
+    from poet.archive.folder import is_free
 
     with explained(folder):
-        check_free(folder)
+        if not is_free(folder):
+            how = poet_command("resume", folder)
+            raise InputError(f"{folder} exists: name a new folder, or go on with the run in it by: {how}")
+    place = next(parent for parent in folder.absolute().parents if os.path.lexists(parent))
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        problem = "is a file" if place.is_file() else "takes no new folder of yours"
+        raise InputError(f"{folder} cannot be made, since {place} {problem}: name a place that you may write to")
 
 
 def go_on(
@@ -163,28 +179,35 @@ def go_on(
     from experiments.commands.display import make_display, prepare_engine
     from experiments.runner import run_experiment
     from experiments.settings import describe, differences
-    from poet.parts import make_parts, unused_settings
+    from poet.parts import imported_code, make_parts, unused_settings
 
     if env_steps is not None and env_steps < 1:
         raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
     with make_executor(executor_name, workers, ray_address) as executor:
-        what = describe(differences(config)) or "nothing but defaults"
-        print(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})", flush=True)
-        for part, keys in unused_settings(config).items():
-            hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
-            print(f"{part} has no use for {', '.join(keys)}{hint}")
+
+        def begin(engine: str) -> None:
+            """Called when nothing can be refused any more."""
+            what = describe(differences(config)) or "nothing but defaults"
+            say(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})")
+            say(*(f"imported {name}, named by {key}" for key, name in imported_code(config).items()))
+            for part, keys in unused_settings(config).items():
+                hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
+                say(f"{part} has no use for {', '.join(keys)}{hint}")
+            prepare_engine(engine)
+
         if prepare is not None:
             prepare(make_parts(config, executor.evaluate))  # refuses what cannot run, before anything is written
-        stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps, prepare_engine)
+        stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps, begin)
         if stopped.is_interrupted:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would only break the tidying up
     total = config.run.iterations
     if stopped.iteration is None:
-        print("stopped before the start was on disk: nothing was written", file=sys.stderr)
+        say("stopped before the start was on disk: nothing was written", is_problem=True)
     elif stopped.iteration < total:
-        line = f"stopped after iteration {stopped.iteration} of {total}; go on with: poet resume {folder}"
-        print(line, file=sys.stderr if stopped.is_interrupted else sys.stdout)
+        line = f"stopped after iteration {stopped.iteration} of {total}; go on with: {poet_command('resume', folder)}"
+        say(line, is_problem=stopped.is_interrupted)
     else:
-        print(f"done: {total} iterations; look at them with: poet status {folder}, or poet analyse {folder}")
+        status, analyse = (poet_command(name, folder) for name in ("status", "analyse"))
+        say(f"done: {total} iterations; look at them with: {status}, or {analyse}")
     if stopped.is_interrupted:
         raise typer.Exit(INTERRUPTED)

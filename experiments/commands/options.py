@@ -28,6 +28,9 @@ Workers = Annotated[
 RayAddress = Annotated[
     str | None, typer.Option("--ray-address", help="A running Ray cluster; a Ray of its own if not given.")
 ]
+Trust = Annotated[
+    bool, typer.Option("--trust", help="Import code that the run names as package.module:Name, which may do anything.")
+]
 Iterations = Annotated[int | None, typer.Option("--iterations", help="Stop after this many iterations in all.")]
 EnvSteps = Annotated[
     int | None, typer.Option("--env-steps", help="Stop after the iteration that reaches this many env-steps in all.")

@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 
 from experiments.commands.options import ExistingRun
+from experiments.commands.terminal import say
 
 
 def fingerprint(run: ExistingRun) -> None:
     """Print the SHA-256 of what RUN did. Clock times and machines are left out: equal runs are equal."""
     from poet.archive.fingerprint import fingerprint as fingerprint_of
 
-    print(fingerprint_of(run))
+    say(fingerprint_of(run))
 
 
 def verify(run: ExistingRun) -> None:
@@ -52,4 +53,4 @@ def export(
 
     with open_run(run) as stored:
         lines = export_run(stored, output)
-    print("\n".join(lines))
+    say(*lines)

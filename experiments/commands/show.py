@@ -9,6 +9,7 @@ import typer
 
 from environments.errors import InputError
 from experiments.commands.options import MAX_ID, Engine, ExecutorName, ExistingRun, RayAddress, Workers
+from experiments.commands.terminal import say
 
 
 def status(run: ExistingRun) -> None:
@@ -19,9 +20,9 @@ def status(run: ExistingRun) -> None:
     with open_run(run) as stored:
         found = read_status(stored)
     if found is None:
-        print(f"{run} has no iteration on disk yet")
+        say(f"{run} has no iteration on disk yet")
         return
-    print("\n".join(status_lines(run, found)))
+    say(*status_lines(run, found))
 
 
 def replay(
@@ -60,7 +61,7 @@ def replay(
         raise InputError(f"--verify writes no file, found --output {output}: leave one of the two out")
     with counted("stored pairs") as count:
         report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine)
-    print("\n".join(report.lines()))
+    say(*report.lines())
     raise typer.Exit(report.exit_status)
 
 
@@ -73,7 +74,7 @@ def _show(
 
     with open_run(folder) as stored, counted("pictures") as count:
         report = replay_pair(stored, niche, agent, iteration, output, engine, count, prepare_engine)
-    print("\n".join(report.lines()))
+    say(*report.lines())
 
 
 def analyse(
@@ -94,8 +95,10 @@ def analyse(
     ray_address: RayAddress = None,
 ) -> None:
     """Report on runs: tables and plots. They show how complexity grows; several runs are aggregated over seeds."""
+    import os
     from contextlib import ExitStack
 
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's may not exist here, and no plot is shown
     from agents.evaluation import make_executor
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
@@ -129,4 +132,4 @@ def analyse(
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
             options = MatrixOptions(runner, matrix, engine, show)
         page = write_report(stored, output, options, shadow)
-    print(f"report: {page}")
+    say(f"report: {page}")

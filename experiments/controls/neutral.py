@@ -68,7 +68,10 @@ class ShadowNiche:
 
 
 def neutral_shadow(
-    run: Run, num_replicates: int, progress: Callable[[int, int], None] = lambda num_done, num_all: None
+    run: Run,
+    num_replicates: int,
+    progress: Callable[[int, int], None] = lambda num_done, num_all: None,
+    genotype_type: type[AbstractGenotype] | None = None,
 ) -> pd.DataFrame:
     """The niches of all replicates of a run's shadow, with their measures.
 
@@ -76,17 +79,18 @@ def neutral_shadow(
         run: as it stands at one moment, if it goes on.
         num_replicates: how many.
         progress: told how many replicates are done, of how many.
+        genotype_type: the run's; None if it is one of ours. Code that an archive names is imported by nobody else.
 
     Returns:
         A row for each replicate and niche, the root's included: ``COLUMNS`` of ``experiments.controls.shadow_file``,
         with genotypes as JSON values, and the measures of ``experiments.analysis.complexity.measure_niche``.
 
     Raises:
-        InputError: fewer than 1 replicate, or nothing of the run is recorded yet.
+        InputError: fewer than 1 replicate, nothing of the run is recorded yet, its genotype is neither ours nor given.
     """
     num_replicates = whole_number("--replicates", num_replicates, 1)
     with run.at_one_moment():
-        iteration, config, births, root = run.iteration, run.config, births_of(run), _root(run)
+        iteration, config, births, root = run.iteration, run.config, births_of(run), _root(run, genotype_type)
         configs = {birth.admitted: run.config_at(birth.admitted) for birth in births}
         origins = birth_origins(run.niches, run.config_at)
     settings = {admitted: terrain_settings(in_force) for admitted, in_force in configs.items()}
@@ -161,10 +165,13 @@ def active_at(births: Sequence[Birth], iteration: int) -> list[int]:
     ]
 
 
-def _root(run: Run) -> ShadowNiche:
+def _root(run: Run, genotype_type: type[AbstractGenotype] | None) -> ShadowNiche:
     """The run's root, which every replicate shares."""
     row = run.niches.sort_values("niche_id").iloc[0]
-    genotype = genotype_class(run.config.terrain.genotype).from_json(row["genotype"])
+    name = run.config.terrain.genotype
+    if genotype_type is None and ":" in name:
+        raise InputError(f"the run {run.folder} has the genotype {name!r}, which is not ours: give its genotype_type")
+    genotype = (genotype_type or genotype_class(name)).from_json(row["genotype"])
     return ShadowNiche(0, None, genotype, int(row["terrain_seed"]))
 
 

@@ -8,6 +8,7 @@ its pictures. The neutral shadow is made if the run has none.
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text, written
 from experiments.replay.render import replay
 from experiments.replay.strip import stack_strips
+from experiments.text import as_code, as_markdown, poet_command, visible
 from poet.archive.reader import Run, open_run
 from poet.events import TransferOutcome
 
@@ -137,7 +139,7 @@ def _summary(name: str, run: RunTables) -> str:
     card, annecs = run_card(run), annecs_table(run).iloc[-1]
     return f"""# Enhanced POET, one run
 
-`{name}`: {card.iterations:,} iterations of the preset `report2020`, {card.env_steps:,} env-steps, seed
+{as_code(name)}: {card.iterations:,} iterations of the preset `report2020`, {card.env_steps:,} env-steps, seed
 {run.config.run.seed}. {card.niches_admitted} niches admitted, {card.niches_solved} solved, {card.niches_active} active
 at the end. The terrains are CPPNs, candidates are ranked by PATA-EC, agents move by the 2020 rule.
 
@@ -226,22 +228,23 @@ def _accepted(run: RunTables, until: int) -> str:
 
 
 def _how(name: str, kinds: list[str]) -> str:
-    lines = [f"poet run {name} --preset report2020", f"poet replay {name} --verify"]
+    run = Path(name)
+    lines = [poet_command("run", run, "--preset", "report2020"), poet_command("replay", run, "--verify")]
     if "random" in kinds:
-        lines.append(f"poet control neutral {name} --admission random --output random")
+        lines.append(poet_command("control", "neutral", run, "--admission", "random", "--output", "random"))
     if "uncached" in kinds:
         lines.append("poet run uncached --preset report2020 --set novelty.cached=false --env-steps 200000000")
     if "rule2019" in kinds:
         lines.append("poet run rule2019 --preset report2020 --set transfer.rule=2019 --env-steps 200000000")
-    page = f"python -m experiments.reports.enhanced {name} experiments/reports/enhanced2020"
+    page = f"python -m experiments.reports.enhanced {shlex.quote(name)} experiments/reports/enhanced2020"
     lines.append(" ".join([page, *(f"{kind}={kind}" for kind in kinds)]))
-    return "## How it was made\n\n```\n" + "\n".join(lines) + "\n```"
+    return "## How it was made\n\n```\n" + "\n".join(map(visible, lines)) + "\n```"
 
 
 def _table(frame: pd.DataFrame) -> str:
     """As Markdown."""
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    head = [str(name).replace("_", " ") for name in frame.columns]
+    head = [as_markdown(str(name).replace("_", " ")) for name in frame.columns]
     aligned = ["--:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
 
@@ -251,7 +254,7 @@ def _cell(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return "" if np.isnan(value) else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else as_markdown(str(value))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any
 
 from environments.errors import InputError
 from experiments.files import write_text
+from experiments.text import as_code
 from experiments.throughput.measure import NUM_REPEATS, Measurement, Ratio, ratios
 from experiments.throughput.ours import MAX_STEPS, NOISE_STD, NUM_WALKERS, ONE_BY_ONE_DIVISOR
 from experiments.throughput.start import Start
@@ -71,7 +72,7 @@ class BenchReport:
 
     def to_markdown(self) -> str:
         """The report as a chapter in Markdown."""
-        parts = [f"Measured by `{self.command}`:"]
+        parts = [f"Measured by {as_code(self.command)}:"]
         parts.append("\n".join(f"- {name}: {value}" for name, value in self.facts.items()))
         parts += self.missing
         for table in self.tables():

@@ -6,6 +6,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pytest
@@ -281,7 +282,7 @@ def test_the_same_command_writes_the_same_shadow(poet: Poet, run_folder: Path, t
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--replicates", 0), ("--replicates", "1 or more", "0")),
+        (("--replicates", 0), ("--replicates", "from 1 on", "0")),
         (("--admission", "randon"), ("'randon'", "did you mean 'random'?")),
         (("--admission", "random"), ("--output",)),
         (("--admission", "random", "--output", "new", "--replicates", 3), ("--replicates", "--admission all")),
@@ -333,8 +334,8 @@ def test_an_interrupted_shadow_leaves_what_was_there(
     poet("control", "neutral", run_folder, "--replicates", 1)
     before = (run_folder / "neutral" / FILE_NAME).read_bytes()
 
-    def interrupted(self: pd.DataFrame, path: Path, **_: object) -> None:
-        path.write_bytes(b"half")
+    def interrupted(self: pd.DataFrame, file: IO[bytes], **_: object) -> None:
+        file.write(b"half")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pd.DataFrame, "to_parquet", interrupted)

@@ -150,7 +150,7 @@ def test_settings_are_said_as_differences() -> None:
     config = make_config({"es": {"pairs": 3}, "terrain": {"obstacles": ["stairs", "roughness"]}})
 
     assert {} == differences(Config())
-    assert "terrain.obstacles=[stairs,roughness] es.pairs=3" == describe(differences(config))
+    assert """'terrain.obstacles=["stairs", "roughness"]' es.pairs=3""" == describe(differences(config))
     assert {"es.pairs": 256} == differences(make_config({"es": {"pairs": 256}}), make_config({"es": {"pairs": 3}}))
 
 

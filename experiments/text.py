@@ -1,0 +1,49 @@
+"""Text that may come from a stranger's archive or path, made harmless where it is shown, and lines for a shell."""
+
+from __future__ import annotations
+
+import html
+import re
+import shlex
+from pathlib import Path
+
+#: What begins something in Markdown or HTML within a line.
+_MARKS = re.compile(r"([\\`*_\[\]<>|~$&])")
+
+
+def visible(text: str) -> str:
+    """The text with everything that is not to be seen spelled out, as TOML and Python write it: ``\\u001b``.
+
+    A terminal would take it for commands, or turn the order of letters; it also cannot be encoded, or ends a line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() or letter == "\u00a0" else _spelled(letter) for letter in text)
+
+
+def as_html(text: str) -> str:
+    """The text for a page."""
+    return html.escape(visible(text))
+
+
+def as_markdown(text: str) -> str:
+    """The text for a line or a cell of Markdown, where it is nothing but text."""
+    return _MARKS.sub(r"\\\1", visible(text))
+
+
+def as_code(text: str) -> str:
+    """The text as a code span of Markdown."""
+    fence = "`" * (1 + max((len(ticks) for ticks in re.findall("`+", text)), default=0))
+    space = " " if "`" in text else ""
+    return f"{fence}{space}{visible(text)}{space}{fence}"
+
+
+def poet_command(*words: str | Path) -> str:
+    """A command to be copied into a shell, such as ``poet resume 'my run'``; no path in it is taken for an option."""
+    safe = (f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in words)
+    return shlex.join(["poet", *safe])
+
+
+def _spelled(letter: str) -> str:
+    number = ord(letter)
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,104 @@
+"""Settings as they are printed, and as they are typed."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from experiments.presets import load_preset, preset_names
+from experiments.settings import describe, differences, resolve_config
+from poet.config import Config, config_keys, make_config
+from tests.experiments.command_line import Poet
+from tests.experiments.test_bad_input import TINY, assert_refused
+
+TEXTS = (
+    "plain", "two words", " blanks ", "it's", 'a"b', "$HOME", "2020", "1e3", "true", "[a]", "[a,b]", "{a = 1}", "a=b",
+    "", "ä → 中", "\x1b[31m\x7f\u202e", "\n", "\\", "-x", "😀", "nan", "2026-11-29", "# no comment",
+)  # fmt: skip
+#: More values than the defaults for keys of each type.
+VALUES: dict[type, tuple[Any, ...]] = {
+    bool: (True, False),
+    int: (1, 7, 2000),
+    float: (0.125, 1e-5, 1.0, 3, 60.5),
+    str: TEXTS,
+    tuple: (("roughness",), ("stairs", "roughness")),
+    dict: ({"step_length": 0.1}, {"a b": "it's", "n": 3, "s": "2"}, {"=": "\x1b"}),
+}
+
+
+def configs_of(key: str) -> list[Config]:
+    """Configs that have, for this key, every value above that is one of it."""
+    section, _, name = key.partition(".")
+    default = getattr(getattr(Config(), section), name)
+    choices = get_args(type(getattr(Config(), section)).model_fields[name].annotation)
+    lists = [list(TEXTS), *([text] for text in TEXTS)] if key == "run.reject" else []
+    found = []
+    for value in [*VALUES[type(default)], *choices, *lists, 3]:
+        try:
+            found.append(make_config({section: {name: value}}))
+        except ValueError:
+            continue
+    return found
+
+
+@pytest.mark.parametrize("key", config_keys())
+def test_every_setting_can_be_pasted_back(key: str) -> None:
+    """What is printed of a config, behind ``--set`` in a shell, makes the same config: for every key and value."""
+    configs = configs_of(key)
+    assert configs
+    printed = [described for config in configs if (described := describe(differences(config)))]
+    assert printed
+    script = 'for word in "$@"; do printf "%s\\0" "$word"; done'
+    lines = [f"set -- {one}\n{script}\nprintf '\\001'" for one in printed]
+    words = subprocess.run(["sh", "-c", "\n".join(lines)], capture_output=True, check=True).stdout.split(b"\x01")
+    pasted = [[word.decode() for word in some.split(b"\0") if word] for some in words[:-1]]
+    assert [c for c in configs if differences(c)] == [resolve_config(assignments=some) for some in pasted]
+
+
+def test_presets_and_lists_without_quotes_can_be_pasted_back() -> None:
+    """A whole preset; and a list as a shell hands it over that took its quotes away."""
+    for name in preset_names():
+        config = make_config(load_preset(name))
+        pasted = [
+            f"{key}={value}" for key, value in differences(config).items() if isinstance(value, str | int | float)
+        ]
+        lists = [f"{key}=[{','.join(v)}]" for key, v in differences(config).items() if isinstance(v, list)]
+        assert config == resolve_config(assignments=[*pasted, *lists])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--set", "run.start=randon"), "'randon'"),
+        (("--set", "run.start=missing.npz"), "missing.npz"),
+        (("--set", "poet.criterion=nowhere:Nothing"), "nowhere"),
+        (("--set", "terrain.genotype=cpnn"), "'cpnn'"),
+        (("--set", "es.strategy=pgpee"), "'pgpee'"),
+        (("--set", "novelty.measure=nearest"), "'nearest'"),
+        (("--set", "es.pairs=1000000000000"), "GiB"),
+        (("--engine", "box3d"), "box3d"),
+    ],
+)
+def test_an_error_comes_before_anything_is_said(
+    poet: Poet, tmp_path: Path, options: tuple[object, ...], words: str
+) -> None:
+    """Whatever key is wrong: no settings are printed before it, and nothing is made."""
+    ended = poet("run", tmp_path / "run", *TINY, *options)
+    assert_refused(ended, words)
+    assert "" == ended.out
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_resumed_run_that_is_refused_says_nothing_else(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
+    """A place that takes no folder, and a report that cannot be, are refused at once too."""
+    (tmp_path / "file").write_text("")
+    for ended in (
+        poet("run", tmp_path / "file" / "run", *TINY),
+        poet("analyse", tiny_run, "--output", tmp_path / "file"),
+        poet("analyse", tiny_run, "--output", tmp_path),
+    ):
+        assert_refused(ended, str(tmp_path))
+        assert "" == ended.out

@@ -1,0 +1,86 @@
+"""Code that a stranger's archive names is imported by nobody who did not say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from environments.errors import InputError
+from experiments.controls.neutral import neutral_shadow
+from poet.archive.reader import open_run
+from tests.experiments.command_line import Poet
+from tests.experiments.synthetic_runs import three_niches
+from tests.experiments.test_bad_input import assert_refused
+
+CODE = """
+from pathlib import Path
+
+from agents.strategies.openai_es import OpenAIES
+from environments.terrain.obstacles import ObstacleGenotype
+from poet.criterion import ReturnBand
+from poet.novelty import NearestGenes
+
+Path("imported").touch()
+Hard = ReturnBand
+Mine = {own}
+"""
+
+PARTS = {
+    "terrain.genotype": "ObstacleGenotype",
+    "es.strategy": "OpenAIES",
+    "poet.criterion": "ReturnBand",
+    "novelty.measure": "NearestGenes",
+}
+NEXT = ("--iterations", 5, "--workers", 1)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """A folder where the commands stand."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("key", list(PARTS))
+def test_nothing_that_an_archive_names_is_imported_without_trust(poet: Poet, place: Path, key: str) -> None:
+    """One sentence names run, key, module and ``--trust``; looking at a run needs no code at all."""
+    section, _, name = key.partition(".")
+    module = f"foreign_{name}"
+    (place / f"{module}.py").write_text(CODE.format(own=PARTS[key]))
+    run = three_niches(place / "run", **{section: {name: f"{module}:Mine"}})
+    commands: list[tuple[object, ...]] = [
+        ("resume", run, *NEXT), ("fork", run, place / "fork", "--at", 4),
+        ("control", "neutral", run, "--admission", "random", "--output", place / "new"),
+    ]  # fmt: skip
+    if key == "terrain.genotype":
+        commands.append(("control", "neutral", run, "--replicates", 1))
+    for command in commands:
+        ended = poet(*command)
+        assert_refused(ended, str(run), f"{key}={module}:Mine", "--trust")
+        assert "" == ended.out
+    for command in (("status", run), ("fingerprint", run), ("export", run, "--output", place / "export")):
+        assert 0 == poet(*command).code
+    with open_run(run) as stored:
+        assert f"{module}:Mine" in str(stored.config)
+        if key == "terrain.genotype":
+            with pytest.raises(InputError, match="give its genotype_type"):
+                neutral_shadow(stored, 1)
+    assert not (place / "imported").exists()
+    assert not (place / "fork").exists() and not (place / "new").exists()
+
+
+def test_trusted_code_and_code_of_the_own_command_line_run(poet: Poet, place: Path) -> None:
+    """``poet run --set`` and ``poet fork --set`` need no ``--trust``; ``poet resume --trust`` goes on, and says so."""
+    (place / "mine_to_run.py").write_text(CODE.format(own="ReturnBand"))
+    tiny, mine = ("--preset", "tiny", "--workers", 1), ("--set", "poet.criterion=mine_to_run:Mine")
+    begun = poet("run", place / "run", *tiny, "--iterations", 2, *mine)
+    assert (0, "") == (begun.code, begun.err)
+    assert "imported mine_to_run:Mine, named by poet.criterion" in begun.out
+
+    assert_refused(poet("resume", place / "run", *NEXT[2:], "--iterations", 3), "mine_to_run:Mine", "--trust")
+    assert 0 == poet("resume", place / "run", *NEXT[2:], "--iterations", 3, "--trust").code
+    fork = ("fork", place / "run", place / "fork", "--at", 2, "--iterations", 3, "--workers", 1)
+    assert_refused(poet(*fork), "mine_to_run:Mine", "--trust")
+    assert not (place / "fork").exists()
+    assert 0 == poet(*fork, *mine).code
