@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -44,7 +45,9 @@ def main() -> None:
     try:
         # A user's "package.module:Name" is found where they stand; after our own root, which an editable install finds
         # later than any folder in sys.path: no folder of theirs may hide one of ours.
-        sys.path += [str(Path(__file__).parents[1]), str(Path.cwd())]
+        sys.path.append(str(Path(__file__).parents[1]))
+        with suppress(OSError):  # the folder was removed, or may not be looked into
+            sys.path.append(str(Path.cwd()))
         open_streams()
         app()
     except InputError as error:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import math
 import struct
+import warnings
 from itertools import pairwise
 from typing import Any
 
-import Box2D
 import numpy as np
-from Box2D import _Box2D
 from numpy.typing import NDArray
 
 from environments.copying import NotCopied
@@ -36,6 +35,12 @@ from environments.walker.spec import (
     BodySpec,
     JointSpec,
 )
+
+with warnings.catch_warnings():
+    # Its SWIG types have no module. Where warnings are errors (python -W error), saying so would crash the process.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import Box2D
+    from Box2D import _Box2D
 
 # pybox2d's own functions below its properties: half the time of a property, and a step reads 30 numbers.
 _set_motor_speed = _Box2D.b2RevoluteJoint___SetMotorSpeed
