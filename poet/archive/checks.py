@@ -91,7 +91,7 @@ def check_records(connection: sqlite3.Connection, tables: Iterable[str]) -> None
             check_numbers(connection, table)
         if dangling := connection.execute(f"PRAGMA foreign_key_check({table})").fetchone():
             raise DamageError(f"{table} refers to what is not in {dangling[2]}")
-        for words, sql in chain(_IMPOSSIBLE.get(table, ()), _out_of_time(table)):
+        for words, sql in chain(_IMPOSSIBLE.get(table, ()), _out_of_order(table)):
             if connection.execute(f"{sql} LIMIT 1").fetchall():
                 raise DamageError(words)
 
@@ -108,19 +108,13 @@ def check_numbers(connection: sqlite3.Connection, table: str) -> None:
         raise DamageError(f"{table} has {num} rows, but they are numbered {first!r:.40} to {last!r:.40}")
 
 
-def _out_of_time(table: str) -> list[tuple[str, str]]:
-    """What cannot be of the iterations of a table of events."""
-    if table not in EVENT_TABLES.values():
+def _out_of_order(table: str) -> list[tuple[str, str]]:
+    """What cannot be of the iterations of a table of numbered events."""
+    if table not in EVENT_TABLES.values() or table not in NUMBERED:
         return []
-    last = "(SELECT coalesce(max(iteration), -1) FROM iterations)"
-    found = [
-        (f"{table} has events of an iteration that was not done", f"SELECT 1 FROM {table} WHERE iteration > {last}")
-    ]
-    if key := NUMBERED.get(table):
-        before = f"lag(iteration, 1, 0) OVER (ORDER BY {key})"
-        ordered = f"SELECT 1 FROM (SELECT iteration < {before} AS is_earlier FROM {table}) WHERE is_earlier"
-        found.append((f"{table} has iterations out of order", ordered))
-    return found
+    before = f"lag(iteration, 1, 0) OVER (ORDER BY {NUMBERED[table]})"
+    ordered = f"SELECT 1 FROM (SELECT iteration < {before} AS is_earlier FROM {table}) WHERE is_earlier"
+    return [(f"{table} has iterations out of order", ordered)]
 
 
 @cache
