@@ -40,6 +40,9 @@ def check_packages(*packages: str) -> None:
     """
     for name in packages:
         face, found = _ROOT / name / "__init__.py", _place(name)
+        # Ours may lie in another place: Ray gives each package a folder of its own.
+        if found is not None and found.is_file() and _MARK in found.read_bytes():
+            continue
         if found is None or (found == face and not face.is_file()):
             raise ImportError(f"POET's package {name} is missing in {_ROOT}: install poet-open-ended anew", name=name)
         if found != face:
@@ -49,12 +52,11 @@ def check_packages(*packages: str) -> None:
                 "PYTHONPATH, or, if it was installed, give POET a virtual environment of its own",
                 name=name,
             )
-        if _MARK not in face.read_bytes():
-            raise ImportError(
-                f"{face} is not POET's: another package, such as openai-agents, was installed over it; install "
-                "poet-open-ended anew, in a virtual environment of its own",
-                name=name,
-            )
+        raise ImportError(
+            f"{face} is not POET's: another package, such as openai-agents, was installed over it; install "
+            "poet-open-ended anew, in a virtual environment of its own",
+            name=name,
+        )
 
 
 def _place(name: str) -> Path | None:
