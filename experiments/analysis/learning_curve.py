@@ -15,9 +15,7 @@ from experiments.analysis import theme
 from experiments.analysis.theme import themed
 from poet.archive.reader import Run
 from poet.parts import Evaluate
-
-#: A run draws terrain seeds below a million (``poet.scoring.draw_terrain_seed``), so no run has seen these.
-FIRST_UNSEEN_SEED = 1_000_000
+from poet.scoring import FIRST_UNSEEN_SEED
 
 
 def learning_curve(run: Run, evaluate: Evaluate, num_pushes: int = 50) -> pd.DataFrame:
