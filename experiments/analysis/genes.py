@@ -84,6 +84,19 @@ def challenge_level(genotype: Mapping[str, Any]) -> int | None:
     return sum(upper >= CHALLENGES[gene] for gene, upper in uppers.items())
 
 
+def hardness(genotype: Mapping[str, Any]) -> tuple[int, float]:
+    """How hard a terrain is by the paper's conditions, to be compared: how many it meets, then how near it comes.
+
+    Returns:
+        ``challenge_level`` and the sum of roughness, gap and stump, upper ends over where each becomes challenging; (0,
+        0.0) for a genotype without these genes.
+    """
+    level = challenge_level(genotype)
+    if level is None:
+        return 0, 0.0
+    return level, sum(ends[1] / CHALLENGES[gene] for gene in CHALLENGES if (ends := _ends(genotype[gene])) is not None)
+
+
 def _in_order(genotype: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Genes with their values: the known ones as in ``GENE_UNITS``, then others as they come."""
     known = [gene for gene in GENE_UNITS if gene in genotype]

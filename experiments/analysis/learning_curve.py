@@ -61,7 +61,7 @@ def plot_learning(curves: Mapping[str, pd.DataFrame]) -> Figure:
         axes.fill_between(steps, curve["lowest_return"], curve["highest_return"], color=color, alpha=0.15, linewidth=0)
         axes.plot(steps, curve["mean_return"], "o-", color=color, markersize=3, linewidth=1.6, label=name)
     theme.draw_threshold(axes, 100.0, "100")
-    theme.draw_threshold(axes, 230.0, "solved, 230")
+    theme.draw_threshold(axes, 230.0, "solved once, 230")
     theme.steps_axis(axes, max(int(curve["env_steps"].iloc[-1]) for curve in curves.values()))
     axes.set_ylabel("return of a whole course, mean of 50 unseen pushes")
     axes.grid(axis="y")

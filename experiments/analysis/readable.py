@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 import pandas as pd
 
@@ -21,6 +22,7 @@ from experiments.analysis.genes import gene_text
 from experiments.analysis.measures import candidates_table, config_differences, run_card
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
+from experiments.analysis.success import REACHED
 from experiments.analysis.transfers import transfers_by_kind
 
 
@@ -79,7 +81,11 @@ def settings_table(run: RunTables) -> pd.DataFrame:
 
 
 def short_niches_table(run: RunTables) -> pd.DataFrame:
-    """``niches_table`` in the columns that fit a terminal; iterations, not env-steps."""
+    """``niches_table`` in the columns that fit a terminal; iterations, not env-steps.
+
+    Where agents were validated, ``robust`` and ``general`` say since when they were, and success is that at admission
+    and now.
+    """
     niches = niches_table(run)
     genotypes = run.niches.set_index("niche_id")["genotype"]
     shown = pd.DataFrame(
@@ -88,7 +94,7 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
             "parent": niches["parent_id"],
             "genes": niches["niche_id"].map(genotypes).map(gene_text),
             "admitted": niches["created"],
-            "solved": niches["solved"],
+            "solved once": niches["solved"],
             "retired": niches["retired"],
             "first score": niches["admission_score"],
             "best": niches["best_score"],
@@ -98,7 +104,20 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
             "agents out": niches["transfers_out"],
         }
     )
+    if not run.validations.empty:
+        place = list(shown.columns).index("solved once") + 1
+        for which, reached in REACHED.items():
+            shown.insert(place, reached, niches[reached])
+            first, last = (map(percentage, niches[f"{which}_{when}"]) for when in ("admission", "now"))
+            rates = [" to ".join(filter(None, pair)) for pair in zip(first, last, strict=True)]
+            shown.insert(place + 1, f"success on {which}", rates)
+            place += 2
     return readable(shown)
+
+
+def percentage(rate: float) -> str:
+    """A success rate in whole percent; empty where it was not measured."""
+    return "" if isnan(rate) else f"{100 * rate:.0f} %"
 
 
 def genealogy_table(run: RunTables) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from agents.strategies.base import StrategyState, concatenate, split
 from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
-from poet.types import Evaluation, Niche, PoetState, RetiredNiche, theta_digest
+from poet.types import Evaluation, Niche, PoetState, RetiredNiche, SuccessRates, theta_digest
 
 _HEADER = "header"
 _OPTIMISER = "optimiser."
@@ -110,6 +110,7 @@ def _niche_to_json(niche: Niche) -> dict[str, Any]:
         "evaluation": asdict(niche.evaluation),
         "recent_scores": niche.recent_scores,
         "is_solved": niche.is_solved,
+        "success": None if niche.success is None else asdict(niche.success),
     }
 
 
@@ -119,6 +120,7 @@ def _niche(values: dict[str, Any], optimiser: StrategyState, genotype_type: type
         "optimiser": optimiser,
         "evaluation": Evaluation(**values["evaluation"]),
         "recent_scores": tuple(values["recent_scores"]),
+        "success": SuccessRates(**success) if (success := values.get("success")) else None,  # schema 2 knows none
     }
     return Niche(**{**values, **parts})
 

@@ -29,15 +29,20 @@ def config_at(connection: sqlite3.Connection, iteration: int) -> Config:
     return _read(text)
 
 
+def all_configs(connection: sqlite3.Connection) -> list[tuple[int, Config]]:
+    """From which iteration on which config was in force."""
+    rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration")
+    return [(from_iteration, _read(text)) for from_iteration, text in rows]
+
+
 def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
     """From which iteration on which keys that decide results were in force; equal neighbours are one.
 
     Keys that the first release did not have are left out where they say what was done without them.
     """
     history: list[tuple[int, dict[str, Any]]] = []
-    rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration")
-    for from_iteration, text in rows:
-        values = deciding_keys(_read(text).to_json())
+    for from_iteration, config in all_configs(connection):
+        values = deciding_keys(config.to_json())
         values = {key: value for key, value in values.items() if value != EARLIER_VALUES.get(key, _NEVER)}
         if not history or history[-1][1] != values:
             history.append((from_iteration, values))

@@ -28,11 +28,26 @@ CREATE TABLE judgements (                -- of a niche by all agents, at its adm
 );
 """
 
+_VALIDATIONS = """
+CREATE TABLE validations (               -- success rates of agent versions on sets that nothing trains on
+    version_id       INTEGER NOT NULL REFERENCES versions (id),
+    validation_set   TEXT NOT NULL,
+    niche_id         INTEGER NOT NULL REFERENCES niches (niche_id),
+    iteration        INTEGER NOT NULL,
+    occasion         TEXT NOT NULL,
+    num_episodes     INTEGER NOT NULL,
+    num_successes    INTEGER NOT NULL,
+    return_mean      REAL NOT NULL,
+    length_mean      REAL NOT NULL,
+    PRIMARY KEY (version_id, validation_set)
+) WITHOUT ROWID;
+"""
+
 #: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
-MIGRATIONS: tuple[str, ...] = (_JUDGEMENTS,)
+MIGRATIONS: tuple[str, ...] = (_JUDGEMENTS, _VALIDATIONS)
 
 #: The schema that this code reads and writes.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 TABLES = f"""
 CREATE TABLE run (                       -- one row: where the run comes from
@@ -104,6 +119,8 @@ CREATE TABLE solved (
     own_return       REAL NOT NULL,
     theta_digest     TEXT NOT NULL
 );
+
+{_VALIDATIONS.strip()}
 
 CREATE TABLE retirements (
     niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),

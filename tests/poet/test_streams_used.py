@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import typing
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -134,6 +134,28 @@ def test_all_of_an_iteration_runs_on_the_same_fresh_instances():
     assert whole == terrains_run(parts, Purpose.TRANSFER_DIRECT)
     assert fresh + whole == terrains_run(parts, Purpose.TRANSFER_PROPOSAL)
     assert 4 == len({terrain.digest() for terrains in fresh for terrain in terrains})
+
+
+def test_fresh_instances_may_be_the_own_ground_under_other_pushes():
+    """``niche.vary = "push"``: K pushes a generation from the same streams, for niches and candidates alike."""
+    parts = make_test_parts(
+        rugged, run={"seed": SEED}, niche={"instances": 2, "vary": "push"},
+        poet={"reproduction_threshold": -1000.0, "max_children": 1, "criterion_lower": -1e6},
+    )  # fmt: skip
+    genotype = ObstacleGenotype(roughness=1.0)
+    niche = make_niche(0, parts, genotype=genotype, terrain_seed=5)
+
+    _, events = reproduce_and_admit(make_state(niche), parts)
+    poet_iteration(make_state(niche), parts)
+
+    (child,) = of_kind(events, CandidateJudged)
+    child_own = ObstacleGenotype.from_json(child.genotype).express(child.terrain_seed)
+    for own, purpose, found in (
+        (genotype.express(5), ("niche_instances", 1, 0), terrains_run(parts, Purpose.ES)[0]),
+        (child_own, ("candidate_instances", 0), terrains_run(parts, Purpose.CANDIDATE_CRITERION)[0][1:]),
+    ):
+        stream = Stream(SEED, *purpose)
+        assert tuple(replace(own, push=stream.uniform(-5.0, 5.0)) for _ in range(2)) == found
 
 
 def test_fresh_instances_are_others_in_another_iteration():
