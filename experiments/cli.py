@@ -31,8 +31,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    evolve.run, evolve.resume, show.status, show.replay, show.analyse, evolve.fork, record.fingerprint, record.export,
-    bench.bench,
+    evolve.run, evolve.resume, show.status, show.replay, show.analyse, evolve.fork, record.fingerprint, record.verify,
+    record.export, bench.bench,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(control.app)

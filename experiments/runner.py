@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -22,10 +22,11 @@ from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import prepare, resolve_engine
 from agents.rollouts.result import RolloutResult
 from agents.strategies.base import StrategyState
+from environments.errors import InputError
 from experiments.progress import AbstractDisplay, RunTracker
 from experiments.walkers import load_walker
 from poet.archive.journal import RunArchive, create_run
-from poet.archive.reader import open_run
+from poet.archive.reader import Run, open_run
 from poet.archive.records import SessionInfo
 from poet.config import Config
 from poet.loop import poet_iteration, start
@@ -85,8 +86,9 @@ def run_experiment(
         interrupt = stack.enter_context(_Interrupt())
         try:
             if folder.exists():
+                _last_state(folder, parts)  # a damaged one is refused before anything is written
                 archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
-                state = None if archive.iteration is None else last_state(folder, parts)
+                state = _last_state(folder, parts)  # another process may have gone on with the run
             prepare_engine(config.evaluation.engine)
             display = stack.enter_context(make_display(tracker))
             if archive is None or state is None:
@@ -132,12 +134,28 @@ def start_theta(name: str) -> NDArray[np.float32] | None:
     return None if name == "random" else load_walker(name)
 
 
-def last_state(folder: Path, parts: Parts) -> PoetState:
-    """The state from which a run goes on."""
-    theta = np.zeros((1, parts.policy.num_parameters), np.float32)
-    state_type: type[StrategyState] = type(parts.strategy.initial_state(theta))
+def stored_state(run: Run, parts: Parts, iteration: int | None = None) -> PoetState:
+    """A state from which a run can go on; None for the last.
+
+    Raises:
+        InputError: it is not kept, is damaged, or is not one of the run's parts.
+    """
+    like: StrategyState = parts.strategy.initial_state(np.zeros((1, parts.policy.num_parameters), np.float32))
+    state = run.load_state(iteration, state_type=type(like), genotype_type=parts.genotype_type)
+    for niche in state.active:
+        for field in fields(like):
+            expected, found = getattr(like, field.name), getattr(niche.optimiser, field.name)
+            if (expected.shape, expected.dtype) != (found.shape, found.dtype):
+                place = f"the state of the run {run.folder} after iteration {state.iteration}"
+                sizes = f"{expected.dtype} {expected.shape}, but is {found.dtype} {found.shape}"
+                raise InputError(f"{place} is not one of its strategy and policy: {field.name} must be {sizes}")
+    return state
+
+
+def _last_state(folder: Path, parts: Parts) -> PoetState | None:
+    """The state from which a run goes on; None before its start."""
     with open_run(folder) as run:
-        return run.load_state(state_type=state_type, genotype_type=parts.genotype_type)
+        return None if run.iteration is None else stored_state(run, parts)
 
 
 def session_info(engine: str, executor: str, workers: int) -> SessionInfo:

@@ -26,6 +26,7 @@ from experiments.commands.options import (
 
 if TYPE_CHECKING:
     from poet.config import Config
+    from poet.parts import Parts
 
 #: What a shell expects of a program that Ctrl-C stopped: 128 + SIGINT.
 INTERRUPTED = 130
@@ -100,6 +101,7 @@ def fork(
 ) -> None:
     """Go on from a state of RUN, with a change. The run in the new folder NEW is an exact counterfactual."""
     from experiments.rejection import find_rejection
+    from experiments.runner import stored_state
     from experiments.settings import describe, differences, resolve_config
     from poet.archive.fork import check_change, fork_run
     from poet.archive.reader import open_run
@@ -125,7 +127,9 @@ def fork(
             "give a greater --iterations"
         )
 
-    def prepare() -> None:
+    def prepare(parts: Parts) -> None:
+        with open_run(run) as source:
+            stored_state(source, parts, at)  # a damaged one is refused before anything is made
         fork_run(run, new, at, settings)
         changed = describe(differences(settings, base)) or "nothing changed"
         print(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
@@ -146,7 +150,7 @@ def go_on(
     workers: int | None,
     ray_address: str | None,
     env_steps: int | None,
-    prepare: Callable[[], None] | None = None,
+    prepare: Callable[[Parts], None] | None = None,
 ) -> None:
     """Run until the end and say where it is; ``prepare`` makes the folder once all that can be checked has been."""
     from agents.evaluation import make_executor
@@ -164,8 +168,7 @@ def go_on(
             hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
             print(f"{part} has no use for {', '.join(keys)}{hint}")
         if prepare is not None:
-            make_parts(config, executor.evaluate)  # refuses what cannot run, before anything is written
-            prepare()
+            prepare(make_parts(config, executor.evaluate))  # refuses what cannot run, before anything is written
         stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps, prepare_engine)
         if stopped.is_interrupted:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would only break the tidying up

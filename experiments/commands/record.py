@@ -1,4 +1,4 @@
-"""``poet fingerprint`` and ``poet export``: what a run's record is worth to others."""
+"""``poet fingerprint``, ``poet verify`` and ``poet export``: what a run's record is worth to others."""
 
 from __future__ import annotations
 
@@ -15,6 +15,31 @@ def fingerprint(run: ExistingRun) -> None:
     from poet.archive.fingerprint import fingerprint as fingerprint_of
 
     print(fingerprint_of(run))
+
+
+def verify(run: ExistingRun) -> None:
+    """Say whether the file of RUN is whole. Every row, theta, state and config is read and compared with its digest."""
+    from agents.evaluation import make_executor
+    from environments.errors import InputError
+    from experiments.runner import stored_state
+    from poet.archive.reader import open_run
+    from poet.archive.verify import find_damage
+    from poet.parts import make_parts
+
+    with open_run(run) as stored, make_executor("local", 1, None) as executor:
+        parts = make_parts(stored.config, executor.evaluate)
+        found = find_damage(run, parts.genotype_type)
+        for iteration in stored.keyframes:
+            try:
+                stored_state(stored, parts, iteration)
+            except InputError as error:
+                found.append(f"state after iteration {iteration}: {error}")
+        num_iterations = 0 if stored.iteration is None else stored.iteration + 1
+    if found:
+        print(f"the archive of the run {run} is damaged:", *found[:10], sep="\n")
+        print(f"and {len(found) - 10} more" if len(found) > 10 else "restore it from a backup")
+        raise typer.Exit(1)
+    print(f"{run} is whole: {num_iterations} iterations with all their thetas and states")
 
 
 def export(

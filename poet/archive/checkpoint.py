@@ -9,8 +9,9 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,25 @@ from numpy.typing import NDArray
 from agents.strategies.base import StrategyState, concatenate, split
 from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
+from poet.archive.errors import DamageError
+from poet.archive.values import load_object
 from poet.types import Evaluation, Niche, PoetState, RetiredNiche, SuccessRates, theta_digest
 
 _HEADER = "header"
 _OPTIMISER = "optimiser."
 _RETIRED_SCORES = "retired_scores"
+
+#: What the header holds of a niche, active or retired.
+_ANY_NICHE: dict[str, type | UnionType] = {
+    "id": int, "genotype": dict, "terrain_seed": int, "parent_id": int | None, "created": int, "version_id": int,
+    "is_solved": bool,
+}  # fmt: skip
+_NICHE = _ANY_NICHE | {"evaluation": dict, "recent_scores": list, "success": dict | None}
+_RETIRED = _ANY_NICHE | {"retired": int, "theta": str}
+_EVALUATION = {
+    "score": int | float, "own_return": int | float, "own_length": int, "own_outcome": int, "num_solved": int,
+}  # fmt: skip
+_SUCCESS = {"version_id": int, "pushes": float, "seeds": float}
 
 
 def encode_state(state: PoetState) -> bytes:
@@ -69,25 +84,73 @@ def decode_state(
     Raises:
         InputError: the bytes are damaged, or come from another strategy or genotype.
     """
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, ValueError) as error:
-        raise InputError(f"a stored state is damaged ({error}): go on from another kept state by poet fork") from error
-    header = json.loads(arrays.pop(_HEADER).tobytes())
+    arrays = _arrays(data)
+    header = _checked("the header", _header(arrays), {"counters": dict, "active": list, "retired": list})
     # A state of archive schema 1 knows no scores.
+    counters = {"scored_steps": 0} | header["counters"]
+    counters = _checked("the counters", counters, dict.fromkeys(_counter_names(), int))
     retired_scores = arrays.pop(_RETIRED_SCORES, np.zeros((0, 0)))
-    optimisers = split(_optimiser(arrays, state_type))
+    if retired_scores.dtype != np.float64 or retired_scores.ndim != 2:
+        raise _damaged(f"{_RETIRED_SCORES} is {retired_scores.ndim}-dimensional, of {retired_scores.dtype}")
+    optimisers = split(_optimiser(arrays, state_type, len(header["active"])))
     active = [_niche(values, o, genotype_type) for values, o in zip(header["active"], optimisers, strict=True)]
     retired = [_retired(values, theta_of, genotype_type) for values in header["retired"]]
-    return PoetState(active=tuple(active), retired=tuple(retired), retired_scores=retired_scores, **header["counters"])
+    return PoetState(active=tuple(active), retired=tuple(retired), retired_scores=retired_scores, **counters)
+
+
+def _damaged(what: object) -> InputError:
+    return InputError(f"a stored state is damaged ({what!s:.200}): go on from another kept state by poet fork")
+
+
+def _arrays(data: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of an .npz file. Its entries are not compressed: their sizes, as it says, are within its own."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+        is_packed = any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+        if is_packed or sum(entry.file_size for entry in entries) > len(data):
+            raise ValueError("its arrays are larger than the file")
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # zipfile and NumPy have errors of their own for each kind of damage
+        raise _damaged(error) from error
+
+
+def _header(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
+    if _HEADER not in arrays:
+        raise _damaged("it has no header")
+    try:
+        return load_object(arrays.pop(_HEADER).tobytes(), "its header", may_be_infinite=True)
+    except DamageError as error:
+        raise _damaged(error) from error
+
+
+def _checked(what: str, values: Any, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
+    """The values, if they have the keys and types that were written; whole numbers are counts and ids."""
+    if not isinstance(values, dict) or values.keys() != kinds.keys():
+        raise _damaged(f"{what} has not the keys {sorted(kinds)}")
+    for name, kind in kinds.items():
+        value = values[name]
+        is_bool = isinstance(value, bool)
+        if not isinstance(value, kind) or is_bool is not (kind is bool):
+            raise _damaged(f"{name} of {what} is {value!r:.60}")
+        if kind in (int, int | None) and isinstance(value, int) and not 0 <= value < 2**63:
+            raise _damaged(f"{name} of {what} is {value!r:.60}")
+    return values
+
+
+def _genotype(values: dict[str, Any], genotype_type: type[AbstractGenotype]) -> AbstractGenotype:
+    try:
+        return genotype_type.from_json(values["genotype"])
+    except Exception as error:  # also of a user's own class
+        raise _damaged(f"genotype of niche {values['id']}: {error}") from error
 
 
 def _counter_names() -> list[str]:
     return [field.name for field in fields(PoetState) if field.name not in ("active", "retired", _RETIRED_SCORES)]
 
 
-def _optimiser(arrays: dict[str, NDArray[Any]], state_type: type[StrategyState]) -> StrategyState:
+def _optimiser(arrays: dict[str, NDArray[Any]], state_type: type[StrategyState], num_niches: int) -> StrategyState:
     """The joined strategy state of all active niches."""
     values = {name.removeprefix(_OPTIMISER): array for name, array in arrays.items()}
     expected = {field.name for field in fields(state_type)}
@@ -96,6 +159,11 @@ def _optimiser(arrays: dict[str, NDArray[Any]], state_type: type[StrategyState])
             f"the stored state is of another strategy: {state_type.__name__} has the fields {sorted(expected)}, found "
             f"{sorted(values)}; es.strategy cannot change within a run"
         )
+    for name, array in values.items():
+        if array.ndim < 1 or len(array) != num_niches or num_niches == 0:
+            raise _damaged(f"{name} has the shape {array.shape}, but {num_niches} niches are active")
+    if values["centre"].dtype != np.float32 or values["centre"].ndim != 2:
+        raise _damaged(f"centre has the shape {values['centre'].shape}, of {values['centre'].dtype}")
     return state_type(**values)
 
 
@@ -114,13 +182,17 @@ def _niche_to_json(niche: Niche) -> dict[str, Any]:
     }
 
 
-def _niche(values: dict[str, Any], optimiser: StrategyState, genotype_type: type[AbstractGenotype]) -> Niche:
+def _niche(values: Any, optimiser: StrategyState, genotype_type: type[AbstractGenotype]) -> Niche:
+    # A state of archive schema 1 or 2 knows no successes.
+    values = _checked("a niche", {"success": None} | values if isinstance(values, dict) else values, _NICHE)
+    evaluation, success = {"num_solved": 0} | values["evaluation"], values["success"]
+    recent = [_checked("a score", {"score": score}, {"score": int | float}) for score in values["recent_scores"]]
     parts = {
-        "genotype": genotype_type.from_json(values["genotype"]),
+        "genotype": _genotype(values, genotype_type),
         "optimiser": optimiser,
-        "evaluation": Evaluation(**values["evaluation"]),
-        "recent_scores": tuple(values["recent_scores"]),
-        "success": SuccessRates(**success) if (success := values.get("success")) else None,  # schema 2 knows none
+        "evaluation": Evaluation(**_checked("an evaluation", evaluation, _EVALUATION)),
+        "recent_scores": tuple(score["score"] for score in recent),
+        "success": None if success is None else SuccessRates(**_checked("success", success, _SUCCESS)),
     }
     return Niche(**{**values, **parts})
 
@@ -140,7 +212,8 @@ def _retired_to_json(niche: RetiredNiche) -> dict[str, Any]:
 
 
 def _retired(
-    values: dict[str, Any], theta_of: Callable[[str], NDArray[np.float32]], genotype_type: type[AbstractGenotype]
+    values: Any, theta_of: Callable[[str], NDArray[np.float32]], genotype_type: type[AbstractGenotype]
 ) -> RetiredNiche:
-    parts = {"genotype": genotype_type.from_json(values["genotype"]), "theta": theta_of(values["theta"])}
+    values = _checked("a retired niche", values, _RETIRED)
+    parts = {"genotype": _genotype(values, genotype_type), "theta": theta_of(values["theta"])}
     return RetiredNiche(**{**values, **parts})

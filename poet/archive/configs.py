@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from typing import Any
 
 from environments.errors import InputError
+from poet.archive.digests import store_digest, stored_digests, text_digest
+from poet.archive.errors import DamageError
 from poet.archive.rows import canonical_json
-from poet.config import EARLIER_VALUES, NEUTRAL_KEYS, Config, make_config
+from poet.archive.values import load_object
+from poet.config import EARLIER_VALUES, NEUTRAL_KEYS, Config, config_keys, make_config
 
 #: No value of any key.
 _NEVER = object()
@@ -16,23 +18,33 @@ _NEVER = object()
 
 def set_config(connection: sqlite3.Connection, from_iteration: int, config: Config) -> None:
     """Let a config be in force from an iteration on, in place of any other that was to begin there."""
-    connection.execute(
-        "INSERT OR REPLACE INTO configs (from_iteration, config) VALUES (?, ?)",
-        (from_iteration, canonical_json(config.to_json())),
-    )
+    text = canonical_json(config.to_json())
+    connection.execute("INSERT OR REPLACE INTO configs (from_iteration, config) VALUES (?, ?)", (from_iteration, text))
+    store_digest(connection, "config", from_iteration, text_digest(text))
 
 
 def config_at(connection: sqlite3.Connection, iteration: int) -> Config:
-    """The config in force when an iteration was done; iteration 0 is the start."""
-    query = "SELECT config FROM configs WHERE from_iteration <= ? ORDER BY from_iteration DESC LIMIT 1"
-    (text,) = connection.execute(query, (iteration,)).fetchone()
-    return _read(text)
+    """The config in force when an iteration was done; iteration 0 is the start.
+
+    Raises:
+        DamageError: it is not what was written.
+    """
+    query = "SELECT from_iteration, config FROM configs WHERE from_iteration <= ? ORDER BY from_iteration DESC LIMIT 1"
+    row = connection.execute(query, (iteration,)).fetchone()
+    if row is None:
+        raise DamageError(f"no config is in force in iteration {iteration}")
+    return _read(row[0], row[1], stored_digests(connection, "config"))
 
 
 def all_configs(connection: sqlite3.Connection) -> list[tuple[int, Config]]:
-    """From which iteration on which config was in force."""
-    rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration")
-    return [(from_iteration, _read(text)) for from_iteration, text in rows]
+    """Every config, with the iteration from which it is in force.
+
+    Raises:
+        DamageError: one is not what was written.
+    """
+    digests = stored_digests(connection, "config")
+    rows = connection.execute("SELECT from_iteration, config FROM configs ORDER BY from_iteration").fetchall()
+    return [(from_iteration, _read(from_iteration, text, digests)) for from_iteration, text in rows]
 
 
 def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
@@ -49,13 +61,31 @@ def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str
     return history
 
 
-def _read(text: str) -> Config:
+def seal_configs(connection: sqlite3.Connection) -> None:
+    """Store the digests of configs that were copied from an older archive, which had none."""
+    for from_iteration, text in connection.execute("SELECT from_iteration, config FROM configs").fetchall():
+        store_digest(connection, "config", from_iteration, text_digest(text))
+
+
+def _read(from_iteration: int, text: Any, digests: dict[int, Any] | None) -> Config:
     """A stored config as one of today."""
+    what = f"the config from iteration {from_iteration} on"
+    stored = load_object(text, what)
+    if digests is not None and digests.get(from_iteration) != text_digest(text):
+        raise DamageError(f"{what} is not what was written")
+    for key in config_keys():
+        section, name = key.split(".")
+        keys = stored.get(section, {})
+        if key not in EARLIER_VALUES and not (isinstance(keys, dict) and name in keys):
+            raise DamageError(f"{what} lacks {key}")
     earlier: dict[str, dict[str, Any]] = {}
     for key, value in EARLIER_VALUES.items():
         section, name = key.split(".")
         earlier.setdefault(section, {})[name] = value
-    return make_config(earlier, json.loads(text))
+    try:
+        return make_config(earlier, stored)
+    except (InputError, OverflowError) as error:
+        raise DamageError(f"{what} is none: {error}") from error
 
 
 def deciding_keys(config: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,10 @@ class ArchiveError(RuntimeError):
     """
 
 
+class DamageError(InputError):
+    """What is wrong in an archive, as a clause; ``explained`` makes the sentence that names the run."""
+
+
 @contextmanager
 def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
     """Turn errors of SQLite and of the file system within the block into sentences.
@@ -32,6 +36,8 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
+    except DamageError as error:
+        raise InputError(_damaged(source or folder, error)) from error
     except sqlite3.Error as error:
         # The low byte is the kind; the rest says which system call. Errors of the sqlite3 module itself carry no code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
@@ -47,15 +53,25 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
             case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_CANTOPEN:
                 message = f"the run {folder} cannot be opened or written ({error})"
                 raise InputError(f"{message}: give yourself the rights, or copy it to a folder of yours") from error
-            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
-                message = f"the archive of the run {source or folder} is damaged ({error})"
-                raise InputError(f"{message}: restore it from a backup") from error
+            case sqlite3.SQLITE_INTERRUPT:
+                endless = "reading it does not end: its pages lead in circles"
+                raise InputError(_damaged(source or folder, endless)) from error
+            case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_ERROR | sqlite3.SQLITE_TOOBIG:
+                raise InputError(_damaged(source or folder, error)) from error
+            case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_MISMATCH if source is not None:
+                raise InputError(_damaged(source, error)) from error
+            case sqlite3.SQLITE_OK if isinstance(error, sqlite3.OperationalError):  # text that is no UTF-8
+                raise InputError(_damaged(source or folder, error)) from error
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ArchiveError(_disk_full(folder)) from error
         message = f"the run folder {folder} cannot be used ({error.strerror})"
         raise InputError(f"{message}: name a place where you may read and write") from error
+
+
+def _damaged(folder: Path, what: object) -> str:
+    return f"the archive of the run {folder} is damaged ({what!s:.300}): restore it from a backup"
 
 
 def _disk_full(folder: Path) -> str:

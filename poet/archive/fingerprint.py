@@ -14,6 +14,7 @@ from poet.archive.database import connect_to_read, transaction
 from poet.archive.errors import explained
 from poet.archive.frames import read_rows, table_columns
 from poet.archive.rows import EVENT_TABLES, LATER_TABLES
+from poet.archive.values import load_object
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
@@ -27,7 +28,8 @@ def fingerprint(path: str | PathLike[str]) -> str:
         path: the run's folder; what is recorded at this moment counts.
 
     Raises:
-        InputError: no run, damaged, or written by a newer POET.
+        InputError: no run, damaged, or written by a newer POET. Damage that leaves the record possible is found by
+            ``poet.archive.verify``.
     """
     folder = Path(path)
     sha = hashlib.sha256()
@@ -44,7 +46,7 @@ def fingerprint(path: str | PathLike[str]) -> str:
                 continue
             sha.update(_line([table, *names]))
             for row in rows:
-                sha.update(_line([json.loads(v) if j else v for v, j in zip(row, is_json, strict=True)]))
+                sha.update(_line([load_object(v, table) if j else v for v, j in zip(row, is_json, strict=True)]))
     return sha.hexdigest()
 
 

@@ -7,10 +7,10 @@ from os import PathLike
 from pathlib import Path
 
 from environments.errors import InputError
-from poet.archive.configs import config_at, refuse_changes, set_config
+from poet.archive.configs import config_at, refuse_changes, seal_configs, set_config
 from poet.archive.database import connect_to_read, create_archive, readable_uri, transaction
 from poet.archive.errors import explained
-from poet.archive.folder import new_run_folder
+from poet.archive.folder import archive_path, new_run_folder
 from poet.archive.frames import table_columns
 from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
@@ -29,6 +29,7 @@ _SHARED = {
     "thetas": "digest IN (SELECT theta_digest FROM source.versions WHERE iteration <= :at"
     " UNION SELECT theta_digest FROM source.solved WHERE iteration <= :at)",
     "snapshots": "iteration = :at",
+    "digests": "iteration <= CASE kind WHEN 'config' THEN :at + 1 ELSE :at END",
 }
 
 
@@ -55,6 +56,7 @@ def fork_run(
     with explained(folder, source), new_run_folder(folder) as draft:
         connection = create_archive(draft / "run.sqlite")
         try:
+            connection.trust_nothing([archive_path(source)])
             connection.execute("ATTACH DATABASE ? AS source", (source_uri,))
             with transaction(connection):
                 _check_kept(connection, source, at)
@@ -89,6 +91,8 @@ def _copy_shared(connection: sqlite3.Connection, at: int) -> None:
         connection.execute(
             f"INSERT INTO main.{table} ({names}) SELECT {names} FROM source.{table} WHERE {condition}", {"at": at}
         )
+    if "digests" not in in_source:
+        seal_configs(connection)
 
 
 def _change_config(connection: sqlite3.Connection, at: int, config: Config) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from poet.archive.schema import create_schema
+from poet.archive.checks import check_records
+from poet.archive.schema import JSON_COLUMNS, create_schema
+from poet.archive.values import Column, check_rows, load_object
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,33 +27,51 @@ _DTYPES = {
 
 
 def read_frame(connection: sqlite3.Connection, table: str, without: tuple[str, ...] = ()) -> pd.DataFrame:
-    """A table in the order of its key; JSON becomes Python values. One that an older POET did not make is empty."""
+    """A table in the order of its key; JSON becomes Python values. One that an older POET did not make is empty.
+
+    Raises:
+        DamageError: its rows cannot be, by themselves or beside those of other tables.
+    """
     import pandas as pd
 
     stored = table_columns(connection, table)
     columns = [column for column in stored or _newest_columns(table) if column[0] not in without]
     rows = read_rows(connection, table, [name for name, _, _ in columns]) if stored else []
+    check_records(connection, [table])
     series = {}
     for i, (name, kind, is_optional) in enumerate(columns):
-        values = [json.loads(row[i]) if kind == "JSON_TEXT" else row[i] for row in rows]
+        values = [load_object(row[i], f"{table}.{name}") if kind == "JSON_TEXT" else row[i] for row in rows]
         series[name] = pd.Series(values, dtype=_DTYPES[kind, is_optional])
     return pd.DataFrame(series)
 
 
-def table_columns(connection: sqlite3.Connection, table: str) -> list[tuple[str, str, bool]]:
-    """(name, declared type, whether it may be NULL) of each column; none if there is no such table."""
+def table_columns(connection: sqlite3.Connection, table: str) -> list[Column]:
+    """Each column, with the type ``JSON_TEXT`` if it holds JSON; none if there is no such table."""
     rows = connection.execute(f"PRAGMA table_info({table})")
-    return [(name, kind, not is_required) for _, name, kind, is_required, _, _ in rows]
+    of_json = JSON_COLUMNS.get(table, set())
+    return [
+        (name, "JSON_TEXT" if name in of_json else kind, not is_required) for _, name, kind, is_required, _, _ in rows
+    ]
 
 
-def read_rows(connection: sqlite3.Connection, table: str, names: list[str]) -> list[tuple[Any, ...]]:
-    """Some columns of all rows, in the order of the table's key."""
-    columns = connection.execute(f"PRAGMA table_info({table})")
-    order = ", ".join(name for place, name in sorted((place, name) for _, name, *_, place in columns) if place)
-    return connection.execute(f"SELECT {', '.join(names)} FROM {table} ORDER BY {order}").fetchall()
+def read_rows(
+    connection: sqlite3.Connection, table: str, names: list[str], where: str = "TRUE", parameters: tuple[Any, ...] = ()
+) -> list[tuple[Any, ...]]:
+    """Some columns of the rows of which ``where`` is true, in the order of the table's key.
+
+    Raises:
+        DamageError: a value is none of its column's.
+    """
+    info = connection.execute(f"PRAGMA table_info({table})")
+    order = ", ".join(name for place, name in sorted((place, name) for _, name, *_, place in info) if place)
+    query = f"SELECT {', '.join(names)} FROM {table} WHERE {where} ORDER BY {order}"
+    rows = connection.execute(query, parameters).fetchall()
+    by_name = {column[0]: column for column in table_columns(connection, table)}
+    check_rows(table, [by_name[name] for name in names], rows)
+    return rows
 
 
-def _newest_columns(table: str) -> list[tuple[str, str, bool]]:
+def _newest_columns(table: str) -> list[Column]:
     """The columns that a table has in an archive of today."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create_schema(connection)

@@ -14,6 +14,7 @@ from typing import Self
 from poet.archive.checkpoint import encode_state
 from poet.archive.configs import config_at, refuse_changes, set_config
 from poet.archive.database import connect_to_write, create_archive, transaction
+from poet.archive.digests import rows_digest, store_digest
 from poet.archive.errors import explained
 from poet.archive.folder import WriterLock, archive_path, new_run_folder
 from poet.archive.records import SessionInfo
@@ -132,17 +133,19 @@ class RunArchive:
             if event.iteration != state.iteration:
                 raise ValueError(f"events must be of iteration {state.iteration}, found {event!r:.200}")
         costs = [event for event in events if isinstance(event, Cost)]
-        clock = (seconds, sum(cost.env_steps for cost in costs), sum(cost.episodes for cost in costs))
+        spent = sum(cost.env_steps for cost in costs), sum(cost.episodes for cost in costs)
+        clock = (state.iteration, self._session_id, float(seconds), *map(int, spent))
         with explained(self._folder), transaction(self._connection):
-            insert_events(self._connection, events)
+            rows = insert_events(self._connection, events)
             self._store_new_thetas(state, events)
             if state.iteration % self._config.checkpoint.theta_every == 0:
                 store_thetas(self._connection, (niche.theta for niche in state.active))
             self._replace_snapshot(state)
             self._connection.execute(
                 "INSERT INTO iterations (iteration, session_id, seconds, env_steps, episodes) VALUES (?, ?, ?, ?, ?)",
-                (state.iteration, self._session_id, *clock),
+                clock,
             )
+            store_digest(self._connection, "events", state.iteration, rows_digest({**rows, "iterations": [clock]}))
         self._iteration = state.iteration
 
     def finish(self, state: PoetState) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -18,19 +16,22 @@ from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
 from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read, transaction
-from poet.archive.errors import explained
-from poet.archive.frames import read_frame
+from poet.archive.errors import DamageError, explained
+from poet.archive.frames import read_frame, read_rows
+from poet.archive.guard import GuardedConnection
 from poet.archive.records import ForkOrigin, StoredAgent
-from poet.archive.rows import VERSION_COLUMNS, read_version
-from poet.archive.snapshots import kept_iterations, nearest_kept
-from poet.archive.thetas import read_theta, theta_from_bytes
+from poet.archive.rows import columns, read_version
+from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
+from poet.archive.thetas import read_theta
+from poet.archive.values import load_object
 from poet.config import Config
+from poet.events import AgentVersion
 from poet.types import PoetState
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_STORED = f"SELECT thetas.theta, {VERSION_COLUMNS} FROM versions JOIN thetas ON digest = theta_digest"
+_STORED = "theta_digest IN (SELECT digest FROM thetas)"
 
 
 def open_run(path: str | PathLike[str]) -> Run:
@@ -54,7 +55,7 @@ class Run:
     (``poet.events``). An id that is None is <NA>, a score that is None is NaN; the score of a diverged episode is -inf.
     """
 
-    def __init__(self, folder: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, folder: Path, connection: GuardedConnection) -> None:
         self._folder = folder
         self._connection = connection
 
@@ -131,14 +132,15 @@ class Run:
     @property
     def iteration(self) -> int | None:
         """The last iteration recorded; None before the start (iteration 0) is."""
-        ((last,),) = self._rows("SELECT max(iteration) FROM iterations")
+        with explained(self._folder):
+            ((last,),) = self._connection.execute("SELECT max(iteration) FROM iterations").fetchall()
         return None if last is None else int(last)
 
     @property
     def parent(self) -> ForkOrigin | None:
         """The run that this one was forked from; None if it is nobody's fork."""
-        ((run, iteration),) = self._rows("SELECT parent_run, parent_iteration FROM run")
-        return None if run is None else ForkOrigin(run, iteration)
+        ((run, iteration),) = self._rows("run", ["parent_run", "parent_iteration"])
+        return None if run is None or iteration is None else ForkOrigin(run, iteration)
 
     @property
     def config(self) -> Config:
@@ -175,15 +177,17 @@ class Run:
         """
         self._check_niche(id)
         up_to = "" if iteration is None else f" AND iteration <= {int(iteration)}"
-        rows = self._rows(f"{_STORED} WHERE niche_id = ?{up_to} ORDER BY iteration DESC, id DESC LIMIT 1", id)
+        latest = f"SELECT id FROM versions WHERE niche_id = ?{up_to} AND {_STORED} ORDER BY iteration DESC, id DESC"
+        rows = self._rows("versions", columns(AgentVersion), f"id = ({latest} LIMIT 1)", id)
         if not rows:
-            ((first,),) = self._rows("SELECT iteration FROM niches WHERE niche_id = ?", id)
+            ((first,),) = self._rows("niches", ["iteration"], "niche_id = ?", id)
             raise InputError(f"agent {id} of {self._folder} begins at iteration {first}: ask for that or a later one")
-        return _stored_agent(rows[0])
+        return self._stored_agent(read_version(rows[0]))
 
     def stored_agents(self) -> list[StoredAgent]:
         """Every agent version with a stored theta, in the order of version ids."""
-        return [_stored_agent(row) for row in self._rows(f"{_STORED} ORDER BY id")]
+        rows = self._rows("versions", columns(AgentVersion), _STORED)
+        return [self._stored_agent(read_version(row)) for row in rows]
 
     def terrain(self, niche_id: int) -> Terrain:
         """A niche's own instance.
@@ -192,13 +196,17 @@ class Run:
             InputError: no such niche.
         """
         self._check_niche(niche_id)
-        ((text,),) = self._rows("SELECT terrain FROM niches WHERE niche_id = ?", niche_id)
-        return Terrain.from_json(json.loads(text))
+        ((text,),) = self._rows("niches", ["terrain"], "niche_id = ?", niche_id)
+        with explained(self._folder):
+            try:
+                return Terrain.from_json(load_object(text, f"the terrain of niche {niche_id}"))
+            except (ValueError, OverflowError) as error:
+                raise DamageError(f"the terrain of niche {niche_id}: {error}") from error
 
     def last_scores(self) -> dict[int, float]:
         """The score of each niche's last agent version, by niche id."""
-        last = "SELECT max(id) FROM versions GROUP BY niche_id"
-        return dict(self._rows(f"SELECT niche_id, score FROM versions WHERE id IN ({last}) ORDER BY niche_id"))
+        last = "id IN (SELECT max(id) FROM versions GROUP BY niche_id)"
+        return dict(sorted(self._rows("versions", ["niche_id", "score"], last)))
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
@@ -225,13 +233,13 @@ class Run:
         """
         kept = self.keyframes
         wanted = iteration if iteration is not None or not kept else kept[-1]
-        rows = self._rows("SELECT state FROM snapshots WHERE iteration = ?", wanted)
-        if not rows:
+        if wanted is None or wanted not in kept:
             raise InputError(nearest_kept(self._folder, kept, wanted))
+        ((data,),) = self._rows("snapshots", ["state"], "iteration = ?", wanted)
         with explained(self._folder):
-            return decode_state(
-                rows[0][0], lambda digest: read_theta(self._connection, digest), state_type, genotype_type
-            )
+            state = decode_state(data, lambda digest: read_theta(self._connection, digest), state_type, genotype_type)
+            check_state(self._connection, state, wanted)
+        return state
 
     def close(self) -> None:
         """Give the archive back; a second call does nothing."""
@@ -249,18 +257,19 @@ class Run:
         with explained(self._folder):
             return read_frame(self._connection, table, without)
 
-    def _rows(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def _rows(self, table: str, names: list[str], where: str = "TRUE", *parameters: Any) -> list[tuple[Any, ...]]:
         with explained(self._folder):
-            return self._connection.execute(sql, parameters).fetchall()
+            return read_rows(self._connection, table, names, where, parameters)
+
+    def _stored_agent(self, version: AgentVersion) -> StoredAgent:
+        with explained(self._folder):
+            theta = read_theta(self._connection, version.theta_digest)
+        theta.setflags(write=False)
+        return StoredAgent(version, theta)
 
     def _check_niche(self, niche_id: int) -> None:
-        ((num_niches,),) = self._rows("SELECT count(*) FROM niches")
-        if not self._rows("SELECT 1 FROM niches WHERE niche_id = ?", niche_id):
+        with explained(self._folder):
+            ((num_niches,),) = self._connection.execute("SELECT count(*) FROM niches").fetchall()
+        if not 0 <= niche_id < num_niches:
             known = f"its niches are 0 to {num_niches - 1}" if num_niches else "nothing is recorded yet"
             raise InputError(f"the run {self._folder} has no niche {niche_id}: {known}")
-
-
-def _stored_agent(row: tuple[Any, ...]) -> StoredAgent:
-    theta = theta_from_bytes(row[0])
-    theta.setflags(write=False)
-    return StoredAgent(read_version(row[1:]), theta)

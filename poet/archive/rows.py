@@ -7,7 +7,8 @@ import math
 import sqlite3
 from collections.abc import Iterable
 from dataclasses import fields
-from typing import Any
+from functools import cache
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
@@ -59,24 +60,42 @@ def columns(kind: type[Event]) -> list[str]:
     return [field.name for field in fields(kind) if field.metadata.get("is_column", True)]
 
 
-def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> None:
-    """Append each event to its table."""
-    rows: dict[type[Event], list[tuple[Value, ...]]] = {}
+def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> dict[str, list[tuple[Value, ...]]]:
+    """Append each event to its table.
+
+    Returns:
+        The new rows of each table, as SQLite holds them.
+    """
+    rows: dict[str, list[tuple[Value, ...]]] = {}
     for event in events:
-        row = tuple(_value(event, name) for name in columns(type(event)))
-        rows.setdefault(type(event), []).append(row)
-    for kind, kind_rows in rows.items():
+        kind: type[Event] = type(event)
+        floats = _float_columns(EVENT_TABLES[kind])
+        row = tuple(_value(event, name, name in floats) for name in columns(kind))
+        rows.setdefault(EVENT_TABLES[kind], []).append(row)
+    for kind, table in EVENT_TABLES.items():
         names = columns(kind)
         marks = ", ".join("?" * len(names))
-        connection.executemany(f"INSERT INTO {EVENT_TABLES[kind]} ({', '.join(names)}) VALUES ({marks})", kind_rows)
+        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
+        connection.executemany(insert, rows.get(table, []))
+    return rows
 
 
-def _value(event: Event, name: str) -> Value:
+@cache
+def _float_columns(table: str) -> set[str]:
+    """The columns in which a whole number is a float."""
+    (kind,) = (kind for kind, name in EVENT_TABLES.items() if name == table)
+    hints = get_type_hints(kind)
+    return {name for name in columns(kind) if float in (hints[name], *get_args(hints[name]))}
+
+
+def _value(event: Event, name: str, is_float: bool) -> Value:
     """What SQLite holds for a field. NumPy's numbers are made Python's: SQLite would take their bytes for a BLOB."""
     value = getattr(event, name)
     if isinstance(value, float | np.floating):
         if math.isnan(value):
             raise ValueError(f"{event!r:.200}: {name} is NaN, which history cannot hold (SQLite takes it for None)")
+        return float(value) + 0.0  # SQLite holds no negative zero
+    if is_float and value is not None:
         return float(value)
     if isinstance(value, int | np.integer):
         return int(value)
@@ -87,10 +106,7 @@ def _value(event: Event, name: str) -> Value:
     return None if value is None else canonical_json(value)
 
 
-VERSION_COLUMNS = ", ".join(f"versions.{name}" for name in columns(AgentVersion))
-
-
 def read_version(row: tuple[Any, ...]) -> AgentVersion:
-    """The record of a row of ``VERSION_COLUMNS``."""
+    """The record of a row of the columns of ``AgentVersion``."""
     values = dict(zip(columns(AgentVersion), row, strict=True))
     return AgentVersion(**{**values, "origin": Origin(values["origin"])})

@@ -1,11 +1,13 @@
 """The tables of a run's archive. History tables have the fields of the event records (``poet.events``) as columns.
 
-Enums are text, JSON is canonical text in columns declared ``JSON_TEXT``. Scores may be -Inf; NULL is None. Foreign keys
-are checked when a transaction ends, since the events of an iteration refer to each other.
+Enums are text, JSON is canonical text. Scores may be -Inf; NULL is None. Foreign keys are checked when a transaction
+ends, since the events of an iteration refer to each other.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,28 +30,8 @@ CREATE TABLE judgements (                -- of a niche by all agents, at its adm
 );
 """
 
-_VALIDATIONS = """
-CREATE TABLE validations (               -- success rates of agent versions on sets that nothing trains on
-    version_id       INTEGER NOT NULL REFERENCES versions (id),
-    validation_set   TEXT NOT NULL,
-    niche_id         INTEGER NOT NULL REFERENCES niches (niche_id),
-    iteration        INTEGER NOT NULL,
-    occasion         TEXT NOT NULL,
-    num_episodes     INTEGER NOT NULL,
-    num_successes    INTEGER NOT NULL,
-    return_mean      REAL NOT NULL,
-    length_mean      REAL NOT NULL,
-    PRIMARY KEY (version_id, validation_set)
-) WITHOUT ROWID;
-"""
-
-#: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
-MIGRATIONS: tuple[str, ...] = (_JUDGEMENTS, _VALIDATIONS)
-
-#: The schema that this code reads and writes.
-SCHEMA_VERSION = 3
-
-TABLES = f"""
+#: The tables of schema 2, in which SQLite takes any value in any column; those of JSON are declared ``JSON_TEXT``.
+_TABLES_2 = f"""
 CREATE TABLE run (                       -- one row: where the run comes from
     id               INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
     created_at       TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
@@ -119,8 +101,6 @@ CREATE TABLE solved (
     own_return       REAL NOT NULL,
     theta_digest     TEXT NOT NULL
 );
-
-{_VALIDATIONS.strip()}
 
 CREATE TABLE retirements (
     niche_id         INTEGER NOT NULL PRIMARY KEY REFERENCES niches (niche_id),
@@ -206,6 +186,74 @@ CREATE TABLE snapshots (                 -- states from which the run can go on;
 );
 """
 
+#: What schema 3 adds.
+_ADDED_3 = """
+CREATE TABLE validations (               -- success rates of agent versions on sets that nothing trains on
+    version_id       INTEGER NOT NULL REFERENCES versions (id),
+    validation_set   TEXT NOT NULL,
+    niche_id         INTEGER NOT NULL REFERENCES niches (niche_id),
+    iteration        INTEGER NOT NULL,
+    occasion         TEXT NOT NULL,
+    num_episodes     INTEGER NOT NULL,
+    num_successes    INTEGER NOT NULL,
+    return_mean      REAL NOT NULL,
+    length_mean      REAL NOT NULL,
+    PRIMARY KEY (version_id, validation_set)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE digests (                   -- SHA-256 of what was written, so that damage is found; see digests.py
+    kind             TEXT NOT NULL,      -- 'config' in force from that iteration on, or 'events' of it
+    iteration        INTEGER NOT NULL,
+    digest           TEXT NOT NULL,
+    PRIMARY KEY (kind, iteration)
+) STRICT, WITHOUT ROWID;
+"""
+
+
+def table_names(tables: str) -> list[str]:
+    """The names of tables, in the order in which they are made."""
+    return re.findall(r"CREATE TABLE (\w+)", tables)
+
+
+def _strict(tables: str) -> str:
+    """The same tables, in which SQLite refuses a value of another type."""
+    typed = tables.replace("JSON_TEXT", "TEXT")
+    return typed.replace("\n) WITHOUT ROWID;", "\n) STRICT, WITHOUT ROWID;").replace("\n);", "\n) STRICT;")
+
+
+def _made_anew(tables: str) -> str:
+    """SQL that turns tables into ones of the same names and columns, which get the rows."""
+    copies = [
+        f"INSERT INTO new_{name} SELECT * FROM {name};\nDROP TABLE {name};\nALTER TABLE new_{name} RENAME TO {name};"
+        for name in table_names(tables)
+    ]
+    indexes = re.findall(r"CREATE INDEX .*;", tables)
+    drafts = re.sub(r"CREATE INDEX .*;", "", tables).replace("CREATE TABLE ", "CREATE TABLE new_")
+    return "\n".join([drafts, *copies, *indexes])
+
+
+#: The tables of today.
+TABLES = f"{_strict(_TABLES_2)}{_ADDED_3}"
+
+#: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
+MIGRATIONS: tuple[str, ...] = (
+    _JUDGEMENTS,
+    f"{_made_anew(_strict(_TABLES_2))}{_ADDED_3}"
+    "INSERT INTO digests SELECT 'config', from_iteration, poet_sha256(config) FROM configs;",
+)
+
+#: The schema that this code reads and writes.
+SCHEMA_VERSION = 3
+
+#: The tables of each schema.
+TABLES_OF = {1: _TABLES_2.replace(_JUDGEMENTS.strip(), ""), 2: _TABLES_2, SCHEMA_VERSION: TABLES}
+
+#: The columns of each table that hold a JSON object.
+JSON_COLUMNS = {
+    table: set(re.findall(r"^ +(\w+) +JSON_TEXT", columns, re.MULTILINE))
+    for table, columns in re.findall(r"CREATE TABLE (\w+) (.*?)\n\)", _TABLES_2, re.DOTALL)
+}
+
 
 def create_schema(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty database, in WAL mode, so that readers and the writer never wait for each other."""
@@ -242,6 +290,8 @@ def upgrade_schema(connection: sqlite3.Connection, folder: Path, migrations: Seq
         InputError: as ``schema_version``.
     """
     version = schema_version(connection, folder, newest=1 + len(migrations))
+    connection.execute("PRAGMA foreign_keys = OFF")  # tables that others refer to are made anew
+    connection.create_function("poet_sha256", 1, lambda text: hashlib.sha256(text.encode()).hexdigest())
     for i, migration in enumerate(migrations[version - 1 :], start=version):
         _run_script(connection, migration, i + 1)
 

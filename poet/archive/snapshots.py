@@ -1,4 +1,4 @@
-"""Which states an archive keeps."""
+"""Which states an archive keeps, and whether a state is that of its iteration."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import sqlite3
 from bisect import bisect
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from poet.archive.checks import check_records
+from poet.archive.errors import DamageError
+from poet.types import PoetState
 
 
 def kept_iterations(connection: sqlite3.Connection, schema: str = "main") -> list[int]:
@@ -21,3 +26,46 @@ def nearest_kept(folder: Path, kept: Sequence[int], iteration: int | None) -> st
     place = bisect(kept, iteration)
     near = " and ".join(str(k) for k in kept[max(0, place - 1) : place + 1])
     return f"the run {folder} keeps no state after iteration {iteration}: the nearest it keeps are after {near}"
+
+
+def check_state(connection: sqlite3.Connection, state: PoetState, iteration: int) -> None:
+    """Compare a state with what the record says of the run after an iteration.
+
+    Raises:
+        DamageError: they differ, or the state after the last iteration is not kept, from which the run goes on.
+    """
+    check_records(connection, ["snapshots"])
+    niches = sorted(niche.id for niche in state.niches)
+    found = (
+        state.iteration,
+        niches,
+        state.next_niche_id,
+        state.next_version_id,
+        state.next_candidate_id,
+        state.next_transfer_id,
+        state.env_steps,
+        state.episodes,
+    )
+    counts = [
+        _one(connection, f"SELECT count(*) FROM {table} WHERE iteration <= ?", iteration)
+        for table in ("niches", "versions", "candidates", "transfers")
+    ]
+    spent = [
+        _one(connection, f"SELECT coalesce(sum({name}), 0) FROM iterations WHERE iteration <= ?", iteration)
+        for name in ("env_steps", "episodes")
+    ]
+    if found != (iteration, list(range(counts[0])), *counts, *spent):
+        raise DamageError(
+            f"the state after iteration {iteration} is not that of the niches, versions and costs recorded"
+        )
+    gone = connection.execute("SELECT niche_id FROM retirements WHERE iteration <= ?", (iteration,)).fetchall()
+    if {niche.id for niche in state.retired} != {niche_id for (niche_id,) in gone}:
+        raise DamageError(f"the state after iteration {iteration} has other retired niches than those recorded")
+    sizes = {niche.theta.size for niche in state.niches}
+    num_rows, num_columns = state.retired_scores.shape
+    if len(sizes) > 1 or num_rows > len(state.retired) or num_columns > state.next_niche_id:
+        raise DamageError(f"the arrays of the state after iteration {iteration} do not fit its niches")
+
+
+def _one(connection: sqlite3.Connection, sql: str, iteration: int) -> Any:
+    return connection.execute(sql, (iteration,)).fetchone()[0]

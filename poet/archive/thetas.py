@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.errors import InputError
+from poet.archive.errors import DamageError
 from poet.types import theta_digest
 
 
@@ -22,20 +23,23 @@ def read_theta(connection: sqlite3.Connection, digest: str) -> NDArray[np.float3
     """The theta (P,) of that digest.
 
     Raises:
-        InputError: it is not kept, which an archive promises for the thetas that its states name.
+        DamageError: it is not kept, which an archive promises for the thetas that its states name, or is another.
     """
     row = connection.execute("SELECT theta FROM thetas WHERE digest = ?", (digest,)).fetchone()
     if row is None:
-        raise InputError(f"the archive is damaged: the theta {digest} is missing; restore it from a backup")
-    return theta_from_bytes(row[0])
+        raise DamageError(f"the theta {digest} is missing")
+    return theta_from_bytes(row[0], digest)
 
 
-def theta_from_bytes(data: bytes) -> NDArray[np.float32]:
+def theta_from_bytes(data: Any, digest: str) -> NDArray[np.float32]:
     """(P,) float32 of a row of the table; writable, the caller's own.
 
     Raises:
-        InputError: the bytes are no float32 numbers.
+        DamageError: the bytes are not those of that digest.
     """
-    if len(data) % 4:
-        raise InputError(f"the archive is damaged: a theta has {len(data)} bytes; restore it from a backup")
-    return np.frombuffer(data, "<f4").astype(np.float32)
+    if not isinstance(data, bytes) or len(data) % 4:
+        raise DamageError(f"the theta {digest} is no list of float32 numbers")
+    theta = np.frombuffer(data, "<f4").astype(np.float32)
+    if theta_digest(theta) != digest:
+        raise DamageError(f"the theta {digest} has other bits than when it was written")
+    return theta

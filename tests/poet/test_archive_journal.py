@@ -332,7 +332,7 @@ def test_a_killed_run_ends_with_a_whole_iteration(tmp_path: Path) -> None:
             last = run.iteration
             assert last in (told, told + 1)
             assert last == load(run).iteration == run.versions.iteration.max() == run.ledger.iteration.max()
-            assert "ok" == run._rows("PRAGMA integrity_check")[0][0]
+            assert "ok" == run._connection.execute("PRAGMA integrity_check").fetchone()[0]
     assert last is not None
     go_on(folder, 1)
     assert fingerprint(toy_run(tmp_path / "whole", last + 1)) == fingerprint(folder)

@@ -1,0 +1,137 @@
+"""Whether an archive can be one of ours: its tables, and what their rows say of each other."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable
+from contextlib import closing
+from functools import cache
+from itertools import chain
+
+from poet.archive.errors import DamageError
+from poet.archive.rows import EVENT_TABLES
+from poet.archive.schema import TABLES_OF
+
+#: Tables that are checked whenever an archive is opened: they have a row for each niche, iteration or session.
+SMALL_TABLES = ("run", "configs", "iterations", "niches", "judgements", "solved", "retirements")
+
+#: Tables of things that are numbered 0, 1, 2, ... in the order in which they happened, and the column of the number.
+_NUMBERED = {"iterations": "iteration", "niches": "niche_id", "candidates": "id", "transfers": "id", "versions": "id"}
+
+#: What cannot be, by table: words, and SQL that finds a row of it.
+_IMPOSSIBLE = {
+    "run": [("run has not one row", "SELECT 1 WHERE (SELECT count(*) FROM run) != 1")],
+    "configs": [
+        ("no config is in force at the start", "SELECT 1 WHERE 0 NOT IN (SELECT from_iteration FROM configs)"),
+    ],
+    "snapshots": [
+        (
+            "the state after the last iteration is missing",
+            "SELECT 1 WHERE (SELECT max(iteration) FROM iterations) IS NOT (SELECT max(iteration) FROM snapshots)",
+        ),
+    ],
+    "niches": [
+        ("a niche is older than its parent", "SELECT 1 FROM niches WHERE parent_id >= niche_id"),
+        ("not one niche is the root", "SELECT 1 FROM niches WHERE (parent_id IS NULL) != (niche_id = 0)"),
+        (
+            "a niche begins with another's agent",
+            "SELECT 1 FROM niches LEFT JOIN versions ON versions.id = niches.version_id "
+            "WHERE versions.niche_id IS NOT niches.niche_id",
+        ),
+        (
+            "no niche is active",
+            "SELECT 1 WHERE EXISTS (SELECT 1 FROM iterations) "
+            "AND (SELECT count(*) FROM niches) <= (SELECT count(*) FROM retirements)",
+        ),
+    ],
+    "versions": [("a version is older than its parent", "SELECT 1 FROM versions WHERE parent_id >= id")],
+    **{
+        table: [
+            (
+                f"{table} has a niche before its admission",
+                f"SELECT 1 FROM {table} JOIN niches USING (niche_id) WHERE {table}.iteration < niches.iteration",
+            )
+        ]
+        for table in ("judgements", "solved", "validations", "retirements")
+    },
+}  # fmt: skip
+
+
+def check_schema(connection: sqlite3.Connection, version: int) -> None:
+    """Check that the file holds the tables and indexes of a schema version, and nothing else.
+
+    A trigger would write history of its own, a view or a generated column would be code that reading runs.
+
+    Raises:
+        DamageError: something is missing, different or too much.
+    """
+    expected = _objects_of(version)
+    found = _objects(connection)
+    for (kind, name), sql in found.items():
+        if (kind, name) not in expected:
+            raise DamageError(f"it has the {kind} {name!r:.60}, which POET did not make")
+        if sql != expected[kind, name]:
+            raise DamageError(f"its {kind} {name!r} is not that of archive schema {version}")
+    if missing := expected.keys() - found.keys():
+        kind, name = min(missing)
+        raise DamageError(f"the {kind} {name!r} is missing")
+
+
+def check_records(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
+    """Check what the rows of some tables say of each other and of other tables.
+
+    Raises:
+        DamageError: rows are missing, out of order, or refer to what is not there.
+    """
+    for table in tables:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
+            continue  # an older POET wrote the archive
+        if key := _NUMBERED.get(table):
+            num, first, last = connection.execute(f"SELECT count(*), min({key}), max({key}) FROM {table}").fetchone()
+            if num and (first, last) != (0, num - 1):
+                raise DamageError(f"{table} has {num} rows, but they are numbered {first!r:.40} to {last!r:.40}")
+        if dangling := connection.execute(f"PRAGMA foreign_key_check({table})").fetchone():
+            raise DamageError(f"{table} refers to what is not in {dangling[2]}")
+        for words, sql in chain(_IMPOSSIBLE.get(table, ()), _out_of_time(table)):
+            if connection.execute(f"{sql} LIMIT 1").fetchall():
+                raise DamageError(words)
+
+
+def _out_of_time(table: str) -> list[tuple[str, str]]:
+    """What cannot be of the iterations of a table of events."""
+    if table not in EVENT_TABLES.values():
+        return []
+    last = "(SELECT coalesce(max(iteration), -1) FROM iterations)"
+    found = [
+        (f"{table} has events of an iteration that was not done", f"SELECT 1 FROM {table} WHERE iteration > {last}")
+    ]
+    if key := _NUMBERED.get(table):
+        before = f"lag(iteration, 1, 0) OVER (ORDER BY {key})"
+        ordered = f"SELECT 1 FROM (SELECT iteration < {before} AS is_earlier FROM {table}) WHERE is_earlier"
+        found.append((f"{table} has iterations out of order", ordered))
+    return found
+
+
+@cache
+def _objects_of(version: int) -> dict[tuple[str, str], str]:
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.executescript(TABLES_OF[version])
+        return _objects(connection)
+
+
+def _objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
+    """The SQL of everything in a database by kind and name, without comments; SQLite's own statistics are left out."""
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema LIMIT 100").fetchall()
+    return {
+        (kind, name): _plain(sql)
+        for kind, name, sql in rows
+        if not (sql is None and str(name).startswith("sqlite_autoindex_"))
+        and not (kind == "table" and str(name).startswith("sqlite_stat"))
+    }
+
+
+def _plain(sql: object) -> str:
+    """One line, without what ``ALTER TABLE`` puts between quotes."""
+    without = re.sub(r'^CREATE TABLE "(\w+)"', r"CREATE TABLE \1", re.sub(r"--.*", "", str(sql)))
+    return " ".join(without.split())

@@ -1,0 +1,115 @@
+"""Whether an archive is whole: everything in it read, decoded and compared with the digests written with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from environments.terrain.genotype import AbstractGenotype
+from environments.terrain.terrain import Terrain
+from poet.archive.checks import check_records
+from poet.archive.configs import all_configs
+from poet.archive.database import connect_to_read, transaction
+from poet.archive.digests import rows_digest, stored_digests
+from poet.archive.errors import DamageError, explained
+from poet.archive.frames import read_rows, table_columns
+from poet.archive.rows import EVENT_TABLES, columns
+from poet.archive.schema import TABLES_OF, schema_version, table_names
+from poet.archive.thetas import theta_from_bytes
+from poet.archive.values import load_object
+
+
+def find_damage(path: str | PathLike[str], genotype_type: type[AbstractGenotype]) -> list[str]:
+    """What is wrong in an archive, but for its states, which ``Run.load_state`` checks.
+
+    Pages, types, ranges and references of all rows; thetas, configs and events beside their digests; genotypes and
+    terrains.
+
+    Args:
+        path: the run's folder; what is recorded at this moment counts.
+        genotype_type: the run's genotype class.
+
+    Returns:
+        A clause for each thing; empty if it is whole. Events of iterations that an archive of schema 1 or 2 recorded
+        have no digest.
+
+    Raises:
+        InputError: no run, or so damaged that it cannot be opened.
+    """
+    folder, found = Path(path), list[str]()
+    with explained(folder), closing(connect_to_read(folder)) as connection, transaction(connection, "DEFERRED"):
+        tables = table_names(TABLES_OF[schema_version(connection, folder)])
+        (*problems,) = (text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok")
+        if problems:
+            return problems  # no row can be trusted
+        for table in tables:
+            with _noted(found):
+                _check_table(connection, table, genotype_type)
+            with _noted(found):
+                check_records(connection, [table])
+        with _noted(found):
+            all_configs(connection)
+        _check_thetas(connection, found)
+        _check_events(connection, found)
+    return found
+
+
+@contextmanager
+def _noted(found: list[str]) -> Iterator[None]:
+    """A block whose damage is added to what was found."""
+    try:
+        yield
+    except DamageError as error:
+        found.append(str(error))
+
+
+def _check_table(connection: sqlite3.Connection, table: str, genotype_type: type[AbstractGenotype]) -> None:
+    """Values of every row, and what its JSON describes."""
+    makers: dict[str, Callable[[dict[str, Any]], object]] = {
+        "genotype": genotype_type.from_json,
+        "terrain": Terrain.from_json,
+    }
+    names = [name for name, kind, _ in table_columns(connection, table) if kind != "BLOB"]
+    kinds = {name: kind for name, kind, _ in table_columns(connection, table)}
+    for row in read_rows(connection, table, names):
+        for name, value in zip(names, row, strict=True):
+            if kinds[name] == "JSON_TEXT":
+                what = f"{table}.{name} of {row[0]}"
+                described = load_object(value, what)
+                try:
+                    makers.get(name, dict)(described)
+                except Exception as error:  # also of a user's own class
+                    raise DamageError(f"{what}: {error}") from error
+
+
+def _check_thetas(connection: sqlite3.Connection, found: list[str]) -> None:
+    for digest, data in connection.execute("SELECT digest, theta FROM thetas ORDER BY digest"):
+        with _noted(found):
+            theta_from_bytes(data, digest)
+    named = "SELECT theta_digest FROM versions UNION SELECT theta_digest FROM solved"
+    for (digest,) in connection.execute(f"SELECT digest FROM thetas WHERE digest NOT IN ({named}) LIMIT 10"):
+        found.append(f"the theta {digest} is no version's")
+
+
+def _check_events(connection: sqlite3.Connection, found: list[str]) -> None:
+    """Compare the rows of each iteration with the digest that was written with them."""
+    digests = stored_digests(connection, "events")
+    if not digests:
+        return
+    of_tables = {table: columns(kind) for kind, table in EVENT_TABLES.items()}
+    of_tables["iterations"] = [name for name, _, _ in table_columns(connection, "iterations")]
+    by_iteration: dict[Any, dict[str, list[tuple[Any, ...]]]] = {iteration: {} for iteration in digests}
+    for table, names in of_tables.items():
+        place = names.index("iteration")
+        for row in connection.execute(f"SELECT {', '.join(names)} FROM {table}"):
+            by_iteration.setdefault(row[place], {}).setdefault(table, []).append(row)
+    for iteration, rows in by_iteration.items():
+        if iteration in digests and rows_digest(rows) != digests[iteration]:
+            found.append(f"the events of iteration {iteration} are not those that were written")
+    ((last,),) = connection.execute("SELECT coalesce(max(iteration), -1) FROM iterations")
+    if missing := {*range(min(digests), last + 1)} - digests.keys():
+        found.append(f"the digest of iteration {min(missing)} is missing")
