@@ -100,16 +100,16 @@ def read_evaluations(result: RolloutResult, ground: Ground) -> tuple[Evaluation,
                 own_return=float(result.returns[start]),
                 own_length=int(result.lengths[start]),
                 own_outcome=int(result.outcomes[start]),
-                num_solved=int(has_succeeded[start + 1 : stop].sum()),
+                num_solved=has_succeeded[start + 1 : stop].count(True),
             )
         )
     return tuple(evaluations)
 
 
-def successes(result: RolloutResult) -> NDArray[np.bool_]:
-    """(B,) which episodes finished with ``SOLVED_RETURN`` or more."""
-    is_finished: NDArray[np.bool_] = result.outcomes == Outcome.FINISHED
-    return is_finished & (result.returns >= SOLVED_RETURN)
+def successes(result: RolloutResult) -> list[bool]:
+    """Which episodes finished with ``SOLVED_RETURN`` or more."""
+    has_finished: list[bool] = (result.outcomes == Outcome.FINISHED).tolist()
+    return [done and value >= SOLVED_RETURN for done, value in zip(has_finished, result.returns.tolist(), strict=True)]
 
 
 def cost(iteration: int, niche_id: int, purpose: Purpose, result: RolloutResult) -> Cost:

@@ -154,8 +154,8 @@ def _measured(
         validation_set=validation_set,
         occasion=due.occasion,
         num_episodes=len(returns),
-        num_successes=int(successes(result)[part].sum()),
+        num_successes=successes(result)[part].count(True),
         return_mean=math.fsum(returns) / len(returns),
-        length_mean=sum(lengths) / len(lengths),
+        length_mean=math.fsum(lengths) / len(lengths),
         theta=due.theta,
     )
