@@ -245,7 +245,7 @@ MIGRATIONS: tuple[str, ...] = (
 #: The schema that this code reads and writes.
 SCHEMA_VERSION = 3
 
-#: The tables of each schema.
+#: The tables of each schema, which readers know all of.
 TABLES_OF = {1: _TABLES_2.replace(_JUDGEMENTS.strip(), ""), 2: _TABLES_2, SCHEMA_VERSION: TABLES}
 
 #: The columns of each table that hold a JSON object.
