@@ -20,6 +20,7 @@ from experiments.analysis.aggregate import (
 from experiments.analysis.frames import agent_genealogy, ledger_table, niches_table, terrain_genealogy
 from experiments.analysis.genes import gene_text
 from experiments.analysis.measures import candidates_table, config_differences, run_card
+from experiments.analysis.milestones import median_milestones, milestones_table, spending_table
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.analysis.success import REACHED
@@ -47,6 +48,8 @@ def render_tables(runs: Mapping[str, RunTables]) -> list[tuple[str, pd.DataFrame
     steps = f"{last_shared_step(groups):,}"
     return [
         ("Runs", readable(transposed(runs_table(runs)))),
+        ("First of each class: median of runs", readable(median_milestones(runs, groups))),
+        ("Share of env-steps by purpose", readable(transposed(spending_table(runs)))),
         (f"After {steps} env-steps: median (first to third quartile)", comparison_table(groups)),
     ]
 
@@ -57,6 +60,7 @@ def run_summary(run: RunTables) -> list[tuple[str, pd.DataFrame]]:
         ("Run", card_table(run)),
         ("Settings that differ from the defaults", settings_table(run)),
         ("Niches", short_niches_table(run)),
+        ("First of each class", readable(milestones_table(run))),
         (f"Complexity. {shadow_remark(run)}", readable(named_measures(summary_table(run)))),
         ("Terrains: which was mutated from which", genealogy_table(run)),
         ("Agents: which moved where", agents_table(run)),

@@ -25,6 +25,7 @@ from experiments.analysis.gene_plot import plot_genes
 from experiments.analysis.matrix import solves_table
 from experiments.analysis.matrix_plot import plot_matrix
 from experiments.analysis.measures import RunCard, candidates_table, progress_curves, run_card
+from experiments.analysis.milestones import milestones_table
 from experiments.analysis.phylogeny import MAX_THUMBNAILS, plot_phylogeny
 from experiments.analysis.readable import percentage, readable, settings_table, short_niches_table
 from experiments.analysis.run_tables import RunTables
@@ -46,6 +47,7 @@ TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
     "agent_genealogy": (agent_genealogy, "every agent that came from another niche: source, target, kind"),
     "transfers_by_kind": (transfers_by_kind, "attempts and accepted ones, periodic and at admission"),
     "transfers_by_pair": (transfers_by_pair, "the same from each source niche to each target niche"),
+    "milestones": (milestones_table, "the first terrain of each class: solved once, robustly, by a general agent"),
     "candidates": (candidates_table, "what became of candidates"),
     "ledger": (ledger_table, "env-steps and episodes by purpose"),
     "ledger_by_niche": (niche_ledger_table, "env-steps by niche and purpose"),
@@ -90,6 +92,7 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
             "is the upper end from which the paper calls a terrain challenging. Bars climb by mutation alone, too: "
             "what goes beyond that is said under Complexity.",
         ),
+        _milestone_section(run),
         *complexity_sections(run, folder, _plot_section),
         "" if matrix is None else _matrix_section(run, folder, matrix),
         _transfer_section(run),
@@ -213,6 +216,15 @@ def _annecs_section(run: RunTables, folder: Path) -> str:
         return ""
     why = "Unknown: its niches were not judged by all agents when they were admitted (poet.annecs, or an older POET)."
     return page.section("ANNECS", how, page.note(why))
+
+
+def _milestone_section(run: RunTables) -> str:
+    how = (
+        "Env-steps and seconds by the end of the iteration in which the first terrain of a class was solved once, "
+        "robustly, and by a general agent; how many were; and mean success on pushes. Hardcore-like: roughness from 1, "
+        "gaps from 3, stumps from 2. Challenging terrains are counted with the very and the extremely challenging."
+    )
+    return page.section("First of each class", how, page.table(readable(milestones_table(run))))
 
 
 def _annecs_shares(run: RunTables) -> str:
