@@ -17,7 +17,7 @@ from poet.archive.schema import TABLES_OF
 SMALL_TABLES = ("run", "configs", "iterations", "niches", "judgements", "solved", "retirements")
 
 #: Tables of things that are numbered 0, 1, 2, ... in the order in which they happened, and the column of the number.
-_NUMBERED = {"iterations": "iteration", "niches": "niche_id", "candidates": "id", "transfers": "id", "versions": "id"}
+NUMBERED = {"iterations": "iteration", "niches": "niche_id", "candidates": "id", "transfers": "id", "versions": "id"}
 
 #: What cannot be, by table: words, and SQL that finds a row of it.
 _IMPOSSIBLE = {
@@ -87,30 +87,34 @@ def check_records(connection: sqlite3.Connection, tables: Iterable[str]) -> None
     for table in tables:
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
             continue  # an older POET wrote the archive
-        if key := _NUMBERED.get(table):
-            num, first, last = connection.execute(f"SELECT count(*), min({key}), max({key}) FROM {table}").fetchone()
-            if num and (first, last) != (0, num - 1):
-                raise DamageError(f"{table} has {num} rows, but they are numbered {first!r:.40} to {last!r:.40}")
+        if table in NUMBERED:
+            check_numbers(connection, table)
         if dangling := connection.execute(f"PRAGMA foreign_key_check({table})").fetchone():
             raise DamageError(f"{table} refers to what is not in {dangling[2]}")
-        for words, sql in chain(_IMPOSSIBLE.get(table, ()), _out_of_time(table)):
+        for words, sql in chain(_IMPOSSIBLE.get(table, ()), _out_of_order(table)):
             if connection.execute(f"{sql} LIMIT 1").fetchall():
                 raise DamageError(words)
 
 
-def _out_of_time(table: str) -> list[tuple[str, str]]:
-    """What cannot be of the iterations of a table of events."""
-    if table not in EVENT_TABLES.values():
+def check_numbers(connection: sqlite3.Connection, table: str) -> None:
+    """Check that the things in a table of ``NUMBERED`` are numbered 0, 1, 2, ...
+
+    Raises:
+        DamageError: some are missing.
+    """
+    key = NUMBERED[table]
+    num, first, last = connection.execute(f"SELECT count(*), min({key}), max({key}) FROM {table}").fetchone()
+    if num and (first, last) != (0, num - 1):
+        raise DamageError(f"{table} has {num} rows, but they are numbered {first!r:.40} to {last!r:.40}")
+
+
+def _out_of_order(table: str) -> list[tuple[str, str]]:
+    """What cannot be of the iterations of a table of numbered events."""
+    if table not in EVENT_TABLES.values() or table not in NUMBERED:
         return []
-    last = "(SELECT coalesce(max(iteration), -1) FROM iterations)"
-    found = [
-        (f"{table} has events of an iteration that was not done", f"SELECT 1 FROM {table} WHERE iteration > {last}")
-    ]
-    if key := _NUMBERED.get(table):
-        before = f"lag(iteration, 1, 0) OVER (ORDER BY {key})"
-        ordered = f"SELECT 1 FROM (SELECT iteration < {before} AS is_earlier FROM {table}) WHERE is_earlier"
-        found.append((f"{table} has iterations out of order", ordered))
-    return found
+    before = f"lag(iteration, 1, 0) OVER (ORDER BY {NUMBERED[table]})"
+    ordered = f"SELECT 1 FROM (SELECT iteration < {before} AS is_earlier FROM {table}) WHERE is_earlier"
+    return [(f"{table} has iterations out of order", ordered)]
 
 
 @cache

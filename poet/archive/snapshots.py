@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from poet.archive.checks import check_records
+from poet.archive.checks import NUMBERED, check_numbers, check_records
 from poet.archive.errors import DamageError
 from poet.types import PoetState
 
@@ -35,6 +35,8 @@ def check_state(connection: sqlite3.Connection, state: PoetState, iteration: int
         DamageError: they differ, or the state after the last iteration is not kept, from which the run goes on.
     """
     check_records(connection, ["snapshots"])
+    for table in NUMBERED:
+        check_numbers(connection, table)
     niches = sorted(niche.id for niche in state.niches)
     found = (
         state.iteration,
@@ -63,6 +65,8 @@ def check_state(connection: sqlite3.Connection, state: PoetState, iteration: int
         raise DamageError(f"the state after iteration {iteration} has other retired niches than those recorded")
     sizes = {niche.theta.size for niche in state.niches}
     num_rows, num_columns = state.retired_scores.shape
+    if max(niche.version_id for niche in state.niches) >= state.next_version_id:
+        raise DamageError(f"the state after iteration {iteration} has an agent version that was not recorded")
     if len(sizes) > 1 or num_rows > len(state.retired) or num_columns > state.next_niche_id:
         raise DamageError(f"the arrays of the state after iteration {iteration} do not fit its niches")
 

@@ -110,6 +110,10 @@ def _check_events(connection: sqlite3.Connection, found: list[str]) -> None:
     for iteration, rows in by_iteration.items():
         if iteration in digests and rows_digest(rows) != digests[iteration]:
             found.append(f"the events of iteration {iteration} are not those that were written")
+    for table in EVENT_TABLES.values():
+        late = f"SELECT 1 FROM {table} WHERE iteration > (SELECT coalesce(max(iteration), -1) FROM iterations) LIMIT 1"
+        if connection.execute(late).fetchall():
+            found.append(f"{table} has events of an iteration that was not done")
     ((last,),) = connection.execute("SELECT coalesce(max(iteration), -1) FROM iterations")
     if missing := {*range(min(digests), last + 1)} - digests.keys():
         found.append(f"the digest of iteration {min(missing)} is missing")

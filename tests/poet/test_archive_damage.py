@@ -122,6 +122,16 @@ def test_a_change_of_the_record_is_found(folder: Path, statement: str, words: st
     assert any(words in line for line in found), found
 
 
+def test_a_run_with_lost_versions_is_not_gone_on_with(folder: Path) -> None:
+    """The last state is beside a record that it does not belong to."""
+    change(folder, "UPDATE versions SET id = 999 WHERE id = (SELECT max(id) FROM versions)")
+    with (
+        open_run(folder) as run,
+        pytest.raises(InputError, match=r"versions has \d+ rows, but they are numbered 0 to 999"),
+    ):
+        load(run)
+
+
 def test_another_config_is_not_gone_on_with(folder: Path) -> None:
     """A digit of a config that flipped decides no result: neither writer nor reader nor fork takes it."""
     change(folder, "UPDATE configs SET config = replace(config, '\"pairs\":256', '\"pairs\":258')")
