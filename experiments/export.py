@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 #: The frames of a ``Run`` (``poet.archive.reader``); each becomes ``NAME.parquet``.
 TABLES = (
-    "niches", "candidates", "judgements", "solved", "retirements", "transfers", "transfer_sources", "generations",
-    "versions", "ledger", "iterations", "sessions",
+    "niches", "candidates", "judgements", "solved", "validations", "retirements", "transfers", "transfer_sources",
+    "generations", "versions", "ledger", "iterations", "sessions",
 )  # fmt: skip
 
 

@@ -32,6 +32,7 @@ _PHASES: dict[str, tuple[str, str]] = {
     Purpose.CANDIDATE_TRANSFER: ("transfers into candidates", ""),
     Purpose.NOVELTY: ("all agents in", "environment"),
     Purpose.ANNECS: ("other agents in", "new niche"),
+    Purpose.VALIDATION: ("validation of", "agent"),
 }
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from experiments.analysis.annecs import annecs_frame
+from experiments.analysis.success import rates_by_niche
 from experiments.progress import duration
 from experiments.settings import describe, differences
 from experiments.text import poet_command
-from poet.annecs import AnnecsCount
+from poet.annecs import AnnecsCount, admissible_niches
 from poet.archive.lock import writer_of
+from poet.validation import ROBUST_RATE
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -33,6 +35,7 @@ class NicheStatus:
     Attributes:
         id, parent_id, created, retired, is_solved: see ``poet.types``; ``retired`` is None while it is active.
         score: of its agent's last version.
+        rates: a row of ``rates_by_niche``; None if its agents were never validated.
     """
 
     id: int
@@ -41,6 +44,7 @@ class NicheStatus:
     retired: int | None
     is_solved: bool
     score: float
+    rates: Mapping[Hashable, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class RunStatus:
         iteration, iterations: done and wanted.
         niches: all of them, active and retired, by id.
         num_accepted, num_attempts: periodic transfers.
-        annecs: both counts; None where they are unknown.
+        annecs: all counts; None where they are unknown.
+        admissible: how many niches the cadence of reproductions would have let in.
         env_steps, episodes: spent so far.
         steps_per_second, seconds_per_iteration: over the last iterations.
         writer: process id of who writes it now; 0 if that is not known, None if nobody does.
@@ -64,6 +69,7 @@ class RunStatus:
     num_accepted: int
     num_attempts: int
     annecs: AnnecsCount | None
+    admissible: int
     env_steps: int
     episodes: int
     steps_per_second: float
@@ -92,6 +98,7 @@ def _read(run: Run, iteration: int) -> RunStatus:
         num_accepted=int((periodic["outcome"] == "accepted").sum()),
         num_attempts=len(periodic),
         annecs=_annecs(run, iteration),
+        admissible=admissible_niches(run.configs, iteration)[-1],
         env_steps=int(clock["env_steps"].sum()),
         episodes=int(clock["episodes"].sum()),
         steps_per_second=float(recent["env_steps"].sum()) / seconds if seconds else 0.0,
@@ -106,6 +113,7 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
     active = [niche for niche in status.niches if niche.retired is None]
     best = max(active, key=lambda niche: niche.score)
     num_solved = sum(niche.is_solved for niche in status.niches)
+    is_validated = any(niche.rates is not None for niche in status.niches)
     left = (status.iterations - status.iteration) * status.seconds_per_iteration
     finished = status.iteration >= status.iterations
     idle = "finished" if finished else f"stopped; go on with: {poet_command('resume', folder)}"
@@ -115,15 +123,18 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
         f"run         {folder}: {doing}",
         f"settings    {status.settings}",
         f"iteration   {status.iteration} of {status.iterations}",
-        f"niches      {len(active):,} active, {len(status.niches) - len(active):,} retired, {num_solved:,} solved",
+        f"niches      {len(active):,} active, {len(status.niches) - len(active):,} retired, {num_solved:,} solved once",
+        *([_success_line(status)] if is_validated else []),
         f"best        {best.score:.1f} in niche {best.id}",
         f"transfers   {status.num_accepted:,} accepted of {status.num_attempts:,}",
-        f"ANNECS      {_annecs_words(status.annecs)}",
+        f"ANNECS      {_annecs_words(status, is_validated)}",
         f"env-steps   {status.env_steps:,} in {status.episodes:,} episodes",
         f"speed       {status.steps_per_second:,.0f} steps/s lately",
         *time_left,
         "",
-        f"{'niche':>6}{'parent':>8}{'created':>9}{'retired':>9}{'solved':>8}{'score':>10}",
+        *([f"{'':>54}{'own ground, pushes':>20}{'fresh seeds':>20}"] if is_validated else []),
+        f"{'niche':>6}{'parent':>8}{'created':>9}{'retired':>9}{'solved once':>13}{'score':>9}"
+        + f"{'admitted':>12}{'now':>8}" * 2 * is_validated,
         *_niche_lines(folder, status.niches),
     ]
 
@@ -138,29 +149,57 @@ def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:
     return lines
 
 
-def _annecs_words(annecs: AnnecsCount | None) -> str:
+def _success_line(status: RunStatus) -> str:
+    """How many niches are solved for good now, of those that are active, and were so at some time, of all."""
+    counts = []
+    for which, reached, words in (("pushes", "robust", "robustly solved"), ("seeds", "general", "general")):
+        rates = [niche.rates for niche in status.niches if niche.rates is not None]
+        now = sum(
+            n.rates is not None and n.rates[f"{which}_now"] >= ROBUST_RATE for n in status.niches if not n.retired
+        )
+        counts.append(f"{now} active {words}, {sum(not pd.isna(r[reached]) for r in rates)} at some time")
+    return f"success     {'; '.join(counts)}"
+
+
+def _annecs_words(status: RunStatus, is_validated: bool) -> str:
+    annecs = status.annecs
     if annecs is None:
         return "unknown: its niches were not judged by all agents at their admission"
+    robust = f", {annecs.robust} robustly" if is_validated else ""
     more = f", {annecs.passed_unsolved} passed and not yet solved"
-    return f"{annecs.paper} created and solved{more}; {annecs.released} as the released code counts"
+    return (
+        f"{annecs.paper} created and solved once{robust}{more}; {annecs.released} as the released code counts; "
+        f"the cadence allows {status.admissible}"
+    )
 
 
 def _niches(run: Run) -> tuple[NicheStatus, ...]:
     niches, scores = run.niches, run.last_scores()
     retired = run.retirements.set_index("niche_id")["iteration"].to_dict()
     solved = set(run.solved["niche_id"])
+    rates = rates_by_niche(run.validations).to_dict("index")
     parents = niches["parent_id"].astype(object).where(niches["parent_id"].notna(), None)
     return tuple(
-        NicheStatus(niche_id, parent_id, created, retired.get(niche_id), niche_id in solved, scores[niche_id])
+        NicheStatus(
+            niche_id,
+            parent_id,
+            created,
+            retired.get(niche_id),
+            niche_id in solved,
+            scores[niche_id],
+            rates.get(niche_id),
+        )
         for niche_id, parent_id, created in zip(niches["niche_id"], parents, niches["iteration"], strict=True)
     )
 
 
 def _annecs(run: Run, iteration: int) -> AnnecsCount | None:
-    last = annecs_frame(run.niches, run.judgements, run.solved, iteration).iloc[-1]
+    admissible = admissible_niches(run.configs, iteration)
+    last = annecs_frame(run.niches, run.judgements, run.solved, run.validations, admissible).iloc[-1]
+    names = ("annecs_paper", "passed_unsolved", "annecs_released", "annecs_robust")
     if pd.isna(last["annecs_paper"]):
         return None
-    return AnnecsCount(int(last["annecs_paper"]), int(last["passed_unsolved"]), int(last["annecs_released"]))
+    return AnnecsCount(*(0 if pd.isna(last[name]) else int(last[name]) for name in names))
 
 
 def _niche_line(niche: NicheStatus) -> str:
@@ -168,4 +207,12 @@ def _niche_line(niche: NicheStatus) -> str:
     retired = "" if niche.retired is None else niche.retired
     solved = "yes" if niche.is_solved else ""
     score = f"{niche.score:.1f}" if math.isfinite(niche.score) else "diverged"
-    return f"{niche.id:>6} {parent:>7} {niche.created:>8} {retired:>8} {solved:>7} {score:>9}"
+    line = f"{niche.id:>6} {parent:>7} {niche.created:>8} {retired:>8} {solved:>12} {score:>8}"
+    if niche.rates is None:
+        return line
+    shown = [niche.rates[f"{which}_{when}"] for which in ("pushes", "seeds") for when in ("admission", "now")]
+    return line + "".join(f"{_percent(rate):>{width}}" for rate, width in zip(shown, (12, 8, 12, 8), strict=True))
+
+
+def _percent(rate: float) -> str:
+    return "" if math.isnan(rate) else f"{100 * rate:.0f} %"

@@ -216,7 +216,7 @@ def _conclude(
         version_id=version.id,
         evaluation=winner.evaluation,
     )
-    niche, solved = solve(niche, _attempts(candidate, trials, book, parts), iteration)
+    niche, solved = solve(niche, _attempts(candidate, trials, book, parts), iteration, parts.config.niche.num_fresh)
     state = replace(state, active=(*state.active, niche), next_niche_id=niche_id + 1)
     admitted = NicheAdmitted(
         niche_id, iteration, candidate.parent.id, candidate.id, candidate.genotype.to_json(), candidate.terrain_seed,

@@ -63,8 +63,16 @@ class NicheConfig(_Section):
     """What an agent of a niche is run on."""
 
     instances: Literal["fixed"] | Count = Field(
-        "fixed", description="'fixed': the niche's own terrain; K: K fresh seeds of its genotype a generation"
+        "fixed", description="'fixed': the niche's own terrain; K: K fresh instances of it a generation"
     )
+    vary: Literal["seed", "push"] = Field(
+        "seed", description="how fresh instances differ: seeds of the genotype, or pushes on the niche's own ground"
+    )
+
+    @property
+    def num_fresh(self) -> int:
+        """How many fresh instances there are; 0 where the niche's own is the only one."""
+        return 0 if self.instances == "fixed" else self.instances
 
 
 class EsConfig(_Section):
@@ -142,6 +150,15 @@ class EvaluationConfig(_Section):
     engine: str = Field("simd", description="who integrates: 'simd', 'cuda', 'box2d' or 'auto'; changes no result")
 
 
+class ValidationConfig(_Section):
+    """How often agents succeed where they were never trained; see ``poet.validation``."""
+
+    episodes: int = Field(
+        0, ge=0, le=10_000, description="pushes, and as many fresh seeds, that an agent is validated on; 0: never"
+    )
+    interval: Count = Field(25, description="iterations between validations of every active niche")
+
+
 class CheckpointConfig(_Section):
     """What is kept on disk; changes no result."""
 
@@ -162,6 +179,7 @@ class Config(_Section):
     novelty: NoveltyConfig = NoveltyConfig()
     transfer: TransferConfig = TransferConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    validation: ValidationConfig = ValidationConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
 
     def to_json(self) -> dict[str, Any]:
@@ -176,8 +194,9 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
 #: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool | str] = {
+EARLIER_VALUES: dict[str, bool | int | str] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
+    "niche.vary": "seed", "validation.episodes": 0, "validation.interval": 25,
 }  # fmt: skip
 
 

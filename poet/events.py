@@ -40,6 +40,22 @@ class TransferOutcome(StrEnum):
     REJECTED_BY_FORK = "rejected_by_fork"  # a forked run was told to refuse it
 
 
+class ValidationSet(StrEnum):
+    """What an agent is validated on."""
+
+    PUSHES = "pushes"  # its niche's own ground under pushes
+    SEEDS = "seeds"  # fresh seeds of its niche's genotype
+
+
+class Occasion(StrEnum):
+    """Why an agent is validated. A version for which there are several reasons is so once, for the first of these."""
+
+    ADMISSION = "admission"  # it is a niche's first agent
+    RETIREMENT = "retirement"  # its niche retires
+    TRANSFER = "transfer"  # it has replaced a niche's agent
+    INTERVAL = "interval"  # ``validation.interval`` iterations are over
+
+
 @dataclass(frozen=True)
 class CandidateJudged:
     """A child on trial and what became of it.
@@ -115,7 +131,8 @@ class NicheJudged:
 
 @dataclass(frozen=True)
 class NicheSolved:
-    """The first time that any agent solves a niche (finished, return >= 230, on its own instance; POET.md 7.1).
+    """The first time that any agent solves a niche: the papers' rule (finished, return >= 230, on its own instance;
+    POET.md 7.1), and with ``niche.instances = K`` as much in half of the K fresh ones in the same evaluation.
 
     Attributes:
         source_id: the niche whose agent did it.
@@ -137,6 +154,35 @@ class NicheSolved:
     own_return: float
     theta_digest: str
     theta: NDArray[np.float32] | None = field(default=None, repr=False, compare=False, metadata={"is_column": False})
+
+
+@dataclass(frozen=True)
+class NicheValidated:
+    """How often one agent version succeeds on one of its niche's validation sets; no version is run twice on one.
+
+    Attributes:
+        num_episodes: size of the set.
+        num_successes: episodes that finished with a return of 230 or more.
+        return_mean: over all of them.
+        length_mean: likewise, control steps.
+        theta: (P,) float32 of the version, no column: the archive keeps it, so that the rate can be measured again.
+    """
+
+    niche_id: int
+    iteration: int
+    version_id: int
+    validation_set: ValidationSet
+    occasion: Occasion
+    num_episodes: int
+    num_successes: int
+    return_mean: float
+    length_mean: float
+    theta: NDArray[np.float32] | None = field(default=None, repr=False, compare=False, metadata={"is_column": False})
+
+    @property
+    def rate(self) -> float:
+        """Share of successes, 0 to 1."""
+        return self.num_successes / self.num_episodes
 
 
 @dataclass(frozen=True)
@@ -261,6 +307,7 @@ Event = (
     | NicheAdmitted
     | NicheJudged
     | NicheSolved
+    | NicheValidated
     | NicheRetired
     | TransferAttempted
     | SourceScored

@@ -48,7 +48,7 @@ def judge_admitted(state: PoetState, book: ScoreBook, parts: Parts) -> tuple[Poe
                 retired_judgement=None if retired_best is None else parts.criterion.judge(retired_best),
             )
         )
-        niche, solved = solve(niche, book.attempts(site, Purpose.ANNECS), iteration)
+        niche, solved = solve(niche, book.attempts(site, Purpose.ANNECS), iteration, parts.config.niche.num_fresh)
         state = replace_niche(state, niche)
         events += solved
     return state, [*events, *costs]

@@ -23,6 +23,7 @@ from poet.population import new_version
 from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
 from poet.transfer import transfer
 from poet.types import Niche, Origin, PoetState, Purpose
+from poet.validation import validate
 
 #: Standard deviation of random first weights (``--init random`` of the released code; POET.md 2).
 INITIAL_THETA_STD = 0.1
@@ -33,7 +34,7 @@ def poet_iteration(state: PoetState, parts: Parts) -> tuple[PoetState, tuple[Eve
     """One pass of the main loop.
 
     With t iterations done: every M of them environments reproduce, then each agent takes an ES step in its niche, then
-    every N of them agents are transferred.
+    every N of them agents are transferred. What is new is validated, and now and then all.
 
     Args:
         state: after t iterations.
@@ -43,6 +44,7 @@ def poet_iteration(state: PoetState, parts: Parts) -> tuple[PoetState, tuple[Eve
         The state after t + 1 iterations, and what happened in this one.
     """
     events: list[Event] = []
+    before = state
     if is_due(state.iteration, parts.config.poet.reproduction_interval) and state.iteration > 0:
         state, happened = reproduce_and_admit(state, parts)
         events += happened
@@ -54,6 +56,9 @@ def poet_iteration(state: PoetState, parts: Parts) -> tuple[PoetState, tuple[Eve
     if is_round and len(state.active) > 1:
         state, happened = transfer(state, parts)
         events += happened
+
+    state, happened = validate(state, events, before, parts, state.iteration + 1)
+    events += happened
 
     return close_iteration(state, events)
 
@@ -94,13 +99,14 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
         version_id=version.id,
         evaluation=evaluation,
     )
-    root, solved = solve(root, [own_attempt(root, Origin.INITIAL)], 0)
+    root, solved = solve(root, [own_attempt(root, Origin.INITIAL)], 0, parts.config.niche.num_fresh)
     admitted = NicheAdmitted(
         0, 0, None, None, genotype.to_json(), terrain_seed, ground.own, evaluation.score, None, version.id
     )
     spent = cost(0, 0, Purpose.SELF_EVAL, result)
-    state = replace(state, active=(root,), env_steps=spent.env_steps, episodes=spent.episodes)
-    return state, (admitted, version, *solved, spent)
+    events: list[Event] = [admitted, version, *solved, spent]
+    state, validated = validate(replace(state, active=(root,)), events, nobody, parts, 0)
+    return _book(state, [*events, *validated])
 
 
 def random_theta(policy: MLPPolicy, seed: int) -> NDArray[np.float32]:
@@ -111,6 +117,12 @@ def random_theta(policy: MLPPolicy, seed: int) -> NDArray[np.float32]:
 
 def close_iteration(state: PoetState, events: Iterable[Event]) -> tuple[PoetState, tuple[Event, ...]]:
     """Count the iteration as done, with one ledger entry for each niche and purpose."""
+    state, booked = _book(state, events)
+    return replace(state, iteration=state.iteration + 1), booked
+
+
+def _book(state: PoetState, events: Iterable[Event]) -> tuple[PoetState, tuple[Event, ...]]:
+    """Add what was spent to the state; costs come last, one for each niche and purpose."""
     others = [event for event in events if not isinstance(event, Cost)]
     costs: dict[tuple[int, Purpose], Cost] = {}
     for event in events:
@@ -122,7 +134,6 @@ def close_iteration(state: PoetState, events: Iterable[Event]) -> tuple[PoetStat
             )  # fmt: skip
     done = replace(
         state,
-        iteration=state.iteration + 1,
         env_steps=state.env_steps + sum(c.env_steps for c in costs.values()),
         episodes=state.episodes + sum(c.episodes for c in costs.values()),
     )

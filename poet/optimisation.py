@@ -52,7 +52,7 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
             evaluation=evaluation,
             recent_scores=(*niche.recent_scores, evaluation.score)[-parts.config.transfer.recent_scores :],
         )
-        moved, solved = solve(moved, [own_attempt(moved, Origin.ES)], iteration)
+        moved, solved = solve(moved, [own_attempt(moved, Origin.ES)], iteration, parts.config.niche.num_fresh)
         state = replace_niche(state, moved)
         done = _generation(niche, moved, sampled[n], float(noise_std[n]), float(learning_rate[n]), iteration)
         events += [

@@ -123,7 +123,7 @@ def terrain_settings(config: Config) -> TerrainSettings:
 
 def _check_size(config: Config) -> None:
     """Refuse a generation of one niche whose episodes alone, without thetas, do not fit into memory."""
-    instances = 1 if config.niche.instances == "fixed" else config.niche.instances
+    instances = max(1, config.niche.num_fresh)
     try:
         check_memory(config.es.pairs, 2 * instances * _EPISODE_BYTES, "pairs")
     except InputError as error:
@@ -145,6 +145,8 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
         (genotype, {"obstacles": _keys("cppn"), "cppn": of_obstacles}.get(genotype, [])),
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),
         (measure, [] if needs_scores else ["novelty.cached"]),
+        ("niche.instances = fixed", [] if config.niche.num_fresh else ["niche.vary"]),
+        ("validation.episodes = 0", [] if config.validation.episodes else ["validation.interval"]),
         (f"the {config.transfer.rule} transfer rule", _UNUSED_BY_RULE.get(config.transfer.rule, [])),
     ):
         if changed := [key for key in keys if _value(config, key) != _value(Config(), key)]:

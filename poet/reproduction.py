@@ -12,10 +12,10 @@ from environments.terrain.genotype import AbstractGenotype
 from poet import streams
 from poet.agent_scores import ScoreBook, Site, fill_in, make_site, open_book, own_episode, own_site
 from poet.criterion import Judgement
-from poet.events import CandidateJudged, CandidateOutcome, Cost, Event
+from poet.events import CandidateJudged, CandidateOutcome, Cost, Event, NicheSolved
 from poet.novelty import Environment
 from poet.parts import Parts
-from poet.scoring import Ground, agent_block, cost, draw_terrain_seed, make_ground, read_evaluations, solve
+from poet.scoring import AnyNiche, Ground, agent_block, cost, draw_terrain_seed, make_ground, read_evaluations, solve
 from poet.types import Evaluation, Niche, PoetState, Purpose, theta_digest
 
 _REFUSED_BY_PARENT = {
@@ -133,8 +133,11 @@ def score_agents(
     anew = not parts.config.novelty.cached
     book, costs = fill_in(book, [*sites.values(), *(c.site for c in candidates)], parts, purpose, iteration, anew)
 
-    retired = [solve(niche, book.attempts(sites[niche.id], purpose), iteration) for niche in state.retired]
-    active = [solve(niche, book.attempts(sites[niche.id], purpose), iteration) for niche in state.active]
+    def solve_in(niche: AnyNiche) -> tuple[AnyNiche, list[NicheSolved]]:
+        return solve(niche, book.attempts(sites[niche.id], purpose), iteration, parts.config.niche.num_fresh)
+
+    retired = [solve_in(niche) for niche in state.retired]
+    active = [solve_in(niche) for niche in state.active]
     events: list[Event] = [*costs]
     for _, solved in (*retired, *active):
         events += solved

@@ -15,6 +15,7 @@ from agents.evaluation.request import Block, Thetas, every_row
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.streams import Stream
+from environments.terrain.generation import push_from
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
@@ -28,6 +29,9 @@ AnyNiche = TypeVar("AnyNiche", Niche, RetiredNiche)
 #: The return from which a finished episode counts as solved (Wang et al. 2019; POET.md 7.1).
 SOLVED_RETURN = 230.0
 
+#: Terrain seeds of a run are below it, as in the released code (POET.md 1.6): no training has seen those from it on.
+FIRST_UNSEEN_SEED = 1_000_000
+
 express = lru_cache(maxsize=4096)(lambda genotype, seed: genotype.express(seed))
 
 
@@ -36,8 +40,9 @@ class Ground:
     """The instances of a niche (or candidate) in one iteration.
 
     Attributes:
-        own: the instance that its terrain seed gives; "solved" and replay are about this one.
-        fresh: K instances of the same genotype for this iteration only; empty when instances are fixed.
+        own: the instance that its terrain seed gives; solving and replay are about this one.
+        fresh: K instances for this iteration only: other seeds of the genotype, or other pushes on the own ground
+            (``niche.vary``); empty when instances are fixed.
     """
 
     own: Terrain
@@ -56,15 +61,16 @@ def niche_ground(niche: Niche, config: Config, iteration: int) -> Ground:
 
 
 def make_ground(genotype: AbstractGenotype, terrain_seed: int, config: Config, stream: Stream) -> Ground:
-    """The own instance, and K fresh ones whose seeds come from ``stream``."""
-    num_fresh = 0 if config.niche.instances == "fixed" else config.niche.instances
-    fresh = tuple(genotype.express(draw_terrain_seed(stream)) for _ in range(num_fresh))
-    return Ground(express(genotype, terrain_seed), fresh)
+    """The own instance, and K fresh ones whose seeds or pushes come from ``stream``."""
+    own, num_fresh = express(genotype, terrain_seed), config.niche.num_fresh
+    if config.niche.vary == "push":
+        return Ground(own, tuple(own.with_push(push_from(stream)) for _ in range(num_fresh)))
+    return Ground(own, tuple(genotype.express(draw_terrain_seed(stream)) for _ in range(num_fresh)))
 
 
 def draw_terrain_seed(stream: Stream) -> int:
-    """A terrain's seed: below a million, as in the released code (POET.md 1.6)."""
-    return stream.integer(0, 1_000_000)
+    """A terrain's seed: below ``FIRST_UNSEEN_SEED``."""
+    return stream.integer(0, FIRST_UNSEEN_SEED)
 
 
 def training_block(sample: Perturbations, ground: Ground) -> Block:
@@ -83,18 +89,27 @@ def read_evaluations(result: RolloutResult, ground: Ground) -> tuple[Evaluation,
     """What an ``agent_block`` gave: one evaluation a theta."""
     num_terrains = 1 + len(ground.fresh)
     first_scored = 1 if ground.fresh else 0
+    has_succeeded = successes(result)
     evaluations = []
     for start in range(0, result.returns.size, num_terrains):
-        scored = result.fitness[start + first_scored : start + num_terrains].tolist()
+        stop = start + num_terrains
+        scored = result.fitness[start + first_scored : stop].tolist()
         evaluations.append(
             Evaluation(
                 score=math.fsum(scored) / len(scored),  # -inf if any world diverged
                 own_return=float(result.returns[start]),
                 own_length=int(result.lengths[start]),
                 own_outcome=int(result.outcomes[start]),
+                num_solved=has_succeeded[start + 1 : stop].count(True),
             )
         )
     return tuple(evaluations)
+
+
+def successes(result: RolloutResult) -> list[bool]:
+    """Which episodes finished with ``SOLVED_RETURN`` or more."""
+    has_finished: list[bool] = (result.outcomes == Outcome.FINISHED).tolist()
+    return [done and value >= SOLVED_RETURN for done, value in zip(has_finished, result.returns.tolist(), strict=True)]
 
 
 def cost(iteration: int, niche_id: int, purpose: Purpose, result: RolloutResult) -> Cost:
@@ -126,13 +141,27 @@ def own_attempt(niche: Niche, origin: Origin) -> Attempt:
     return Attempt(niche, origin, Purpose.SELF_EVAL, niche.theta, niche.evaluation)
 
 
-def solve(niche: AnyNiche, attempts: Iterable[Attempt], iteration: int) -> tuple[AnyNiche, list[NicheSolved]]:
-    """Mark a niche solved by the first attempt that finishes its own instance with ``SOLVED_RETURN`` or more."""
+def solve(
+    niche: AnyNiche, attempts: Iterable[Attempt], iteration: int, num_fresh: int = 0
+) -> tuple[AnyNiche, list[NicheSolved]]:
+    """Mark a niche solved once, by the first attempt that solves it.
+
+    An attempt solves a niche that finishes its own instance with ``SOLVED_RETURN`` or more (the papers' rule) and, in
+    the same evaluation, at least half of the fresh ones. So where there are any, an episode on the own instance alone,
+    such as one for novelty, solves nothing.
+
+    Args:
+        niche: active or retired.
+        attempts: in order.
+        iteration: of the attempts.
+        num_fresh: ``niche.instances``; 0 when they are fixed.
+    """
     if niche.is_solved:
         return niche, []
     for attempt in attempts:
         own = attempt.evaluation
-        if own.own_outcome == Outcome.FINISHED and own.own_return >= SOLVED_RETURN:
+        is_own_solved = own.own_outcome == Outcome.FINISHED and own.own_return >= SOLVED_RETURN
+        if is_own_solved and 2 * own.num_solved >= num_fresh:
             event = NicheSolved(
                 niche_id=niche.id,
                 iteration=iteration,

@@ -53,6 +53,11 @@ def candidate_instances(seed: int, candidate_id: int) -> Stream:
     return Stream(seed, "candidate_instances", candidate_id)
 
 
+def validation_pushes(seed: int, niche_id: int) -> Stream:
+    """The pushes under which a niche's agents are validated."""
+    return Stream(seed, "validation_pushes", niche_id)
+
+
 def admission_order(seed: int, candidate_id: int) -> Stream:
     """A candidate's place where ``novelty.order`` is random."""
     return Stream(seed, "admission_order", candidate_id)

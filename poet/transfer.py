@@ -224,7 +224,7 @@ def _decide(
     transfer_id, iteration = state.next_transfer_id, state.iteration + 1
     state = replace(state, next_transfer_id=transfer_id + 1)
     attempts = attempts_of(trials, Purpose.TRANSFER_DIRECT, Purpose.TRANSFER_PROPOSAL)
-    niche, solved = solve(niche, attempts, iteration)
+    niche, solved = solve(niche, attempts, iteration, parts.config.niche.num_fresh)
     attempt = TransferAttempted(
         id=transfer_id,
         iteration=iteration,

@@ -38,6 +38,7 @@ class Purpose(StrEnum):
     CANDIDATE_TRANSFER = "candidate_transfer"
     NOVELTY = "novelty"
     ANNECS = "annecs"
+    VALIDATION = "validation"
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,29 @@ class Evaluation:
         own_return: of the episode on the niche's own instance (the same as ``score`` when instances are fixed).
         own_length: control steps of that episode.
         own_outcome: how it ended, a value of ``Outcome``.
+        num_solved: episodes on fresh instances that finished with a return of 230 or more; 0 when instances are fixed.
     """
 
     score: float
     own_return: float
     own_length: int
     own_outcome: int
+    num_solved: int = 0
+
+
+@dataclass(frozen=True)
+class SuccessRates:
+    """How often an agent succeeded on its niche's validation sets; see ``poet.validation``.
+
+    Attributes:
+        version_id: the agent version that was measured.
+        pushes: share of successes on the niche's own ground under pushes, 0 to 1.
+        seeds: the same on fresh seeds of its genotype.
+    """
+
+    version_id: int
+    pushes: float
+    seeds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +89,8 @@ class Niche:
         version_id: the agent version that theta is.
         evaluation: of that theta in this niche.
         recent_scores: last self evaluations, oldest first; the 2020 transfer rule's memory.
-        is_solved: whether any agent has solved it.
+        is_solved: whether any agent has solved it once.
+        success: what its agent was when it was last validated; None if it never was.
     """
 
     id: int
@@ -84,6 +103,7 @@ class Niche:
     evaluation: Evaluation
     recent_scores: tuple[float, ...] = ()
     is_solved: bool = False
+    success: SuccessRates | None = None
 
     @property
     def theta(self) -> NDArray[np.float32]:

@@ -239,3 +239,13 @@ def naive_annecs(judged: list[Any], solved: dict[int, int], iteration: int) -> t
         elif record.judgement == "admissible":
             unsolved += 1
     return paper, unsolved, released
+
+
+def naive_success(returns: list[float], outcomes: list[int]) -> tuple[int, float]:
+    """(successes, mean return): one episode after the other."""
+    num, total = 0, 0.0
+    for value, outcome in zip(returns, outcomes, strict=True):
+        if outcome == 1 and value >= 230.0:  # 1: finished
+            num += 1
+        total += value
+    return num, total / len(returns)

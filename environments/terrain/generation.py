@@ -108,7 +108,12 @@ def generate_course(
 
 def draw_push(seed: int) -> float:
     """The push of the terrain with this seed, N; a stream of its own, so that it does not depend on the ground."""
-    return Stream(seed, "push").uniform(-INITIAL_RANDOM, INITIAL_RANDOM)
+    return push_from(Stream(seed, "push"))
+
+
+def push_from(stream: Stream) -> float:
+    """The next push that a stream gives, N."""
+    return stream.uniform(-INITIAL_RANDOM, INITIAL_RANDOM)
 
 
 def _lay_grass(course: _Course, num_vertices: int) -> None:

@@ -72,6 +72,16 @@ class Terrain:
         """By content, in step with ``__eq__``."""
         return hash(self._canonical_bytes())
 
+    def with_push(self, push: float) -> Self:
+        """The same ground and obstacles under another push, newtons. The arrays are shared.
+
+        Raises:
+            InputError: the push is no finite float32 number.
+        """
+        other = copy.copy(self)
+        object.__setattr__(other, "push", _push(push))
+        return other
+
     def digest(self) -> str:
         """SHA-256 of the content, 64 hex digits; the same on every machine."""
         return hashlib.sha256(self._canonical_bytes()).hexdigest()

@@ -138,10 +138,10 @@ def runs_table(runs: Mapping[str, RunTables]) -> pd.DataFrame:
 
 
 def card_values(card: RunCard) -> dict[str, int | float]:
-    """A card as plain numbers by name; challenging terrains as one number a level, none where there are no levels."""
-    values = asdict(card)
-    levels = values.pop("solved_challenging") or ()
-    names = [f"solved_{name.replace(' ', '_')}" for name in CHALLENGE_NAMES[1:]]
+    """A card as plain numbers by name, without those that are None; challenging terrains as one number a level."""
+    values = {name: value for name, value in asdict(card).items() if value is not None}
+    levels = values.pop("solved_challenging", ())
+    names = [f"solved_once_{name.replace(' ', '_')}" for name in CHALLENGE_NAMES[1:]]
     return values | dict(zip(names, levels, strict=False))
 
 

@@ -21,10 +21,13 @@ _TITLES = {
     "best_score": "Best score of any agent in its niche, so far",
     "num_active": "Niches active",
     "num_admitted": "Niches admitted so far",
-    "num_solved": "Niches solved so far",
-    "annecs_paper": "ANNECS: passed against all agents and solved",
+    "num_solved": "Niches solved once so far",
+    "num_robust": "Niches robustly solved so far",
+    "num_general": "Niches with a general agent so far",
+    "annecs_paper": "ANNECS: passed against all agents and solved once",
     "annecs_released": "ANNECS of the released code: passed against retired agents",
 }
+_PAIRS = (["annecs_paper", "annecs_released"], ["num_robust", "num_general"])
 _WIDTH, _PANEL_HEIGHT, _BOTTOM = 13.0, 2.4, 0.6
 
 
@@ -62,9 +65,9 @@ def plot_aggregate(groups: Sequence[RunGroup]) -> Figure:
 
 
 def _is_ever_above_zero(groups: Sequence[RunGroup], measure: str) -> bool:
-    """Whether there is anything to see; of a gene, and of ANNECS, both curves are drawn or none."""
+    """Whether there is anything to see; of a gene, ANNECS, and success, both curves are drawn or none."""
     names = [measure.removesuffix("_solved") + "_admitted", measure] if measure.endswith("_solved") else [measure]
-    names = ["annecs_paper", "annecs_released"] if measure.startswith("annecs_") else names
+    names = next((pair for pair in _PAIRS if measure in pair), names)
     return any(
         (curves[name] > 0.0).any()
         for group in groups for curves in group.curves.values() for name in names if name in curves
@@ -97,7 +100,7 @@ def _finish_panel(axes: Axes, measure: str) -> None:
     if gene in CHALLENGES:
         theme.draw_threshold(axes, CHALLENGES[gene], "challenging")
     if measure == "best_score":
-        theme.draw_threshold(axes, SOLVED_RETURN, "solved")
+        theme.draw_threshold(axes, SOLVED_RETURN, "solved once")
     axes.grid(axis="y")
     axes.margins(y=0.12)
 

@@ -18,7 +18,7 @@ _WIDTH, _HEIGHT, _TOP, _BOTTOM, _LEFT = 13.0, 4.2, 0.95, 0.6, 0.65
 
 @themed
 def plot_annecs(run: RunTables) -> Figure | None:
-    """Both counts, and above the paper's those that passed and are not solved yet.
+    """All counts, and above the paper's those that passed and are not solved yet.
 
     Returns:
         None when nothing is known of it: no niche was judged.
@@ -36,6 +36,9 @@ def plot_annecs(run: RunTables) -> Figure | None:
     axes.fill_between(steps, paper, passed, step="post", color=theme.UNSOLVED, alpha=0.35, linewidth=0, zorder=1)
     for values, color in ((released, theme.TRANSFER), (paper, theme.SOLVED)):
         axes.step(steps, values, where="post", color=color, linewidth=1.6, zorder=3)
+    if known["annecs_robust"].notna().any():
+        robust = known["annecs_robust"].astype("int64")
+        axes.step(steps, robust, where="post", color=theme.INK, linewidth=1.6, linestyle=(0, (4, 2)), zorder=4)
     axes.set_ylim(0.0, 1.08 * max(1, int(passed.max()), int(released.max())))
     axes.yaxis.set_major_locator(MaxNLocator(6, integer=True))
     axes.set_ylabel("environments")
@@ -46,9 +49,14 @@ def plot_annecs(run: RunTables) -> Figure | None:
 
 
 def _legend(known: pd.DataFrame) -> list[Line2D | Patch]:
-    last = known.iloc[-1]
-    return [
-        Line2D([], [], color=theme.SOLVED, linewidth=1.6, label=f"passed against all agents, solved: {last.iloc[2]}"),
-        Patch(color=theme.UNSOLVED, alpha=0.35, linewidth=0, label=f"passed, not yet solved: {last.iloc[3]}"),
-        Line2D([], [], color=theme.TRANSFER, linewidth=1.6, label=f"as the released code counts: {last.iloc[4]}"),
+    names = ("annecs_paper", "passed_unsolved", "annecs_released", "annecs_robust")
+    paper, unsolved, released, robust = (known[name].iloc[-1] for name in names)
+    handles: list[Line2D | Patch] = [
+        Line2D([], [], color=theme.SOLVED, linewidth=1.6, label=f"passed against all agents, solved once: {paper}"),
+        Patch(color=theme.UNSOLVED, alpha=0.35, linewidth=0, label=f"passed, not yet solved: {unsolved}"),
+        Line2D([], [], color=theme.TRANSFER, linewidth=1.6, label=f"as the released code counts: {released}"),
     ]
+    if known["annecs_robust"].notna().any():
+        label = f"passed, robustly solved: {robust}"
+        handles.append(Line2D([], [], color=theme.INK, linewidth=1.6, linestyle=(0, (4, 2)), label=label))
+    return handles

@@ -130,7 +130,7 @@ def _draw_growth(
 def _growth_legend(has_shadow: bool) -> list[Artist]:
     handles: list[Artist] = [
         Line2D([], [], color=theme.INK, linewidth=0.9, label="admitted"),
-        Line2D([], [], color=theme.SOLVED, linewidth=1.8, label="solved"),
+        Line2D([], [], color=theme.SOLVED, linewidth=1.8, label="solved once"),
     ]
     if has_shadow:
         handles += [
@@ -141,7 +141,7 @@ def _growth_legend(has_shadow: bool) -> list[Artist]:
 
 
 def _times_legend() -> list[Artist]:
-    marks = (("o", theme.SOLVED, "solved"), ("^", theme.INK, "not solved, active"))
+    marks = (("o", theme.SOLVED, "solved once"), ("^", theme.INK, "not solved, active"))
     return [
         Line2D([], [], color=color, marker=marker, linestyle="", markersize=5, label=label)
         for marker, color, label in (*marks, ("x", theme.WARNING, "not solved, retired"))

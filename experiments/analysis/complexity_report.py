@@ -58,8 +58,8 @@ def complexity_sections(run: RunTables, folder: Path, plot_section: PlotSection)
         "mean fewer walls, so variation and the power of the slope go down while relief and widest hollow go up."
     )
     times = (
-        "A dot is a solved niche. A triangle has not been solved yet and may still be; a cross retired before anybody "
-        f"solved it. {_waiting(run)} and count in no median."
+        "A dot is a niche solved once. A triangle has not been solved yet and may still be; a cross retired before "
+        f"anybody solved it. {_waiting(run)} and count in no median."
     )
     levels = page.table(readable(levels_table(niche_complexity(run))))
     return [

@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.analysis.annecs import annecs_frame
 from experiments.analysis.genes import challenge_level, gene_columns, gene_text
 from experiments.analysis.run_tables import RunTables
+from experiments.analysis.success import REACHED, rates_by_niche
 from poet.types import Origin
 
 
@@ -59,7 +60,7 @@ def score_history(run: RunTables) -> pd.DataFrame:
 
 def annecs_table(run: RunTables) -> pd.DataFrame:
     """``annecs_frame`` with a column env_steps after the iteration."""
-    table = annecs_frame(run.niches, run.judgements, run.solved, run.iteration)
+    table = annecs_frame(run.niches, run.judgements, run.solved, run.validations, run.admissible[: run.iteration + 1])
     table.insert(1, "env_steps", cumulative_steps(run).to_numpy())
     return table
 
@@ -71,7 +72,8 @@ def niches_table(run: RunTables) -> pd.DataFrame:
         Columns niche_id, parent_id, created, created_env_steps, retired, retired_env_steps, is_active, solved,
         solved_env_steps, solved_by (source niche of the agent), the genes, challenge_level (missing for a genotype of
         which the paper's conditions do not speak), novelty, admission_score, best_score, last_score, children,
-        transfers_in, transfers_out (accepted periodic ones), env_steps.
+        transfers_in, transfers_out (accepted periodic ones), env_steps; then, missing where nobody was validated, those
+        of ``rates_by_niche``, ``robust`` and ``general`` also as NAME_env_steps.
     """
     table = run.niches[["niche_id", "parent_id", "iteration"]].rename(columns={"iteration": "created"})
     table = table.sort_values("niche_id", ignore_index=True)
@@ -103,6 +105,9 @@ def niches_table(run: RunTables) -> pd.DataFrame:
     ):
         table[name] = ids.map(others.value_counts()).fillna(0).astype("int64")
     table["env_steps"] = ids.map(run.ledger.groupby("niche_id")["env_steps"].sum()).fillna(0).astype("int64")
+    table = table.join(rates_by_niche(run.validations), on="niche_id")
+    for name in REACHED.values():
+        table[f"{name}_env_steps"] = _steps_at(run, table[name])
     return table
 
 

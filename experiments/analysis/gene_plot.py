@@ -89,9 +89,9 @@ def _legend() -> list[Line2D]:
             marker="o",
             markersize=4,
             linewidth=3,
-            label="niche not solved: lower to upper end",
+            label="niche never solved: lower to upper end",
         ),
-        Line2D([], [], color=theme.SOLVED, marker="o", markersize=4, linewidth=3, label="niche solved"),
+        Line2D([], [], color=theme.SOLVED, marker="o", markersize=4, linewidth=3, label="niche solved once"),
         Line2D([], [], color=theme.INK, linewidth=0.8, label="hardest admitted so far"),
-        Line2D([], [], color=theme.SOLVED, linewidth=1.5, label="hardest solved so far"),
+        Line2D([], [], color=theme.SOLVED, linewidth=1.5, label="hardest solved once so far"),
     ]

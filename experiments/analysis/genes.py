@@ -80,8 +80,26 @@ def challenge_level(genotype: Mapping[str, Any]) -> int | None:
     """
     if not CHALLENGES.keys() <= genotype.keys():
         return None
-    uppers = {gene: ends[1] for gene in CHALLENGES if (ends := _ends(genotype[gene])) is not None}
-    return sum(upper >= CHALLENGES[gene] for gene, upper in uppers.items())
+    return sum(upper_end(genotype, gene) >= bound for gene, bound in CHALLENGES.items())
+
+
+def upper_end(genotype: Mapping[str, Any], gene: str) -> float:
+    """The greater end of a gene; 0 where a terrain lacks it."""
+    ends = _ends(genotype.get(gene))
+    return 0.0 if ends is None else ends[1]
+
+
+def hardness(genotype: Mapping[str, Any]) -> tuple[int, float]:
+    """How hard a terrain is by the paper's conditions, to be compared: how many it meets, then how near it comes.
+
+    Returns:
+        ``challenge_level`` and the sum of roughness, gap and stump, upper ends over where each becomes challenging; (0,
+        0.0) for a genotype without these genes.
+    """
+    level = challenge_level(genotype)
+    if level is None:
+        return 0, 0.0
+    return level, sum(upper_end(genotype, gene) / bound for gene, bound in CHALLENGES.items())
 
 
 def _in_order(genotype: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -15,9 +15,7 @@ from experiments.analysis import theme
 from experiments.analysis.theme import themed
 from poet.archive.reader import Run
 from poet.parts import Evaluate
-
-#: A run draws terrain seeds below a million (``poet.scoring.draw_terrain_seed``), so no run has seen these.
-FIRST_UNSEEN_SEED = 1_000_000
+from poet.scoring import FIRST_UNSEEN_SEED
 
 
 def learning_curve(run: Run, evaluate: Evaluate, num_pushes: int = 50) -> pd.DataFrame:
@@ -63,7 +61,7 @@ def plot_learning(curves: Mapping[str, pd.DataFrame]) -> Figure:
         axes.fill_between(steps, curve["lowest_return"], curve["highest_return"], color=color, alpha=0.15, linewidth=0)
         axes.plot(steps, curve["mean_return"], "o-", color=color, markersize=3, linewidth=1.6, label=name)
     theme.draw_threshold(axes, 100.0, "100")
-    theme.draw_threshold(axes, 230.0, "solved, 230")
+    theme.draw_threshold(axes, 230.0, "solved once, 230")
     theme.steps_axis(axes, max(int(curve["env_steps"].iloc[-1]) for curve in curves.values()))
     axes.set_ylabel("return of a whole course, mean of 50 unseen pushes")
     axes.grid(axis="y")

@@ -96,5 +96,5 @@ def _legend(has_figures: bool) -> list[Artist]:
     home = Patch(facecolor="none", edgecolor=theme.INK, linewidth=1.0, label="agent at home")
     marker, size = (_bold("230"), 16) if has_figures else ("o", 3)
     solved = Line2D([], [], marker=marker, color=theme.INK, linestyle="", markersize=size, markeredgewidth=0)
-    solved.set_label("solved")
+    solved.set_label("solved, once")
     return [home, solved]

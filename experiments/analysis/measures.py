@@ -11,6 +11,7 @@ import pandas as pd
 from experiments.analysis.frames import annecs_table, cumulative_steps, niches_table, score_history
 from experiments.analysis.genes import gene_names, genes_table
 from experiments.analysis.run_tables import RunTables
+from experiments.analysis.success import REACHED, rates_by_niche
 from experiments.analysis.transfers import periodic_transfers
 from poet.config import Config
 from poet.events import CandidateOutcome
@@ -32,8 +33,9 @@ def progress_curves(run: RunTables) -> pd.DataFrame:
 
     Returns:
         Indexed by iteration: env_steps; best_score (the highest of any agent in its own niche so far, NaN before the
-        first finite one); num_active (niches at that time); num_admitted, num_solved (niches so far); annecs_paper,
-        annecs_released (NaN where unknown); for each gene ``GENE_admitted`` and ``GENE_solved``: the greatest upper end
+        first finite one); num_active (niches at that time); num_admitted, num_solved (once), num_robust, num_general
+        (niches so far; the last two only where agents were validated); annecs_paper, annecs_released (NaN where
+        unknown); for each gene ``GENE_admitted`` and ``GENE_solved``: the greatest upper end
         of niches admitted, and solved, so far (0: none).
     """
     steps = cumulative_steps(run)
@@ -45,6 +47,10 @@ def progress_curves(run: RunTables) -> pd.DataFrame:
     curves["num_active"] = admitted - _count_so_far(run.retirements["iteration"], steps.index)
     curves["num_admitted"] = admitted
     curves["num_solved"] = _count_so_far(run.solved["iteration"], steps.index)
+    if not run.validations.empty:
+        rates = rates_by_niche(run.validations)
+        for name in REACHED.values():
+            curves[f"num_{name}"] = _count_so_far(rates[name].dropna().astype("int64"), steps.index)
 
     annecs = annecs_table(run).set_index("iteration")
     for name in ("annecs_paper", "annecs_released"):
@@ -65,7 +71,11 @@ class RunCard:
 
     Attributes:
         seed, iterations, env_steps, episodes: of the run.
-        niches_admitted, niches_active, niches_retired, niches_solved: how many.
+        niches_admitted, niches_active, niches_retired, niches_solved_once: how many.
+        niches_robust, niches_general: robustly solved, and with a general agent, at some time; None where nobody was
+            validated.
+        success_share_at_admission, success_share_last: mean success rate on pushes of the niches' first agents (the
+            root's left out), and of their last ones; NaN where nobody was validated.
         best_score: the highest finite score of any agent in its own niche.
         candidates_judged: how many, admitted ones included.
         transfers_tried, transfers_accepted, transfers_accepted_share: periodic ones, counted by (round, target) as the
@@ -82,7 +92,11 @@ class RunCard:
     niches_admitted: int
     niches_active: int
     niches_retired: int
-    niches_solved: int
+    niches_solved_once: int
+    niches_robust: int | None
+    niches_general: int | None
+    success_share_at_admission: float
+    success_share_last: float
     best_score: float
     candidates_judged: int
     transfers_tried: int
@@ -100,6 +114,7 @@ def run_card(run: RunTables) -> RunCard:
     finite = niches["best_score"][np.isfinite(niches["best_score"])]
     env_steps, seconds = int(run.ledger["env_steps"].sum()), float(run.iterations["seconds"].sum())
     levels = niches["challenge_level"]
+    children = niches[niches["parent_id"].notna()]
     of_solved = levels[niches["solved"].notna()]
     return RunCard(
         seed=run.config.run.seed,
@@ -109,7 +124,11 @@ def run_card(run: RunTables) -> RunCard:
         niches_admitted=len(niches),
         niches_active=int(niches["is_active"].sum()),
         niches_retired=int((~niches["is_active"]).sum()),
-        niches_solved=len(run.solved),
+        niches_solved_once=len(run.solved),
+        niches_robust=None if run.validations.empty else int(niches["robust"].notna().sum()),
+        niches_general=None if run.validations.empty else int(niches["general"].notna().sum()),
+        success_share_at_admission=float(children["pushes_admission"].mean()),
+        success_share_last=float(children["pushes_now"].mean()),
         best_score=float(finite.max()) if len(finite) else float("nan"),
         candidates_judged=len(run.candidates),
         transfers_tried=attempts,

@@ -192,7 +192,7 @@ def _legend(niches: pd.DataFrame, num_shown: int, num_transfers: int) -> list[Li
         transfers = f"agent transferred (dot: where to); {num_shown} of {num_transfers} transfers, busiest routes first"
     handles = [
         Line2D([], [], color=theme.UNSOLVED, linewidth=1.2, label="not solved yet"),
-        Line2D([], [], color=theme.SOLVED, linewidth=1.8, label="solved"),
+        Line2D([], [], color=theme.SOLVED, linewidth=1.8, label="solved once"),
         Line2D([], [], color=theme.INK, marker="|", linestyle="", markersize=7, label="retired"),
         Line2D([], [], color=theme.TRANSFER, marker="o", markersize=3, linewidth=1, label=transfers),
     ]

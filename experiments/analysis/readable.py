@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isnan
 
 import pandas as pd
 
@@ -19,8 +20,10 @@ from experiments.analysis.aggregate import (
 from experiments.analysis.frames import agent_genealogy, ledger_table, niches_table, terrain_genealogy
 from experiments.analysis.genes import gene_text
 from experiments.analysis.measures import candidates_table, config_differences, run_card
+from experiments.analysis.milestones import median_milestones, milestones_table, spending_table
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
+from experiments.analysis.success import REACHED
 from experiments.analysis.transfers import transfers_by_kind
 
 #: Columns whose whole numbers are names, or are typed after an option: they have no commas.
@@ -29,7 +32,7 @@ _NAMES = {
     "version_id", "parent_version_id",
 }  # fmt: skip
 #: Iterations of a niche, by what they are called here.
-_TIMES = {"admitted": "created", "solved": "solved", "retired": "retired"}
+_TIMES = {"admitted": "created", "solved once": "solved", "retired": "retired"}
 #: Up to which depth a tree is moved in; deeper lineages would leave no room for anything else.
 _DEEPEST = 12
 
@@ -55,6 +58,8 @@ def render_tables(runs: Mapping[str, RunTables]) -> list[tuple[str, pd.DataFrame
     steps = f"{last_shared_step(groups):,}"
     return [
         ("Runs", transposed(readable(runs_table(runs)))),
+        ("First of each class: median of runs", readable(median_milestones(runs, groups))),
+        ("Share of env-steps by purpose", transposed(readable(spending_table(runs)))),
         (f"After {steps} env-steps: median (first to third quartile)", comparison_table(groups)),
     ]
 
@@ -65,6 +70,7 @@ def run_summary(run: RunTables) -> list[tuple[str, pd.DataFrame]]:
         ("Run", card_table(run)),
         ("Settings that differ from the defaults", settings_table(run)),
         ("Niches", short_niches_table(run)),
+        ("First of each class", readable(milestones_table(run))),
         (f"Complexity. {shadow_remark(run)}", readable(named_measures(summary_table(run)))),
         ("Terrains: which was mutated from which", genealogy_table(run)),
         ("Agents: which moved where", agents_table(run)),
@@ -89,7 +95,11 @@ def settings_table(run: RunTables) -> pd.DataFrame:
 
 
 def short_niches_table(run: RunTables) -> pd.DataFrame:
-    """``niches_table`` in the columns that fit a terminal; iterations, not env-steps."""
+    """``niches_table`` in the columns that fit a terminal; iterations, not env-steps.
+
+    Where agents were validated, ``robust`` and ``general`` say since when they were, and success is that at admission
+    and now.
+    """
     niches = niches_table(run)
     genotypes = run.niches.set_index("niche_id")["genotype"]
     shown = pd.DataFrame(
@@ -106,7 +116,20 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
             "agents out": niches["transfers_out"],
         }
     )
+    if not run.validations.empty:
+        place = list(shown.columns).index("solved once") + 1
+        for which, reached in REACHED.items():
+            shown.insert(place, reached, niches[reached])
+            first, last = (map(percentage, niches[f"{which}_{when}"]) for when in ("admission", "now"))
+            rates = [" to ".join(filter(None, pair)) for pair in zip(first, last, strict=True)]
+            shown.insert(place + 1, f"success on {which}", rates)
+            place += 2
     return readable(shown)
+
+
+def percentage(rate: float) -> str:
+    """A success rate in whole percent; empty where it was not measured."""
+    return "" if isnan(rate) else f"{100 * rate:.0f} %"
 
 
 def genealogy_table(run: RunTables) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from experiments.analysis import page, theme
 from experiments.analysis.aggregate import RunGroup, aggregate_table, group_runs, last_shared_step, runs_table
 from experiments.analysis.aggregate_plot import plot_aggregate
 from experiments.analysis.matrix import matrix_niches, score_matrix
+from experiments.analysis.milestones import median_milestones, spending_table
 from experiments.analysis.readable import comparison_table, readable, transposed
 from experiments.analysis.run_report import write_run_report, write_tables
 from experiments.analysis.run_tables import RunTables, read_tables
@@ -125,7 +126,9 @@ def _write_overview(
 ) -> Path:
     """The page of several runs, with their curves and links to the report of each."""
     aggregate, summary, verdicts = aggregate_table(groups), runs_table(tables), verdicts_table(tables)
-    write_tables({"aggregate": aggregate, "runs": summary, "growth_verdicts": verdicts}, output)
+    milestones, spending = median_milestones(tables, groups), spending_table(tables)
+    written = {"milestones": milestones, "spending": spending, "growth_verdicts": verdicts}
+    write_tables({"aggregate": aggregate, "runs": summary, **written}, output)
     theme.save_figure(plot_aggregate(groups), sub_folder(output / "plots") / "aggregate.png")
     how = (
         "Each thin line is a run; the thick line is the median of the runs with the same settings, the band goes from "
@@ -142,11 +145,17 @@ def _write_overview(
             "quartile). In brackets above: runs.",
             page.table(comparison_table(groups)),
         ),
+        page.section(
+            "First of each class", "Medians over the runs of a group; a time is missing where the median run never got "
+            "there.", page.table(readable(milestones)) + page.table(transposed(readable(spending))),
+        ),
         page.section("Runs", "Each run at its own end.", _links(folders) + page.table(transposed(readable(summary)))),
         page.section(
             "Tables", "The numbers behind this page, as CSV.",
             '<ul><li><a href="tables/aggregate.csv">aggregate.csv</a>: medians and quartiles</li>'
             '<li><a href="tables/growth_verdicts.csv">growth_verdicts.csv</a>: what can be said of growth</li>'
+            '<li><a href="tables/milestones.csv">milestones.csv</a>: the first terrain of each class</li>'
+            '<li><a href="tables/spending.csv">spending.csv</a>: share of env-steps by purpose</li>'
             '<li><a href="tables/runs.csv">runs.csv</a>: the run card of each run</li></ul>',
         ),
     ]  # fmt: skip

@@ -24,26 +24,31 @@ from experiments.analysis.frames import (
 from experiments.analysis.gene_plot import plot_genes
 from experiments.analysis.matrix import solves_table
 from experiments.analysis.matrix_plot import plot_matrix
-from experiments.analysis.measures import candidates_table, progress_curves, run_card
+from experiments.analysis.measures import RunCard, candidates_table, progress_curves, run_card
+from experiments.analysis.milestones import milestones_table
 from experiments.analysis.phylogeny import MAX_THUMBNAILS, plot_phylogeny
-from experiments.analysis.readable import readable, settings_table, short_niches_table
+from experiments.analysis.readable import percentage, readable, settings_table, short_niches_table
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import plot_scores
+from experiments.analysis.success import success_history
 from experiments.analysis.thumbnail import thumbnail_svg
 from experiments.analysis.transfers import transfers_by_kind, transfers_by_pair
 from experiments.files import sub_folder, write_text
 from poet.events import CandidateOutcome
+from poet.validation import ROBUST_RATE
 
 #: File in ``tables/`` to what makes it and what it holds.
 TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
     "niches": (niches_table, "every niche: times, genes, scores, transfers, cost"),
     "progress": (lambda run: progress_curves(run).reset_index(), "what was reached by the end of each iteration"),
     "annecs": (annecs_table, "ANNECS by the paper and by the released code, after each iteration"),
+    "success": (success_history, "success rates measured: which agent version, on which set, on which occasion"),
     "scores": (score_history, "score of every niche's agent after each iteration"),
     "terrain_genealogy": (terrain_genealogy, "which terrain was mutated from which, with the genes of both"),
     "agent_genealogy": (agent_genealogy, "every agent that came from another niche: source, target, kind"),
     "transfers_by_kind": (transfers_by_kind, "attempts and accepted ones, periodic and at admission"),
     "transfers_by_pair": (transfers_by_pair, "the same from each source niche to each target niche"),
+    "milestones": (milestones_table, "the first terrain of each class: solved once, robustly, by a general agent"),
     "candidates": (candidates_table, "what became of candidates"),
     "ledger": (ledger_table, "env-steps and episodes by purpose"),
     "ledger_by_niche": (niche_ledger_table, "env-steps by niche and purpose"),
@@ -73,13 +78,13 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
         _plot_section(
             folder, "phylogeny", plot_phylogeny(run), "Phylogeny",
             "Time runs right, in env-steps. Each line is a niche from its admission to its retirement or the end, and "
-            "begins on its parent's line; it turns green when any agent first solves it. An orange arc is an agent "
+            "begins on its parent's line; it turns green when any agent solves it once. An orange arc is an agent "
             "that moved to the niche with the dot." + _thumbnail_remark(run),
         ),
         _plot_section(
             folder, "scores", plot_scores(run), "Scores",
-            "Above: each niche's score, with the scores that decide something as dashed lines. Below: one band a "
-            "niche, the darker the better; a band begins at admission and ends at retirement.",
+            "Above: each niche's score, with the scores that decide something as dashed lines. Below: "
+            + _band_remark(run),
         ),
         _annecs_section(run, folder),
         _plot_section(
@@ -88,6 +93,7 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
             "is the upper end from which the paper calls a terrain challenging. Bars climb by mutation alone, too: "
             "what goes beyond that is said under Complexity.",
         ),
+        _milestone_section(run),
         *complexity_sections(run, folder, _plot_section),
         "" if matrix is None else _matrix_section(run, folder, matrix),
         _transfer_section(run),
@@ -121,8 +127,15 @@ def _lead(run: RunTables) -> str:
     card = run_card(run)
     return (
         f"{card.iterations:,} iterations and {theme.format_count(card.env_steps)} env-steps: {card.niches_admitted} "
-        f"niches admitted, {card.niches_solved} solved, {card.niches_active} active at the end."
+        f"niches admitted, {card.niches_solved_once} solved once, {_success_words(card)}"
+        f"{card.niches_active} active at the end."
     )
+
+
+def _success_words(card: RunCard) -> str:
+    if card.niches_robust is None:
+        return ""
+    return f"{card.niches_robust} robustly solved, {card.niches_general} with a general agent, "
 
 
 def _card_section(run: RunTables) -> str:
@@ -135,8 +148,12 @@ def _card_section(run: RunTables) -> str:
         ("env-steps", theme.format_count(card.env_steps)),
         ("iterations", f"{card.iterations:,}"),
         (f"niches admitted: {card.niches_active} active, {card.niches_retired} retired", f"{card.niches_admitted:,}"),
-        ("niches solved by some agent", f"{card.niches_solved:,}"),
-        ("of these challenging, very, extremely challenging", " / ".join(map(str, levels)) if levels else "unknown"),
+        ("niches solved once by some agent", f"{card.niches_solved_once:,}"),
+        *_success_tiles(card),
+        (
+            "of those solved once challenging, very, extremely challenging",
+            " / ".join(map(str, levels)) if levels else "unknown",
+        ),
         ("best score of an agent in its niche", "none" if math.isnan(card.best_score) else f"{card.best_score:.0f}"),
         (f"accepted of {card.transfers_tried:,} periodic transfers", share),
         (f"admitted of {card.candidates_judged:,} candidates", f"{num_admitted:,}"),
@@ -155,6 +172,18 @@ def _card_section(run: RunTables) -> str:
     return page.section("Run card", how, page.tiles(values) + forked + changed)
 
 
+def _success_tiles(card: RunCard) -> list[tuple[str, str]]:
+    """Nothing where nobody was validated."""
+    if card.niches_robust is None:
+        return []
+    first, last = percentage(card.success_share_at_admission), percentage(card.success_share_last)
+    return [
+        ("niches robustly solved, at some time", f"{card.niches_robust:,}"),
+        ("niches with a general agent, at some time", f"{card.niches_general:,}"),
+        ("mean success on pushes, at admission and last", f"{first or 'none'} / {last or 'none'}"),
+    ]
+
+
 def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, how: str, below: str = "") -> str:
     """Save a plot and show it, with HTML below it; nothing where there is no plot."""
     if figure is None:
@@ -163,20 +192,52 @@ def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, ho
     return page.section(title, how, page.image(f"plots/{file}.png", title) + below)
 
 
+def _band_remark(run: RunTables) -> str:
+    if run.validations.empty:
+        return "one band a niche, the darker the better; a band begins at admission and ends at retirement."
+    return (
+        f"one curve a niche, how often its agent succeeds on its own ground under {run.config.validation.episodes} "
+        "pushes that it was never trained on, from none on the line to all at the top of the row. It is filled from "
+        f"{percentage(ROBUST_RATE)} on, robustly solved; the thin line is the rate on fresh seeds of the genotype."
+    )
+
+
 def _annecs_section(run: RunTables, folder: Path) -> str:
     how = (
         "The number of novel environments created and solved. Green: at admission neither too hard nor too easy for "
-        "all agents there were, retired ones included, and solved since; grey above it: passed, not yet solved (late "
-        "ones have had less time). Orange: the released code's count, which asks retired agents alone, and for no "
-        "solution."
+        "all agents there were, retired ones included, and solved once since; grey above it: passed, not yet solved "
+        "(late ones have had less time). Orange: the released code's count, which asks retired agents alone, and for "
+        "no solution." + ("" if run.validations.empty else " Dashed: passed, and robustly solved since.")
     )
     figure = plot_annecs(run)
     if figure is not None:
-        return _plot_section(folder, "annecs", figure, "ANNECS", how)
+        return _plot_section(folder, "annecs", figure, "ANNECS", how, _annecs_shares(run))
     if run.niches["parent_id"].isna().all():
         return ""
     why = "Unknown: its niches were not judged by all agents when they were admitted (poet.annecs, or an older POET)."
     return page.section("ANNECS", how, page.note(why))
+
+
+def _milestone_section(run: RunTables) -> str:
+    how = (
+        "Env-steps and seconds by the end of the iteration in which the first terrain of a class was solved once, "
+        "robustly, and by a general agent; how many were; and mean success on pushes. Hardcore-like: roughness from 1, "
+        "gaps from 3, stumps from 2. Challenging terrains are counted with the very and the extremely challenging."
+    )
+    return page.section("First of each class", how, page.table(readable(milestones_table(run))))
+
+
+def _annecs_shares(run: RunTables) -> str:
+    """The counts beside what the cadence of admissions allows."""
+    table = annecs_table(run)
+    possible, paper, robust = (table[name].iloc[-1] for name in ("admissible", "paper_share", "robust_share"))
+    if math.isnan(paper):
+        return ""
+    more = "" if math.isnan(robust) else f", the robust one is {percentage(robust)} of it"
+    return page.note(
+        f"Reproductions times the most that one admits allow {possible:,} environments: the paper's count is "
+        f"{percentage(paper)} of it{more}."
+    )
 
 
 def _thumbnail_remark(run: RunTables) -> str:

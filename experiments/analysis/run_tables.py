@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ import pandas as pd
 from environments.errors import InputError
 from environments.terrain.terrain import Terrain
 from experiments.controls.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, birth_origins, read_shadow
+from poet.annecs import admissible_niches
 from poet.config import Config
 
 if TYPE_CHECKING:
@@ -26,9 +27,11 @@ class RunTables:
     Attributes:
         config: in force.
         iteration: the last one done.
-        niches, candidates, judgements, solved, retirements, transfers, transfer_sources, versions, ledger: as in
-            ``poet.archive.reader.Run``.
+        niches, candidates, judgements, solved, validations, retirements, transfers, transfer_sources, versions,
+            ledger: as in ``poet.archive.reader.Run``.
         iterations: the clock; the column ``seconds`` is used.
+        admissible: how many niches the cadence of reproductions would have let in by the end of each iteration, from 0
+            to the last: reproductions times ``poet.max_admitted``.
         terrains: each niche's own instance, by niche id.
         parent: where the run was forked from; None if it is nobody's fork.
         shadow: its neutral shadow.
@@ -40,12 +43,14 @@ class RunTables:
     candidates: pd.DataFrame
     judgements: pd.DataFrame
     solved: pd.DataFrame
+    validations: pd.DataFrame
     retirements: pd.DataFrame
     transfers: pd.DataFrame
     transfer_sources: pd.DataFrame
     versions: pd.DataFrame
     ledger: pd.DataFrame
     iterations: pd.DataFrame
+    admissible: Sequence[int]
     terrains: Mapping[int, Terrain]
     parent: ForkOrigin | None = None
     shadow: Shadow = NO_SHADOW
@@ -53,8 +58,8 @@ class RunTables:
 
 #: The attributes of ``RunTables`` that are frames.
 FRAMES = (
-    "niches", "candidates", "judgements", "solved", "retirements", "transfers", "transfer_sources", "versions",
-    "ledger", "iterations",
+    "niches", "candidates", "judgements", "solved", "validations", "retirements", "transfers", "transfer_sources",
+    "versions", "ledger", "iterations",
 )  # fmt: skip
 
 
@@ -78,4 +83,7 @@ def read_tables(run: Run, shadow_folder: Path | None = None) -> RunTables:
     births["retired"] = births["niche_id"].map(until["retirements"].set_index("niche_id")["iteration"])
     births["origin"] = births["niche_id"].map(birth_origins(until["niches"], run.config_at))
     shadow = read_shadow(shadow_folder or run.folder / FOLDER_NAME, run.config.run.seed, iteration, births)
-    return RunTables(run.config, iteration, **until, terrains=terrains, parent=run.parent, shadow=shadow)
+    admissible = admissible_niches(run.configs, iteration)
+    return RunTables(
+        run.config, iteration, **until, admissible=admissible, terrains=terrains, parent=run.parent, shadow=shadow
+    )

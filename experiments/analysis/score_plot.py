@@ -7,12 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from experiments.analysis import theme
 from experiments.analysis.frames import agent_genealogy, cumulative_steps, niches_table, score_history
 from experiments.analysis.measures import progress_curves
 from experiments.analysis.run_tables import RunTables
+from experiments.analysis.success_plot import draw_success, success_legend
 from experiments.analysis.theme import themed
 from poet.config import Config
 from poet.scoring import SOLVED_RETURN
@@ -21,18 +23,24 @@ from poet.scoring import SOLVED_RETURN
 NUM_POINTS = 700
 #: Niches up to which transfers are marked on their bands; with more, bands are too low for it.
 MAX_MARKED = 60
+_TITLES = {False: "Scores of all niches", True: "Scores and success of all niches"}
 # Inches.
 _WIDTH, _TOP, _BOTTOM, _CURVES, _GAP, _LEFT, _RIGHT = 13.0, 0.95, 0.6, 3.4, 0.4, 0.65, 1.35
 
 
 @themed
 def plot_scores(run: RunTables) -> Figure:
-    """Above, every niche's score as a curve; below, the same as one band a niche, with what happened to it."""
+    """Above, every niche's score as a curve; below, a row a niche with what happened to it.
+
+    A row is a curve of success where agents were validated, and the scores as a coloured band where they were not.
+    """
     niches, end = niches_table(run), int(cumulative_steps(run).iloc[-1])
     points = np.linspace(0, end, NUM_POINTS)
     scores = scores_at(run, points)
 
-    band = max(0.03, min(0.22, 7.0 / len(niches)))
+    is_validated = not run.validations.empty
+    lowest, greatest, all_rows = (0.06, 0.5, 14.0) if is_validated else (0.03, 0.22, 7.0)
+    band = max(lowest, min(greatest, all_rows / len(niches)))
     bands_height = band * len(niches)
     height = _TOP + _CURVES + _GAP + bands_height + _BOTTOM
     figure = theme.make_figure(_WIDTH, height)
@@ -44,13 +52,19 @@ def plot_scores(run: RunTables) -> Figure:
     _draw_curves(curves, points, scores, niches, run.config)
     best = progress_curves(run)
     curves.step(best["env_steps"], best["best_score"], where="post", color=theme.INK, linewidth=1.3, zorder=4)
-    _draw_bands(bands, points, scores, niches, end)
-    if len(niches) <= MAX_MARKED:
+    _draw_rows(bands, niches)
+    if is_validated:
+        draw_success(bands, run, niches, end)
+    else:
+        _draw_bands(bands, points, scores, niches, end)
+        _draw_colorbar(figure, bands)
+    is_marked = len(niches) <= MAX_MARKED and not is_validated
+    if is_marked:
         _draw_transfers(bands, agent_genealogy(run), niches, band)
-    _draw_colorbar(figure, bands)
     theme.steps_axis(bands, end)
     curves.tick_params(labelbottom=False)
-    theme.draw_heading(figure, "Scores of all niches", _legend(len(niches) <= MAX_MARKED), left=_LEFT)
+    legend = [*_legend(is_marked), *(success_legend() if is_validated else [])]
+    theme.draw_heading(figure, _TITLES[is_validated], legend, left=_LEFT, num_rows=1 + is_validated)
     return figure
 
 
@@ -114,7 +128,7 @@ def thresholds(config: Config) -> list[tuple[float, str]]:
     return [
         (config.poet.criterion_lower, f"too hard below {config.poet.criterion_lower:g}"),
         (config.poet.reproduction_threshold, f"reproduces from {config.poet.reproduction_threshold:g}"),
-        (SOLVED_RETURN, f"solved from {SOLVED_RETURN:g}"),
+        (SOLVED_RETURN, f"solved once from {SOLVED_RETURN:g}"),
         (config.poet.criterion_upper, f"too easy above {config.poet.criterion_upper:g}"),
     ]
 
@@ -122,20 +136,24 @@ def thresholds(config: Config) -> list[tuple[float, str]]:
 def _draw_bands(
     axes: Axes, points: NDArray[np.float64], scores: NDArray[np.float64], niches: pd.DataFrame, end: int
 ) -> None:
-    """One row a niche, the root on top, coloured by score; a tick where it was solved."""
-    edges = (-0.5, len(niches) - 0.5)
+    """Each row coloured by score."""
+    bottom, top = axes.get_ylim()
     axes.imshow(
         scores, aspect="auto", interpolation="nearest", cmap=theme.SCORE_COLORS, norm=theme.SCORE_NORM,
-        extent=(0.0, max(1, end), edges[1], edges[0]), zorder=1,
+        extent=(0.0, max(1, end), bottom, top), zorder=1,
     )  # fmt: skip
+    if len(niches) <= MAX_MARKED:
+        axes.hlines(np.arange(len(niches) + 1) - 0.5, 0, max(1, end), color=theme.PAPER, linewidth=1.0, zorder=2)
+
+
+def _draw_rows(axes: Axes, niches: pd.DataFrame) -> None:
+    """One row a niche, the root on top; a tick where it was first solved."""
     solved = niches.dropna(subset="solved_env_steps")
     x, rows = solved["solved_env_steps"].astype("int64"), solved.index.to_numpy(np.float64)
     axes.vlines(x, rows - 0.5, rows + 0.5, color=theme.WARNING, linewidth=1.5, zorder=3)
-    if len(niches) <= MAX_MARKED:
-        axes.hlines(np.arange(len(niches) + 1) - 0.5, 0, max(1, end), color=theme.PAPER, linewidth=1.0, zorder=2)
     every = next(n for n in (1, 2, 5, 10, 20, 50, 100, 1000) if len(niches) / n <= 60)
     axes.set_yticks(np.arange(0, len(niches), every), niches["niche_id"][::every].astype(str), fontsize=7)
-    axes.set_ylim(edges[1], edges[0])
+    axes.set_ylim(len(niches) - 0.5, -0.5)
     axes.set_ylabel("niche")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -166,13 +184,13 @@ def _draw_colorbar(figure: Figure, bands: Axes) -> None:
     bar.ax.set_title("score", fontsize=8, pad=4)
 
 
-def _legend(has_transfers: bool) -> list[Line2D]:
-    handles = [
+def _legend(has_transfers: bool) -> list[Line2D | Patch]:
+    handles: list[Line2D | Patch] = [
         Line2D([], [], color=theme.INK, linewidth=1.3, label="best of all niches so far"),
-        Line2D([], [], color=theme.SOLVED, linewidth=1.0, label="niche solved"),
-        Line2D([], [], color=theme.MUTED, linewidth=1.0, label="niche not solved"),
+        Line2D([], [], color=theme.SOLVED, linewidth=1.0, label="niche solved once"),
+        Line2D([], [], color=theme.MUTED, linewidth=1.0, label="niche never solved"),
         Line2D([], [], color=theme.INK, marker="v", markersize=4, linestyle="", label="admitted"),
-        Line2D([], [], color=theme.WARNING, linewidth=1.6, label="first solved"),
+        Line2D([], [], color=theme.WARNING, linewidth=1.6, label="solved once"),
     ]
     if has_transfers:
         mark = Line2D(

@@ -28,7 +28,7 @@ def status(run: ExistingRun) -> None:
 def replay(
     run: ExistingRun,
     niche: Annotated[
-        int | None, typer.Option("--niche", max=MAX_ID, help="Whose terrain; if not given, a niche solved late.")
+        int | None, typer.Option("--niche", max=MAX_ID, help="Whose terrain; if not given, a hard one that is solved.")
     ] = None,
     agent: Annotated[
         int | None, typer.Option("--agent", max=MAX_ID, help="Who walks; the niche's own agent if not given.")

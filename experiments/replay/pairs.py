@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from environments.errors import whole_number
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
+from experiments.analysis.genes import hardness
+from experiments.analysis.success import rates_by_niche
 from poet.archive.reader import Run
 from poet.archive.records import StoredAgent
 from poet.events import AgentVersion
+from poet.validation import ROBUST_RATE
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +47,9 @@ def choose_pair(
 
     Args:
         run: the archive.
-        niche_id: whose terrain; None for the niche that was solved last of those whose agents finish, or of all, or,
-            where none is solved, the active niche with the highest id.
+        niche_id: whose terrain; None for the hardest that is robustly solved, or, where none is, the one whose agent
+            succeeds most often. Where nobody was validated, or never with success: the niche that was solved last of
+            those whose agents finish, or of all, or, where none is solved, the active niche with the highest id.
         agent_id: which agent; None for the niche's own.
         iteration: its latest stored version at or before it; None for the latest of all.
 
@@ -66,16 +70,36 @@ def _default_niche(run: Run, iteration: int | None) -> tuple[int, str]:
     """The most interesting niche by then, and why it is."""
     until = run.iteration if iteration is None else iteration
     until = -1 if until is None else until
+    successful = _most_successful(run, iteration, until)
+    if successful is not None:
+        return successful
     solved, retired = run.solved, run.retirements
     solved = solved[solved["iteration"] <= until].sort_values(["iteration", "niche_id"])
     latest_first = [int(niche_id) for niche_id in solved["niche_id"][::-1]]
     for niche_id in latest_first:
         if run.agent(niche_id, iteration).version.own_outcome == Outcome.FINISHED:
-            return niche_id, "of the niches whose agents now finish, the one solved last"
+            return niche_id, "of the niches whose agents now finish, the one solved once last"
     if latest_first:
-        return latest_first[0], "the niche solved last"
+        return latest_first[0], "the niche solved once last"
     niches = run.niches
     niches = niches[niches["iteration"] <= until]
     gone = retired.loc[retired["iteration"] <= until, "niche_id"]
     active = niches.loc[~niches["niche_id"].isin(gone), "niche_id"]
-    return (int(active.max()) if len(active) else 0), "the newest active niche; none is solved"
+    return (int(active.max()) if len(active) else 0), "the newest active niche; none was ever solved"
+
+
+def _most_successful(run: Run, iteration: int | None, until: int) -> tuple[int, str] | None:
+    """The hardest niche that is robustly solved by then, or the one that is solved most often; None without success."""
+    validations, niches = run.validations, run.niches.set_index("niche_id")["genotype"]
+    rates = rates_by_niche(validations[validations["iteration"] <= until])["pushes_now"]
+    robust = [int(niche_id) for niche_id in rates.index[rates >= ROBUST_RATE]]
+    hardest_first = sorted(robust, key=lambda niche_id: (*hardness(niches[niche_id]), niche_id), reverse=True)
+    for niche_id in hardest_first:
+        if run.agent(niche_id, iteration).version.own_outcome == Outcome.FINISHED:
+            return niche_id, f"the hardest that is robustly solved ({rates[niche_id]:.0%} of pushes) and finished"
+    if hardest_first:
+        return hardest_first[0], f"the hardest that is robustly solved ({rates[hardest_first[0]]:.0%} of pushes)"
+    if rates.empty or not rates.max() > 0.0:
+        return None
+    best = max(rates.index, key=lambda niche_id: (rates[niche_id], *hardness(niches[niche_id]), niche_id))
+    return int(best), f"none is robustly solved; this one's agent succeeds most often ({rates[best]:.0%} of pushes)"

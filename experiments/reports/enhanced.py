@@ -140,12 +140,13 @@ def _summary(name: str, run: RunTables) -> str:
     return f"""# Enhanced POET, one run
 
 {as_code(name)}: {card.iterations:,} iterations of the preset `report2020`, {card.env_steps:,} env-steps, seed
-{run.config.run.seed}. {card.niches_admitted} niches admitted, {card.niches_solved} solved, {card.niches_active} active
-at the end. The terrains are CPPNs, candidates are ranked by PATA-EC, agents move by the 2020 rule.
+{run.config.run.seed}. {card.niches_admitted} niches admitted, {card.niches_solved_once} solved once,
+{card.niches_active} active at the end. The terrains are CPPNs, candidates are ranked by PATA-EC, agents move by the
+2020 rule.
 
-**ANNECS: {int(annecs["annecs_paper"])} by the paper** (passed the minimal criterion against all agents, and solved),
-{int(annecs["passed_unsolved"])} more passed and not yet solved; **{int(annecs["annecs_released"])} as the released code
-counts** (judged by retired agents alone, never asked whether solved).
+**ANNECS: {int(annecs["annecs_paper"])} by the paper** (passed the minimal criterion against all agents, and solved
+once), {int(annecs["passed_unsolved"])} more passed and not yet solved; **{int(annecs["annecs_released"])} as the
+released code counts** (judged by retired agents alone, never asked whether solved).
 
 ![ANNECS over env-steps](annecs.png)
 
@@ -184,9 +185,9 @@ def _film(hardest: pd.DataFrame) -> str:
     if hardest.empty:
         return ""
     rows = hardest[["niche_id", "created", "depth", "variation", "largest_step", "cppn_nodes", "cppn_connections"]]
-    return f"""## The hardest solved terrains
+    return f"""## The hardest terrains solved once
 
-Those that rise and fall most, of the solved ones that their own last agent finishes; in Box2D.
+Those that rise and fall most, of the ones that their own last agent finishes; in Box2D.
 
 ![Film strips](film.png)
 

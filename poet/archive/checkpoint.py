@@ -22,7 +22,7 @@ from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
 from poet.archive.errors import DamageError
 from poet.archive.values import load_object
-from poet.types import Evaluation, Niche, PoetState, RetiredNiche, theta_digest
+from poet.types import Evaluation, Niche, PoetState, RetiredNiche, SuccessRates, theta_digest
 
 _HEADER = "header"
 _OPTIMISER = "optimiser."
@@ -33,9 +33,12 @@ _ANY_NICHE: dict[str, type | UnionType] = {
     "id": int, "genotype": dict, "terrain_seed": int, "parent_id": int | None, "created": int, "version_id": int,
     "is_solved": bool,
 }  # fmt: skip
-_NICHE = _ANY_NICHE | {"evaluation": dict, "recent_scores": list}
+_NICHE = _ANY_NICHE | {"evaluation": dict, "recent_scores": list, "success": dict | None}
 _RETIRED = _ANY_NICHE | {"retired": int, "theta": str}
-_EVALUATION = {"score": int | float, "own_return": int | float, "own_length": int, "own_outcome": int}
+_EVALUATION = {
+    "score": int | float, "own_return": int | float, "own_length": int, "own_outcome": int, "num_solved": int,
+}  # fmt: skip
+_SUCCESS = {"version_id": int, "pushes": float, "seeds": float}
 
 
 def encode_state(state: PoetState) -> bytes:
@@ -175,17 +178,21 @@ def _niche_to_json(niche: Niche) -> dict[str, Any]:
         "evaluation": asdict(niche.evaluation),
         "recent_scores": niche.recent_scores,
         "is_solved": niche.is_solved,
+        "success": None if niche.success is None else asdict(niche.success),
     }
 
 
 def _niche(values: Any, optimiser: StrategyState, genotype_type: type[AbstractGenotype]) -> Niche:
-    values = _checked("a niche", values, _NICHE)
+    # A state of archive schema 1 or 2 knows no successes.
+    values = _checked("a niche", {"success": None} | values if isinstance(values, dict) else values, _NICHE)
+    evaluation, success = {"num_solved": 0} | values["evaluation"], values["success"]
     recent = [_checked("a score", {"score": score}, {"score": int | float}) for score in values["recent_scores"]]
     parts = {
         "genotype": _genotype(values, genotype_type),
         "optimiser": optimiser,
-        "evaluation": Evaluation(**_checked("an evaluation", values["evaluation"], _EVALUATION)),
+        "evaluation": Evaluation(**_checked("an evaluation", evaluation, _EVALUATION)),
         "recent_scores": tuple(score["score"] for score in recent),
+        "success": None if success is None else SuccessRates(**_checked("success", success, _SUCCESS)),
     }
     return Niche(**{**values, **parts})
 

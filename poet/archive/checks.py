@@ -53,7 +53,7 @@ _IMPOSSIBLE = {
                 f"SELECT 1 FROM {table} JOIN niches USING (niche_id) WHERE {table}.iteration < niches.iteration",
             )
         ]
-        for table in ("judgements", "solved", "retirements")
+        for table in ("judgements", "solved", "validations", "retirements")
     },
 }  # fmt: skip
 

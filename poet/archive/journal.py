@@ -26,7 +26,7 @@ from poet.archive.thetas import store_thetas
 from poet.archive.turns import Turns
 from poet.archive.watch import Watch
 from poet.config import Config
-from poet.events import AgentVersion, Cost, Event, NicheRetired, NicheSolved
+from poet.events import AgentVersion, Cost, Event, NicheRetired, NicheSolved, NicheValidated
 from poet.types import Origin, PoetState
 
 _LAST_ITERATION = "SELECT max(iteration) FROM iterations"
@@ -128,8 +128,8 @@ class RunArchive(NotCopied):
     def append(self, state: PoetState, events: Sequence[Event], seconds: float) -> None:
         """Record an iteration: all of it or, on any error, nothing.
 
-        Thetas are kept of versions that no ES step made, of agents that retire, and of all active agents every
-        ``checkpoint.theta_every`` iterations.
+        Thetas are kept of versions that no ES step made, of those that were validated, of agents that retire, and of
+        all active agents every ``checkpoint.theta_every`` iterations.
 
         Args:
             state: after the iteration.
@@ -250,13 +250,15 @@ class RunArchive(NotCopied):
             self._config = config
 
     def _store_new_thetas(self, state: PoetState, events: Sequence[Event]) -> None:
-        """Keep thetas that no ES step finds again: new versions, agents that retire, what solved a niche."""
+        """Keep thetas that nobody finds again: new versions, agents that retire, what solved or was validated."""
         leaving = {event.niche_id for event in events if isinstance(event, NicheRetired)}
         store_thetas(self._connection, (niche.theta for niche in state.retired if niche.id in leaving))
         for event in events:
-            if isinstance(event, NicheSolved) or (isinstance(event, AgentVersion) and event.origin is not Origin.ES):
+            if isinstance(event, NicheSolved | NicheValidated | AgentVersion):
+                if isinstance(event, AgentVersion) and event.origin is Origin.ES:
+                    continue
                 if event.theta is None:
-                    raise ValueError(f"{event!r:.200}: what is made by {event.origin} must come with its theta")
+                    raise ValueError(f"{event!r:.200}: must come with its theta, which no ES step finds again")
                 store_thetas(self._connection, [event.theta])
 
     def _replace_snapshot(self, state: PoetState) -> None:

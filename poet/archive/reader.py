@@ -14,7 +14,7 @@ from environments.errors import InputError, whole_number
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
-from poet.archive.configs import config_at
+from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read
 from poet.archive.errors import DamageError, explained
 from poet.archive.frames import read_frame, read_rows
@@ -89,6 +89,11 @@ class Run:
         return self._frame("solved")
 
     @property
+    def validations(self) -> pd.DataFrame:
+        """Success rates measured (``NicheValidated``): a row for each agent version and validation set."""
+        return self._frame("validations")
+
+    @property
     def retirements(self) -> pd.DataFrame:
         """Niches retired (``NicheRetired``)."""
         return self._frame("retirements")
@@ -151,6 +156,12 @@ class Run:
         """The config in force for the next iteration."""
         iteration = self.iteration
         return self.config_at(0 if iteration is None else iteration + 1)
+
+    @property
+    def configs(self) -> list[tuple[int, Config]]:
+        """From which iteration on which config was in force, ascending."""
+        with self._turns.turn():
+            return all_configs(self._connection)
 
     def config_at(self, iteration: int) -> Config:
         """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""

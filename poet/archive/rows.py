@@ -23,6 +23,7 @@ from poet.events import (
     NicheJudged,
     NicheRetired,
     NicheSolved,
+    NicheValidated,
     SourceScored,
     TransferAttempted,
 )
@@ -34,6 +35,7 @@ EVENT_TABLES: dict[type[Event], str] = {
     CandidateJudged: "candidates",
     NicheJudged: "judgements",
     NicheSolved: "solved",
+    NicheValidated: "validations",
     NicheRetired: "retirements",
     TransferAttempted: "transfers",
     SourceScored: "transfer_sources",
@@ -43,7 +45,7 @@ EVENT_TABLES: dict[type[Event], str] = {
 }
 
 #: Tables that the first release did not have. A fingerprint leaves them out while they are empty.
-LATER_TABLES = ("judgements",)
+LATER_TABLES = ("judgements", "validations")
 
 Value = int | float | str | None
 

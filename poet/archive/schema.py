@@ -187,7 +187,20 @@ CREATE TABLE snapshots (                 -- states from which the run can go on;
 """
 
 #: What schema 3 adds.
-_DIGESTS = """
+_ADDED_3 = """
+CREATE TABLE validations (               -- success rates of agent versions on sets that nothing trains on
+    version_id       INTEGER NOT NULL REFERENCES versions (id),
+    validation_set   TEXT NOT NULL,
+    niche_id         INTEGER NOT NULL REFERENCES niches (niche_id),
+    iteration        INTEGER NOT NULL,
+    occasion         TEXT NOT NULL,
+    num_episodes     INTEGER NOT NULL,
+    num_successes    INTEGER NOT NULL,
+    return_mean      REAL NOT NULL,
+    length_mean      REAL NOT NULL,
+    PRIMARY KEY (version_id, validation_set)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE digests (                   -- SHA-256 of what was written, so that damage is found; see digests.py
     kind             TEXT NOT NULL,      -- 'config' in force from that iteration on, or 'events' of it
     iteration        INTEGER NOT NULL,
@@ -220,12 +233,12 @@ def _made_anew(tables: str) -> str:
 
 
 #: The tables of today.
-TABLES = f"{_strict(_TABLES_2)}{_DIGESTS}"
+TABLES = f"{_strict(_TABLES_2)}{_ADDED_3}"
 
 #: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
 MIGRATIONS: tuple[str, ...] = (
     _JUDGEMENTS,
-    f"{_made_anew(_strict(_TABLES_2))}{_DIGESTS}"
+    f"{_made_anew(_strict(_TABLES_2))}{_ADDED_3}"
     "INSERT INTO digests SELECT 'config', from_iteration, poet_sha256(config) FROM configs;",
 )
 

@@ -215,7 +215,7 @@ def test_the_scores_that_decide_are_named(three: RunTables) -> None:
     """The criterion's bounds, the reproduction threshold and the bound of solved stand beside the curves."""
     words = texts(plot_scores(three))
 
-    for name in ("too hard below 50", "reproduces from 200", "solved from 230", "too easy above 300"):
+    for name in ("too hard below 50", "reproduces from 200", "solved once from 230", "too easy above 300"):
         assert name in words
 
 

@@ -59,7 +59,7 @@ def test_the_card_sums_a_run_up(run: RunTables) -> None:
     card = run_card(run)
 
     assert (7, 4, 7450, 75) == (card.seed, card.iterations, card.env_steps, card.episodes)
-    assert (3, 2, 1, 2) == (card.niches_admitted, card.niches_active, card.niches_retired, card.niches_solved)
+    assert (3, 2, 1, 2) == (card.niches_admitted, card.niches_active, card.niches_retired, card.niches_solved_once)
     assert (250.0, 3) == (card.best_score, card.candidates_judged)
     assert (4, 2, 0.5) == (card.transfers_tried, card.transfers_accepted, card.transfers_accepted_share)
     assert (1, 0, 0) == card.solved_challenging
@@ -163,7 +163,7 @@ def test_the_runs_table_has_a_row_for_each_run(run: RunTables) -> None:
 
     assert ["three"] == table["run"].tolist()
     assert [7450] == table["env_steps"].tolist()
-    assert [1] == table["solved_challenging"].tolist()
+    assert [1] == table["solved_once_challenging"].tolist()
 
 
 def test_runs_are_named_by_as_little_of_their_path_as_tells_them_apart(tmp_path: Path) -> None:

@@ -184,13 +184,16 @@ def test_the_terminal_gets_tables_of_text(three: Path, tmp_path: Path) -> None:
 
     single = dict(render_tables({"three": one}))
     titles = [
-        "Run", "Settings that differ from the defaults", "Niches", "Complexity",
+        "Run", "Settings that differ from the defaults", "Niches", "First of each class", "Complexity",
         "Terrains: which was mutated from which", "Agents: which moved where", "Candidates", "Transfers", "Cost",
     ]  # fmt: skip
     assert titles == [title.partition(". ")[0] for title in single]
     assert "50.0 %" == dict(single["Run"].itertuples(index=False, name=None))["transfers accepted share"]
     several = render_tables({"three": one, "other": other})
-    assert ["Runs", "After 7,450 env-steps: median (first to third quartile)"] == [title for title, _ in several]
+    assert [
+        "Runs", "First of each class: median of runs", "Share of env-steps by purpose",
+        "After 7,450 env-steps: median (first to third quartile)",
+    ] == [title for title, _ in several]  # fmt: skip
     assert ["", "three", "other"] == list(several[0][1].columns)
     for _, table in [*single.items(), *several]:
         assert all(isinstance(cell, str) for row in table.itertuples(index=False) for cell in row)

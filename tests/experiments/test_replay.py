@@ -272,16 +272,17 @@ def test_the_numbers_are_those_of_the_engine_asked_for(
 def test_without_a_niche_the_one_solved_last_is_shown_or_else_the_newest(copied: Path) -> None:
     """And the pair says which rule chose it."""
     with open_run(copied) as run:
-        assert (4, "the newest active niche; none is solved") == _chosen(run)
-        assert (2, "the newest active niche; none is solved") == _chosen(run, iteration=6)
+        newest = "the newest active niche; none was ever solved"
+        assert (4, newest) == _chosen(run)
+        assert (2, newest) == _chosen(run, iteration=6)
         for niche_id, iteration in ((3, 7), (1, 9)):
             change(copied, "INSERT INTO solved VALUES (?, ?, 0, 0, 'es', 'self_eval', 240.0, '')", niche_id, iteration)
-        assert (1, "the niche solved last") == _chosen(run)
-        assert (3, "the niche solved last") == _chosen(run, iteration=8)
-        assert (2, "the newest active niche; none is solved") == _chosen(run, iteration=6)
+        assert (1, "the niche solved once last") == _chosen(run)
+        assert (3, "the niche solved once last") == _chosen(run, iteration=8)
+        assert (2, newest) == _chosen(run, iteration=6)
         latest = run.agent(3).version.id
         change(copied, "UPDATE versions SET own_outcome = ? WHERE id = ?", int(Outcome.FINISHED), latest)
-        assert (3, "of the niches whose agents now finish, the one solved last") == _chosen(run)
+        assert (3, "of the niches whose agents now finish, the one solved once last") == _chosen(run)
 
 
 def _chosen(run: Run, iteration: int | None = None) -> tuple[int, str]:

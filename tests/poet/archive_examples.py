@@ -32,11 +32,14 @@ from poet.events import (
     NicheJudged,
     NicheRetired,
     NicheSolved,
+    NicheValidated,
+    Occasion,
     SourceScored,
     TransferAttempted,
     TransferOutcome,
+    ValidationSet,
 )
-from poet.types import Evaluation, Niche, Origin, PoetState, Purpose, RetiredNiche, theta_digest
+from poet.types import Evaluation, Niche, Origin, PoetState, Purpose, RetiredNiche, SuccessRates, theta_digest
 
 SESSION = SessionInfo("toy-host", {"python": "3.11"}, "box2d", "local", 1, "abc123")
 CONFIG = make_config({"checkpoint": {"keep_every": 4, "theta_every": 3}})
@@ -179,6 +182,15 @@ def _judged(niche_id: int, iteration: int, num_retired: int) -> NicheJudged:
     return NicheJudged(niche_id, iteration, niche_id, num_retired, 250.25, easy[niche_id % 4 == 3], *retired)
 
 
+def _validated(niche: Niche, iteration: int) -> list[NicheValidated]:
+    """A first agent that succeeds in one of four pushes, and on two of four seeds."""
+    return [
+        NicheValidated(niche.id, iteration, niche.version_id, which, Occasion.ADMISSION, 4, num, 100.5, 50.25,
+                       niche.theta)
+        for num, which in enumerate(ValidationSet, start=1)
+    ]  # fmt: skip
+
+
 def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
     """One duplicate and one candidate that is admitted by a proposal; the oldest retires beyond two."""
     parent, niche_id, candidate_id = state.active[-1], state.next_niche_id, state.next_candidate_id
@@ -209,9 +221,11 @@ def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
             niche_id, iteration, parent.id, parent.version_id, Origin.PROPOSAL, Purpose.CANDIDATE_TRANSFER, 240.0,
             theta_digest(theta), theta,
         ),
+        *_validated(niche, iteration),
         Cost(iteration, parent.id, Purpose.CANDIDATE_TRANSFER, 11, 2),
     ]  # fmt: skip
-    *leaving, first, second = (*state.active, replace(niche, is_solved=True))
+    success = SuccessRates(niche.version_id, 0.25, 0.5)
+    *leaving, first, second = (*state.active, replace(niche, is_solved=True, success=success))
     retired = tuple(
         RetiredNiche(n.id, n.genotype, n.terrain_seed, n.parent_id, n.created, n.is_solved, iteration, n.version_id,
                      n.theta.copy())

@@ -213,7 +213,7 @@ def _with(key: str, value: bool | str) -> Config:
 def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, key: str) -> None:
     """At what was done before it came it is no part of one, so a run of before has the same; otherwise it counts."""
     now = toy_run(tmp_path / "now", 4, _with(key, EARLIER_VALUES[key]))
-    others = {"novelty.order": "random"}
+    others = {"novelty.order": "random", "niche.vary": "push", "validation.interval": 26}
     other = toy_run(tmp_path / "other", 4, _with(key, others.get(key, not EARLIER_VALUES[key])))
     with closing(sqlite3.connect(now / "run.sqlite")) as connection:
         assert not {key for _, values in deciding_configs(connection) for key in values} & set(EARLIER_VALUES)

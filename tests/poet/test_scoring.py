@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.streams import stream_key
 from environments.terrain.obstacles import ObstacleGenotype
@@ -16,21 +17,21 @@ from environments.walker.ending import Outcome
 from poet.admission import reproduce_and_admit
 from poet.events import NicheSolved, TransferAttempted, TransferOutcome
 from poet.loop import poet_iteration, start
-from poet.scoring import Attempt, Ground, solve, training_block
+from poet.scoring import Attempt, Ground, read_evaluations, solve, training_block
 from poet.transfer import transfer
 from poet.types import Evaluation, Origin, Purpose, theta_digest
 from tests.poet.builders import Judge, make_niche, make_state, make_test_parts, theta_of
 from tests.poet.test_transfer import of_kind
 
 
-def solve_once(score: float, own_return: float, outcome: Outcome) -> bool:
-    """Whether one attempt with this evaluation solves an unsolved niche."""
+def solve_once(score: float, own_return: float, outcome: Outcome, num_solved: int = 0, num_fresh: int = 0) -> bool:
+    """Whether one attempt with this evaluation solves an unsolved niche of ``num_fresh`` fresh instances."""
     parts = make_test_parts()
     attempt = Attempt(
         make_niche(1, parts), Origin.DIRECT, Purpose.TRANSFER_DIRECT, theta_of(1.0),
-        Evaluation(score, own_return, 10, int(outcome)),
+        Evaluation(score, own_return, 10, int(outcome), num_solved),
     )  # fmt: skip
-    niche, events = solve(make_niche(0, parts), [attempt], 1)
+    niche, events = solve(make_niche(0, parts), [attempt], 1, num_fresh)
     assert niche.is_solved == (len(events) == 1)
     return niche.is_solved
 
@@ -61,6 +62,43 @@ def test_solved_is_finished_with_230_or_more(own_return, outcome, is_solved):
 def test_the_own_instance_decides_whether_a_niche_is_solved(score, own_return, is_solved):
     """With fresh instances the score is their mean: it neither solves a niche nor keeps it from being solved."""
     assert is_solved == solve_once(score, own_return, Outcome.FINISHED)
+
+
+@pytest.mark.parametrize(
+    ("num_fresh", "num_solved", "own_return", "is_solved"),
+    [(4, 2, 230.0, True), (4, 1, 230.0, False), (4, 4, 229.0, False), (5, 3, 230.0, True), (5, 2, 230.0, False),
+     (1, 0, 300.0, False), (1, 1, 300.0, True)],
+)  # fmt: skip
+def test_with_fresh_instances_half_of_them_have_to_be_solved_too(num_fresh, num_solved, own_return, is_solved):
+    """One good episode on the own instance is not enough, and good ones on the fresh alone are not either."""
+    assert is_solved == solve_once(300.0, own_return, Outcome.FINISHED, num_solved, num_fresh)
+
+
+@pytest.mark.parametrize(("instances", "num_solved"), [("fixed", 1), (2, 0)])
+def test_an_episode_for_novelty_solves_a_niche_only_where_instances_are_fixed(instances, num_solved):
+    """It is one on the own instance alone: of K fresh ones it says nothing."""
+    parts = make_test_parts(
+        lambda theta, terrain: 240.0 if theta[0] > 200.0 else 60.0, Outcome.FINISHED, niche={"instances": instances},
+        novelty={"measure": "pata_ec"}, poet={"reproduction_threshold": 0.0, "max_children": 1, "max_admitted": 1},
+    )  # fmt: skip
+    strong = make_niche(1, parts, 240.0, is_solved=True)
+
+    _, events = reproduce_and_admit(make_state(make_niche(0, parts, 60.0), strong), parts)
+
+    assert num_solved == len([e for e in of_kind(events, NicheSolved) if e.niche_id == 0])
+
+
+def test_evaluations_count_the_fresh_instances_that_were_solved():
+    """Of K = 3 those that finish with 230 or more, the own one left out."""
+    grounds = [ObstacleGenotype(roughness=float(1 + i)).express(i) for i in range(4)]
+    returns = np.array([300.0, 230.0, 229.9, 250.0])
+    outcomes = np.array([Outcome.FINISHED, Outcome.FINISHED, Outcome.FINISHED, Outcome.FELL], np.int8)
+
+    (found,) = read_evaluations(
+        RolloutResult(returns, np.full(4, 9, np.int32), outcomes), Ground(grounds[0], tuple(grounds[1:]))
+    )
+
+    assert 1 == found.num_solved
 
 
 def test_only_the_first_solution_is_recorded():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import typing
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -136,6 +136,28 @@ def test_all_of_an_iteration_runs_on_the_same_fresh_instances():
     assert 4 == len({terrain.digest() for terrains in fresh for terrain in terrains})
 
 
+def test_fresh_instances_may_be_the_own_ground_under_other_pushes():
+    """``niche.vary = "push"``: K pushes a generation from the same streams, for niches and candidates alike."""
+    parts = make_test_parts(
+        rugged, run={"seed": SEED}, niche={"instances": 2, "vary": "push"},
+        poet={"reproduction_threshold": -1000.0, "max_children": 1, "criterion_lower": -1e6},
+    )  # fmt: skip
+    genotype = ObstacleGenotype(roughness=1.0)
+    niche = make_niche(0, parts, genotype=genotype, terrain_seed=5)
+
+    _, events = reproduce_and_admit(make_state(niche), parts)
+    poet_iteration(make_state(niche), parts)
+
+    (child,) = of_kind(events, CandidateJudged)
+    child_own = ObstacleGenotype.from_json(child.genotype).express(child.terrain_seed)
+    for own, purpose, found in (
+        (genotype.express(5), ("niche_instances", 1, 0), terrains_run(parts, Purpose.ES)[0]),
+        (child_own, ("candidate_instances", 0), terrains_run(parts, Purpose.CANDIDATE_CRITERION)[0][1:]),
+    ):
+        stream = Stream(SEED, *purpose)
+        assert tuple(replace(own, push=stream.uniform(-5.0, 5.0)) for _ in range(2)) == found
+
+
 def test_fresh_instances_are_others_in_another_iteration():
     """The second iteration's instances come from its own streams."""
     parts = make_test_parts(rugged, run={"seed": SEED}, niche={"instances": 2})
@@ -196,8 +218,20 @@ def as_text(event: Event) -> str:
             {"transfer": {"rule": "2020"}, "novelty": {"measure": "pata_ec", "order": "random"}},
             "063635041d3a6ac5ecd97d210c3b97bc020592ece11ec3552111df68554e3f5b",
         ),
+        (
+            {"validation": {"episodes": 3, "interval": 3}, "niche": {"vary": "push"}},
+            "ba0cd53dcd2abd0bc9bdaf278cbf6dabb4089a83705212a16e2991c19aefee4c",
+        ),
     ],
-    ids=["2019 without ANNECS", "2020 without ANNECS", "2019", "2020", "PATA-EC", "PATA-EC, random order"],
+    ids=[
+        "2019 without ANNECS",
+        "2020 without ANNECS",
+        "2019",
+        "2020",
+        "PATA-EC",
+        "PATA-EC, random order",
+        "validation, pushes",
+    ],
 )
 def test_a_short_run_is_the_same_to_the_last_bit(sections, digest):
     """Every key, order and sum of the algorithm, in one number; a change of it must be meant, and said."""
@@ -217,5 +251,6 @@ def test_a_short_run_is_the_same_to_the_last_bit(sections, digest):
 
     kinds = {kind.__name__ for kind in typing.get_args(Event)}
     kinds -= set() if parts.config.poet.annecs else {"NicheJudged"}
+    kinds -= set() if parts.config.validation.episodes else {"NicheValidated"}
     assert kinds == {line.split(" ", 1)[0] for line in lines}
     assert digest == hashlib.sha256("\n".join(lines).encode()).hexdigest()

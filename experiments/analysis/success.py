@@ -1,0 +1,60 @@
+"""How often agents succeed on their niches' validation sets, from admission on (``poet.validation``)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from experiments.analysis.run_tables import RunTables
+from poet.events import Occasion, ValidationSet
+from poet.validation import ROBUST_RATE
+
+#: What a niche is called whose agent reaches ``ROBUST_RATE`` on a set.
+REACHED = {ValidationSet.PUSHES: "robust", ValidationSet.SEEDS: "general"}
+
+
+def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
+    """The success rates of each niche's agents, in brief.
+
+    Args:
+        validations: of ``poet.archive.reader.Run``, or the part of it up to an iteration.
+
+    Returns:
+        Indexed by niche_id, for niches that were validated. For each set, ``pushes`` and ``seeds``: NAME_admission (of
+        the niche's first agent; NaN where that was not measured), NAME_now (of the last agent that was measured),
+        NAME_best; rates from 0 to 1. ``robust``, ``general``: the iteration in which the rate on pushes, on seeds, was
+        ``ROBUST_RATE`` for the first time; <NA> if it never was.
+    """
+    measured = _with_rates(validations)
+    table = pd.DataFrame(index=pd.Index(sorted(measured["niche_id"].unique()), name="niche_id", dtype="int64"))
+    for which, reached in REACHED.items():
+        mine = measured[measured["validation_set"] == which]
+        first = mine[mine["occasion"] == Occasion.ADMISSION].set_index("niche_id")["rate"]
+        table[f"{which}_admission"] = first.reindex(table.index).astype("float64")
+        rates = mine.groupby("niche_id")["rate"]
+        table[f"{which}_now"] = rates.last().reindex(table.index).astype("float64")
+        table[f"{which}_best"] = rates.max().reindex(table.index).astype("float64")
+        enough = mine[mine["rate"] >= ROBUST_RATE]
+        table[reached] = enough.groupby("niche_id")["iteration"].first().reindex(table.index).astype("Int64")
+    return table
+
+
+def success_history(run: RunTables) -> pd.DataFrame:
+    """Every measurement, in the order in which agent versions came to be.
+
+    Returns:
+        Columns niche_id, version_id, validation_set, occasion, iteration, env_steps (spent by the end of that
+        iteration), num_episodes, num_successes, rate, return_mean.
+    """
+    table = _with_rates(run.validations)
+    spent = run.ledger.groupby("iteration")["env_steps"].sum()
+    steps = spent.reindex(pd.RangeIndex(run.iteration + 1), fill_value=0).cumsum()
+    table["env_steps"] = table["iteration"].map(steps).astype("int64")
+    names = ["niche_id", "version_id", "validation_set", "occasion", "iteration", "env_steps", "num_episodes"]
+    return table[[*names, "num_successes", "rate", "return_mean"]]
+
+
+def _with_rates(validations: pd.DataFrame) -> pd.DataFrame:
+    """A niche's later versions have later ids, whichever niche's agents they were made from."""
+    table = validations.sort_values(["version_id", "validation_set"], ignore_index=True)
+    table["rate"] = table["num_successes"] / table["num_episodes"]
+    return table

@@ -1,0 +1,88 @@
+"""With validation on a run's result depends on its config alone, and all but its new records is as without."""
+
+from __future__ import annotations
+
+import time
+from itertools import chain
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agents.evaluation import make_executor
+from experiments.progress import PlainLines
+from experiments.runner import run_experiment
+from experiments.settings import resolve_config
+from poet.archive.fingerprint import fingerprint
+from poet.archive.reader import Run, open_run
+from poet.types import Purpose
+from tests.experiments.command_line import Poet, begin, end, wait_for
+from tests.experiments.conftest import NUM_ITERATIONS
+
+SETTINGS = ("validation.episodes=3", "validation.interval=3")
+VALIDATED = ("--preset", "tiny", "--iterations", NUM_ITERATIONS, *chain(*(("--set", key) for key in SETTINGS)))
+
+
+@pytest.fixture(scope="module")
+def validated_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The preset tiny with validation, in one go in one thread."""
+    folder = tmp_path_factory.mktemp("runs") / "validated"
+    config = resolve_config("tiny", None, SETTINGS, {"run.iterations": NUM_ITERATIONS})
+    with Path("/dev/null").open("w") as nowhere, make_executor("local", 1) as executor:
+        run_experiment(folder, config, executor, lambda tracker: PlainLines(tracker, nowhere))
+    return folder
+
+
+def test_engine_threads_and_interruptions_change_no_rate(poet: Poet, tmp_path: Path, validated_run: Path) -> None:
+    """Four iterations in Box2D in two processes, then the rest in two threads of ``simd``: the same fingerprint."""
+    folder = tmp_path / "run"
+    poet("run", folder, *VALIDATED, "--iterations", 4, "--engine", "box2d", "--workers", 2)
+    poet("resume", folder, "--iterations", NUM_ITERATIONS, "--engine", "simd", "--workers", 2)
+
+    assert fingerprint(validated_run) == poet("fingerprint", folder).last_line
+
+
+def test_a_killed_run_measures_nothing_twice(tmp_path: Path, validated_run: Path) -> None:
+    """kill -9, resumed: what was measured is known from the state, and the fingerprint is that of a whole run."""
+    folder = tmp_path / "run"
+    process = begin("run", folder, *VALIDATED, "--workers", 1)
+    wait_for(process, "iteration 4/")
+    time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    ended = end(begin("resume", folder, "--workers", 1))
+
+    assert 0 == ended.code, ended.err
+    assert fingerprint(validated_run) == fingerprint(folder)
+
+
+def test_a_fork_keeps_what_was_measured(poet: Poet, tmp_path: Path, validated_run: Path) -> None:
+    """Without a change it ends with the original's fingerprint; and it can be replayed, the validated agents too."""
+    ended = poet("fork", validated_run, tmp_path / "fork", "--at", 4, "--workers", 1)
+    verified = poet("replay", tmp_path / "fork", "--verify", "--engine", "simd", "--workers", 1)
+
+    assert (0, 0) == (ended.code, verified.code), ended.err + verified.out
+    assert fingerprint(validated_run) == fingerprint(tmp_path / "fork")
+
+
+def test_validation_leaves_the_run_as_it_is(tiny_run: Path, validated_run: Path) -> None:
+    """Every other table is that of the run without; the ledger has one purpose more, and its sum is the cost."""
+
+    def frames(run: Run) -> list[pd.DataFrame]:
+        ledger = run.ledger
+        kept = ledger[ledger["purpose"] != Purpose.VALIDATION].reset_index(drop=True)
+        tables = [run.niches, run.candidates, run.judgements, run.solved, run.retirements, run.transfers]
+        return [*tables, run.transfer_sources, run.generations, run.versions, kept]
+
+    with open_run(tiny_run) as without, open_run(validated_run) as run:
+        for expected, found in zip(frames(without), frames(run), strict=True):
+            pd.testing.assert_frame_equal(expected, found)
+        assert without.validations.empty
+        validations = run.validations
+        assert len(validations) == len(validations.groupby(["version_id", "validation_set"]))
+        assert {"admission", "transfer", "interval"} <= set(validations["occasion"])
+        spent = run.ledger[run.ledger["purpose"] == Purpose.VALIDATION]
+        assert 3 * len(validations) == spent["episodes"].sum()
+        assert run.ledger["env_steps"].sum() == run.iterations["env_steps"].sum()
+        stored = {agent.version.id for agent in run.stored_agents()}
+        assert set(validations["version_id"]) <= stored
