@@ -145,7 +145,7 @@ def test_a_fork_can_refuse_a_transfer_and_an_admission(poet: Poet, tmp_path: Pat
         assert 0 == ended.code, ended.err
         assert NUM_ITERATIONS == last
         assert "rejected_by_fork" == table.set_index("id")["outcome"][event["id"]]
-        assert f"run.reject=[{kind} at {event['iteration']} " in ended.out
+        assert 'run.reject=["' + f"{kind} at {event['iteration']} " in ended.out
         assert fingerprint(tiny_run) != fingerprint(folder)
 
 
