@@ -112,8 +112,8 @@ def validation_terrains(niche: Niche | RetiredNiche, seed: int, num_episodes: in
     return ValidationTerrains(pushes, _unseen_seeds(niche.genotype, num_episodes))
 
 
-# As many genotypes as are usually active: to express a hundred terrains takes longer than to run them.
-@lru_cache(maxsize=32)
+# More genotypes than are active in any preset: to express a hundred terrains may take longer than to run them.
+@lru_cache(maxsize=64)
 def _unseen_seeds(genotype: AbstractGenotype, num_episodes: int) -> tuple[Terrain, ...]:
     return tuple(genotype.express(FIRST_UNSEEN_SEED + i) for i in range(num_episodes))
 

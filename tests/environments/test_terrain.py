@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import Box2D
@@ -265,3 +266,16 @@ def test_a_polygon_that_box2d_would_refuse_is_refused() -> None:
             )  # asserts if it is too thin
 
     assert 0 < num_refused < 3000
+
+
+def test_the_same_ground_has_another_push():
+    """All but the push is equal and shared; the push is rounded to float32, and must be a number."""
+    terrain = ObstacleGenotype(roughness=1.0, stump_height=(0.4, 1.0)).express(3)
+
+    other = terrain.with_push(0.1)
+
+    assert replace(terrain, push=0.1) == other != terrain
+    assert float(np.float32(0.1)) == other.push
+    assert other.ground is terrain.ground and not other.ground.flags.writeable
+    with pytest.raises(InputError, match="push must be a finite"):
+        terrain.with_push(float("nan"))

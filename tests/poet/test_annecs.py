@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.walker.ending import Outcome
 from poet.admission import reproduce_and_admit
-from poet.annecs import AnnecsCount, annecs_counts
+from poet.annecs import AnnecsCount, admissible_niches, annecs_counts
+from poet.config import make_config
 from poet.criterion import Judgement
 from poet.events import NicheJudged, NicheSolved
 from poet.types import Purpose
@@ -185,3 +186,20 @@ def test_counts_are_those_of_the_slow_twin(niches):
     assert [naive_annecs(records, solved, i) for i in range(10)] == [
         (count.paper, count.passed_unsolved, count.released) for count in counts
     ]
+
+
+def test_robust_counts_those_that_passed_and_were_robustly_solved():
+    """Niche 1 passed and is robust from 3 on; 2 passed and never is; 3 is robust, but was too easy for all."""
+    records = [judged(1, 1, FITS, FITS), judged(2, 2, FITS, None), judged(3, 3, EASY, FITS)]
+
+    counts = annecs_counts({1: 1, 2: 2, 3: 3}, records, {1: 2}, 4, robust={0: 0, 1: 3, 3: 4})
+
+    assert [0, 0, 0, 1, 1] == [count.robust for count in counts]
+
+
+def test_the_cadence_of_reproductions_says_how_many_niches_there_could_be():
+    """Every second iteration reproduces, for the first time in the third; a fork from the sixth on admits two."""
+    config = make_config({"poet": {"reproduction_interval": 2, "max_admitted": 1}})
+    changed = make_config(config.to_json(), {"poet": {"max_admitted": 2}})
+
+    assert [0, 0, 0, 1, 1, 2, 2, 4, 4, 6] == admissible_niches([(0, config), (6, changed)], 9)

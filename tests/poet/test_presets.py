@@ -29,7 +29,7 @@ PAPER = {
     },
     "mutation": {"genes": "random_subset", "roughness_step": "upward"},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
-    "niche": {"instances": "fixed"},
+    "niche": {"instances": "fixed", "vary": "seed"},
     "es": ES,
     "poet": {
         "max_active": 20,
@@ -53,13 +53,14 @@ PAPER = {
         "candidate_step": "adam",
     },
     "evaluation": {"max_steps": 2000, "engine": "simd"},
+    "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate
 }
 RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", "reject": []},
     "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
-    "niche": {"instances": "fixed"},
+    "niche": {"instances": "fixed", "vary": "seed"},
     "es": ES,
     "poet": {
         "max_active": 25,
@@ -83,6 +84,7 @@ RELEASED = {
         "candidate_step": "plain",
     },
     "evaluation": {"max_steps": 2000, "engine": "simd"},
+    "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate
 }
 
 
@@ -90,10 +92,11 @@ ENHANCED = {
     # What CPPN terrains have no use for stands at its default.
     "terrain": {"genotype": "cppn", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 10.0},
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
-    "niche": {"instances": "fixed"},
+    "niche": {"instances": "fixed", "vary": "seed"},
     "es": ES,
     "novelty": {"measure": "pata_ec", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True},
     "evaluation": {"max_steps": 2000, "engine": "simd"},
+    "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate
 }
 PAPER_2020 = {
     **ENHANCED,
