@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import traceback
 from collections import Counter, deque
@@ -23,6 +22,7 @@ from agents.evaluation.batch import run_chunk
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
+from environments.signals import held, left_to_this_process
 
 _ATTEMPTS = 3
 
@@ -103,34 +103,35 @@ class WorkerPool:
 
     def close(self) -> None:
         """End all workers, also in the middle of an episode; ``run`` would start others."""
-        self._idle.clear()
-        while self._processes:
-            _end(*self._processes.popitem())
+        with held():
+            self._idle.clear()
+            while self._processes:
+                _end(*self._processes.popitem())
 
 
 def _end(pipe: Connection, process: BaseProcess) -> None:
-    pipe.close()
     if process.pid is not None:
-        process.kill()
+        process.kill()  # before it could miss the pipe
         process.join()
+    pipe.close()
 
 
 @contextmanager
 def _workers_start() -> Iterator[None]:
-    """Processes started in here leave Ctrl-C to this one and do not run the user's script once more.
+    """Processes started in here leave signals to this one and do not run the user's script once more.
 
-    A signal mask is inherited. And ``spawn`` imports ``__main__`` again in each process, which costs the imports of the
-    command line, and which a script without ``if __name__ == "__main__"`` does not survive; workers need nothing of it.
+    ``spawn`` imports ``__main__`` again in each process, which costs the imports of the command line, and which a
+    script without ``if __name__ == "__main__"`` does not survive; workers need nothing of it.
     """
-    resource_tracker.ensure_running()  # it would be started by the first process, and then unblock the signal
+    with left_to_this_process():
+        resource_tracker.ensure_running()  # it would be started by the first process, and then unblock Ctrl-C
     main = sys.modules["__main__"]
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    sys.modules["__main__"] = ModuleType("__main__")
-    try:
-        yield
-    finally:
-        sys.modules["__main__"] = main
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    with left_to_this_process():
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = main
 
 
 def _work(pipe: Connection) -> None:
@@ -146,7 +147,8 @@ def _work(pipe: Connection) -> None:
             answer = error
             if not isinstance(error, InputError):  # that is one sentence for a user; others are for us
                 error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-        pipe.send(answer)
+        with suppress(BrokenPipeError):  # the other end is closed: ``_receive`` ends this process
+            pipe.send(answer)
 
 
 def _receive(pipe: Connection, chunks: SimpleQueue[bytes]) -> None:

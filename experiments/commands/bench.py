@@ -32,6 +32,7 @@ def bench(
 ) -> None:
     """Measure control steps a second. Our engines with policy, others without; stages; compilation."""
     from agents.rollouts import available_engines, check_engine
+    from experiments.interrupts import stopping_cleanly
     from experiments.throughput.others import check_other
     from experiments.throughput.report import check_output, write_report
 
@@ -41,10 +42,11 @@ def bench(
         check_other(name)
     if output is not None:
         check_output(output)
-    report = _measured(engine or available_engines(), against, start)
-    if output is not None:
-        write_report(report, output)
-        print(f"{output} holds these figures")
+    with stopping_cleanly():
+        report = _measured(engine or available_engines(), against, start)
+        if output is not None:
+            write_report(report, output)
+            print(f"{output} holds these figures")
 
 
 def _measured(engines: list[str], against: list[str] | None, is_start_measured: bool) -> BenchReport:

@@ -78,14 +78,16 @@ def _make_shadow(folder: Path, num_replicates: int, output: Path | None) -> None
     from experiments.commands.display import counted
     from experiments.controls.neutral import neutral_shadow
     from experiments.controls.shadow_file import FOLDER_NAME, check_output, write_shadow
+    from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run
 
     place = output or folder / FOLDER_NAME
-    with open_run(folder) as stored:
-        check_output(place)
-        with counted("replicates") as count:
-            niches = neutral_shadow(stored, num_replicates, count)
-    path = write_shadow(niches, place)
+    with stopping_cleanly():
+        with open_run(folder) as stored:
+            check_output(place)
+            with counted("replicates") as count:
+                niches = neutral_shadow(stored, num_replicates, count)
+        path = write_shadow(niches, place)
     num_niches = len(niches) // num_replicates
     print(f"{path}: {num_replicates} replicates of {num_niches} niches, without selection")
     shown = f" --shadow {output}" if output else ""

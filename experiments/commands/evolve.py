@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from environments.errors import InputError
+from experiments import interrupts
 from experiments.commands.options import (
     MAX_ID,
     Assignments,
@@ -26,9 +26,6 @@ from experiments.commands.options import (
 
 if TYPE_CHECKING:
     from poet.config import Config
-
-#: What a shell expects of a program that Ctrl-C stopped: 128 + SIGINT.
-INTERRUPTED = 130
 
 
 def run(
@@ -157,7 +154,7 @@ def go_on(
 
     if env_steps is not None and env_steps < 1:
         raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
-    with make_executor(executor_name, workers, ray_address) as executor:
+    with interrupts.stopping_cleanly() as requests, make_executor(executor_name, workers, ray_address) as executor:
         what = describe(differences(config)) or "nothing but defaults"
         print(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})", flush=True)
         for part, keys in unused_settings(config).items():
@@ -167,15 +164,15 @@ def go_on(
             make_parts(config, executor.evaluate)  # refuses what cannot run, before anything is written
             prepare()
         stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps, prepare_engine)
-        if stopped.is_interrupted:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would only break the tidying up
     total = config.run.iterations
     if stopped.iteration is None:
-        print("stopped before the start was on disk: nothing was written", file=sys.stderr)
+        print(f"stopped{requests.who()} before the start was on disk: nothing was written", file=sys.stderr)
     elif stopped.iteration < total:
-        line = f"stopped after iteration {stopped.iteration} of {total}; go on with: poet resume {folder}"
+        line = (
+            f"stopped{requests.who()} after iteration {stopped.iteration} of {total}; go on with: poet resume {folder}"
+        )
         print(line, file=sys.stderr if stopped.is_interrupted else sys.stdout)
     else:
         print(f"done: {total} iterations; look at them with: poet status {folder}, or poet analyse {folder}")
     if stopped.is_interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(interrupts.INTERRUPTED)

@@ -54,13 +54,14 @@ def replay(
         _show(run, niche, agent, iteration, engine, output)
         return
     from experiments.commands.display import counted, prepare_engine
+    from experiments.interrupts import stopping_cleanly
     from experiments.replay.verify import verify as verify_pairs
 
     if output is not None:
         raise InputError(f"--verify writes no file, found --output {output}: leave one of the two out")
     if workers is not None and workers < 1:
         raise InputError(f"workers must be a whole number from 1 on, but is {workers}")
-    with counted("stored pairs") as count:
+    with stopping_cleanly(), counted("stored pairs") as count:
         report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine)
     print("\n".join(report.lines()))
     raise typer.Exit(report.exit_status)
@@ -70,10 +71,11 @@ def _show(
     folder: Path, niche: int | None, agent: int | None, iteration: int | None, engine: str, output: Path | None
 ) -> None:
     from experiments.commands.display import counted, prepare_engine
+    from experiments.interrupts import stopping_cleanly
     from experiments.replay.render import replay as replay_pair
     from poet.archive.reader import open_run
 
-    with open_run(folder) as stored, counted("pictures") as count:
+    with stopping_cleanly(), open_run(folder) as stored, counted("pictures") as count:
         report = replay_pair(stored, niche, agent, iteration, output, engine, count, prepare_engine)
     print("\n".join(report.lines()))
 
@@ -106,6 +108,7 @@ def analyse(
     from experiments.analysis.run_tables import read_tables
     from experiments.commands.display import counted, prepare_engine, print_tables
     from experiments.controls.shadow_file import FILE_NAME
+    from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -118,7 +121,7 @@ def analyse(
         check_engine(engine)
     if output is None:
         output = runs[0] / "report" if len(runs) == 1 else Path("report")
-    with ExitStack() as stack:
+    with stopping_cleanly(), ExitStack() as stack:
         stored = {name: stack.enter_context(open_run(path)) for name, path in zip(run_names(runs), runs, strict=True)}
         print_tables(render_tables({name: read_tables(run, shadow) for name, run in stored.items()}))
         options = None
