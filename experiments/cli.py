@@ -13,7 +13,7 @@ FAILED, BAD_INPUT = 1, 2
 
 
 def main() -> NoReturn:
-    """Run the command line; what a user did wrong is one sentence and no traceback.
+    """Run the command line, and end the process; what a user did wrong is one sentence and no traceback.
 
     Raises:
         SystemExit: always, with the exit code.
@@ -21,12 +21,17 @@ def main() -> NoReturn:
     interrupts.stop_at_once()
     listener.may_go_away()
     try:
-        _call()
+        call()
     finally:
         interrupts.ignore()  # what is left is Python's own end, which a signal would break
 
 
-def _call() -> NoReturn:
+def call() -> NoReturn:
+    """Run the command line in a process that has other things to do.
+
+    Raises:
+        SystemExit: always, with the exit code.
+    """
     # Imported here: they take a while, in which Ctrl-C is heard.
     import errno
     from pathlib import Path

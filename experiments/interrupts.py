@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 #: The exit code of a command that was asked to stop: what a shell expects after Ctrl-C, 128 + SIGINT.
 INTERRUPTED = 130
+#: Seconds after which an interrupt that got lost comes again.
+_SOON = 0.1
 
 
 class Interrupts:
@@ -63,6 +66,9 @@ class Interrupts:
             return  # another one is not needed, and would break the tidying up
         self.came = signal.Signals(number)
         if self._num_blocks:
+            import faulthandler
+
+            faulthandler.dump_traceback(file=2, all_threads=False)
             raise KeyboardInterrupt
         # Nothing has begun, and an import that something is raised in may turn it into anything.
         try:
@@ -74,7 +80,7 @@ class Interrupts:
         """A ``__del__`` or a callback from C lets nothing through: raise it again after that."""
         if lost.exc_type is KeyboardInterrupt and self.came is not None:
             number, self.came = self.came, None
-            signal.raise_signal(number)
+            Timer(_SOON, os.kill, (os.getpid(), number)).start()
         else:
             self._hook(lost)
 
