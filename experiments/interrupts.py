@@ -66,9 +66,6 @@ class Interrupts:
             return  # another one is not needed, and would break the tidying up
         self.came = signal.Signals(number)
         if self._num_blocks:
-            import faulthandler
-
-            faulthandler.dump_traceback(file=2, all_threads=False)
             raise KeyboardInterrupt
         # Nothing has begun, and an import that something is raised in may turn it into anything.
         try:

@@ -9,5 +9,5 @@ from hypothesis import settings
 settings.register_profile("same every time", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("same every time")
 
-# Tests interrupt processes. In the background of a plain shell Ctrl-C is ignored, by them too; unless somebody hears it.
+# In the background of a plain shell Ctrl-C is ignored, also by processes that tests interrupt; unless it is heard here.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -20,11 +20,14 @@ from typing import cast
 
 from agents.evaluation.batch import run_chunk
 from agents.evaluation.request import EvaluationRequest
+from agents.rollouts import OnProgress
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
 from environments.signals import held, left_to_this_process
 
 _ATTEMPTS = 3
+#: Seconds for which workers are waited for at once: as long does Ctrl-C wait.
+_POLL = 0.1
 
 
 class WorkerPool:
@@ -39,8 +42,8 @@ class WorkerPool:
         self._processes: dict[Connection, BaseProcess] = {}
         self._idle: list[Connection] = []
 
-    def run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
-        """The results of the chunks, in order. Closed early, or interrupted, it ends all workers at once.
+    def run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
+        """The results of the chunks, in order. Closed early, or by what ``on_progress`` raises, it ends all workers.
 
         Raises:
             RuntimeError: workers were killed over one chunk again and again.
@@ -58,7 +61,7 @@ class WorkerPool:
                         busy[pipe] = waiting.popleft()
                         with suppress(OSError):  # it is dead, as its answer will tell
                             pipe.send(chunks[busy[pipe]])
-                    for pipe in cast(list[Connection], wait(list(busy))):
+                    for pipe in cast(list[Connection], wait(list(busy), _POLL)):
                         done, answer = busy.pop(pipe), self._answer(pipe)
                         if answer is not None:
                             finished[done] = answer
@@ -68,6 +71,7 @@ class WorkerPool:
                         if lost[done] == _ATTEMPTS:
                             message = f"worker processes were killed {_ATTEMPTS} times over the same episodes"
                             raise RuntimeError(f"{message}; is there enough memory?")
+                    on_progress(0, 0)
                 yield finished.pop(number)
         except BaseException:
             # Ctrl-C, or a caller that wants no more: nothing may go on running behind the caller's back.

@@ -90,38 +90,37 @@ class RayExecutor(AbstractExecutor):
 
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
         on_gpus = any(needs_gpu(chunk.engine) for chunk in chunks)
-        if not on_gpus:
-            for engine in {chunk.engine for chunk in chunks}:
-                prepare(engine)  # once here, and not in every worker
         tasks = RayTasks(self._ray, self._on_gpus(len(chunks)) if on_gpus else [self._task] * self._workers)
         patience = Patience(self._patience)
         finished: dict[int, RolloutResult] = {}
         num_started, is_done = 0, False
-        # Signals come between two calls of Ray, which aborts if it is broken off within one.
-        with held() as let_through:
-            try:
-                for index in range(len(chunks)):
-                    while index not in finished:
-                        while tasks.has_room():
-                            again = patience.next()
-                            if again is None and num_started == len(chunks):
-                                break
-                            index_to_run = num_started if again is None else again
-                            tasks.start(index_to_run, chunks[index_to_run])
-                            num_started += again is None
-                        for done, result in tasks.ended():
-                            if isinstance(result, RolloutResult):
-                                finished[done] = result
-                                patience.won(done)
-                            else:
-                                patience.lost(done, result)
-                        let_through()
-                    yield finished.pop(index)
-                is_done = True
-            finally:
-                if not is_done:  # Ctrl-C, or a caller that wants no more
-                    self._end_gpu_actors()
-                    tasks.break_off()
+        try:
+            for index in range(len(chunks)):
+                while index not in finished:
+                    while tasks.has_room():
+                        chosen = patience.next()
+                        if chosen is None and num_started == len(chunks):
+                            break
+                        if chosen is None:
+                            chosen, num_started = num_started, num_started + 1
+                        tasks.start(chosen, chunks[chosen])
+                    for done, result in tasks.ended():
+                        if isinstance(result, RolloutResult):
+                            finished[done] = result
+                            patience.won(done)
+                        else:
+                            patience.lost(done, result)
+                    on_progress(0, 0)
+                yield finished.pop(index)
+            is_done = True
+        finally:
+            if not is_done:  # Ctrl-C, or a caller that wants no more: what an actor runs ends with it alone
+                self._end_gpu_actors()
+                tasks.break_off()
+
+    def _prepare(self, engine: str) -> None:
+        if not needs_gpu(engine):
+            prepare(engine)  # once here, and not in every worker
 
     def _on_gpus(self, num_chunks: int) -> list[Any]:
         """What runs chunks on each actor; a process keeps its GPU, and what it has compiled and stored."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 
 from environments.signals import STOPPING
 from experiments import interrupts
+from experiments.progress import PlainLines, RunTracker
 from poet.archive.fingerprint import fingerprint
 from tests.benchmarks.interrupts import KINDS, RUN, Trial, bad_endings, is_lost
 from tests.experiments.command_line import COMMAND, end, environment, wait_for
@@ -95,6 +98,54 @@ def test_an_interrupt_that_gets_lost_comes_again(in_force: interrupts.Interrupts
         Careless()
         for _ in range(600):
             time.sleep(0.1)
+
+
+_IN_A_LOCK = """
+import signal, threading
+import numpy as np
+from agents import MLPPolicy, rollout
+from environments import ObstacleGenotype
+
+rollout(MLPPolicy(), np.zeros((40, 2804), np.float32), ObstacleGenotype().express(1), max_steps=2, threads=2)
+enter = threading.Condition.__enter__
+
+def enter_interrupted(self):
+    found = enter(self)
+    if threading.current_thread() is threading.main_thread():
+        signal.raise_signal(signal.SIGINT)
+    return found
+
+threading.Condition.__enter__ = enter_interrupted
+try:
+    rollout(MLPPolicy(), np.zeros((40, 2804), np.float32), ObstacleGenotype().express(1), max_steps=9, threads=2)
+except KeyboardInterrupt:
+    threading.Condition.__enter__ = enter
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_leaves_nothing_locked() -> None:
+    """Wherever it comes: broken off where Python takes a lock, threads would wait for each other for ever."""
+    command = [sys.executable, "-c", _IN_A_LOCK]
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60)
+
+    assert ("interrupted\n", "") == (ended.stdout, ended.stderr)
+
+
+def test_an_interrupt_leaves_the_lines_of_a_run_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a run that is interrupted just after an iteration would wait for the end of its lines for ever."""
+    display, enter = PlainLines(RunTracker(1), io.StringIO()), threading.Condition.__enter__
+
+    def enter_interrupted(self: threading.Condition) -> bool:
+        found = enter(self)
+        signal.raise_signal(signal.SIGINT)
+        return found
+
+    monkeypatch.setattr(threading.Condition, "__enter__", enter_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        display.iteration_done()
+
+    assert display._spoken._cond.acquire(blocking=False)  # type: ignore[attr-defined]
 
 
 def test_what_an_import_makes_of_an_interrupt_is_one(capsys: pytest.CaptureFixture[str]) -> None:
