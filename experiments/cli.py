@@ -23,7 +23,7 @@ def main() -> NoReturn:
     try:
         call()
     finally:
-        interrupts.ignore()  # what is left is Python's own end, which a signal would break
+        interrupts.end()
 
 
 def call() -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -91,10 +92,17 @@ def stop_at_once() -> None:
     _in_force[0].install()
 
 
-def ignore() -> None:
-    """From here on nothing can be stopped any more: the process ends, and Python with it."""
+def end() -> None:
+    """From here on nothing can be stopped any more; if there was an interrupt, the process ends here."""
     for number in handlers():
         signal.signal(number, signal.SIG_IGN)
+    if _in_force and _in_force[0].came is not None:
+        # Python would kill itself by SIGINT if KeyboardInterrupt has once passed through an import of some kinds.
+        atexit._run_exitfuncs()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os._exit(INTERRUPTED)
 
 
 @contextmanager

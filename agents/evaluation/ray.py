@@ -149,7 +149,8 @@ class _GpuActor:
 
 def _import_ray() -> ModuleType:
     try:
-        import ray
+        with held():  # it takes seconds, but half of it is worse
+            import ray
     except ImportError as error:
         message = f"executor 'ray' needs Ray, which is not installed here ({error}); pip install ray, or use 'local'"
         raise InputError(message) from error

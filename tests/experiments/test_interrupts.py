@@ -111,7 +111,7 @@ enter = threading.Condition.__enter__
 
 def enter_interrupted(self):
     found = enter(self)
-    if threading.current_thread() is threading.main_thread():
+    if threading.get_ident() == threading.main_thread().ident:
         signal.raise_signal(signal.SIGINT)
     return found
 
