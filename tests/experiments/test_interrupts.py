@@ -132,6 +132,34 @@ def test_an_interrupt_leaves_nothing_locked() -> None:
     assert ("interrupted\n", "") == (ended.stdout, ended.stderr)
 
 
+_IN_BOX2D = """
+import signal
+import numpy as np
+from agents import rollout, MLPPolicy
+from environments import ObstacleGenotype
+from environments.physics import box2d
+from experiments.replay.walk import record_walk
+
+box2d._ContactListener.BeginContact = lambda self, contact: signal.raise_signal(signal.SIGINT)
+theta, ground = np.zeros(2804, np.float32), ObstacleGenotype().express(1)
+for run in (
+    lambda: rollout(MLPPolicy(), theta, ground, engine="box2d", max_steps=100),
+    lambda: record_walk(ground, MLPPolicy().controller(theta), 100),
+):
+    try:
+        run()
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def test_an_interrupt_within_box2d_comes_after_it() -> None:
+    """Box2D tells Python of contacts, and would abort the process if that raised anything."""
+    ended = subprocess.run([sys.executable, "-c", _IN_BOX2D], capture_output=True, text=True, env=environment())
+
+    assert ("interrupted\n" * 2, "", 0) == (ended.stdout, ended.stderr, ended.returncode)
+
+
 def test_an_interrupt_leaves_the_lines_of_a_run_unlocked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a run that is interrupted just after an iteration would wait for the end of its lines for ever."""
     display, enter = PlainLines(RunTracker(1), io.StringIO()), threading.Condition.__enter__
