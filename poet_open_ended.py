@@ -18,9 +18,12 @@ _MARK = b"Part of poet-open-ended."
 
 def main() -> None:
     """The console script ``poet``."""
-    check_or_exit("environments", "agents", "poet", "experiments")
-    from experiments.cli import main
-
+    try:
+        check_or_exit("environments", "agents", "poet", "experiments")
+        from experiments.cli import main
+    except KeyboardInterrupt:  # from here on ``experiments.interrupts`` says what becomes of signals
+        print("poet: stopped", file=sys.stderr)
+        sys.exit(130)
     main()
 
 

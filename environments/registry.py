@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from environments.errors import InputError, nearest
+from environments.signals import held
 
 Thing = TypeVar("Thing")
 
@@ -33,7 +34,8 @@ def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
             f"unknown {what} {name!r}: {nearest(name, known)} (your own is named as 'package.module:Name')"
         )
     try:
-        module = importlib.import_module(module_name)
+        with held():  # half an import is worse than to wait for its end
+            module = importlib.import_module(module_name)
     except Exception as error:  # a user's module may fail in any way while it is imported
         raise InputError(f"{what} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):

@@ -1,59 +1,57 @@
-"""The console script ``poet``: what each command is called, and what an error looks like.
-
-Everything heavy is imported inside the commands, so that ``poet --help`` answers at once.
-"""
+"""The console script ``poet``: what an error looks like, and what Ctrl-C does from the first line to the last."""
 
 from __future__ import annotations
 
-import errno
 import sys
-from contextlib import suppress
-from pathlib import Path
 from typing import NoReturn
 
-import typer
-
 from environments.errors import InputError
-from experiments.commands import bench, control, evolve, record, show
-from experiments.commands.terminal import open_streams, say
+from experiments import interrupts, listener
 
-#: Exit codes: the run or check failed; the user's input was wrong; stopped by Ctrl-C.
+#: Exit codes, beside that of ``interrupts``: the run or check failed; the user's input was wrong.
 FAILED, BAD_INPUT = 1, 2
 
-#: Errors of a place that the user chose, not of the run.
-_NOT_WRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR}
 
-app = typer.Typer(
-    name="poet",
-    help="Paired open-ended co-evolution of walkers and terrains: run, resume, look at, analyse.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for command in (
-    evolve.run, evolve.resume, show.status, show.replay, show.analyse, evolve.fork, record.fingerprint, record.verify,
-    record.export, bench.bench,
-):  # fmt: skip
-    app.command()(command)
-app.add_typer(control.app)
+def main() -> NoReturn:
+    """Run the command line, and end the process; what a user did wrong is one sentence and no traceback.
 
-
-def main() -> None:
-    """Run the command line; what a user did wrong is one sentence and no traceback."""
+    Raises:
+        SystemExit: always, with the exit code.
+    """
+    interrupts.stop_at_once()
+    listener.may_go_away()
     try:
-        # A user's "package.module:Name" is found where they stand; after our own root, which an editable install finds
-        # later than any folder in sys.path: no folder of theirs may hide one of ours.
-        sys.path.append(str(Path(__file__).parents[1]))
-        with suppress(OSError):  # the folder was removed, or may not be looked into
-            sys.path.append(str(Path.cwd()))
-        open_streams()
+        call()
+    finally:
+        interrupts.end()
+
+
+def call() -> NoReturn:
+    """Run the command line in a process that has other things to do.
+
+    Raises:
+        SystemExit: always, with the exit code.
+    """
+    # Imported here: they take a while, in which Ctrl-C is heard.
+    import errno
+    from contextlib import suppress
+    from pathlib import Path
+
+    # A user's "package.module:Name" is found where they stand; after our own root, which an editable install finds
+    # later than any folder in sys.path: no folder of theirs may hide one of ours.
+    sys.path.append(str(Path(__file__).parents[1]))
+    with suppress(OSError):  # the folder was removed, or may not be looked into
+        sys.path.append(str(Path.cwd()))
+    from experiments.commands.app import app
+    from experiments.commands.terminal import open_streams
+
+    open_streams()
+    try:
         app()
     except InputError as error:
         _fail(error, BAD_INPUT)
     except OSError as error:
-        if error.errno in _NOT_WRITABLE:
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):  # of a place that the user chose
             place = error.filename or "the output"
             _fail(f"{place} cannot be written ({error.strerror}): name a place that you may write to", BAD_INPUT)
         if error.errno == errno.ENOENT:
@@ -65,9 +63,12 @@ def main() -> None:
         _fail(f"there is not enough memory: {error}", FAILED)
     except RuntimeError as error:
         _fail(error, FAILED)
+    sys.exit()  # not reached: typer ends every command by SystemExit
 
 
 def _fail(error: object, code: int) -> NoReturn:
+    from experiments.commands.terminal import say
+
     say(f"poet: {' '.join(line.strip() for line in str(error).splitlines())}", is_problem=True)
     sys.exit(code)
 

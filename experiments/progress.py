@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from agents.evaluation.request import EvaluationRequest
+from environments.signals import held
 from experiments.text import visible
 from poet.types import PoetState, Purpose
 
@@ -155,18 +156,21 @@ class PlainLines(AbstractDisplay):
     def iteration_done(self) -> None:
         """See ``AbstractDisplay``."""
         self._say(self._tracker.done_line())
-        self._spoken.set()
+        with held():  # broken off, it would be locked for ever
+            self._spoken.set()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        with held():
+            self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop.set()
-        self._spoken.set()
-        self._thread.join()
+        with held():
+            self._stop.set()
+            self._spoken.set()
+            self._thread.join()
 
     def _speak_now_and_then(self) -> None:
         while not self._stop.is_set():

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import platform
-import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +22,8 @@ from agents.rollouts.result import RolloutResult
 from agents.strategies.base import StrategyState
 from environments.arithmetic import exact
 from environments.errors import InputError
+from environments.signals import held
+from experiments.interrupts import interrupts, is_interrupt
 from experiments.progress import AbstractDisplay, RunTracker
 from experiments.walkers import load_walker
 from poet.archive.folder import is_free
@@ -45,7 +45,7 @@ class Stopped:
 
     Attributes:
         iteration: the last one on disk; None when not even the start is.
-        is_interrupted: whether Ctrl-C stopped it.
+        is_interrupted: whether Ctrl-C, or another signal that asks to stop, ended it.
     """
 
     iteration: int | None
@@ -64,7 +64,8 @@ def run_experiment(
 ) -> Stopped:
     """Start a run, or go on with the one in ``folder``, until its config or ``env_steps`` says stop.
 
-    Ctrl-C drops the unfinished iteration; what is on disk is always whole.
+    Ctrl-C, like all signals in ``environments.signals.STOPPING``, drops the unfinished iteration; what is on disk is
+    always whole.
 
     Args:
         folder: of the run. In a folder that is new or empty a new run appears with its start, all at once.
@@ -86,8 +87,7 @@ def run_experiment(
     archive: RunArchive | None = None
     state: PoetState | None = None  # the last one on disk
     is_interrupted = False
-    with ExitStack() as stack:
-        interrupt = stack.enter_context(_Interrupt())
+    with interrupts(), ExitStack() as stack:
         try:
             if not is_free(folder):
                 _last_state(folder, parts)  # a damaged one is refused before anything is written
@@ -99,7 +99,7 @@ def run_experiment(
             if archive is None or state is None:
                 begun = time.perf_counter()
                 first, events = start(parts, theta)
-                with interrupt.held():
+                with held():
                     archive = archive or stack.enter_context(create_run(folder, config, session=session))
                     archive.append(first, events, time.perf_counter() - begun)
                     state = first
@@ -107,15 +107,22 @@ def run_experiment(
             while not is_done(state, config, env_steps):
                 begun = time.perf_counter()
                 following, events = poet_iteration(state, parts)
-                with interrupt.held():
+                with held():
                     archive.append(following, events, time.perf_counter() - begun)
                     state = following
                 tracker.end_iteration(state)
                 display.iteration_done()
+        except (KeyboardInterrupt, Exception) as error:
+            if not is_interrupt(error):
+                raise
+            is_interrupted = True
+        try:
+            with held():
+                if archive is not None and state is not None:
+                    archive.finish(state)
+                stack.close()
         except KeyboardInterrupt:
             is_interrupted = True
-        if archive is not None and state is not None:
-            archive.finish(state)
     return Stopped(None if state is None else state.iteration, is_interrupted)
 
 
@@ -188,40 +195,3 @@ def _package_version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:
         return "not installed"
-
-
-class _Interrupt:
-    """Ctrl-C, SIGTERM or SIGHUP as ``KeyboardInterrupt``, once, and not while something is written down.
-
-    While something is, it waits for the end of that; a second one is not needed, and would break the tidying up.
-    """
-
-    _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-    def __init__(self) -> None:
-        self._is_held = False
-        self._has_come = False
-
-    def __enter__(self) -> _Interrupt:
-        self._before = {number: signal.signal(number, self._handle) for number in self._SIGNALS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """A block that no signal breaks."""
-        self._is_held = True
-        try:
-            yield
-        finally:
-            self._is_held = False
-        if self._has_come:
-            raise KeyboardInterrupt
-
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        is_first, self._has_come = not self._has_come, True
-        if is_first and not self._is_held:
-            raise KeyboardInterrupt

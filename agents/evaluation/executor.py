@@ -9,9 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress, is_batched
+from agents.rollouts import OnProgress, is_batched, prepare
 from agents.rollouts.result import RolloutResult, join
 from environments.copying import NotCopied
+from environments.signals import held
 
 #: Told while episodes run: episodes done, episodes in all, control steps done of this request.
 Progress = Callable[[int, int, int], None]
@@ -39,7 +40,8 @@ class AbstractExecutor(NotCopied, ABC):
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
         """The results of the chunks, in order. When it is closed early, or interrupted, nothing goes on running.
 
-        ``on_progress`` may be told how the chunk goes whose result is the next one.
+        ``on_progress`` is told, several times a second, how the chunk goes whose result is the next one; (0, 0) for
+        nothing new. What it raises, as it does for Ctrl-C, comes at no other time.
         """
 
     @abstractmethod
@@ -56,14 +58,17 @@ class AbstractExecutor(NotCopied, ABC):
         Returns:
             One result for each block of the request.
         """
+        self._prepare(request.engine)
         chunks = list(request.chunks(self._chunk_size(request)))
         results, num_done, num_steps = [], 0, 0
 
         def tell(num_more: int, steps_more: int) -> None:
             if progress is not None:
                 progress(num_done + num_more, request.num_episodes, num_steps + steps_more)
+            let_through()
 
-        with closing(self._run(chunks, tell)) as finished:
+        # Raised at any moment, what a signal raises would leave locked what threads share, or break Ray within a call.
+        with held() as let_through, closing(self._run(chunks, tell)) as finished:
             for result in finished:
                 results.append(result)
                 num_done += result.returns.size
@@ -74,6 +79,11 @@ class AbstractExecutor(NotCopied, ABC):
             blocks.append(joined.part(start, start + block.rows.size))
             start += block.rows.size
         return tuple(blocks)
+
+    def _prepare(self, engine: str) -> None:
+        """Compile what this process needs, where Ctrl-C ends it."""
+        if is_batched(engine):
+            prepare(engine)
 
     def _chunk_size(self, request: EvaluationRequest) -> int:
         """Episodes of each chunk of a request; what each worker takes at once."""

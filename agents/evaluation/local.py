@@ -47,7 +47,7 @@ class LocalExecutor(AbstractExecutor):
             for chunk in chunks:
                 yield run_chunk(chunk, self._workers, on_progress)
         else:
-            yield from self._pool.run(chunks)
+            yield from self._pool.run(chunks, on_progress)
 
     def close(self) -> None:
         """See ``AbstractExecutor``; workers end at once, also in the middle of an episode."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 import sys
 import traceback
 from collections import Counter, deque
@@ -22,11 +21,15 @@ from weakref import WeakSet
 
 from agents.evaluation.batch import run_chunk
 from agents.evaluation.request import EvaluationRequest
+from agents.rollouts import OnProgress
 from agents.rollouts.result import RolloutResult
 from environments.copying import NotCopied
 from environments.errors import InputError
+from environments.signals import held, left_to_this_process
 
 _ATTEMPTS = 3
+#: Seconds for which workers are waited for at once: as long does Ctrl-C wait.
+_POLL = 0.1
 
 
 class WorkerPool(NotCopied):
@@ -46,8 +49,8 @@ class WorkerPool(NotCopied):
         self._processes: dict[Connection, BaseProcess] = {}
         self._idle: list[Connection] = []
 
-    def run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
-        """The results of the chunks, in order. Closed early, or interrupted, it ends all workers at once.
+    def run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
+        """The results of the chunks, in order. Closed early, or by what ``on_progress`` raises, it ends all workers.
 
         Other threads that call it wait for its end.
 
@@ -57,7 +60,7 @@ class WorkerPool(NotCopied):
             Exception: what a worker raised.
         """
         with self._alone():
-            yield from self._run(chunks)
+            yield from self._run(chunks, on_progress)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -72,7 +75,7 @@ class WorkerPool(NotCopied):
             finally:
                 self._thread = None
 
-    def _run(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
+    def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
         self._forget_dead()
         waiting, lost = deque(range(len(chunks))), Counter[int]()
         busy: dict[Connection, int] = {}
@@ -86,7 +89,7 @@ class WorkerPool(NotCopied):
                         busy[pipe] = waiting.popleft()
                         with suppress(OSError):  # it is dead, as its answer will tell
                             pipe.send(chunks[busy[pipe]])
-                    for pipe in cast(list[Connection], wait(list(busy))):
+                    for pipe in cast(list[Connection], wait(list(busy), _POLL)):
                         done, answer = busy.pop(pipe), self._answer(pipe)
                         if answer is not None:
                             finished[done] = answer
@@ -96,6 +99,7 @@ class WorkerPool(NotCopied):
                         if lost[done] == _ATTEMPTS:
                             message = f"worker processes were killed {_ATTEMPTS} times over the same episodes"
                             raise RuntimeError(f"{message}; is there enough memory?")
+                    on_progress(0, 0)
                 yield finished.pop(number)
         except BaseException:
             # Ctrl-C, or a caller that wants no more: nothing may go on running behind the caller's back.
@@ -145,9 +149,10 @@ class WorkerPool(NotCopied):
 
     def close(self) -> None:
         """End all workers, also in the middle of an episode; ``run`` would start others."""
-        self._idle.clear()
-        while self._processes:
-            _end(*self._processes.popitem())
+        with held():
+            self._idle.clear()
+            while self._processes:
+                _end(*self._processes.popitem())
 
 
 def may_have_workers() -> bool:
@@ -180,29 +185,29 @@ os.register_at_fork(before=_starting.acquire, after_in_parent=_starting.release,
 
 
 def _end(pipe: Connection, process: BaseProcess) -> None:
-    pipe.close()
     if process.pid is not None:
-        process.kill()
+        process.kill()  # before it could miss the pipe
         process.join()
+    pipe.close()
 
 
 @contextmanager
 def _workers_start() -> Iterator[None]:
-    """Processes started in here leave Ctrl-C to this one and do not run the user's script once more.
+    """Processes started in here leave signals to this one and do not run the user's script once more.
 
-    A signal mask is inherited. And ``spawn`` imports ``__main__`` again in each process, which costs the imports of the
-    command line, and which a script without ``if __name__ == "__main__"`` does not survive; workers need nothing of it.
+    ``spawn`` imports ``__main__`` again in each process, which costs the imports of the command line, and which a
+    script without ``if __name__ == "__main__"`` does not survive; workers need nothing of it.
     """
     with _starting:
-        resource_tracker.ensure_running()  # it would be started by the first process, and then unblock the signal
+        with left_to_this_process():
+            resource_tracker.ensure_running()  # it would be started by the first process, and then unblock Ctrl-C
         main = sys.modules["__main__"]
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        sys.modules["__main__"] = ModuleType("__main__")
-        try:
-            yield
-        finally:
-            sys.modules["__main__"] = main
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        with left_to_this_process():
+            sys.modules["__main__"] = ModuleType("__main__")
+            try:
+                yield
+            finally:
+                sys.modules["__main__"] = main
 
 
 def _work(pipe: Connection) -> None:
@@ -218,7 +223,8 @@ def _work(pipe: Connection) -> None:
             answer = error
             if not isinstance(error, InputError):  # that is one sentence for a user; others are for us
                 error.add_note(f"In a worker process:\n{traceback.format_exc()}")
-        pipe.send(answer)
+        with suppress(BrokenPipeError):  # the other end is closed: ``_receive`` ends this process
+            pipe.send(answer)
 
 
 def _receive(pipe: Connection, chunks: SimpleQueue[bytes]) -> None:

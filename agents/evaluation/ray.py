@@ -16,15 +16,19 @@ from typing import Any
 
 from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor, Progress, even_size
+from agents.evaluation.patience import Patience
+from agents.evaluation.ray_tasks import RayTasks
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import AUTO, OnProgress, needs_gpu, prepare
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
 from environments.machine import available_cores
+from environments.signals import held, left_to_this_process
 
 _ROOT = Path(__file__).parents[2]
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's least is 75 MB; chunks and results travel beside the store
-_RETRIES = 3
+#: How long the same episodes are tried again, in seconds, and where another time may be set.
+_PATIENCE, _PATIENCE_NAME = 600.0, "POET_RAY_PATIENCE"
 _CONNECT_SECONDS = 5.0
 _JOIN_SECONDS = 30.0
 _QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -47,16 +51,21 @@ class RayExecutor(AbstractExecutor):
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
         self._ray = _import_ray()
         self._is_ours = not self._ray.is_initialized()
-        if self._is_ours and address is None:
-            workers = workers or available_cores()
-            _start(self._ray, workers)
-        elif self._is_ours:
-            _join(self._ray, str(address))
-        self._workers = workers or int(self._ray.cluster_resources().get("CPU", 1))
-        self._task = self._ray.remote(num_cpus=1, max_retries=_RETRIES)(run_chunk)
-        restarts = {"max_restarts": _RETRIES, "max_task_retries": _RETRIES}
-        self._actor_type = self._ray.remote(num_cpus=1, num_gpus=1, **restarts)(_GpuActor)
         self._gpu_actors: list[Any] = []
+        self._patience = _patience_seconds()
+        try:
+            if self._is_ours and address is None:
+                workers = workers or available_cores()
+                _start(self._ray, workers)
+            elif self._is_ours:
+                _join(self._ray, str(address))
+        except BaseException:
+            self.close()
+            raise
+        self._workers = workers or int(self._ray.cluster_resources().get("CPU", 1))
+        # What dies is started again by ``_run``, with patience.
+        self._task = self._ray.remote(num_cpus=1, max_retries=0)(run_chunk)
+        self._actor_type = self._ray.remote(num_cpus=1, num_gpus=1, max_restarts=-1)(_GpuActor)
 
     @property
     def num_workers(self) -> int:
@@ -80,61 +89,55 @@ class RayExecutor(AbstractExecutor):
         return super()._chunk_size(request)
 
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
-        if any(needs_gpu(chunk.engine) for chunk in chunks):
-            yield from self._run_on_gpus(chunks)
-            return
-        for engine in {chunk.engine for chunk in chunks}:
-            prepare(engine)  # once here, and not in every worker
-        num_started = 0
-        running: dict[Any, int] = {}
+        on_gpus = any(needs_gpu(chunk.engine) for chunk in chunks)
+        tasks = RayTasks(self._ray, self._on_gpus(len(chunks)) if on_gpus else [self._task] * self._workers)
+        patience = Patience(self._patience)
         finished: dict[int, RolloutResult] = {}
+        num_started, is_done = 0, False
         try:
             for index in range(len(chunks)):
                 while index not in finished:
-                    while num_started < len(chunks) and len(running) < self._workers:
-                        running[self._task.remote(chunks[num_started])] = num_started
-                        num_started += 1
-                    (done, *_), _ = self._ray.wait(list(running))
-                    finished[running.pop(done)] = self._result(done)
+                    while tasks.has_room():
+                        chosen = patience.next()
+                        if chosen is None and num_started == len(chunks):
+                            break
+                        if chosen is None:
+                            chosen, num_started = num_started, num_started + 1
+                        tasks.start(chosen, chunks[chosen])
+                    for done, result in tasks.ended():
+                        if isinstance(result, RolloutResult):
+                            finished[done] = result
+                            patience.won(done)
+                        else:
+                            patience.lost(done, result)
+                    on_progress(0, 0)
                 yield finished.pop(index)
-        finally:
-            for task in running:  # Ctrl-C, or a caller that wants no more
-                self._ray.cancel(task, force=True)
-
-    def _run_on_gpus(self, chunks: list[EvaluationRequest]) -> Generator[RolloutResult, None, None]:
-        """Chunk i on actor i modulo their number; a process keeps its GPU, and what it has compiled and stored."""
-        while len(self._gpu_actors) < min(self._num_gpus(), len(chunks)):
-            self._gpu_actors.append(self._actor_type.remote())
-        tasks = [self._gpu_actors[i % len(self._gpu_actors)].run.remote(chunk) for i, chunk in enumerate(chunks)]
-        is_done = False
-        try:
-            for task in tasks:
-                yield self._result(task)
             is_done = True
         finally:
             if not is_done:  # Ctrl-C, or a caller that wants no more: what an actor runs ends with it alone
                 self._end_gpu_actors()
+                tasks.break_off()
+
+    def _prepare(self, engine: str) -> None:
+        if not needs_gpu(engine):
+            prepare(engine)  # once here, and not in every worker
+
+    def _on_gpus(self, num_chunks: int) -> list[Any]:
+        """What runs chunks on each actor; a process keeps its GPU, and what it has compiled and stored."""
+        while len(self._gpu_actors) < min(self._num_gpus(), num_chunks):
+            self._gpu_actors.append(self._actor_type.remote())
+        return [actor.run for actor in self._gpu_actors]
 
     def _end_gpu_actors(self) -> None:
         while self._gpu_actors:
             self._ray.kill(self._gpu_actors.pop())
 
-    def _result(self, done: Any) -> RolloutResult:
-        try:
-            result: RolloutResult = self._ray.get(done)
-        except self._ray.exceptions.RayTaskError as error:
-            raise error.cause from None  # what a worker raised, without Ray's pages around it
-        except self._ray.exceptions.RayError as error:
-            reason = type(error).__name__
-            message = f"Ray gave up on a chunk after {_RETRIES} retries ({reason}); is there enough memory?"
-            raise RuntimeError(message) from error
-        return result
-
     def close(self) -> None:
         """See ``AbstractExecutor``; a joined cluster goes on without us."""
-        self._end_gpu_actors()
-        if self._is_ours:
-            self._ray.shutdown()
+        with held():
+            self._end_gpu_actors()
+            if self._is_ours:
+                self._ray.shutdown()
 
 
 class _GpuActor:
@@ -146,18 +149,32 @@ class _GpuActor:
 
 def _import_ray() -> ModuleType:
     try:
-        import ray
+        with held():  # it takes seconds, but half of it is worse
+            import ray
     except ImportError as error:
         message = f"executor 'ray' needs Ray, which is not installed here ({error}); pip install ray, or use 'local'"
         raise InputError(message) from error
     return ray
 
 
+def _patience_seconds() -> float:
+    text = os.environ.get(_PATIENCE_NAME) or str(_PATIENCE)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not seconds >= 0.0:
+        raise InputError(
+            f"{_PATIENCE_NAME} must be a number of seconds, 0 or more, but is {text!r}: correct or unset it"
+        )
+    return seconds
+
+
 def _start(ray: ModuleType, workers: int) -> None:
     """A Ray of this process alone, which ends with it; workers import from where this process does."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     path = os.pathsep.join([str(_ROOT), *filter(None, sys.path)])
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), left_to_this_process():
         warnings.simplefilter("ignore", FutureWarning)  # of changes to come in how Ray hides GPUs; we use none
         ray.init(
             address="local",
@@ -192,7 +209,8 @@ def _join(ray: ModuleType, address: str) -> None:
             "cluster that runs, or no address to start one here"
         )
     modules = [str(_ROOT / name) for name in ("environments", "agents", "poet_open_ended.py")]
-    ray.init(address, runtime_env={"py_modules": modules}, **_QUIET)
+    with held():
+        ray.init(address, runtime_env={"py_modules": modules}, **_QUIET)
 
 
 def _unreachable(address: str) -> str | None:

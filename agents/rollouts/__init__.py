@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from agents.policy import MLPPolicy
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError, check_name
+from environments.signals import held
 from environments.terrain.terrain import Terrain, check_terrain_index
 
 #: Told how a call goes: episodes done, control steps done, both since it began.
@@ -134,7 +135,8 @@ def engine_module(name: str) -> ModuleType:
     """
     check_engine(name)
     try:
-        return import_module(ENGINES[resolve_engine(name)].module)
+        with held():  # half an import is worse than to wait for its end
+            return import_module(ENGINES[resolve_engine(name)].module)
     except ImportError as error:
         message = f"engine {name!r} is not available here ({error}); install the extra that brings it"
         raise InputError(message) from error

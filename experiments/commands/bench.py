@@ -34,6 +34,7 @@ def bench(
 ) -> None:
     """Measure control steps a second. Our engines with policy, others without; stages; compilation."""
     from agents.rollouts import available_engines, check_engine
+    from experiments.interrupts import stopping_cleanly
     from experiments.throughput.others import check_other
     from experiments.throughput.report import check_output, write_report
 
@@ -43,16 +44,18 @@ def bench(
         check_other(name)
     if output is not None:
         check_output(output)
-    report = _measured(engine or available_engines(), against, start)
-    if output is not None:
-        write_report(report, output)
-        say(f"{output} holds these figures")
+    with stopping_cleanly():
+        report = _measured(engine or available_engines(), against, start)
+        if output is not None:
+            write_report(report, output)
+            say(f"{output} holds these figures")
 
 
 def _measured(engines: list[str], against: list[str] | None, is_start_measured: bool) -> BenchReport:
     """Measure, and say what is found."""
     import pandas as pd
 
+    from environments.signals import held
     from experiments.commands.display import compiling, counted, print_tables
     from experiments.throughput.machine import machine_facts
     from experiments.throughput.measure import measure
@@ -67,8 +70,14 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
     names = against or [name for name in OTHERS if is_installed(name)]
     cases = [case for name in engines for case in engine_cases(name)]
     cases += [case for name in names for case in OTHERS[name]()]
-    with counted("timings") as count, compiling("the kernels of what is measured"):
-        found = measure(cases, count)
+    # Box2D, which calls Python, aborts where that raises: Ctrl-C is heard between timings.
+    with counted("timings") as count, held() as let_through, compiling("the kernels of what is measured", let_through):
+
+        def tell(num_done: int, num_all: int) -> None:
+            count(num_done, num_all)
+            let_through()
+
+        found = measure(cases, tell)
     by_engine = {name: by_ground for name in engines if (by_ground := stages(name))}
     usual = Config().evaluation.engine
     begun = None

@@ -83,17 +83,19 @@ def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: 
     from experiments.controls.neutral import neutral_shadow
     from experiments.controls.shadow_file import FOLDER_NAME, check_output, write_shadow
     from experiments.files import check_sub_folder
+    from experiments.interrupts import stopping_cleanly
     from experiments.trust import check_trust
     from poet.archive.reader import open_run
 
     place = output or check_sub_folder(folder / FOLDER_NAME)
-    with open_run(folder) as stored:
-        check_output(place)
-        config = stored.config
-        check_trust(folder, config, trust, keys=("terrain.genotype",))
-        with counted("replicates") as count:
-            niches = neutral_shadow(stored, num_replicates, count, genotype_class(config.terrain.genotype))
-    path = write_shadow(niches, place)
+    with stopping_cleanly():
+        with open_run(folder) as stored:
+            check_output(place)
+            config = stored.config
+            check_trust(folder, config, trust, keys=("terrain.genotype",))
+            with counted("replicates") as count:
+                niches = neutral_shadow(stored, num_replicates, count, genotype_class(config.terrain.genotype))
+        path = write_shadow(niches, place)
     num_niches = len(niches) // num_replicates
     say(f"{path}: {num_replicates} replicates of {num_niches} niches, without selection")
     shown = ("--shadow", output) if output else ()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,11 +13,13 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
 from agents.rollouts import prepare
 from environments.compiled import compiler_passes
+from environments.signals import held
 from experiments.commands.terminal import say
 from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
 from experiments.text import visible
@@ -32,24 +33,37 @@ MAX_ROWS = 60
 _CONSOLE = Console()
 
 
+@contextmanager
+def _moving(what: Live | Status) -> Iterator[None]:
+    """A block in which something moves on the terminal, whose cursor comes back after; also if Ctrl-C comes between."""
+    try:
+        with held():
+            what.start()
+        yield
+    finally:
+        with held():
+            what.stop()
+
+
 class LivePanel(AbstractDisplay):
     """Three lines that are drawn anew a few times a second: a bar of iterations, what happens now, and the facts."""
 
     def __init__(self, tracker: RunTracker, console: Console) -> None:
         self._tracker = tracker
-        self._live = Live(get_renderable=self._lines, console=console, refresh_per_second=4, transient=True)
+        live = Live(get_renderable=self._lines, console=console, refresh_per_second=4, transient=True)
+        self._moving = _moving(live)
 
     def iteration_done(self) -> None:
         """Nothing to do: the panel looks at the tracker by itself."""
 
     def __enter__(self) -> Self:
-        self._live.start()
+        self._moving.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._moving.__exit__(kind, error, trace)
 
     def _lines(self) -> Table:
         tracker, lines = self._tracker, Table.grid()
@@ -82,7 +96,7 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iter
         begun.append(time.monotonic())
         if _CONSOLE.is_terminal:
             line = Live(get_renderable=lambda: Text(f"{words}: {seconds()}"), console=_CONSOLE, transient=True)
-            stack.enter_context(line)
+            stack.enter_context(_moving(line))
         else:
             say(words)
 
@@ -98,37 +112,12 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iter
         say(f"compiled {what} in {seconds()}; they are kept for the next start")
 
 
-@contextmanager
-def _held_signals() -> Iterator[Callable[[], None]]:
-    """A block that no signal breaks. It gives a function that lets those through that have come.
+def prepare_engine(name: str) -> None:
+    """Compile what the engine called ``name`` needs, or load it from the disk cache; Ctrl-C is heard between passes.
 
     LLVM calls Python while it compiles, and what a signal raises there is lost.
     """
-    came: list[int] = []
-    handlers = {
-        number: handler
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        if callable(handler := signal.getsignal(number))
-    }
-
-    def let_through() -> None:
-        while came:
-            number = came.pop()
-            handlers[signal.Signals(number)](number, None)
-
-    for number in handlers:
-        signal.signal(number, lambda number, frame: came.append(number))
-    try:
-        yield let_through
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    let_through()
-
-
-def prepare_engine(name: str) -> None:
-    """Compile what the engine called ``name`` needs, or load it from the disk cache; Ctrl-C is heard between passes."""
-    with _held_signals() as let_through, compiling(f"the {name} engine's kernels", let_through):
+    with held() as let_through, compiling(f"the {name} engine's kernels", let_through):
         prepare(name)
 
 
@@ -174,7 +163,8 @@ def counted(what: str) -> Iterator[Count]:
         return f"{num_done}/{num_all} {what}" + (f", {num_steps:,} env-steps" if num_steps else "")
 
     if _CONSOLE.is_terminal:
-        with _CONSOLE.status(what) as line:
+        line = _CONSOLE.status(what)
+        with _moving(line):
             yield lambda num_done, num_all, num_steps=0, /: line.update(words(num_done, num_all, num_steps))
         return
 

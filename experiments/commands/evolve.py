@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from environments.errors import InputError
+from experiments import interrupts
 from experiments.commands.options import (
     MAX_ID,
     Assignments,
@@ -29,9 +29,6 @@ from experiments.text import poet_command
 if TYPE_CHECKING:
     from poet.config import Config
     from poet.parts import Parts
-
-#: What a shell expects of a program that Ctrl-C stopped: 128 + SIGINT.
-INTERRUPTED = 130
 
 
 def run(
@@ -183,7 +180,7 @@ def go_on(
 
     if env_steps is not None and env_steps < 1:
         raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
-    with make_executor(executor_name, workers, ray_address) as executor:
+    with interrupts.stopping_cleanly() as requests, make_executor(executor_name, workers, ray_address) as executor:
 
         def begin(engine: str) -> None:
             """Called when nothing can be refused any more."""
@@ -198,16 +195,15 @@ def go_on(
         if prepare is not None:
             prepare(make_parts(config, executor.evaluate))  # refuses what cannot run, before anything is written
         stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps, begin)
-        if stopped.is_interrupted:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # another Ctrl-C would only break the tidying up
     total = config.run.iterations
     if stopped.iteration is None:
-        say("stopped before the start was on disk: nothing was written", is_problem=True)
+        say(f"stopped{requests.who()} before the start was on disk: nothing was written", is_problem=True)
     elif stopped.iteration < total:
-        line = f"stopped after iteration {stopped.iteration} of {total}; go on with: {poet_command('resume', folder)}"
+        how = poet_command("resume", folder)
+        line = f"stopped{requests.who()} after iteration {stopped.iteration} of {total}; go on with: {how}"
         say(line, is_problem=stopped.is_interrupted)
     else:
         status, analyse = (poet_command(name, folder) for name in ("status", "analyse"))
         say(f"done: {total} iterations; look at them with: {status}, or {analyse}")
     if stopped.is_interrupted:
-        raise typer.Exit(INTERRUPTED)
+        raise typer.Exit(interrupts.INTERRUPTED)

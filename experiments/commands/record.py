@@ -49,8 +49,9 @@ def export(
 ) -> None:
     """Write RUN as Parquet, JSON and npz. Tables, terrains with genotypes, and agents, in a new folder."""
     from experiments.export import export_run
+    from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run
 
-    with open_run(run) as stored:
+    with stopping_cleanly(), open_run(run) as stored:
         lines = export_run(stored, output)
     say(*lines)

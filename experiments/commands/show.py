@@ -55,11 +55,12 @@ def replay(
         _show(run, niche, agent, iteration, engine, output)
         return
     from experiments.commands.display import counted, prepare_engine
+    from experiments.interrupts import stopping_cleanly
     from experiments.replay.verify import verify as verify_pairs
 
     if output is not None:
         raise InputError(f"--verify writes no file, found --output {output}: leave one of the two out")
-    with counted("stored pairs") as count:
+    with stopping_cleanly(), counted("stored pairs") as count:
         report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine)
     say(*report.lines())
     raise typer.Exit(report.exit_status)
@@ -69,10 +70,11 @@ def _show(
     folder: Path, niche: int | None, agent: int | None, iteration: int | None, engine: str, output: Path | None
 ) -> None:
     from experiments.commands.display import counted, prepare_engine
+    from experiments.interrupts import stopping_cleanly
     from experiments.replay.render import replay as replay_pair
     from poet.archive.reader import open_run
 
-    with open_run(folder) as stored, counted("pictures") as count:
+    with stopping_cleanly(), open_run(folder) as stored, counted("pictures") as count:
         report = replay_pair(stored, niche, agent, iteration, output, engine, count, prepare_engine)
     say(*report.lines())
 
@@ -108,6 +110,7 @@ def analyse(
     from experiments.commands.display import counted, prepare_engine, print_tables
     from experiments.controls.shadow_file import FILE_NAME
     from experiments.files import check_sub_folder
+    from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -121,7 +124,7 @@ def analyse(
     if output is None:
         output = check_sub_folder(runs[0] / "report") if len(runs) == 1 else Path("report")
     check_output(output, len(runs))
-    with ExitStack() as stack:
+    with stopping_cleanly(), ExitStack() as stack:
         stored = {name: stack.enter_context(open_run(path)) for name, path in zip(run_names(runs), runs, strict=True)}
         print_tables(render_tables({name: read_tables(run, shadow) for name, run in stored.items()}))
         options = None

@@ -16,6 +16,7 @@ import experiments
 from agents.rollouts import check_engine, prepare
 from environments.errors import InputError, whole_number
 from environments.machine import available_cores
+from environments.signals import held
 from experiments.replay import Progress
 from poet.archive.reader import Run, open_run
 from poet.events import AgentVersion
@@ -155,11 +156,13 @@ def _run_again(folder: Path, engine: str, ids: list[int], workers: int) -> Itera
     with ExitStack() as stack, os.fdopen(reading, encoding="utf-8") as lines:
         with os.fdopen(writing, "w") as results:
             for i in range(min(workers, len(ids))):
-                process = subprocess.Popen(
-                    command, stdin=subprocess.PIPE, stdout=results, env=environment, text=True, start_new_session=True
-                )
-                stack.enter_context(process)
-                stack.callback(process.kill)  # on Ctrl-C, which a session of its own does not hear
+                with held():  # a session of its own does not hear Ctrl-C: no process may begin that nobody ends
+                    process = subprocess.Popen(
+                        command, stdin=subprocess.PIPE, stdout=results, env=environment, text=True,
+                        start_new_session=True,
+                    )  # fmt: skip
+                    stack.enter_context(process)
+                    stack.callback(process.kill)
                 with suppress(BrokenPipeError), cast(IO[str], process.stdin) as names:
                     names.write(" ".join(map(str, ids[i::workers])))
         for line in lines:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from environments.arithmetic import exact
 from environments.physics.constants import STEPS_PER_SECOND
+from environments.signals import held
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
@@ -65,13 +66,15 @@ def record_walk(terrain: Terrain, act: Controller, max_steps: int) -> Walk:
     episode = WalkerEpisode(terrain, max_steps)
     total, outcome = 0.0, None
     bodies, observations, returns = [episode.world.body_state()[:, :3]], [episode.observation], [total]
-    while outcome is None:
-        reward, outcome = episode.step(act(episode.observation))
-        total += reward
-        state = episode.world.body_state()[:, :3]
-        bodies.append(state if np.isfinite(state).all() else bodies[-1])
-        observations.append(episode.observation)
-        returns.append(total)
+    with held() as let_through:  # Box2D, which calls Python, aborts where that raises
+        while outcome is None:
+            reward, outcome = episode.step(act(episode.observation))
+            total += reward
+            state = episode.world.body_state()[:, :3]
+            bodies.append(state if np.isfinite(state).all() else bodies[-1])
+            observations.append(episode.observation)
+            returns.append(total)
+            let_through()
     return Walk(terrain, np.stack(bodies), np.stack(observations), np.array(returns), outcome)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ from agents.strategies.perturbations import Perturbations
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
 from environments.streams import stream_key
-from tests.agents.worker_probe import Broken, Deadly
+from tests.agents.worker_probe import Broken, Deadly, Unlucky
 
 EXECUTORS = ("local_1", "local_2", "ray_2")
 WITH_PROCESSES = ("local_2", "ray_2")
@@ -359,6 +360,39 @@ def test_kernels_are_compiled_once_before_ray_tasks_begin(
     ray_2.evaluate(replace(request_, engine="simd"))
 
     assert ["simd"] == prepared
+
+
+def test_what_dies_on_ray_is_run_again_until_it_works(
+    ray_2: AbstractExecutor,
+    request_: EvaluationRequest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Workers that die more often than three times over the same episodes end no run, and the log says what died."""
+    monkeypatch.setattr("agents.evaluation.patience._FIRST_WAIT", 0.01)
+    unlucky = EvaluationRequest(
+        (every_row(Unlucky(file=str(tmp_path / "deaths"), times=5), request_.blocks[0].terrains[:1]),), max_steps=20
+    )
+    (result,) = ray_2.evaluate(replace(unlucky, engine="box2d"))
+
+    assert [20] == result.lengths.tolist()
+    assert 5 == len([line for line in caplog.messages if "WorkerCrashedError" in line])
+
+
+def test_ray_gives_up_when_patience_is_over(
+    ray_2: AbstractExecutor,
+    request_: EvaluationRequest,
+    expected: list[list[list[float]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A sentence says what died at last, and blames nothing else; other episodes can be run after."""
+    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),), engine="box2d")
+    monkeypatch.setattr(ray_2, "_patience", 0.0)
+
+    with pytest.raises(RuntimeError, match=r"patience is over; at last, Ray says: WorkerCrashedError: The worker died"):
+        ray_2.evaluate(deadly)
+    assert expected == [_numbers(result) for result in ray_2.evaluate(request_)]
 
 
 def test_a_ray_that_runs_already_is_joined_and_left(ray_2: AbstractExecutor, request_: EvaluationRequest) -> None:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -62,6 +63,22 @@ class Deadly(Sample):
     def happen(self) -> None:
         """Kill the process."""
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True, eq=False)
+class Unlucky(Sample):
+    """Dies so many times; each is a letter in a file."""
+
+    file: str = ""
+    times: int = 1
+
+    def happen(self) -> None:
+        """Kill the process."""
+        with Path(self.file).open("a") as deaths:
+            if deaths.tell() < self.times:
+                deaths.write("x")
+                deaths.close()
+                os.kill(os.getpid(), signal.SIGKILL)
 
 
 def say_that_it_runs(num_done: int, num_episodes: int, num_steps: int) -> None:

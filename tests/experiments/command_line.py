@@ -39,7 +39,7 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
     monkeypatch.setattr(sys, "path", [*sys.path])
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        cli.call()
     out, err = capsys.readouterr()
     return Ended(int(ended.value.code or 0), out, err)
 

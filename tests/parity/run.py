@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
+from multiprocessing import resource_tracker
 
+from environments.signals import left_to_this_process
 from environments.walker.worlds import make_worlds
 from tests.parity.compare import MakeWorlds, Verdict, compare
 from tests.parity.episodes import Case, batches
@@ -34,10 +35,13 @@ def run(engine: str, cases: Sequence[Case], workers: int) -> Iterator[list[Verdi
     """
     # spawn: an engine may have started threads, and a forked copy of those can deadlock.
     context = multiprocessing.get_context("spawn")
-    leave_ctrl_c = partial(signal.signal, signal.SIGINT, signal.SIG_IGN)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=leave_ctrl_c) as pool:
+    with left_to_this_process():
+        resource_tracker.ensure_running()  # it would be started by the first process, and then unblock Ctrl-C
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            for done in as_completed([pool.submit(run_here, engine, batch) for batch in batches(cases, _BATCH_SIZE)]):
+            with left_to_this_process():
+                tasks = [pool.submit(run_here, engine, batch) for batch in batches(cases, _BATCH_SIZE)]
+            for done in as_completed(tasks):
                 yield done.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

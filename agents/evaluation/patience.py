@@ -1,0 +1,60 @@
+"""What to do about episodes that get lost because whoever ran them died: try again, later and later, for a while."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import time
+
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
+_LONGEST_REASON = 300
+
+_log = logging.getLogger(__name__)
+
+
+class Patience:
+    """Keeps chunks that were lost until they are to be run again.
+
+    Args:
+        seconds: how long one chunk is tried again, from its first loss on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._first: dict[int, float] = {}
+        self._waits: dict[int, float] = {}
+        self._waiting: list[tuple[float, int]] = []
+
+    def lost(self, chunk: int, reason: str) -> None:
+        """Keep a chunk that was lost, and say why.
+
+        Raises:
+            RuntimeError: it has been lost for longer than there is patience.
+        """
+        now, reason = time.monotonic(), _one_line(reason)
+        first = self._first.setdefault(chunk, now)
+        if now - first >= self._seconds:
+            raise RuntimeError(
+                f"the same episodes were lost again and again for {now - first:.0f} s, and patience is over; at last, "
+                f"Ray says: {reason}"
+            )
+        wait = self._waits[chunk] = min(2 * self._waits.get(chunk, _FIRST_WAIT / 2), _LONGEST_WAIT)
+        wait = min(wait, first + self._seconds - now)
+        heapq.heappush(self._waiting, (now + wait, chunk))
+        _log.warning("episodes were lost and will be run again in %.0f s: Ray says: %s", wait, reason)
+
+    def next(self) -> int | None:
+        """A chunk whose time has come; None if there is none now."""
+        if self._waiting and self._waiting[0][0] <= time.monotonic():
+            return heapq.heappop(self._waiting)[1]
+        return None
+
+    def won(self, chunk: int) -> None:
+        """It has been run after all."""
+        self._first.pop(chunk, None)
+        self._waits.pop(chunk, None)
+
+
+def _one_line(reason: str) -> str:
+    words = " ".join(reason.split())
+    return words if len(words) <= _LONGEST_REASON else f"{words[: _LONGEST_REASON - 3]}..."
