@@ -1,6 +1,6 @@
 """Kernels look at no index when they run: here a process does.
 
-It compiles them anew, once, for two minutes; those of GPU threads would take another, and are left to `make bounds`.
+It compiles them anew, once, for two and a half minutes; those of GPU threads are left to `make bounds`.
 """
 
 from __future__ import annotations
