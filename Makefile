@@ -11,7 +11,7 @@ EXTRAS := test
 # Box2D has no wheel for Python 3.14.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test parity lint format bench bench-gpu clean
+.PHONY: help demo test parity bounds lint format bench bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -59,6 +59,11 @@ test: lint ## the whole check: lint, types, import order, house rules, tests
 # Options, such as --episodes, --seed, --first and --workers: $(BIN)/python -m tests.parity --help
 parity: $(INSTALLED) ## 2,000 whole episodes against real Box2D, bit for bit
 	@$(BIN)/python -m tests.parity
+
+BOUNDED := $(addprefix tests/,agents/test_gpu_threads.py agents/test_batches.py agents/test_perturbations.py agents/test_openai_es.py environments/test_worlds.py)
+# Kernels do not look at indices; here they do, and so Numba compiles them anew, for minutes, once.
+bounds: $(INSTALLED) ## every kernel with every index checked
+	@NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -q $(BOUNDED)
 
 format: $(INSTALLED) ## lay out the code, and mend what can be mended by itself
 	@$(BIN)/ruff check --fix --exit-zero .
