@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from environments.arithmetic import exact
 from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
@@ -19,12 +18,13 @@ _HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
 check_packages("environments")
 
 
-@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: ``import agents`` alone costs nothing."""
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from environments.arithmetic import exact  # not before it is known whose it is
+
+    return getattr(exact(import_module)(_HOMES[name]), name)  # a module's constants are rounded too
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from environments.arithmetic import exact
 from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
@@ -22,11 +21,12 @@ _HOMES = {"open_run": "poet.archive.reader"}
 check_packages("environments", "agents")
 
 
-@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    from environments.arithmetic import exact  # not before it is known whose it is
+
+    return getattr(exact(importlib.import_module)(_HOMES[name]), name)  # a module's constants are rounded too
 
 
 def __dir__() -> list[str]:
