@@ -38,7 +38,7 @@ def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
         table[f"{which}_now"] = rates.last().reindex(table.index).astype("float64")
         table[f"{which}_best"] = rates.max().reindex(table.index).astype("float64")
         enough = mine[mine["rate"] >= ROBUST_RATE]
-        table[reached] = enough.groupby("niche_id")["iteration"].first().reindex(table.index).astype("Int64")
+        table[reached] = enough.groupby("niche_id")["iteration"].first().astype("Int64").reindex(table.index)
     return table
 
 

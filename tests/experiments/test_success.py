@@ -113,6 +113,13 @@ def test_a_rate_is_never_rounded_up_to_robust() -> None:
     assert ["79 %", "99 %", "80 %", ""] == [percentage(rate) for rate in (0.796, 999 / 1000, 4 / 5, np.nan)]
 
 
+def test_no_iteration_is_too_large_for_a_table(run: RunTables) -> None:
+    """One that a float does not hold, as a damaged archive may have it, is kept as it is."""
+    late = run.validations.assign(iteration=2**63 - 1)
+
+    assert [2**63 - 1, 2**63 - 1] == rates_by_niche(late)["robust"].dropna().tolist()
+
+
 def test_every_measurement_is_in_the_history(run: RunTables) -> None:
     """In the order of versions, over env-steps."""
     table = success_history(run)
