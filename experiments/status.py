@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from experiments.analysis.annecs import annecs_frame
-from experiments.analysis.success import rates_by_niche
+from experiments.analysis.success import percentage, rates_by_niche
 from experiments.progress import duration
 from experiments.settings import describe, differences
 from experiments.text import poet_command
@@ -150,7 +150,7 @@ def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:
 
 
 def _success_line(status: RunStatus) -> str:
-    """How many niches are solved for good now, of those that are active, and were so at some time, of all."""
+    """How many active niches are robustly solved now, or have a general agent, and how many of all ever were or had."""
     counts = []
     for which, reached, words in (("pushes", "robust", "robustly solved"), ("seeds", "general", "general")):
         rates = [niche.rates for niche in status.niches if niche.rates is not None]
@@ -211,8 +211,4 @@ def _niche_line(niche: NicheStatus) -> str:
     if niche.rates is None:
         return line
     shown = [niche.rates[f"{which}_{when}"] for which in ("pushes", "seeds") for when in ("admission", "now")]
-    return line + "".join(f"{_percent(rate):>{width}}" for rate, width in zip(shown, (12, 8, 12, 8), strict=True))
-
-
-def _percent(rate: float) -> str:
-    return "" if math.isnan(rate) else f"{100 * rate:.0f} %"
+    return line + "".join(f"{percentage(rate):>{width}}" for rate, width in zip(shown, (12, 8, 12, 8), strict=True))

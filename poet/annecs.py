@@ -5,8 +5,8 @@ and that some agent solves later. By the released code it counts at once, if it 
 retired; before the first retires that code fails, and here, as in its forks, nothing is counted. The root counts in
 neither: it was not created. What is counted are records of ``poet.judging``.
 
-Some agent's one good episode is enough for the paper. A third count asks for more: that the niche is solved robustly,
-by its own agent on pushes that nothing trained on (``poet.validation``).
+Some agent's one good episode is enough for the paper. A third count asks that the niche is solved robustly instead: by
+its own agent, on pushes that nothing trained on (``poet.validation``).
 
 Reference: Wang et al. 2020, section on ANNECS; ``pass_mc`` of the released code; POET.md 4.5, 6.3.
 """

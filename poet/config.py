@@ -154,7 +154,7 @@ class ValidationConfig(_Section):
     """How often agents succeed where they were never trained; see ``poet.validation``."""
 
     episodes: int = Field(
-        0, ge=0, le=10_000, description="pushes, and as many fresh seeds, that an agent is validated on; 0: never"
+        0, ge=0, le=500, description="pushes, and as many fresh seeds, that an agent is validated on; 0: never"
     )
     interval: Count = Field(25, description="iterations between validations of every active niche")
 

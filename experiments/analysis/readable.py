@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from math import isnan
 
 import pandas as pd
 
@@ -23,7 +22,7 @@ from experiments.analysis.measures import candidates_table, config_differences, 
 from experiments.analysis.milestones import median_milestones, milestones_table, spending_table
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
-from experiments.analysis.success import REACHED
+from experiments.analysis.success import REACHED, percentage
 from experiments.analysis.transfers import transfers_by_kind
 
 #: Columns whose whole numbers are names, or are typed after an option: they have no commas.
@@ -125,11 +124,6 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
             shown.insert(place + 1, f"success on {which}", rates)
             place += 2
     return readable(shown)
-
-
-def percentage(rate: float) -> str:
-    """A success rate in whole percent; empty where it was not measured."""
-    return "" if isnan(rate) else f"{100 * rate:.0f} %"
 
 
 def genealogy_table(run: RunTables) -> pd.DataFrame:

@@ -27,10 +27,10 @@ from experiments.analysis.matrix_plot import plot_matrix
 from experiments.analysis.measures import RunCard, candidates_table, progress_curves, run_card
 from experiments.analysis.milestones import milestones_table
 from experiments.analysis.phylogeny import MAX_THUMBNAILS, plot_phylogeny
-from experiments.analysis.readable import percentage, readable, settings_table, short_niches_table
+from experiments.analysis.readable import readable, settings_table, short_niches_table
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import plot_scores
-from experiments.analysis.success import success_history
+from experiments.analysis.success import percentage, success_history
 from experiments.analysis.thumbnail import thumbnail_svg
 from experiments.analysis.transfers import transfers_by_kind, transfers_by_pair
 from experiments.files import sub_folder, write_text

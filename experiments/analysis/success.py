@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import floor, isnan
+
 import pandas as pd
 
 from experiments.analysis.run_tables import RunTables
@@ -10,6 +12,8 @@ from poet.validation import ROBUST_RATE
 
 #: What a niche is called whose agent reaches ``ROBUST_RATE`` on a set.
 REACHED = {ValidationSet.PUSHES: "robust", ValidationSet.SEEDS: "general"}
+#: More than the error of a float that is a whole percentage, less than an episode is worth.
+_ROUNDING = 1e-9
 
 
 def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
@@ -34,7 +38,7 @@ def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
         table[f"{which}_now"] = rates.last().reindex(table.index).astype("float64")
         table[f"{which}_best"] = rates.max().reindex(table.index).astype("float64")
         enough = mine[mine["rate"] >= ROBUST_RATE]
-        table[reached] = enough.groupby("niche_id")["iteration"].first().reindex(table.index).astype("Int64")
+        table[reached] = enough.groupby("niche_id")["iteration"].first().astype("Int64").reindex(table.index)
     return table
 
 
@@ -51,6 +55,11 @@ def success_history(run: RunTables) -> pd.DataFrame:
     table["env_steps"] = table["iteration"].map(steps).astype("int64")
     names = ["niche_id", "version_id", "validation_set", "occasion", "iteration", "env_steps", "num_episodes"]
     return table[[*names, "num_successes", "rate", "return_mean"]]
+
+
+def percentage(rate: float) -> str:
+    """A success rate in whole percent, rounded down, since 79.6 % is not robust; empty where it was not measured."""
+    return "" if isnan(rate) else f"{floor(100 * rate + _ROUNDING)} %"
 
 
 def _with_rates(validations: pd.DataFrame) -> pd.DataFrame:

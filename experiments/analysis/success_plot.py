@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.analysis import theme
 from experiments.analysis.run_tables import RunTables
-from experiments.analysis.success import success_history
+from experiments.analysis.success import percentage, success_history
 from poet.events import ValidationSet
 from poet.validation import ROBUST_RATE
 
@@ -58,6 +58,6 @@ def success_legend() -> list[Line2D | Patch]:
     """What the curves are."""
     return [
         Line2D([], [], color=theme.SOLVED, linewidth=1.2, label="success on own ground under unseen pushes"),
-        Patch(color=theme.SOLVED, alpha=0.55, linewidth=0, label=f"robustly solved: {100 * ROBUST_RATE:.0f} % or more"),
+        Patch(color=theme.SOLVED, alpha=0.55, linewidth=0, label=f"robustly solved: {percentage(ROBUST_RATE)} or more"),
         Line2D([], [], color=theme.TRANSFER, linewidth=0.9, label="success on unseen seeds"),
     ]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import ExistingRun
+from experiments.commands.options import ExistingRun, Trust
 from experiments.commands.terminal import say
 
 
@@ -18,17 +18,20 @@ def fingerprint(run: ExistingRun) -> None:
     say(fingerprint_of(run))
 
 
-def verify(run: ExistingRun) -> None:
+def verify(run: ExistingRun, trust: Trust = False) -> None:
     """Say whether the file of RUN is whole. Every row, theta, state and config is read and compared with its digest."""
     from agents.evaluation import make_executor
     from environments.errors import InputError
     from experiments.runner import stored_state
+    from experiments.trust import check_trust
     from poet.archive.reader import open_run
     from poet.archive.verify import find_damage
     from poet.parts import make_parts
 
     with open_run(run) as stored, make_executor("local", 1, None) as executor:
-        parts = make_parts(stored.config, executor.evaluate)
+        config = stored.config
+        check_trust(run, config, trust)
+        parts = make_parts(config, executor.evaluate)
         found = find_damage(run, parts.genotype_type)
         for iteration in stored.keyframes:
             try:
@@ -37,10 +40,10 @@ def verify(run: ExistingRun) -> None:
                 found.append(f"state after iteration {iteration}: {error}")
         num_iterations = 0 if stored.iteration is None else stored.iteration + 1
     if found:
-        print(f"the archive of the run {run} is damaged:", *found[:10], sep="\n")
-        print(f"and {len(found) - 10} more" if len(found) > 10 else "restore it from a backup")
+        more = [f"and {len(found) - 10} more"] if len(found) > 10 else []
+        say(f"the archive of the run {run} is damaged:", *found[:10], *more, "restore it from a backup")
         raise typer.Exit(1)
-    print(f"{run} is whole: {num_iterations} iterations with all their thetas and states")
+    say(f"{run} is whole: {num_iterations} iterations with all their thetas and states")
 
 
 def export(

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from environments.errors import InputError
 from experiments.analysis.terrain_measures import MEASURES_VERSION
 from experiments.drafts import is_draft_of
 from experiments.files import written
+from poet.archive.files import is_plain_or_missing
 from poet.config import Config
 
 #: Folder in a run's folder, and the file in it.
@@ -25,6 +27,8 @@ COLUMNS = (
     "run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "parent_id", "admitted", "retired",
     "origin", "genotype", "terrain_seed",
 )  # fmt: skip
+#: Those that no row lacks.
+_COUNTS = ("run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "admitted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,15 +104,16 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
         InputError: the file cannot be read, or is something else.
     """
     path = folder / FILE_NAME
-    if not path.is_file():
+    if not is_plain_or_missing(path):
         return NO_SHADOW
     try:
         niches = pd.read_parquet(path)
     except Exception as error:  # Arrow has errors of its own for each kind of damage
         raise InputError(f"{path} cannot be read as Parquet ({error}): make it anew by poet control neutral") from error
-    if "measures_version" in niches and len(niches) and int(niches["measures_version"].iloc[0]) != MEASURES_VERSION:
+    version = niches.get("measures_version", pd.Series(dtype="int64"))
+    if is_numeric_dtype(version) and len(version) and version.iloc[0] != MEASURES_VERSION:
         return Shadow(None, "it was measured by another version of this code")
-    if not {*COLUMNS} <= {*niches.columns} or niches.empty:
+    if not _is_shadow(niches):
         raise InputError(f"{path} is no neutral shadow: make it anew by poet control neutral, or take it away")
     if int(niches["run_seed"].iloc[0]) != seed:
         return Shadow(None, "it is that of a run with another seed")
@@ -122,6 +127,16 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
     if any(sorted(one) != sorted(first["niche_id"]) for _, one in niches.groupby("replicate")["niche_id"]):
         return Shadow(None, "some of its replicates lack niches of the run")
     return Shadow(niches.reset_index(drop=True))
+
+
+def _is_shadow(niches: pd.DataFrame) -> bool:
+    """Whether a table has the columns of a shadow, with values of their types."""
+    if niches.empty or not {*COLUMNS} <= {*niches.columns}:
+        return False
+    numbers = [niches[name] for name in niches.columns if name not in ("origin", "genotype")]
+    return not niches[[*_COUNTS]].isna().any(axis=None) and all(
+        is_numeric_dtype(values) or values.isna().all() for values in numbers
+    )
 
 
 def _same_births(shadow: pd.DataFrame, births: pd.DataFrame, iteration: int) -> bool:

@@ -8,7 +8,7 @@ from environments.errors import whole_number
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from experiments.analysis.genes import hardness
-from experiments.analysis.success import rates_by_niche
+from experiments.analysis.success import percentage, rates_by_niche
 from poet.archive.reader import Run
 from poet.archive.records import StoredAgent
 from poet.events import AgentVersion
@@ -96,10 +96,17 @@ def _most_successful(run: Run, iteration: int | None, until: int) -> tuple[int, 
     hardest_first = sorted(robust, key=lambda niche_id: (*hardness(niches[niche_id]), niche_id), reverse=True)
     for niche_id in hardest_first:
         if run.agent(niche_id, iteration).version.own_outcome == Outcome.FINISHED:
-            return niche_id, f"the hardest that is robustly solved ({rates[niche_id]:.0%} of pushes) and finished"
+            return (
+                niche_id,
+                f"the hardest that is robustly solved ({percentage(rates[niche_id])} of pushes) and finished",
+            )
     if hardest_first:
-        return hardest_first[0], f"the hardest that is robustly solved ({rates[hardest_first[0]]:.0%} of pushes)"
+        return hardest_first[
+            0
+        ], f"the hardest that is robustly solved ({percentage(rates[hardest_first[0]])} of pushes)"
     if rates.empty or not rates.max() > 0.0:
         return None
     best = max(rates.index, key=lambda niche_id: (rates[niche_id], *hardness(niches[niche_id]), niche_id))
-    return int(best), f"none is robustly solved; this one's agent succeeds most often ({rates[best]:.0%} of pushes)"
+    return int(
+        best
+    ), f"none is robustly solved; this one's agent succeeds most often ({percentage(rates[best])} of pushes)"

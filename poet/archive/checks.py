@@ -19,6 +19,7 @@ SMALL_TABLES = ("run", "configs", "iterations", "niches", "judgements", "solved"
 #: Tables of things that are numbered 0, 1, 2, ... in the order in which they happened, and the column of the number.
 NUMBERED = {"iterations": "iteration", "niches": "niche_id", "candidates": "id", "transfers": "id", "versions": "id"}
 
+_BEFORE = "SELECT 1 FROM {table} JOIN niches USING (niche_id) WHERE {table}.iteration < niches.iteration"
 #: What cannot be, by table: words, and SQL that finds a row of it.
 _IMPOSSIBLE = {
     "run": [("run has not one row", "SELECT 1 WHERE (SELECT count(*) FROM run) != 1")],
@@ -50,11 +51,27 @@ _IMPOSSIBLE = {
         table: [
             (
                 f"{table} has a niche before its admission",
-                f"SELECT 1 FROM {table} JOIN niches USING (niche_id) WHERE {table}.iteration < niches.iteration",
+                _BEFORE.format(table=table),
             )
         ]
-        for table in ("judgements", "solved", "validations", "retirements")
+        for table in ("judgements", "solved", "retirements")
     },
+    "validations": [
+        ("validations has a niche before its admission", _BEFORE.format(table="validations")),
+        (
+            "an agent succeeded more often than it was run",
+            "SELECT 1 FROM validations WHERE num_episodes = 0 OR num_successes > num_episodes",
+        ),
+        (
+            "an agent was validated on one set and not on the other",
+            "SELECT 1 FROM validations GROUP BY version_id HAVING count(DISTINCT validation_set) != 2",
+        ),
+        (
+            "an agent was validated in another's niche",
+            "SELECT 1 FROM validations JOIN versions ON versions.id = version_id "
+            "WHERE versions.niche_id != validations.niche_id OR versions.iteration > validations.iteration",
+        ),
+    ],
 }  # fmt: skip
 
 

@@ -21,13 +21,14 @@ from poet.archive.rows import EVENT_TABLES, columns
 from poet.archive.schema import TABLES_OF, schema_version, table_names
 from poet.archive.thetas import theta_from_bytes
 from poet.archive.values import load_object
+from poet.types import Origin
 
 
 def find_damage(path: str | PathLike[str], genotype_type: type[AbstractGenotype]) -> list[str]:
     """What is wrong in an archive, but for its states, which ``Run.load_state`` checks.
 
-    Pages, types, ranges and references of all rows; thetas, configs and events beside their digests; genotypes and
-    terrains.
+    Pages, types, ranges and references of all rows; thetas, configs and events beside their digests; whether all thetas
+    are there that a run keeps; genotypes and terrains.
 
     Args:
         path: the run's folder; what is recorded at this moment counts.
@@ -93,6 +94,15 @@ def _check_thetas(connection: sqlite3.Connection, found: list[str]) -> None:
     named = "SELECT theta_digest FROM versions UNION SELECT theta_digest FROM solved"
     for (digest,) in connection.execute(f"SELECT digest FROM thetas WHERE digest NOT IN ({named}) LIMIT 10"):
         found.append(f"the theta {digest} is no version's")
+    kept = f"SELECT theta_digest FROM solved UNION SELECT theta_digest FROM versions WHERE {_is_kept(connection)}"
+    for (digest,) in connection.execute(f"{kept} EXCEPT SELECT digest FROM thetas LIMIT 10"):
+        found.append(f"the theta {digest} is missing")
+
+
+def _is_kept(connection: sqlite3.Connection) -> str:
+    """SQL that is true of a version whose theta the journal always keeps."""
+    tables = [table for table in ("retirements", "validations") if table_columns(connection, table)]
+    return " OR ".join([f"origin != '{Origin.ES}'", *(f"id IN (SELECT version_id FROM {table})" for table in tables)])
 
 
 def _check_events(connection: sqlite3.Connection, found: list[str]) -> None:

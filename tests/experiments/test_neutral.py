@@ -238,6 +238,14 @@ def test_a_file_that_is_no_shadow_is_refused(run_folder: Path) -> None:
         pd.DataFrame({"a": [1]}).to_parquet(path)
         with pytest.raises(InputError, match="is no neutral shadow"):
             read_tables(run)
+        for value in ("x", None):
+            pd.DataFrame({name: [value] for name in COLUMNS}).to_parquet(path)
+            with pytest.raises(InputError, match="is no neutral shadow"):
+                read_tables(run)
+        path.rename(path.with_name("elsewhere"))
+        path.symlink_to(path.with_name("elsewhere"))
+        with pytest.raises(InputError, match=r"shadows\.parquet is a symbolic link"):
+            read_tables(run)
 
 
 def test_the_command_makes_a_shadow_that_analyse_finds(poet: Poet, run_folder: Path) -> None:

@@ -14,7 +14,7 @@ from experiments.analysis.readable import render_tables
 from experiments.analysis.report import write_report
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import plot_scores
-from experiments.analysis.success import rates_by_niche, success_history
+from experiments.analysis.success import percentage, rates_by_niche, success_history
 from experiments.analysis.success_plot import curve
 from experiments.replay.pairs import choose_pair
 from experiments.status import read_status, status_lines
@@ -105,6 +105,19 @@ def test_a_niche_validated_late_has_no_rate_at_admission(run: RunTables) -> None
     assert [0, 1] == table.index.tolist()
     assert table["pushes_admission"].isna().all()
     assert [0.8, 0.6] == table["pushes_now"].tolist()
+
+
+def test_a_rate_is_never_rounded_up_to_robust() -> None:
+    """Whole percents are exact, whatever their floats are; the others go down."""
+    assert [f"{i} %" for i in range(101)] == [percentage(i / 100) for i in range(101)]
+    assert ["79 %", "99 %", "80 %", ""] == [percentage(rate) for rate in (0.796, 999 / 1000, 4 / 5, np.nan)]
+
+
+def test_no_iteration_is_too_large_for_a_table(run: RunTables) -> None:
+    """One that a float does not hold, as a damaged archive may have it, is kept as it is."""
+    late = run.validations.assign(iteration=2**63 - 1)
+
+    assert [2**63 - 1, 2**63 - 1] == rates_by_niche(late)["robust"].dropna().tolist()
 
 
 def test_every_measurement_is_in_the_history(run: RunTables) -> None:
@@ -226,8 +239,8 @@ def test_replay_prefers_what_is_solved_for_sure(tmp_path: Path) -> None:
 
     record(folder, (0, 0, 0, Occasion.ADMISSION, 0, 0))
     assert "solved once" in chosen()[1]
-    record(folder, (2, 3, 6, Occasion.ADMISSION, 3, 0), (0, 2, 3, Occasion.INTERVAL, 7, 0))
-    assert (0, "none is robustly solved; this one's agent succeeds most often (70% of pushes)") == chosen()
-    record(folder, (0, 3, 7, Occasion.INTERVAL, 10, 0), (1, 3, 9, Occasion.TRANSFER, 8, 0))
-    assert (1, "the hardest that is robustly solved (80% of pushes) and finished") == chosen()
-    assert (0, "none is robustly solved; this one's agent succeeds most often (70% of pushes)") == chosen(2)
+    record(folder, (2, 3, 6, Occasion.ADMISSION, 3, 0), (0, 2, 1, Occasion.INTERVAL, 7, 0))
+    assert (0, "none is robustly solved; this one's agent succeeds most often (70 % of pushes)") == chosen()
+    record(folder, (0, 3, 3, Occasion.RETIREMENT, 10, 0), (1, 3, 9, Occasion.TRANSFER, 8, 0))
+    assert (1, "the hardest that is robustly solved (80 % of pushes) and finished") == chosen()
+    assert (0, "none is robustly solved; this one's agent succeeds most often (70 % of pushes)") == chosen(2)

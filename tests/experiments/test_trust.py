@@ -50,7 +50,7 @@ def test_nothing_that_an_archive_names_is_imported_without_trust(poet: Poet, pla
     (place / f"{module}.py").write_text(CODE.format(own=PARTS[key]))
     run = three_niches(place / "run", **{section: {name: f"{module}:Mine"}})
     commands: list[tuple[object, ...]] = [
-        ("resume", run, *NEXT), ("fork", run, place / "fork", "--at", 4),
+        ("verify", run), ("resume", run, *NEXT), ("fork", run, place / "fork", "--at", 4),
         ("control", "neutral", run, "--admission", "random", "--output", place / "new"),
     ]  # fmt: skip
     if key == "terrain.genotype":
@@ -80,6 +80,7 @@ def test_trusted_code_and_code_of_the_own_command_line_run(poet: Poet, place: Pa
 
     assert_refused(poet("resume", place / "run", *NEXT[2:], "--iterations", 3), "mine_to_run:Mine", "--trust")
     assert 0 == poet("resume", place / "run", *NEXT[2:], "--iterations", 3, "--trust").code
+    assert 0 == poet("verify", place / "run", "--trust").code
     fork = ("fork", place / "run", place / "fork", "--at", 2, "--iterations", 3, "--workers", 1)
     assert_refused(poet(*fork), "mine_to_run:Mine", "--trust")
     assert not (place / "fork").exists()

@@ -122,6 +122,40 @@ def test_a_change_of_the_record_is_found(folder: Path, statement: str, words: st
     assert any(words in line for line in found), found
 
 
+@pytest.mark.parametrize(
+    "named_by",
+    [
+        "solved",
+        "versions WHERE origin = 'initial'",
+        *(f"versions WHERE id IN (SELECT version_id FROM {table})" for table in ("retirements", "validations")),
+    ],
+)
+def test_a_lost_theta_is_found(folder: Path, named_by: str) -> None:
+    """Of those that no ES step finds again, a run keeps every one."""
+    change(folder, f"DELETE FROM thetas WHERE digest = (SELECT theta_digest FROM {named_by} LIMIT 1)")
+    assert any("is missing" in line for line in find_damage(folder, ObstacleGenotype))
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE validations SET num_successes = num_episodes + 1", "more often than it was run"),
+        ("UPDATE validations SET num_episodes = 0, num_successes = 0", "more often than it was run"),
+        (
+            "DELETE FROM validations WHERE validation_set = 'seeds' AND niche_id = 1",
+            "on one set and not on the other",
+        ),
+        ("UPDATE validations SET niche_id = niche_id - 1 WHERE niche_id > 0", "validated in another's niche"),
+        ("UPDATE validations SET iteration = 0 WHERE niche_id > 0", "before its admission"),
+    ],
+)
+def test_success_rates_that_cannot_be_are_refused(folder: Path, statement: str, words: str) -> None:
+    """Nothing is computed from them: a rate of more than one, of no episodes, or of somebody else's agent."""
+    change(folder, statement)
+    with open_run(folder) as run, pytest.raises(InputError, match=rf"is damaged \(.*{words}"):
+        run.validations  # noqa: B018
+
+
 def test_a_run_with_lost_versions_is_not_gone_on_with(folder: Path) -> None:
     """The last state is beside a record that it does not belong to."""
     change(folder, "UPDATE versions SET id = 999 WHERE id = (SELECT max(id) FROM versions)")
