@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from environments.arithmetic import exact
 from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ __all__ = ["MLPPolicy", "rollout"]
 _HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
 
 check_packages("environments")
+import_module("environments")  # which sees to it that ours are imported exactly
 
 
-@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: ``import agents`` alone costs nothing."""
     if name in _HOMES:

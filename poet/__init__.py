@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from environments.arithmetic import exact
 from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
@@ -20,9 +19,9 @@ __all__ = ["open_run"]
 _HOMES = {"open_run": "poet.archive.reader"}
 
 check_packages("environments", "agents")
+importlib.import_module("environments")  # which sees to it that ours are imported exactly
 
 
-@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
