@@ -56,19 +56,14 @@ class WorkerPool(NotCopied):
             RuntimeError: workers were killed over one chunk again and again.
             Exception: what a worker raised.
         """
-        with self._alone():
-            yield from self._run(chunks)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
         if self._thread == get_ident():
             raise InputError(
                 "these workers are in the middle of a request of this thread: use another executor for this"
             )
-        with self._lock:
-            self._thread = get_ident()
+        with self._lock:  # here: Ctrl-C could keep a context manager of our own from being left
             try:
-                yield
+                self._thread = get_ident()
+                yield from self._run(chunks)
             finally:
                 self._thread = None
 
@@ -195,10 +190,10 @@ def _workers_start() -> Iterator[None]:
     """
     with _starting:
         resource_tracker.ensure_running()  # it would be started by the first process, and then unblock the signal
-        main = sys.modules["__main__"]
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        sys.modules["__main__"] = ModuleType("__main__")
+        main, mask = sys.modules["__main__"], signal.pthread_sigmask(signal.SIG_BLOCK, ())
         try:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # raises what came just before
+            sys.modules["__main__"] = ModuleType("__main__")
             yield
         finally:
             sys.modules["__main__"] = main
