@@ -64,13 +64,10 @@ def test_a_copy_walks_on_with_the_same_bits(copied: Callable[[Any], Any], num_en
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-@pytest.mark.parametrize("num_envs", [3, 40])
-@WAYS
-def test_a_copy_walks_on_where_worlds_go_on_in_box2d(
-    copied: Callable[[Any], Any], num_envs: int, mode: AutoresetMode
-) -> None:
+@pytest.mark.parametrize("num_envs", [3, 34])
+def test_a_copy_walks_on_where_worlds_go_on_in_box2d(num_envs: int, mode: AutoresetMode) -> None:
     """All that can be seen of it and of the original is Box2D's, in the middle of episodes, at their end, after it."""
-    terrains = [ROUGH, *crowded.TERRAINS]
+    terrains = [*[ROUGH] * (num_envs - 2), *crowded.TERRAINS]
     envs, theirs = (
         make_vec_env(terrains, num_envs, engine=engine, threads=2, max_steps=9, autoreset_mode=mode)
         for engine in ("simd", "box2d")
@@ -78,10 +75,10 @@ def test_a_copy_walks_on_where_worlds_go_on_in_box2d(
     stream, all_envs, num_in_box2d = Stream(1, "test_copies"), [theirs, envs], 0
     for each in all_envs:
         each.reset()
-    for step in range(24):
+    for step in range(16):
         if step in (0, 4, 8, 9, 13):
             num_in_box2d += len(envs._worlds._in_box2d)  # type: ignore[union-attr]
-            all_envs = [theirs, envs, copied(envs), copied(all_envs[-1])]
+            all_envs = [theirs, envs, copy.deepcopy(envs), _pickled(all_envs[-1])]
         numbers = [stream.uniform(-1.0, 1.0) for _ in range(4 * num_envs)]
         actions = np.array(numbers, np.float32).reshape(-1, 4)
         seen = [each.step(actions) for each in all_envs]
