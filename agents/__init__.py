@@ -16,15 +16,14 @@ __all__ = ["MLPPolicy", "rollout"]
 _HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
 
 check_packages("environments")
+import_module("environments")  # which sees to it that ours are imported exactly
 
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used: ``import agents`` alone costs nothing."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from environments.arithmetic import exact  # not before it is known whose it is
-
-    return getattr(exact(import_module)(_HOMES[name]), name)  # a module's constants are rounded too
+    return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -17,6 +17,8 @@ from environments.compiled import inline_kernel, kernel
 from environments.copying import CopiedWhole
 from environments.errors import InputError
 
+_FLOAT32 = np.dtype(np.float32)
+
 # tanh(x) = x p(x^2) / q(x^2) on |x| <= 8.5, where tanh is 1 - 8e-8. Fitted for least relative error (weighted least
 # squares on 400 Chebyshev nodes, 50 digits): 1.2e-8 before rounding, 3.6e-7 in float32. Only * + / and selects: no
 # libm, and a lane loop packs it.
@@ -165,7 +167,7 @@ class MLPPolicy:
 
     def check_shape(self, theta: NDArray[np.float32]) -> None:
         """Raise ``InputError`` unless ``theta`` is float32 with a last axis of P."""
-        if not isinstance(theta, np.ndarray):
+        if not isinstance(theta, np.ndarray) or isinstance(theta, np.ma.MaskedArray):
             raise InputError(f"theta must be an array of float32, but is a {type(theta).__name__}")
         if theta.dtype != np.float32 or theta.ndim not in (1, 2) or theta.shape[-1] != self.num_parameters:
             raise InputError(
@@ -205,6 +207,18 @@ class Controller(CopiedWhole):
         Raises:
             InputError: the observation has another shape, as a batch has, or holds no numbers.
         """
+        # What every env gives is seen at once: a policy is called in every step.
+        if (
+            type(observation) is not np.ndarray
+            or observation.dtype is not _FLOAT32
+            or observation.shape != self._shape
+            or not observation.flags.carray
+        ):
+            observation = self._checked(observation)
+        forward(self._theta, self._layer_sizes, observation, self._action, self._scratch)
+        return self._action
+
+    def _checked(self, observation: ArrayLike) -> NDArray[np.float32]:
         try:
             found = np.asarray(observation)
         except ValueError:  # rows of several lengths
@@ -214,8 +228,7 @@ class Controller(CopiedWhole):
                 f"observation must be the {self._shape[0]} numbers that one walker senses, float32, but is "
                 f"{found.dtype} of shape {found.shape}"
             )
-        forward(self._theta, self._layer_sizes, _as_kernels_take_it(found), self._action, self._scratch)
-        return self._action
+        return _as_kernels_take_it(found)
 
 
 def _as_kernels_take_it(numbers: NDArray[Any]) -> NDArray[np.float32]:

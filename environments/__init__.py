@@ -5,8 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from environments.arithmetic import exact
-from environments.walker.registration import register_when_gymnasium_is_imported
+from environments.exact_imports import import_exactly
 
 if TYPE_CHECKING:
     from environments.terrain.cppn import CppnGenotype
@@ -25,7 +24,6 @@ _HOMES = {
 }
 
 
-@exact  # a module's constants are rounded too
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -37,4 +35,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-register_when_gymnasium_is_imported()
+import_exactly()
+importlib.import_module("environments.walker.registration").register_when_gymnasium_is_imported()

@@ -38,7 +38,7 @@ def exact(function: Callable[Parameters, Result]) -> Callable[Parameters, Result
         InputError: by the function, if this thread does otherwise, and cannot be set here.
     """
 
-    # As in ``rounds_to_nearest``, and the sum of two subnormal numbers is 0 where either operands or results are.
+    # As in ``_is_ieee_754``, without the cost of a call.
     @wraps(function)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         if (_ONE + _LITTLE) - (_ONE - _LITTLE) == 0.0 != _LEAST + _LEAST:
@@ -49,9 +49,10 @@ def exact(function: Callable[Parameters, Result]) -> Callable[Parameters, Result
     return run
 
 
-def rounds_to_nearest() -> bool:
-    """Whether this thread does: upwards the sum is above 1, downwards and to zero the difference is below."""
-    return bool((_ONE + _LITTLE) - (_ONE - _LITTLE) == 0.0)
+def _is_ieee_754() -> bool:
+    """Upwards the first sum is above 1, downwards and to zero the difference is below. The sum of two subnormal numbers
+    is 0 where either operands or results are."""
+    return bool((_ONE + _LITTLE) - (_ONE - _LITTLE) == 0.0 != _LEAST + _LEAST)
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def _as_ieee_754() -> Iterator[None]:
     except (AttributeError, ValueError):  # another system's
         raise InputError(_REFUSAL) from None
     try:
-        if not (rounds_to_nearest() and _LEAST + _LEAST != 0.0):
+        if not _is_ieee_754():
             raise InputError(_REFUSAL)
         yield
     finally:

@@ -17,7 +17,8 @@ from environments.errors import InputError
 def cache_home() -> Path:
     """The first folder that can be written of: NUMBA_CACHE_DIR, XDG_CACHE_HOME, ~/.cache, the user's own in /tmp.
 
-    Numba must not choose: it would take ``__pycache__``, which misses edited callees.
+    Numba must not choose: it would take ``__pycache__``, which misses edited callees. Kernels are code: a folder that
+    somebody else made, or can write to, is passed over, as NUMBA_CACHE_DIR=/tmp may lead to one.
 
     Raises:
         InputError: there is none.
@@ -45,9 +46,15 @@ def _can_be_written(home: Path) -> bool:
     try:
         (home / "poet").mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=home / "poet"):
-            return True
+            return _is_own(home / "poet")
     except OSError:
         return False
+
+
+def _is_own(folder: Path) -> bool:
+    """Whether folder, and a link to it, are this user's, and not for everybody to write."""
+    found = folder.stat()
+    return {found.st_uid, folder.lstat().st_uid} == {os.getuid()} and not found.st_mode & stat.S_IWOTH
 
 
 def _own_temporary_folder(parent: Path) -> Iterator[Path]:

@@ -28,7 +28,6 @@ from numba.extending import intrinsic
 from numba.np import arrayobj
 from numpy.typing import NDArray
 
-from environments.arithmetic import rounds_to_nearest
 from environments.cache_home import cache_home
 from environments.errors import InputError
 
@@ -164,11 +163,6 @@ def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., An
     numbers of other processes. Two closures with one name could then have one number as well, and the linker would
     take one for the other: seen, where processes that began together gave other results than each alone.
     """
-    if not rounds_to_nearest():  # the constants around it were rounded so, and it would be kept on disk with them
-        raise InputError(
-            f"{function.__module__} cannot be imported while this thread does not round to nearest: call "
-            "fesetround(FE_TONEAREST) before, or import it before whatever changes that"
-        )
     name = f"{function.__module__}.{function.__qualname__}"
     if name in _names:
         raise TypeError(f"there are two kernels with the name {name}: tell them apart by kernel_of")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 from environments.errors import InputError
@@ -25,15 +26,18 @@ def available_cores() -> int:
         cores = len(os.sched_getaffinity(0))
     else:
         cores = os.cpu_count()
-    return max(1, math.ceil(min([cores or 1, *_quotas()])))
+    return max(1, math.ceil(min(cores or 1, _quota())))
 
 
-def _quotas() -> Iterator[float]:
+@cache  # reading takes as long as a short episode
+def _quota() -> float:
     """Cores' worth of time that control groups leave this process; version 2 says "max", version 1 -1 for no limit."""
+    quotas = [math.inf]
     for group in _groups("cpu"):
         words = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
         if len(words) == 2 and all(word.isdigit() for word in words):
-            yield int(words[0]) / int(words[1])
+            quotas.append(int(words[0]) / int(words[1]))
+    return min(quotas)
 
 
 def _groups(controller: str) -> Iterator[Path]:

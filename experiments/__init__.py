@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from poet_open_ended import check_or_exit
 
 check_or_exit("environments", "agents", "poet")
+import_module("environments")  # which sees to it that ours are imported exactly

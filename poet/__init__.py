@@ -19,14 +19,13 @@ __all__ = ["open_run"]
 _HOMES = {"open_run": "poet.archive.reader"}
 
 check_packages("environments", "agents")
+importlib.import_module("environments")  # which sees to it that ours are imported exactly
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from environments.arithmetic import exact  # not before it is known whose it is
-
-    return getattr(exact(importlib.import_module)(_HOMES[name]), name)  # a module's constants are rounded too
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

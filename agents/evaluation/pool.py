@@ -59,19 +59,14 @@ class WorkerPool(NotCopied):
             RuntimeError: workers were killed over one chunk again and again.
             Exception: what a worker raised.
         """
-        with self._alone():
-            yield from self._run(chunks, on_progress)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
         if self._thread == get_ident():
             raise InputError(
                 "these workers are in the middle of a request of this thread: use another executor for this"
             )
-        with self._lock:
-            self._thread = get_ident()
+        with self._lock:  # here: Ctrl-C could keep a context manager of our own from being left
             try:
-                yield
+                self._thread = get_ident()
+                yield from self._run(chunks, on_progress)
             finally:
                 self._thread = None
 

@@ -117,7 +117,12 @@ class Pgpe(AbstractStrategy[PgpeState]):
 
     def _step(self, sample: Perturbations, velocity: Row, fitness: NDArray[np.float64]) -> tuple[Row, Row, Row]:
         """One niche's next centre, stdev and velocity."""
-        functional = load_functional()
+        return self._step_with(load_functional(), sample, velocity, fitness)
+
+    @exact  # again: what is loaded may set the processor
+    def _step_with(
+        self, functional: Any, sample: Perturbations, velocity: Row, fitness: NDArray[np.float64]
+    ) -> tuple[Row, Row, Row]:
         with _one_thread():
             fresh = functional.pgpe(
                 center_init=_tensor(sample.centre),
@@ -217,7 +222,10 @@ class Cem(AbstractStrategy[CemState]):
 
     def _step(self, sample: Perturbations, fitness: NDArray[np.float64]) -> tuple[Row, Row]:
         """One niche's next centre and stdev."""
-        functional = load_functional()
+        return self._step_with(load_functional(), sample, fitness)
+
+    @exact  # again: what is loaded may set the processor
+    def _step_with(self, functional: Any, sample: Perturbations, fitness: NDArray[np.float64]) -> tuple[Row, Row]:
         with _one_thread():
             before = functional.cem(
                 center_init=_tensor(sample.centre),

@@ -64,14 +64,15 @@ class Perturbations:
         """Write the thetas of the given rows into ``theta_out`` (len(rows), P) float32; threads may do so side by side.
 
         Raises:
-            InputError: there is no such row, or ``theta_out`` has another shape or type.
+            InputError: there is no such row, or ``theta_out`` has another shape, type or order.
         """
         if rows.dtype != np.int64 or rows.ndim != 1 or not ((rows >= 0) & (rows < self.num_rows)).all():
             raise InputError(f"rows must be int64 of shape (B,) in 0..{self.num_rows - 1}, but are {rows!r:.60}")
-        if theta_out.shape != (rows.size, self.centre.size) or theta_out.dtype != np.float32:
+        shape, flags = (rows.size, self.centre.size), theta_out.flags
+        if theta_out.shape != shape or theta_out.dtype != np.float32 or not flags.carray:
             raise InputError(
-                f"theta_out must be float32 of {(rows.size, self.centre.size)}, but is {theta_out.dtype} of "
-                f"{theta_out.shape}"
+                f"theta_out must be float32 of {shape} in C order to write into, but is {theta_out.dtype} of "
+                f"{theta_out.shape}{'' if flags.writeable else ', read-only'}"
             )
         _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *self.place.words)
 

@@ -72,6 +72,7 @@ class Terrain:
         """By content, in step with ``__eq__``."""
         return hash(self._canonical_bytes())
 
+    @exact
     def with_push(self, push: float) -> Self:
         """The same ground and obstacles under another push, newtons. The arrays are shared.
 

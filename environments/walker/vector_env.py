@@ -94,7 +94,7 @@ def make_vec_env(
 def make_registered(
     num_envs: int = 1,
     terrain: Terrain | Sequence[Terrain] | None = None,
-    max_episode_steps: int = MAX_STEPS,
+    max_episode_steps: int | None = MAX_STEPS,
     max_steps: int | None = None,
     **options: Any,
 ) -> BipedalTerrainVectorEnv:
@@ -103,15 +103,17 @@ def make_registered(
     Args:
         num_envs: number of worlds.
         terrain: as in ``gymnasium.make`` (None: flat ground), or several as in ``make_vec_env``.
-        max_episode_steps: steps after which an episode is truncated; -1: never. Gymnasium gives the registered number
-            where the caller gives none.
+        max_episode_steps: steps after which an episode is truncated; -1: never; None: the registered number, which
+            Gymnasium gives where the caller gives none.
         max_steps: another name of it, that of ``make_vec_env``; counts if it is given.
         options: further arguments of ``make_vec_env``.
 
     Raises:
         InputError: as ``make_vec_env``; or the two names say different things.
     """
-    if max_episode_steps == -1:
+    if max_episode_steps is None:
+        max_episode_steps = MAX_STEPS
+    elif max_episode_steps == -1:
         max_episode_steps = _NEVER
     max_episode_steps = whole_number("max_episode_steps", max_episode_steps, *COUNT)
     if max_steps is not None and max_episode_steps not in (MAX_STEPS, max_steps):

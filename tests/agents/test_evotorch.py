@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from agents.strategies import evotorch
 from agents.strategies.evotorch import Cem, Pgpe, load_functional
 from agents.strategies.openai_es import OpenAIES
 from agents.strategies.perturbations import Perturbations
 from environments.streams import Stream, stream_key
+from tests.environments.rounding import computing
 
 _EVO = load_functional()
 _P, _PAIRS = 37, 16
@@ -174,6 +177,21 @@ def test_what_else_uses_torch_changes_no_bit(strategy: Pgpe | Cem) -> None:
 
     assert told[0] == told[1]
     assert any(told[0][0])
+
+
+@pytest.mark.parametrize("strategy", [Pgpe(pairs=_PAIRS), Cem(pairs=_PAIRS)], ids=["pgpe", "cem"])
+def test_what_is_set_while_torch_is_loaded_changes_no_bit(
+    strategy: Pgpe | Cem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Libraries that round otherwise may do so from when they are loaded: in the middle of a tell."""
+    state = strategy.initial_state(_theta())
+    samples = strategy.ask(state, [stream_key(5, "test evotorch")])
+    fitness = _told(_fitness(_rows(samples[0])))
+    expected = [values.tobytes() for values in vars(strategy.tell(state, samples, fitness)).values()]
+    with ExitStack() as stack:
+        monkeypatch.setattr(evotorch, "load_functional", lambda: (stack.enter_context(computing("up")), _EVO)[1])
+        told = strategy.tell(state, samples, fitness)
+    assert expected == [values.tobytes() for values in vars(told).values()]
 
 
 def test_torch_is_loaded_by_the_first_tell_only() -> None:

@@ -75,11 +75,18 @@ def test_streams_give_unlike_samples() -> None:
 
 
 @pytest.mark.parametrize(
-    "memory", [np.zeros((3, _P), np.float32), np.zeros((2, _P - 1), np.float32), np.zeros((2, _P))]
+    "memory",
+    [
+        np.zeros((3, _P), np.float32),
+        np.zeros((2, _P - 1), np.float32),
+        np.zeros((2, _P)),
+        np.zeros((2, 2 * _P), np.float32)[:, ::2],
+        np.broadcast_to(np.float32(0.0), (2, _P)),
+    ],
 )
 def test_memory_of_another_shape_is_refused(memory: NDArray[np.float32]) -> None:
     """A kernel must not write beside the memory that it is given."""
-    with pytest.raises(InputError, match=r"theta_out must be float32 of \(2, 11\), but is"):
+    with pytest.raises(InputError, match=r"theta_out must be float32 of \(2, 11\) in C order to write into, but is"):
         _sample().fill_theta(memory, np.arange(2))
 
 

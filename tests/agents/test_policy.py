@@ -94,6 +94,7 @@ def test_a_number_that_is_no_number_reaches_the_action() -> None:
         (np.full(2804, np.inf, np.float32), "finite"),
         (np.zeros((1, 2804), np.float32), r"\(1, 2804\): choose a row"),
         ([0.0] * 2804, "but is a list"),
+        (np.ma.array(np.zeros(2804, np.float32), mask=True), "but is a MaskedArray"),
     ],
 )
 def test_a_theta_that_does_not_fit_is_refused(theta: Any, found: str) -> None:

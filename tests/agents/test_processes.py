@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from copy import copy, deepcopy
@@ -132,6 +133,24 @@ def test_many_workers_that_died_while_they_waited_are_forgotten() -> None:
             worker.join()
         (result,) = executor.evaluate(_request(2))
         assert (3, [5, 5]) == (len(workers), result.lengths.tolist())
+
+
+def test_an_interrupt_at_any_moment_leaves_a_pool_to_use() -> None:
+    """Ctrl-C a thousand times, also while the tracebacks are kept, as a notebook does: no request waits for ever."""
+    pool, kept = WorkerPool(2), []
+    handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        for i in range(1000):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + i % 10))
+                while True:
+                    assert [] == list(pool.run([]))
+            except KeyboardInterrupt as interrupt:
+                kept.append(interrupt)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, handler)
+    assert ([], 1000) == (list(pool.run([])), len(kept))
 
 
 @pytest.mark.parametrize("copied", [copy, deepcopy, pickle.dumps])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +119,8 @@ def _streams() -> list[Any]:
 
 def _terrain() -> list[Any]:
     x = np.linspace(0.0, 90.0, 300)
-    return [Terrain(np.stack([x, np.sin(x)], axis=1), push=0.1).digest()]
+    terrain = Terrain(np.stack([x, np.sin(x)], axis=1), push=0.1)
+    return [terrain.digest(), *(terrain.with_push(push).push for push in (0.1, 0.3, -0.7))]
 
 
 _FACES: dict[str, Callable[[], list[Any]]] = {
@@ -178,24 +181,47 @@ def test_an_error_leaves_the_mode_as_it_was() -> None:
 
 
 _IMPORT = """
-import ctypes, sys
+import sys
+from contextlib import nullcontext
+from importlib import import_module
+
 sys.path.insert(0, sys.argv[1])
 from tests.environments.rounding import computing
-with computing("up"):
-    from environments import ObstacleGenotype
-    print(ObstacleGenotype(3.0).express(seed=1).digest())
-    try:
-        import environments.walker.simd
-    except ValueError as error:
-        print(type(error).__name__, error)
+import gymnasium
+
+with nullcontext() if sys.argv[2] == "none" else computing(sys.argv[2]):
+    modules = [import_module(name) for name in sys.argv[3:]]
+for module in modules:
+    print(module.__name__, {name: repr(value) for name, value in vars(module).items() if name.isupper()})
 """
 
 
-def test_constants_are_rounded_to_nearest() -> None:
-    """A public name may be imported in any mode; a module beside them says that it cannot, and keeps no kernel."""
-    done = subprocess.run([sys.executable, "-c", _IMPORT, _ROOT], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(
+    ("mode", "modules"),
+    [
+        ("up", ["environments.walker.spec", "environments.physics.constants", "environments.walker.draw"]),
+        ("down", ["environments", "environments.terrain.constants", "environments.walker.judge"]),
+        ("zero", ["agents.evaluation.local", "environments.walker.spec"]),
+        ("down", ["poet.config", "agents.strategies.openai_es", "environments.walker.spec"]),
+    ],
+)
+def test_constants_are_rounded_to_nearest(tmp_path: Path, mode: str, modules: list[str]) -> None:
+    """Whatever is imported first in whatever mode, also by Gymnasium's registration; and so they are kept on disk."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    said = [
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", _IMPORT, _ROOT, each, *modules],
+            env=variables | {"PYTHONPYCACHEPREFIX": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.splitlines()
+        for each in (mode, "none")
+    ]
 
-    digest, sentence = done.stdout.splitlines()
-    assert ObstacleGenotype(3.0).express(seed=1).digest() == digest
-    assert sentence.startswith("InputError environments.")
-    assert "while this thread does not round to nearest: call fesetround(FE_TONEAREST) before" in sentence
+    assert list(tmp_path.rglob("spec.*.pyc"))
+    expected = [
+        f"{name} { {key: repr(value) for key, value in vars(import_module(name)).items() if key.isupper()} }"
+        for name in modules
+    ]
+    assert [expected, expected] == said

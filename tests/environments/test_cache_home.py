@@ -93,6 +93,27 @@ def test_a_folder_that_somebody_else_may_write_is_not_taken(
     assert not folder.exists()
 
 
+@pytest.mark.parametrize("plant", ["others may write", "a link of another's", "another's"])
+def test_what_somebody_else_made_where_the_user_says_is_passed_over(
+    nowhere: Path, monkeypatch: pytest.MonkeyPatch, plant: str
+) -> None:
+    """NUMBA_CACHE_DIR is often /tmp, where anybody may make a folder first, or a link to one of the user's."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(nowhere / "tmp"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(nowhere / "xdg"))
+    planted, others = nowhere / "tmp" / "poet", os.getuid() + 1
+    if plant == "a link of another's":
+        (nowhere / "own").mkdir()
+        planted.symlink_to(nowhere / "own")
+        os.chown(planted, others, -1, follow_symlinks=False)
+    else:
+        planted.mkdir()
+        planted.chmod(0o777)
+        if plant == "another's":
+            os.chown(planted, others, -1)
+    assert nowhere / "xdg" == cache_home()
+    assert [] == [path for path in planted.iterdir() if path.name != "kernels"]
+
+
 def test_nowhere_at_all_is_one_sentence(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It says what to set."""
     monkeypatch.setattr("tempfile.tempdir", str(nowhere / "file"))

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode
 
 from environments import make_vec_env
 from environments.errors import InputError
@@ -24,6 +25,7 @@ from environments.terrain.obstacles import ObstacleGenotype
 from environments.walker.env import BipedalTerrainEnv
 from environments.walker.episode import WalkerEpisode
 from environments.walker.worlds import ENGINES
+from tests.environments import crowded
 
 ROUGH = ObstacleGenotype(roughness=1.2).express(seed=7)
 
@@ -59,6 +61,34 @@ def test_a_copy_walks_on_with_the_same_bits(copied: Callable[[Any], Any], num_en
     early.reset()
     _walk(early, 2)
     assert expected == _walk(early, 15)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+@pytest.mark.parametrize("num_envs", [3, 34])
+def test_a_copy_walks_on_where_worlds_go_on_in_box2d(num_envs: int, mode: AutoresetMode) -> None:
+    """All that can be seen of it and of the original is Box2D's, in the middle of episodes, at their end, after it."""
+    terrains = [*[ROUGH] * (num_envs - 2), *crowded.TERRAINS]
+    envs, theirs = (
+        make_vec_env(terrains, num_envs, engine=engine, threads=2, max_steps=9, autoreset_mode=mode)
+        for engine in ("simd", "box2d")
+    )
+    stream, all_envs, num_in_box2d = Stream(1, "test_copies"), [theirs, envs], 0
+    for each in all_envs:
+        each.reset()
+    for step in range(16):
+        if step in (0, 4, 8, 9, 13):
+            num_in_box2d += len(envs._worlds._in_box2d)  # type: ignore[union-attr]
+            all_envs = [theirs, envs, copy.deepcopy(envs), _pickled(all_envs[-1])]
+        numbers = [stream.uniform(-1.0, 1.0) for _ in range(4 * num_envs)]
+        actions = np.array(numbers, np.float32).reshape(-1, 4)
+        seen = [each.step(actions) for each in all_envs]
+        if mode is AutoresetMode.DISABLED and (is_over := seen[0][2] | seen[0][3]).any():
+            seen += [each.reset(options={"reset_mask": is_over}) for each in all_envs]
+        told = [pickle.dumps([*map(np.asarray, one[:-1]), repr(one[-1])]) for one in seen]
+        assert len(set(told)) == len(seen) // len(all_envs)
+        poses = [(each._worlds.body_state(), each._worlds.touching) for each in all_envs]  # type: ignore[union-attr]
+        assert 1 == len({bodies.tobytes() + feet.tobytes() for bodies, feet in poses})
+    assert num_in_box2d > 0
 
 
 def test_many_worlds_are_copied_in_both_places() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,15 @@ _OLD = "9:name=systemd:/\n4:memory:/docker/abc\n1:cpu,cpuacct:/docker/abc\n0::/\
 
 
 @pytest.fixture
-def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The folder of the control groups, with 16 cores of affinity."""
     monkeypatch.setattr(machine, "_OWN_GROUPS", tmp_path / "own")
     monkeypatch.setattr(machine, "_GROUPS", tmp_path / "groups")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: range(16), raising=False)
     monkeypatch.setattr(os, "process_cpu_count", lambda: 16, raising=False)
-    return tmp_path / "groups"
+    machine._quota.cache_clear()
+    yield tmp_path / "groups"
+    machine._quota.cache_clear()
 
 
 def _write(groups: Path, own: str, files: dict[str, str]) -> None:
@@ -69,6 +72,8 @@ def test_a_quota_counts_as_fewer_cores(groups: Path, own: str, files: dict[str, 
     limit."""
     _write(groups, own, files)
     assert expected == available_cores()
+    _write(groups, "", {})
+    assert expected == available_cores()  # and nothing is read for each rollout
 
 
 def test_without_control_groups_the_affinity_counts(groups: Path) -> None:

@@ -302,6 +302,7 @@ def test_make_vec_knows_no_limit_and_two() -> None:
     """-1 is no time limit; two names with two numbers are refused, and so is what is no number."""
     make = partial(gymnasium.make_vec, ENV_ID, 1)
     assert 2000 == make().spec.max_episode_steps  # type: ignore[union-attr]
+    make(max_episode_steps=None)
     endless: Any = make(terrain=Terrain(FLAT.ground), max_episode_steps=-1)
     observations, _ = endless.reset()
     for _ in range(2001):
