@@ -51,6 +51,7 @@ class RayExecutor(AbstractExecutor):
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
         self._ray = _import_ray()
         self._is_ours = not self._ray.is_initialized()
+        self._is_started_here = self._is_ours and address is None
         self._gpu_actors: list[Any] = []
         self._patience = _patience_seconds()
         try:
@@ -110,6 +111,11 @@ class RayExecutor(AbstractExecutor):
                             patience.won(done)
                         else:
                             patience.lost(done, result)
+                    if tasks.is_ray_dead and self._is_started_here:
+                        for lost in tasks.forget():
+                            patience.lost(lost, "all that it has started here is lost with its raylet")
+                        self._ray.shutdown()
+                        _start(self._ray, self._workers)
                     on_progress(0, 0)
                 yield finished.pop(index)
             is_done = True
