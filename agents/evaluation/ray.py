@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +31,7 @@ _ROOT = Path(__file__).parents[2]
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's least is 75 MB; chunks and results travel beside the store
 #: How long the same episodes are tried again, in seconds, and where another time may be set.
 _PATIENCE, _PATIENCE_NAME = 600.0, "POET_RAY_PATIENCE"
+_MARK = "POET_RAY_OF"
 _CONNECT_SECONDS = 5.0
 _JOIN_SECONDS = 30.0
 _QUIET: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -51,6 +54,7 @@ class RayExecutor(AbstractExecutor):
     def __init__(self, workers: int | None = None, address: str | None = None) -> None:
         self._ray = _import_ray()
         self._is_ours = not self._ray.is_initialized()
+        self._is_started_here = self._is_ours and address is None
         self._gpu_actors: list[Any] = []
         self._patience = _patience_seconds()
         try:
@@ -110,6 +114,11 @@ class RayExecutor(AbstractExecutor):
                             patience.won(done)
                         else:
                             patience.lost(done, result)
+                    if tasks.is_ray_dead and self._is_started_here:
+                        for lost in tasks.forget():
+                            patience.lost(lost, "all that it has started here is lost with its raylet")
+                        _end(self._ray)
+                        _start(self._ray, self._workers)
                     on_progress(0, 0)
                 yield finished.pop(index)
             is_done = True
@@ -136,7 +145,9 @@ class RayExecutor(AbstractExecutor):
         """See ``AbstractExecutor``; a joined cluster goes on without us."""
         with held():
             self._end_gpu_actors()
-            if self._is_ours:
+            if self._is_started_here:
+                _end(self._ray)
+            elif self._is_ours:
                 self._ray.shutdown()
 
 
@@ -174,7 +185,7 @@ def _start(ray: ModuleType, workers: int) -> None:
     """A Ray of this process alone, which ends with it; workers import from where this process does."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     path = os.pathsep.join([str(_ROOT), *filter(None, sys.path)])
-    with warnings.catch_warnings(), left_to_this_process():
+    with warnings.catch_warnings(), left_to_this_process(), _marked():
         warnings.simplefilter("ignore", FutureWarning)  # of changes to come in how Ray hides GPUs; we use none
         ray.init(
             address="local",
@@ -184,6 +195,28 @@ def _start(ray: ModuleType, workers: int) -> None:
             runtime_env={"env_vars": {"PYTHONPATH": path}},
             **_QUIET,
         )
+
+
+def _end(ray: ModuleType) -> None:
+    """End a Ray of this process alone, with what it leaves: processes that were about to start, where a raylet died.
+
+    Those are found on Linux; elsewhere they end by themselves, within half a minute.
+    """
+    ray.shutdown()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # it has ended, or is somebody else's
+            if f"{_MARK}={os.getpid()}".encode() in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
+
+
+@contextmanager
+def _marked() -> Iterator[None]:
+    """Processes that are started in this block, and theirs, know whose they are."""
+    os.environ[_MARK] = str(os.getpid())
+    try:
+        yield
+    finally:
+        del os.environ[_MARK]
 
 
 def _join(ray: ModuleType, address: str) -> None:

@@ -22,9 +22,13 @@ class RayTasks:
     Args:
         ray: the module.
         workers: what has ``remote(chunk)``: a remote function, as often as it may run at once, or methods of actors.
+
+    Attributes:
+        is_ray_dead: whether this process has lost the Ray that it is connected to, and can run nothing on it any more.
     """
 
     def __init__(self, ray: ModuleType, workers: Sequence[Any]) -> None:
+        self.is_ray_dead = False
         self._ray = ray
         self._free = list(reversed(workers))
         self._running: dict[Any, tuple[int, Any]] = {}
@@ -59,8 +63,17 @@ class RayTasks:
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None  # what a worker raised, without Ray's pages around it
         except self._ray.exceptions.RayError as error:
+            self.is_ray_dead |= isinstance(error, self._ray.exceptions.LocalRayletDiedError)
             return f"{type(error).__name__}: {error}"
         return result
+
+    def forget(self) -> list[int]:
+        """Which chunks were running on a Ray that is dead; its workers are free for another Ray."""
+        found = [index for index, _ in self._running.values()]
+        self._free += [worker for _, worker in self._running.values()]
+        self._running.clear()
+        self.is_ray_dead = False
+        return found
 
     def break_off(self) -> None:
         """End all that run; what actors run ends with them, by ``ray.kill``.

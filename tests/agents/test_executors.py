@@ -380,6 +380,23 @@ def test_what_dies_on_ray_is_run_again_until_it_works(
     assert 5 == len([line for line in caplog.messages if "WorkerCrashedError" in line])
 
 
+def test_a_ray_of_our_own_that_dies_is_started_again(
+    ray_2: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
+) -> None:
+    """When the system kills its raylet in the middle of a phase, the episodes that it ran are run on another."""
+    killed: list[psutil.Process] = []
+
+    def kill(*_: int) -> None:
+        if not killed:
+            children = psutil.Process().children()
+            killed.extend(child for child in children if _command(child) and _command(child)[0].endswith("/raylet"))
+            for raylet in killed:
+                raylet.kill()
+
+    assert expected == [_numbers(result) for result in ray_2.evaluate(request_, kill)]
+    assert 1 == len(killed)
+
+
 def test_ray_gives_up_when_patience_is_over(
     ray_2: AbstractExecutor,
     request_: EvaluationRequest,

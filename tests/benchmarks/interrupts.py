@@ -189,13 +189,15 @@ def is_lost(folder: Path, expected: str) -> bool:
     return done.returncode != 0 or fingerprint(folder / "run") != expected
 
 
-def trials_of_runs(kind: str, phase: str, is_double: bool, times: int, seed: int, folder: Path) -> Iterator[Trial]:
+def trials_of_runs(
+    kind: str, phase: str, is_double: bool, times: int, seed: int, number: signal.Signals, folder: Path
+) -> Iterator[Trial]:
     """Interrupted runs, each with moments of its own."""
-    for number in range(times):
-        stream = Stream(seed, f"interrupts of {kind}, {phase}, {is_double}", number)
+    for which in range(times):
+        stream = Stream(seed, f"interrupts of {kind}, {phase}, {is_double}", which)
         seconds = stream.uniform(0.0, SPREAD[phase])
         again = stream.uniform(0.0, 1.0) ** 2 if is_double else None
-        yield Trial(("run", folder / "run", *RUN, "--workers", 2, *KINDS[kind]), phase, seconds, again)
+        yield Trial(("run", folder / "run", *RUN, "--workers", 2, *KINDS[kind]), phase, seconds, again, number)
 
 
 def commands(run: Path, folder: Path) -> list[tuple[object, ...]]:
@@ -251,7 +253,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--kinds", nargs="*", default=[*KINDS, "commands"])
     parser.add_argument("--phases", nargs="*", default=PHASES)
+    parser.add_argument("--signal", default="SIGINT", help="that is sent: SIGINT, SIGTERM, SIGUSR1, ...")
     chosen = parser.parse_args()
+    number = signal.Signals[chosen.signal]
     print(f"{'':32}{'times':>6}" + "".join(f"{ending:>12}" for ending in ENDINGS))
     is_good = True
     with tempfile.TemporaryDirectory() as above:
@@ -263,11 +267,11 @@ def main() -> int:
                     for which in range(len(commands(Path(above), Path(above)))):
 
                         def of_a_command(folder: Path, which: int = which, twice: bool = is_double) -> Iterator[Trial]:
-                            for number in range(chosen.times):
-                                stream = Stream(chosen.seed, f"interrupts of command {which}, {twice}", number)
+                            for time_ in range(chosen.times):
+                                stream = Stream(chosen.seed, f"interrupts of command {which}, {twice}", time_)
                                 again = stream.uniform(0.0, 0.5) if twice else None
                                 arguments = commands(Path(above) / "run", folder)[which]
-                                yield Trial(arguments, "any time", stream.uniform(0.0, 5.0), again)
+                                yield Trial(arguments, "any time", stream.uniform(0.0, 5.0), again, number)
 
                         words = " ".join(str(a) for a in commands(Path("RUN"), Path())[which])
                         is_good &= count(f"{words}{twice}"[:31], of_a_command, None)
@@ -279,7 +283,7 @@ def main() -> int:
                     def of_a_run(
                         folder: Path, kind: str = kind, phase: str = phase, twice: bool = is_double
                     ) -> Iterator[Trial]:
-                        return trials_of_runs(kind, phase, twice, chosen.times, chosen.seed, folder)
+                        return trials_of_runs(kind, phase, twice, chosen.times, chosen.seed, number, folder)
 
                     is_good &= count(f"{kind}, {phase}{twice}", of_a_run, expected)
     return 0 if is_good else 1
