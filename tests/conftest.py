@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis tries the same examples in every run, without a deadline; Ctrl-C is heard."""
+"""What all tests share: Hypothesis tries the same examples in every run, and has no deadline to miss; signals count."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import signal
 
 from hypothesis import settings
 
+from environments.signals import STOPPING
+
 settings.register_profile("same every time", derandomize=True, deadline=None, max_examples=50)
 settings.load_profile("same every time")
 
-# In the background of a plain shell Ctrl-C is ignored, also by processes that tests interrupt; unless it is heard here.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+# A shell without job control starts what runs in its background with Ctrl-C ignored, as ``nohup`` does the end of a
+# terminal, and so would be every command that a test starts and interrupts.
+for number in STOPPING:
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
