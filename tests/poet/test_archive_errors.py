@@ -89,7 +89,7 @@ def test_a_finished_run_is_read_where_nothing_is_shared(
 ) -> None:
     """All of it is in the one file; one that goes on has more in its journal, and is refused with the reason."""
     connect, folder = database._connect, toy_run(tmp_path / "run", 3)
-    monkeypatch.setattr(database, "_connect", lambda uri: connect(uri) if "immutable" in uri else Unfit())
+    monkeypatch.setattr(database, "_connect", lambda uri, path: connect(uri, path) if "immutable" in uri else Unfit())
     if is_finished:
         with open_run(folder) as run:
             assert 3 == run.iteration

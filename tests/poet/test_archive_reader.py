@@ -29,7 +29,7 @@ from tests.poet.archive_examples import CONFIG, SESSION, load, plain, record, to
 
 FRAMES = [
     "niches", "candidates", "transfers", "transfer_sources", "generations", "versions", "ledger", "retirements",
-    "solved", "judgements", "iterations", "sessions",
+    "solved", "judgements", "validations", "iterations", "sessions",
 ]  # fmt: skip
 
 

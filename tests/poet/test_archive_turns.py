@@ -27,7 +27,10 @@ def _at_one_moment(run: Run) -> None:
 #: Every public way to read a run.
 READINGS: dict[str, Callable[[Run], Any]] = {
     **{name: lambda run, name=name: getattr(run, name).to_csv() for name in FRAMES},  # type: ignore[misc]
-    **{name: lambda run, name=name: getattr(run, name) for name in ("iteration", "parent", "config", "keyframes")},  # type: ignore[misc]
+    **{
+        name: lambda run, name=name: getattr(run, name)
+        for name in ("iteration", "parent", "config", "configs", "keyframes")
+    },  # type: ignore[misc]
     "config_at": lambda run: run.config_at(1),
     "agent": lambda run: plain(run.agent(0)),
     "stored_agents": lambda run: plain(run.stored_agents()),
