@@ -16,6 +16,8 @@ from environments.errors import InputError
 from poet.archive.files import open_plain
 
 _DRAFT = "draft"
+#: Letters of a target's name in that of its draft: both must fit into a file system.
+_MAX_LETTERS = 40
 
 
 @contextmanager
@@ -30,6 +32,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
         raise taken
     target = folder.resolve()
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unmade(target, error) from error
     with draft_of(target) as draft:
         draft.mkdir()
         yield draft
@@ -49,16 +55,18 @@ def draft_of(target: Path) -> Iterator[Path]:
 
     Raises:
         InputError: nothing can be made there.
+        FileNotFoundError: its folder is not there.
         RuntimeError: the draft was taken away meanwhile.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
-        place = Path(tempfile.mkdtemp(".part", f".{target.name}.", target.parent))
+        place = Path(tempfile.mkdtemp(".part", _prefix(target), target.parent))
         lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        error.filename = str(target)  # the name that the user knows
+        raise
     except OSError as error:
-        message = f"{target} cannot be made ({error.strerror})"
-        raise InputError(f"{message}: name a place that you may write to") from error
+        raise _unmade(target, error) from error
     try:
         with suppress(OSError):  # a file system without locks: nobody can tell that it was left, and it stays
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -74,12 +82,12 @@ def draft_of(target: Path) -> Iterator[Path]:
 
 def is_draft_of(path: Path, target: Path) -> bool:
     """Whether a path is, by its name, one at which a draft of ``target`` is made."""
-    return path.parent == target.parent and path.match(f".{escape(target.name)}.*.part")
+    return path.parent == target.parent and path.match(f"{escape(_prefix(target))}*.part")
 
 
 def _sweep(target: Path) -> None:
     """Remove what killed writers of ``target`` left."""
-    for place in target.parent.glob(f".{escape(target.name)}.*.part"):
+    for place in target.parent.glob(f"{escape(_prefix(target))}*.part"):
         with suppress(OSError, InputError):  # somebody else's, or in use
             lock = open_plain(place / "lock", os.O_RDWR)
             try:
@@ -88,3 +96,11 @@ def _sweep(target: Path) -> None:
                     shutil.rmtree(place)
             finally:
                 os.close(lock)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name[:_MAX_LETTERS]}."
+
+
+def _unmade(target: Path, error: OSError) -> InputError:
+    return InputError(f"{target} cannot be made ({error.strerror}): name a place that you may write to")

@@ -12,11 +12,16 @@ _GONE = (errno.EPIPE, errno.EIO)
 
 
 class _Output(io.FileIO):
+    """What nobody reads is lost. Another failure, as of a full disk, is raised once: Python tries again at its end."""
+
+    _has_failed = False
+
     def write(self, data: Any) -> int:
         try:
             return super().write(data)
         except OSError as error:
-            if error.errno not in _GONE:
+            if error.errno not in _GONE and not self._has_failed:
+                self._has_failed = True
                 raise
             return memoryview(data).nbytes
 

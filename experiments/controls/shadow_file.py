@@ -63,6 +63,7 @@ def check_output(folder: Path) -> None:
 def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
     """Write the file at once, over an earlier one; genotypes (JSON values) become text."""
     check_output(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
     with written(path) as file:
         niches.assign(genotype=niches["genotype"].map(json.dumps)).to_parquet(file, index=False)

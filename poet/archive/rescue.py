@@ -7,7 +7,7 @@ import tempfile
 from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
-from shlex import quote
+from shlex import join
 
 from environments.errors import InputError
 from poet.archive.errors import ArchiveError
@@ -34,7 +34,7 @@ def rescue(connection: sqlite3.Connection, watch: Watch, lost: Path, iteration: 
     new_place = watch.moved_to()
     if new_place is not None:
         what = f"the folder {watch.folder} was moved away while the run in it was written, which has therefore stopped"
-        return f"{what}: {extent} is in {new_place}; go on with: poet resume {quote(new_place)}"
+        return f"{what}: {extent} is in {new_place}; go on with: {_resume(new_place)}"
     happened = "replaced" if lost.exists() else "taken away"
     what = f"{lost} was {happened} while the run was written, which has therefore stopped"
     if iteration is None:
@@ -43,7 +43,12 @@ def rescue(connection: sqlite3.Connection, watch: Watch, lost: Path, iteration: 
         saved = save_beside(connection, watch.folder)
     except _FAILURES as error:
         return f"{what}, and {extent} is lost, since no copy could be saved ({error}): start it again, or from a backup"
-    return f"{what}: {extent} was saved in {saved}; go on with: poet resume {quote(str(saved))}"
+    return f"{what}: {extent} was saved in {saved}; go on with: {_resume(saved)}"
+
+
+def _resume(folder: Path | str) -> str:
+    """The command, to be pasted into a shell."""
+    return join(("poet", "resume", str(folder)))
 
 
 def save_beside(connection: sqlite3.Connection, folder: Path) -> Path:

@@ -51,6 +51,7 @@ def test_what_a_killed_writer_left_goes_and_what_others_write_stays(tmp_path: Pa
 def test_a_shadow_is_written_where_a_killed_one_was(tmp_path: Path) -> None:
     """A folder that holds nothing but its rest takes the next one."""
     folder = tmp_path / "neutral"
+    folder.mkdir()
     _killed(folder / FILE_NAME)
     assert list(folder.iterdir())
     check_output(folder)
