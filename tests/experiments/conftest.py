@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.evaluation import make_executor
+from agents.rollouts import prepare
 from experiments.progress import PlainLines
 from experiments.runner import run_experiment
 from experiments.settings import resolve_config
@@ -20,7 +21,8 @@ NUM_ITERATIONS = 10
 
 @pytest.fixture
 def poet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Poet:
-    """``poet(*arguments)`` calls the command line in this process."""
+    """``poet(*arguments)`` calls the command line in this process, whose kernels are there: it has no more to say."""
+    prepare("simd")
     return partial(call, capsys, monkeypatch)
 
 
