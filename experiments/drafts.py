@@ -62,11 +62,11 @@ def draft_of(target: Path) -> Iterator[Path]:
         _sweep(target)
         place = Path(tempfile.mkdtemp(".part", _prefix(target), target.parent))
         lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
-    except FileNotFoundError as error:
+    except OSError as error:
+        if target.parent.exists():
+            raise _unmade(target, error) from error
         error.filename = str(target)  # the name that the user knows
         raise
-    except OSError as error:
-        raise _unmade(target, error) from error
     try:
         with suppress(OSError):  # a file system without locks: nobody can tell that it was left, and it stays
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

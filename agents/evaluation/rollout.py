@@ -91,8 +91,10 @@ def _terrain_index(given: ArrayLike | None, num_rows: int, terrains: tuple[Terra
         return np.zeros(num_rows, np.int64) if len(terrains) == 1 else np.arange(num_rows)
     try:
         index = np.asarray(given)
-    except ValueError:  # rows of several lengths
-        index = np.array("")
+    except ValueError:
+        raise InputError(
+            f"terrain_index must hold {num_rows} whole numbers, one for each theta, but has rows of several lengths"
+        ) from None
     if index.dtype == object:  # whole numbers of pandas that may be missing
         index = np.array([whole_number("terrain_index", i) for i in index.ravel()], np.int64).reshape(index.shape)
     if index.shape != (num_rows,) or index.dtype.kind not in "iu":

@@ -144,13 +144,13 @@ def test_an_interrupt_at_any_moment_leaves_a_pool_to_use() -> None:
             try:
                 signal.setitimer(signal.ITIMER_REAL, 1e-5 * (1 + i % 10))
                 while True:
-                    assert [] == list(pool.run([]))
+                    assert [] == list(pool.run([], lambda *_: None))
             except KeyboardInterrupt as interrupt:
                 kept.append(interrupt)
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)
         signal.signal(signal.SIGALRM, handler)
-    assert ([], 1000) == (list(pool.run([])), len(kept))
+    assert ([], 1000) == (list(pool.run([], lambda *_: None)), len(kept))
 
 
 @pytest.mark.parametrize("copied", [copy, deepcopy, pickle.dumps])

@@ -149,7 +149,12 @@ def test_terrains_are_one_for_all_one_for_each_or_named() -> None:
         (np.zeros(2804, np.float32), _FLAT, {"threads": -1}, "threads must be a whole number from 1 on, but is -1"),
         ([0.0] * 2804, _FLAT, {}, "but is float64"),
         (np.zeros(2804, np.float32), 7, {}, "a Terrain or a list of them, but is a int"),
-        (np.zeros((2, 2804), np.float32), [_FLAT], {"terrain_index": [[0], [0, 0]]}, "2 whole numbers.* object"),
+        (
+            np.zeros((2, 2804), np.float32),
+            [_FLAT],
+            {"terrain_index": [[0], [0, 0]]},
+            "2 whole numbers.* rows of several lengths",
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(
