@@ -90,9 +90,10 @@ def run_experiment(
     with interrupts(), ExitStack() as stack:
         try:
             if not is_free(folder):
-                _last_state(folder, parts)  # a damaged one is refused before anything is written
+                state = _last_state(folder, parts)  # a damaged one is refused before anything is written
                 archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
-                state = _last_state(folder, parts)  # another process may have gone on with the run
+                if archive.iteration != (None if state is None else state.iteration):
+                    state = _last_state(folder, parts)  # another process has gone on with the run meanwhile
             theta = start_theta(config.run.start) if state is None else None
             prepare_engine(config.evaluation.engine)
             display = stack.enter_context(make_display(tracker))
