@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import pytest
 from hypothesis import settings
 
 from environments.signals import STOPPING
@@ -16,3 +17,8 @@ settings.load_profile("same every time")
 for number in STOPPING:
     if signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What compiles kernels of its own for minutes comes first, so that no worker is left with it at the end."""
+    items.sort(key=lambda item: item.path.name not in ("test_bounds.py", "test_ptx.py"))
