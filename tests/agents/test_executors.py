@@ -110,11 +110,11 @@ def _workers(executor: AbstractExecutor) -> list[psutil.Process]:
     return [child for child in children if any(name in _command(child) for name in names)]
 
 
-def _command(process: psutil.Process) -> str:
+def _command(process: psutil.Process) -> list[str]:
     """What it was started with; empty if it is over."""
     with suppress(psutil.NoSuchProcess):  # a zombie is one of these
-        return " ".join(process.cmdline())
-    return ""
+        return process.cmdline()
+    return []
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
@@ -284,11 +284,6 @@ def test_a_caller_that_wants_no_more_leaves_nothing_running() -> None:
 
     assert 2 <= len(running)
     assert [] == [process for process in running if "--multiprocessing-fork" in _command(process)]
-
-
-def _command(process: psutil.Process) -> list[str]:
-    """A process's command line; empty when it has ended."""
-    return process.cmdline() if process.is_running() and process.status() != psutil.STATUS_ZOMBIE else []
 
 
 @contextmanager

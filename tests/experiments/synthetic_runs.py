@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from poet.archive.reader import open_run
 from poet.archive.rows import insert_events
 from poet.archive.thetas import store_thetas
 from poet.config import Config, make_config
+from poet.criterion import Judgement
 from poet.events import (
     AgentVersion,
     CandidateJudged,
@@ -32,6 +34,7 @@ from poet.events import (
     Cost,
     Event,
     NicheAdmitted,
+    NicheJudged,
     NicheRetired,
     NicheSolved,
     SourceScored,
@@ -199,6 +202,20 @@ def three_niches(folder: Path, last_iteration: int = 4, **sections: dict[str, An
         Cost(3, 2, Purpose.ES, 2000, 20),
     ]
     return record_run(folder, events, last_iteration, make_config({"run": {"seed": 7}}, sections), thetas)
+
+
+#: What all agents said of the three niches: 1 and 2 passed, the latter for a retired agent too.
+JUDGEMENTS = (
+    NicheJudged(1, 2, 1, 0, 60.0, Judgement.ADMISSIBLE, None, None),
+    NicheJudged(2, 3, 2, 1, 55.0, Judgement.ADMISSIBLE, 51.0, Judgement.ADMISSIBLE),
+)
+
+
+def add_events(folder: Path, events: Iterable[Event]) -> Path:
+    """The run with further events."""
+    with closing(connect_to_write(folder)) as connection, transaction(connection):
+        insert_events(connection, events)
+    return folder
 
 
 @dataclass

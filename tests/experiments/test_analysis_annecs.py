@@ -16,13 +16,9 @@ from experiments.analysis.measures import progress_curves
 from experiments.analysis.report import write_report
 from experiments.analysis.run_tables import RunTables
 from experiments.status import read_status, status_lines
-from poet.archive.database import connect_to_write, transaction
 from poet.archive.reader import open_run
-from poet.archive.rows import insert_events
-from poet.criterion import Judgement
-from poet.events import NicheJudged
 from tests.experiments.command_line import Poet
-from tests.experiments.synthetic_runs import read, three_niches
+from tests.experiments.synthetic_runs import JUDGEMENTS, add_events, read, three_niches
 from tests.poet.test_archive_old import GOLDEN
 
 UNKNOWN = [
@@ -35,18 +31,7 @@ UNKNOWN = [
 @pytest.fixture
 def judged(tmp_path: Path) -> Path:
     """The small run; niche 1 (solved in 3) and niche 2 (never solved) passed, the latter for a retired agent too."""
-    folder = three_niches(tmp_path / "three")
-    connection = connect_to_write(folder)
-    with transaction(connection):
-        insert_events(
-            connection,
-            [
-                NicheJudged(1, 2, 1, 0, 60.0, Judgement.ADMISSIBLE, None, None),
-                NicheJudged(2, 3, 2, 1, 55.0, Judgement.ADMISSIBLE, 51.0, Judgement.ADMISSIBLE),
-            ],
-        )
-    connection.close()
-    return folder
+    return add_events(three_niches(tmp_path / "three"), JUDGEMENTS)
 
 
 def rows(table: pd.DataFrame) -> list[tuple[object, ...]]:

@@ -18,12 +18,9 @@ from experiments.analysis.success import percentage, rates_by_niche, success_his
 from experiments.analysis.success_plot import curve
 from experiments.replay.pairs import choose_pair
 from experiments.status import read_status, status_lines
-from poet.archive.database import connect_to_write, transaction
 from poet.archive.reader import open_run
-from poet.archive.rows import insert_events
-from poet.criterion import Judgement
-from poet.events import NicheJudged, NicheValidated, Occasion, ValidationSet
-from tests.experiments.synthetic_runs import read, simulated_run, three_niches
+from poet.events import NicheValidated, Occasion, ValidationSet
+from tests.experiments.synthetic_runs import JUDGEMENTS, add_events, read, simulated_run, three_niches
 
 #: Niche, iteration, version, occasion, and successes of ten on pushes and on seeds.
 MEASURED = [
@@ -39,37 +36,19 @@ MEASURED = [
 
 def record(folder: Path, *measured: tuple[int, int, int, Occasion, int, int]) -> Path:
     """Add measurements of ten episodes to a run."""
-    connection = connect_to_write(folder)
-    with transaction(connection):
-        insert_events(
-            connection,
-            [
-                NicheValidated(niche_id, iteration, version_id, which, occasion, 10, num, 100.0, 500.0)
-                for niche_id, iteration, version_id, occasion, *counts in measured
-                for which, num in zip((ValidationSet.PUSHES, ValidationSet.SEEDS), counts, strict=True)
-            ],
-        )
-    connection.close()
-    return folder
+    events = [
+        NicheValidated(niche_id, iteration, version_id, which, occasion, 10, num, 100.0, 500.0)
+        for niche_id, iteration, version_id, occasion, *counts in measured
+        for which, num in zip((ValidationSet.PUSHES, ValidationSet.SEEDS), counts, strict=True)
+    ]
+    return add_events(folder, events)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small run, validated; niches 1 and 2 passed the criterion against all agents."""
-    folder = record(
-        three_niches(tmp_path_factory.mktemp("runs") / "three", poet={"reproduction_interval": 1}), *MEASURED
-    )
-    connection = connect_to_write(folder)
-    with transaction(connection):
-        insert_events(
-            connection,
-            [
-                NicheJudged(1, 2, 1, 0, 60.0, Judgement.ADMISSIBLE, None, None),
-                NicheJudged(2, 3, 2, 1, 55.0, Judgement.ADMISSIBLE, 51.0, Judgement.ADMISSIBLE),
-            ],
-        )
-    connection.close()
-    return folder
+    place = tmp_path_factory.mktemp("runs") / "three"
+    return add_events(record(three_niches(place, poet={"reproduction_interval": 1}), *MEASURED), JUDGEMENTS)
 
 
 @pytest.fixture(scope="module")
