@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.request import Block, EvaluationRequest
+from agents.evaluation.request import Block, EvaluationRequest, Sample
 from agents.rollouts.thread import Episodes
 from agents.strategies.perturbations import Perturbations
 from environments.errors import InputError
@@ -20,21 +22,22 @@ def named_episodes(chunk: EvaluationRequest, terrain_index: NDArray[np.int64]) -
     """The episodes of a chunk, block after block.
 
     Args:
-        chunk: what is to be run; its samples are ``Perturbations``, or anything else that makes thetas here.
+        chunk: what is to be run. What ``Perturbations`` name by scale and eps alone is made by the engine; thetas of
+            any other sample are made here.
         terrain_index: (B,) int64.
 
     Raises:
         InputError: a theta may not be finite.
     """
     num, num_parameters = chunk.num_episodes, chunk.policy.num_parameters
-    samples = [block.sample for block in chunk.blocks if isinstance(block.sample, Perturbations)]
+    samples = [block.sample for block in chunk.blocks if _is_made_there(block.sample)]
     scale = np.array([s.scale for s in samples], np.float32).reshape(-1, num_parameters)
     centres = [np.array([s.centre for s in samples], np.float32).reshape(-1, num_parameters)]
     sample, direction, sign = (np.zeros(num, np.int64) for _ in range(3))
     start, num_perturbed, num_centres = 0, 0, len(samples)
     for block in chunk.blocks:
         here = slice(start, start + block.rows.size)
-        if isinstance(block.sample, Perturbations):
+        if _is_made_there(block.sample):
             sample[here] = num_perturbed
             direction[here], sign[here] = _directions(block.sample, block.rows)
             num_perturbed += 1
@@ -70,6 +73,10 @@ def thetas_of(blocks: tuple[Block, ...], episodes: NDArray[np.int64]) -> NDArray
         block = blocks[place]
         found.append(block.sample.theta(block.rows[[episode - int(starts[place])]]))
     return np.concatenate(found)
+
+
+def _is_made_there(sample: Sample) -> TypeGuard[Perturbations]:
+    return isinstance(sample, Perturbations) and sample.mean_input is None
 
 
 def _directions(sample: Perturbations, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -12,6 +12,7 @@ from environments.registry import load_named
 #: Our strategies, imported when first asked for.
 STRATEGIES = {
     "openai_es": "agents.strategies.openai_es:OpenAIES",
+    "standardised_es": "agents.strategies.standardised_es:StandardisedES",
     "pgpe": "agents.strategies.evotorch:Pgpe",
     "cem": "agents.strategies.evotorch:Cem",
 }

@@ -109,7 +109,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         if not plain:
             return self._adam(state, sources, gradients).centre
         # SimpleSGD of the released optimizers.py: a fixed step, no moments.
-        return (sources - self.learning_rate * gradients).astype(np.float32)
+        return self._moved(sources, self.learning_rate * gradients)
 
     @exact
     def step_sizes(self, state: OpenAIESState) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -122,9 +122,17 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         weights = ranks[:, 0::2] - ranks[:, 1::2]
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)
         for n, sample in enumerate(samples):
-            _descent(gradients_out[n], weights[n], sample.centre, sample.scale, self.weight_decay,
-                     *sample.place.words)  # fmt: skip
+            centre, scale = self._coordinates(sample)
+            _descent(gradients_out[n], weights[n], centre, scale, self.weight_decay, *sample.place.words)
         return gradients_out
+
+    def _coordinates(self, sample: Perturbations) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """A sample's centre and scale, (P,) both, in the coordinates of the gradient."""
+        return sample.centre, sample.scale
+
+    def _moved(self, start: NDArray[np.float32], step: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Thetas (N, P) less a step in the coordinates of the gradient: in float64, rounded at the end."""
+        return (start - step).astype(np.float32)
 
     def _adam(self, state: OpenAIESState, start: NDArray[np.float32], gradients: NDArray[np.float64]) -> OpenAIESState:
         """The state with one Adam step made from ``start`` (N, P): float64, rounded to float32 where it is kept."""
@@ -136,7 +144,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         step = rate[:, None] * first.astype(np.float64) / (np.sqrt(second.astype(np.float64)) + ADAM_EPSILON)
         return replace(
             state,
-            centre=(start - step).astype(np.float32),
+            centre=self._moved(start, step),
             first_moment=first,
             second_moment=second,
             beta1_power=beta1_power,

@@ -2,6 +2,9 @@
 
 Row 2m of an antithetic sample is centre + scale * eps_m, row 2m + 1 is centre - scale * eps_m (EvoTorch's order), each
 operation rounded to float32. eps_m is counted from the sample's stream, so any row can be made anywhere.
+
+A sample that knows the mean observation (``mean_input``) leaves each unit of the first layer as it is there: what the
+perturbed weights add to a unit at the mean, its bias takes off, b_j - sum_i mean_i (scale eps)_ij.
 """
 
 from __future__ import annotations
@@ -28,9 +31,13 @@ class Perturbations:
         place: the stream of the numbers eps.
         num_directions: M, how many eps are drawn.
         antithetic: whether each eps is used with both signs: 2M rows, otherwise M.
+        mean_input: (I,) float32, the mean of what the policy senses; None: biases move by their own eps alone.
+        num_units: of the first layer, whose weights (I, num_units) theta begins with, then its biases; 0 without
+            ``mean_input``.
 
     Raises:
-        InputError: centre and scale are not float32 of one shape (P,), or no direction is drawn.
+        InputError: centre and scale are not float32 of one shape (P,), no direction is drawn, or theta has no such
+            first layer.
     """
 
     centre: NDArray[np.float32]
@@ -38,6 +45,8 @@ class Perturbations:
     place: StreamKey
     num_directions: int
     antithetic: bool = True
+    mean_input: NDArray[np.float32] | None = None
+    num_units: int = 0
 
     def __post_init__(self) -> None:
         for name, values in (("centre", self.centre), ("scale", self.scale)):
@@ -46,6 +55,21 @@ class Perturbations:
                 found = f"{values.dtype} of {values.shape}" if isinstance(values, np.ndarray) else f"{values!r:.60}"
                 raise InputError(f"{name} of a sample must be float32 of one shape (P,), but is {found}")
         whole_number("num_directions", self.num_directions, *COUNT)
+        self._check_first_layer()
+
+    def _check_first_layer(self) -> None:
+        """A kernel reads and writes where the first layer is said to be."""
+        whole_number("num_units", self.num_units, 0, COUNT[1])
+        means = self.mean_input
+        if means is None:
+            return
+        if not isinstance(means, np.ndarray) or means.dtype != np.float32 or means.ndim != 1:
+            raise InputError(f"mean_input of a sample must be float32 of shape (I,), but is {means!r:.60}")
+        if self.num_units < 1 or (means.size + 1) * self.num_units > self.centre.size:
+            raise InputError(
+                f"a first layer of {means.size} inputs and {self.num_units} units does not fit into a theta of "
+                f"{self.centre.size} parameters"
+            )
 
     @property
     def num_rows(self) -> int:
@@ -74,7 +98,11 @@ class Perturbations:
                 f"theta_out must be float32 of {shape} in C order to write into, but is {theta_out.dtype} of "
                 f"{theta_out.shape}{'' if flags.writeable else ', read-only'}"
             )
-        _fill_theta(theta_out, rows, self.centre, self.scale, self.antithetic, *self.place.words)
+        means = _NO_INPUTS if self.mean_input is None else self.mean_input
+        _fill_theta(theta_out, rows, self.centre, self.scale, means, self.num_units, self.antithetic, *self.place.words)
+
+
+_NO_INPUTS = np.zeros(0, np.float32)
 
 
 @kernel
@@ -85,17 +113,31 @@ def fill_direction(eps_out, direction, c2, c3, k0, k1):  # type: ignore[no-untyp
 
 
 @allocating_kernel
-def _fill_theta(theta_out, rows, centre, scale, antithetic, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
-    eps = np.empty(centre.size, np.float32)
+def _fill_theta(  # type: ignore[no-untyped-def]
+    theta_out, rows, centre, scale, mean_input, num_units, antithetic, c2, c3, k0, k1
+):
+    moves = np.empty(centre.size, np.float32)
     last = np.int64(-1)
     for b in range(rows.size):
         direction = rows[b] // 2 if antithetic else rows[b]
         if direction != last:
-            fill_direction(eps, direction, c2, c3, k0, k1)
+            fill_direction(moves, direction, c2, c3, k0, k1)
+            for p in range(centre.size):
+                moves[p] *= scale[p]
+            _keep_means(moves, mean_input, num_units)
             last = direction
         if antithetic and rows[b] % 2 == 1:
             for p in range(centre.size):
-                theta_out[b, p] = centre[p] - scale[p] * eps[p]
+                theta_out[b, p] = centre[p] - moves[p]
         else:
             for p in range(centre.size):
-                theta_out[b, p] = centre[p] + scale[p] * eps[p]
+                theta_out[b, p] = centre[p] + moves[p]
+
+
+@kernel
+def _keep_means(moves, mean_input, num_units):  # type: ignore[no-untyped-def]
+    """Take off the first layer's biases what its weights' moves add at the mean input, input after input."""
+    bias = mean_input.size * num_units
+    for i in range(mean_input.size):
+        for j in range(num_units):
+            moves[bias + j] -= mean_input[i] * moves[i * num_units + j]

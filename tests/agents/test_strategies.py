@@ -18,6 +18,9 @@ from environments.errors import InputError
 from environments.streams import Stream, StreamKey, stream_key
 
 _N, _P, _PAIRS = 3, 5, 4
+#: What lets a strategy work with few parameters, and how many it then needs; others take _P.
+_SMALL: dict[str, dict[str, Any]] = {"standardised_es": {"hidden_units": 1}}
+_SIZES = {"standardised_es": 25 + _P}
 _OWN = "tests.agents.test_strategies:OwnStrategy"
 
 
@@ -62,12 +65,16 @@ class OwnStrategy(AbstractStrategy[StrategyState]):
 @pytest.fixture(params=[*STRATEGIES, _OWN])
 def strategy(request: pytest.FixtureRequest) -> AbstractStrategy[Any]:
     """Each strategy in turn, with few samples."""
-    return make_strategy(request.param, pairs=_PAIRS)
+    return make_strategy(request.param, pairs=_PAIRS, **_SMALL.get(request.param, {}))
 
 
-def _theta(num_niches: int = _N) -> NDArray[np.float32]:
+def _size(strategy: AbstractStrategy[Any]) -> int:
+    return _SIZES.get(strategy.kind, _P)
+
+
+def _theta(strategy: AbstractStrategy[Any]) -> NDArray[np.float32]:
     stream = Stream(2, "test strategies theta")
-    return np.array([[stream.uniform(-1.0, 1.0) for _ in range(_P)] for _ in range(num_niches)], np.float32)
+    return np.array([[stream.uniform(-1.0, 1.0) for _ in range(_size(strategy))] for _ in range(_N)], np.float32)
 
 
 def _places(generation: int = 0, num_niches: int = _N) -> list[StreamKey]:
@@ -85,7 +92,7 @@ def _bits(state: StrategyState) -> dict[str, bytes]:
 
 def _worn(strategy: AbstractStrategy[Any]) -> Any:
     """A state that has taken some steps."""
-    state = strategy.initial_state(_theta())
+    state = strategy.initial_state(_theta(strategy))
     for generation in range(3):
         samples = strategy.ask(state, _places(generation))
         state = strategy.tell(state, samples, _fitness(samples[0].num_rows, generation))
@@ -94,12 +101,12 @@ def _worn(strategy: AbstractStrategy[Any]) -> Any:
 
 def test_a_generation_costs_twice_the_pairs(strategy: AbstractStrategy[Any]) -> None:
     """Each niche gets a sample around its centre, of as many rows whatever the strategy, all unlike."""
-    state = strategy.initial_state(_theta())
+    state = strategy.initial_state(_theta(strategy))
 
     samples = strategy.ask(state, _places())
 
     assert _N == len(samples)
-    for sample, place, centre in zip(samples, _places(), _theta(), strict=True):
+    for sample, place, centre in zip(samples, _places(), _theta(strategy), strict=True):
         assert 2 * _PAIRS == sample.num_rows
         assert place == sample.place
         assert centre.tolist() == sample.centre.tolist()
@@ -112,7 +119,7 @@ def test_a_state_is_arrays_with_niches_first(strategy: AbstractStrategy[Any]) ->
     state = _worn(strategy)
 
     assert np.float32 == state.centre.dtype
-    assert (_N, _P) == state.centre.shape
+    assert (_N, _size(strategy)) == state.centre.shape
     for f in fields(state):
         assert _N == getattr(state, f.name).shape[0]
     assert _bits(state) == _bits(concatenate(split(state)))
@@ -157,15 +164,16 @@ def test_niches_do_not_feel_each_other(strategy: AbstractStrategy[Any]) -> None:
 
 
 def test_returns_are_maximised(strategy: AbstractStrategy[Any]) -> None:
-    """Told minus the distance to a target, a strategy walks there."""
+    """Told minus the distance to a target, in parameters without coordinates of their own, a strategy walks there."""
     target = np.full(_P, 1.0, np.float32)
-    state = strategy.initial_state(np.zeros((1, _P), np.float32))
+    state = strategy.initial_state(np.zeros((1, _size(strategy)), np.float32))
     for generation in range(200):
         (sample,) = strategy.ask(state, _places(generation, 1))
-        distance = np.square(sample.theta(np.arange(2 * _PAIRS)).astype(np.float64) - target).sum(axis=1)
+        found = sample.theta(np.arange(2 * _PAIRS))[:, -_P:].astype(np.float64)
+        distance = np.square(found - target).sum(axis=1)
         state = strategy.tell(state, [sample], -distance[None, :])
 
-    assert np.sqrt(np.square(state.centre[0] - target).sum()) < 0.25 * np.sqrt(_P)
+    assert np.sqrt(np.square(state.centre[0, -_P:] - target).sum()) < 0.25 * np.sqrt(_P)
 
 
 def test_a_diverged_world_ranks_below_every_other(strategy: AbstractStrategy[Any]) -> None:
@@ -183,7 +191,7 @@ def test_a_diverged_world_ranks_below_every_other(strategy: AbstractStrategy[Any
 
 def test_nan_is_refused(strategy: AbstractStrategy[Any]) -> None:
     """A return that is no number is an error, not a theta of NaN."""
-    state = strategy.initial_state(_theta())
+    state = strategy.initial_state(_theta(strategy))
     fitness = _fitness(2 * _PAIRS)
     fitness[1, 2] = np.nan
 
@@ -194,18 +202,18 @@ def test_nan_is_refused(strategy: AbstractStrategy[Any]) -> None:
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_what_does_not_fit_is_refused(name: str) -> None:
     """One sentence instead of a kernel that reads, or writes, beside its arrays."""
-    strategy = make_strategy(name, pairs=_PAIRS)
+    strategy = make_strategy(name, pairs=_PAIRS, **_SMALL.get(name, {}))
     for theta in (np.zeros(3, np.float32), np.zeros((1, 3)), np.zeros((0, 3), np.float32), [[0.0]]):
         with pytest.raises(InputError, match=r"^theta must be \(N, P\) float32"):
             strategy.initial_state(theta)  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"^theta must be finite"):
-        strategy.initial_state(np.full((1, 3), np.inf, np.float32))
-    state = strategy.initial_state(_theta())
+        strategy.initial_state(np.full((1, _size(strategy)), np.inf, np.float32))
+    state = strategy.initial_state(_theta(strategy))
     for places in (_places()[:1], [1] * _N):
         with pytest.raises(InputError, match=r"^places must be a StreamKey for each of"):
             strategy.ask(state, places)  # type: ignore[arg-type]
     samples = strategy.ask(state, _places())
-    short = strategy.ask(strategy.initial_state(_theta()[:, :-1]), _places())
+    short = strategy.ask(strategy.initial_state(_theta(strategy)[:, :-1]), _places())
     fitness = _fitness(2 * _PAIRS)
     for verb in (strategy.tell, strategy.propose):
         for unfit in (fitness[:, 1:], fitness[0], fitness[1:], fitness.astype(str), fitness.tolist()[0], None):
@@ -236,7 +244,7 @@ def test_a_proposal_starts_at_the_source(strategy: AbstractStrategy[Any], plain:
 
     proposed = strategy.propose(state, strategy.ask(source, _places(9)), _fitness(2 * _PAIRS, 9), plain)
 
-    assert (_N, _P) == proposed.shape
+    assert (_N, _size(strategy)) == proposed.shape
     assert (np.abs(proposed - source.centre) < 10.0).all()
     assert (proposed != source.centre).any(axis=1).all()
 

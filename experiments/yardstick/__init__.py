@@ -1,0 +1,1 @@
+"""How good the optimisers are: measured before anything is tuned, and after."""

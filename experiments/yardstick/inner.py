@@ -1,0 +1,188 @@
+"""The inner suite: how many env-steps an optimiser needs until its walker crosses four of five fresh grounds.
+
+    python -m experiments.yardstick.inner run OUTPUT.csv [--set es.strategy=NAME ...] [--seeds 5] [--budget 30e6]
+    python -m experiments.yardstick.inner compare A.csv B.csv ...
+
+``run`` trains one walker for each task and seed with the config's ``es``, ``niche`` and ``evaluation``, just as a run
+of POET with one niche would, all side by side. After every so many env-steps each walker is tested on 100 seeds of its
+genotype that no training draws. A walker is done at a success rate of 80 %, or when its budget is spent. ``compare``
+prints the medians over seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from agents.evaluation.local import LocalExecutor
+from agents.evaluation.request import Thetas, every_row
+from environments.streams import Stream
+from experiments.files import write_text
+from experiments.settings import resolve_config
+from experiments.walkers import load_walker
+from experiments.yardstick.tasks import TASKS, Task
+from poet.events import Cost
+from poet.loop import random_theta
+from poet.optimisation import optimise
+from poet.parts import Parts, make_parts
+from poet.scoring import draw_terrain_seed, successes
+from poet.types import Evaluation, Niche, PoetState, Purpose
+from poet.validation import ROBUST_RATE, validation_terrains
+
+NUM_EPISODES = 100
+#: What the suite trains with unless ``--set`` says otherwise: fresh seeds, pairs sharing 32 of them.
+DEFAULTS = ("niche.instances=32", "es.pairs=128")
+COLUMNS = ("task", "seed", "env_steps", "generation", "success_rate", "return_mean")
+
+
+@dataclass(frozen=True)
+class Learner:
+    """One walker of the suite.
+
+    Attributes:
+        task, seed: what it learns, and which repetition it is.
+        niche_id: its niche's.
+    """
+
+    task: Task
+    seed: int
+    niche_id: int
+
+
+def run_suite(parts: Parts, learners: Sequence[Learner], budget: float, every: float) -> Iterator[pd.DataFrame]:
+    """Train all learners; each time some were tested, the whole table so far.
+
+    Args:
+        parts: of the config.
+        learners: who learns.
+        budget: env-steps that each may train for; tests are not counted.
+        every: env-steps between two tests of a learner.
+
+    Yields:
+        One row a test, columns ``COLUMNS``; the first test of each is of the walker it starts from.
+    """
+    rows: list[tuple[object, ...]] = []
+    by_niche = {learner.niche_id: learner for learner in learners}
+    spent, due = dict.fromkeys(by_niche, 0), dict.fromkeys(by_niche, 0.0)
+    state = PoetState(
+        iteration=0,
+        active=tuple(_niche(learner, parts) for learner in learners),
+        next_niche_id=len(learners),
+        scored_steps=parts.config.evaluation.max_steps,
+    )
+    while state.active:
+        tested = [niche for niche in state.active if spent[niche.id] >= due[niche.id]]
+        over = {niche.id for niche in tested if spent[niche.id] >= budget}
+        for niche, (rate, return_mean) in zip(tested, _test(tested, parts), strict=True):
+            learner = by_niche[niche.id]
+            rows.append((learner.task.name, learner.seed, spent[niche.id], state.iteration, rate, return_mean))
+            due[niche.id] += every
+            if rate >= ROBUST_RATE:
+                over.add(niche.id)
+        if tested:
+            yield pd.DataFrame(rows, columns=list(COLUMNS))
+        state = replace(state, active=tuple(niche for niche in state.active if niche.id not in over))
+        if state.active:
+            state, events = optimise(state, parts)
+            state = replace(state, iteration=state.iteration + 1)
+            for event in events:
+                if isinstance(event, Cost):
+                    spent[event.niche_id] += event.env_steps if event.purpose is Purpose.ES else 0
+
+
+def _niche(learner: Learner, parts: Parts) -> Niche:
+    start = learner.task.start
+    theta = random_theta(parts.policy, learner.seed) if start == "random" else load_walker(start)
+    return Niche(
+        id=learner.niche_id,
+        genotype=learner.task.genotype,
+        terrain_seed=draw_terrain_seed(Stream(parts.seed, "inner suite", learner.niche_id)),
+        parent_id=None,
+        created=0,
+        optimiser=parts.strategy.initial_state(theta[None, :]),
+        version_id=0,
+        evaluation=Evaluation(0.0, 0.0, 0, 0, 0),
+    )
+
+
+def _test(niches: Sequence[Niche], parts: Parts) -> list[tuple[float, float]]:
+    """Success rate and mean return of each niche's agent on seeds that nobody trains on."""
+    blocks = [
+        every_row(Thetas(niche.theta[None, :]), validation_terrains(niche, parts.seed, NUM_EPISODES).seeds)
+        for niche in niches
+    ]
+    results = parts.run_blocks(blocks, Purpose.VALIDATION)
+    return [(successes(result).count(True) / NUM_EPISODES, float(result.returns.mean())) for result in results]
+
+
+def time_to_success(table: pd.DataFrame) -> pd.Series[float]:
+    """Env-steps to the first test with a success rate of 80 %, by (task, seed); infinity where it was not reached."""
+    reached = table.assign(env_steps=table["env_steps"].where(table["success_rate"] >= ROBUST_RATE, np.inf))
+    return reached.groupby(["task", "seed"], sort=False)["env_steps"].min()
+
+
+def compare(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The medians over seeds of every task that all tables have: millions of env-steps to success, and the last rate.
+
+    Args:
+        tables: of ``run_suite``, by name.
+
+    Returns:
+        One row a task; for each name its median ("inf" where most seeds did not succeed), and the ratio to the first.
+    """
+    columns: dict[str, pd.Series[float]] = {}
+    for name, table in tables.items():
+        last = table.groupby(["task", "seed"], sort=False)["success_rate"].last()
+        columns[f"{name}: M env-steps"] = time_to_success(table).groupby("task", sort=False).median() / 1e6
+        columns[f"{name}: last rate"] = last.groupby("task", sort=False).median()
+    frame = pd.concat(columns, axis=1, join="inner")
+    first = next(iter(tables))
+    for name in list(tables)[1:]:
+        frame[f"{name} / {first}"] = frame[f"{name}: M env-steps"] / frame[f"{first}: M env-steps"]
+    return frame
+
+
+def chosen_learners(names: Sequence[str] | None, num_seeds: int) -> list[Learner]:
+    """Every seed of the tasks of these names, all tasks for None; a learner's id does not depend on the choice."""
+    return [
+        Learner(task, seed, seed * len(TASKS) + number)
+        for seed, (number, task) in product(range(num_seeds), enumerate(TASKS))
+        if names is None or task.name in names
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the suite, or compare its tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run")
+    run.add_argument("output", type=Path)
+    run.add_argument("--preset", help="whose es, niche and evaluation are used")
+    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
+    run.add_argument("--seeds", type=int, default=5)
+    run.add_argument("--tasks", nargs="*", choices=[task.name for task in TASKS], metavar="TASK")
+    run.add_argument("--budget", type=float, default=30e6, help="env-steps of each walker")
+    run.add_argument("--every", type=float, default=1e6, help="env-steps between two tests")
+    compared = commands.add_parser("compare")
+    compared.add_argument("tables", type=Path, nargs="+")
+    chosen = parser.parse_args(arguments)
+    if chosen.command == "compare":
+        print(compare({path.stem: pd.read_csv(path) for path in chosen.tables}).round(2).to_string())
+        return
+    config = resolve_config(chosen.preset, assignments=[*DEFAULTS, *chosen.assignments])
+    with LocalExecutor() as executor:
+        parts = make_parts(config, executor.evaluate)
+        for table in run_suite(parts, chosen_learners(chosen.tasks, chosen.seeds), chosen.budget, chosen.every):
+            write_text(chosen.output, table.to_csv(index=False, float_format="%.4f"))
+            last = table.iloc[-1]
+            print(f"{last['task']}, seed {last['seed']}: {last['env_steps']:,} env-steps, {last['success_rate']:.0%}")
+
+
+if __name__ == "__main__":
+    main()
