@@ -68,6 +68,9 @@ class NicheConfig(_Section):
     vary: Literal["seed", "push"] = Field(
         "seed", description="how fresh instances differ: seeds of the genotype, or pushes on the niche's own ground"
     )
+    rest_interval: Count = Field(
+        1, description="a niche that is robustly solved trains in one of so many iterations only; 1: in each"
+    )
 
     @property
     def num_fresh(self) -> int:
@@ -196,7 +199,7 @@ NEUTRAL_KEYS = (
 #: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
 EARLIER_VALUES: dict[str, bool | int | str] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
-    "niche.vary": "seed", "validation.episodes": 0, "validation.interval": 25,
+    "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0, "validation.interval": 25,
 }  # fmt: skip
 
 

@@ -19,14 +19,18 @@ from poet.parts import Parts
 from poet.population import new_version, replace_niche
 from poet.scoring import agent_block, cost, niche_ground, own_attempt, read_evaluations, solve, training_block
 from poet.types import Niche, Origin, PoetState, Purpose
+from poet.validation import ROBUST_RATE
 
 
 def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
-    """Take one ES step in each active niche and evaluate the theta that it leads to.
+    """Take one ES step in each active niche that does not rest, and evaluate the theta that it leads to.
 
     All niches' samples run as one request, then all their new thetas as another.
     """
-    iteration, niches, strategy = state.iteration + 1, state.active, parts.strategy
+    iteration, strategy = state.iteration + 1, parts.strategy
+    niches = [niche for niche in state.active if not is_at_rest(niche, iteration, parts.config.niche.rest_interval)]
+    if not niches:
+        return state, []
     grounds = [niche_ground(niche, parts.config, iteration) for niche in niches]
 
     before = concatenate([niche.optimiser for niche in niches])
@@ -63,6 +67,17 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
             cost(iteration, niche.id, Purpose.SELF_EVAL, evaluated[n]),
         ]
     return forget_other_episodes(state, parts), events
+
+
+def is_at_rest(niche: Niche, iteration: int, rest_interval: int) -> bool:
+    """Whether a niche takes no ES step in an iteration: it is robustly solved, and it is not its turn.
+
+    Its agent stays as it is, a source of transfers and a parent of children, until a transfer replaces it or its
+    success rate is measured anew. Turns go by id, so that niches at rest do not all train in the same iteration.
+    """
+    if niche.success is None or niche.success.pushes < ROBUST_RATE:
+        return False
+    return (iteration + niche.id) % rest_interval != 0
 
 
 def _generation(

@@ -146,7 +146,10 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),
         (measure, [] if needs_scores else ["novelty.cached"]),
         ("niche.instances = fixed", [] if config.niche.num_fresh else ["niche.vary"]),
-        ("validation.episodes = 0", [] if config.validation.episodes else ["validation.interval"]),
+        (
+            "validation.episodes = 0",
+            [] if config.validation.episodes else ["validation.interval", "niche.rest_interval"],
+        ),
         (f"the {config.transfer.rule} transfer rule", _UNUSED_BY_RULE.get(config.transfer.rule, [])),
     ):
         if changed := [key for key in keys if _value(config, key) != _value(Config(), key)]:

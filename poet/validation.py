@@ -10,7 +10,8 @@ first agent, of one that a transfer puts in its place, of the last one when the 
 after every ``validation.interval`` iterations. A run has no last iteration, since it can always go further: let the
 number of iterations be a multiple of the interval, and the last measurement is of the run's end.
 
-No result depends on it: a run with validation is the run without, with these records and costs added.
+No result depends on it, unless ``niche.rest_interval`` lets niches rest that are robustly solved: otherwise a run with
+validation is the run without, with these records and costs added.
 """
 
 from __future__ import annotations

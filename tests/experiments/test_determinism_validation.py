@@ -1,4 +1,4 @@
-"""With validation on a run's result depends on its config alone, and all but its new records is as without."""
+"""With validation a run's result depends on its config alone; all else is as without, unless niches rest by it."""
 
 from __future__ import annotations
 
