@@ -77,7 +77,7 @@ def run_suite(parts: Parts, learners: Sequence[Learner], budget: float, every: f
         scored_steps=parts.config.evaluation.max_steps,
     )
     while state.active:
-        tested = [niche for niche in state.active if spent[niche.id] >= due[niche.id]]
+        tested = [niche for niche in state.active if spent[niche.id] >= min(due[niche.id], budget)]
         over = {niche.id for niche in tested if spent[niche.id] >= budget}
         for niche, (rate, return_mean) in zip(tested, _test(tested, parts), strict=True):
             learner = by_niche[niche.id]

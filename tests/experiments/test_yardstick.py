@@ -1,0 +1,139 @@
+"""The yardsticks: what they measure, on what, and that they can be interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agents.evaluation.local import LocalExecutor
+from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.result import RolloutResult
+from experiments.settings import resolve_config
+from experiments.yardstick import evolution, inner
+from experiments.yardstick.tasks import TASKS
+from poet.archive.reader import open_run
+from poet.parts import Parts, make_parts
+from poet.scoring import FIRST_UNSEEN_SEED
+from poet.types import Purpose
+
+#: Two pairs, episodes of a second: nobody learns.
+SMALL = ("es.pairs=2", "niche.instances=2", "evaluation.max_steps=50")
+
+
+def small_parts(*assignments: str) -> tuple[Parts, list[EvaluationRequest]]:
+    """Parts that run episodes, and the requests that they will have made."""
+    requests: list[EvaluationRequest] = []
+    executor = LocalExecutor(1)
+
+    def evaluate(request: EvaluationRequest) -> tuple[RolloutResult, ...]:
+        requests.append(request)
+        return executor.evaluate(request)
+
+    return make_parts(resolve_config(None, None, [*SMALL, *assignments]), evaluate), requests
+
+
+def last_table(parts: Parts, names: list[str], budget: float = 400.0, every: float = 300.0) -> pd.DataFrame:
+    """What the suite has found at its end."""
+    *_, table = inner.run_suite(parts, inner.chosen_learners(names, 1), budget, every)
+    return table
+
+
+def test_a_learner_is_tested_before_training_and_until_its_budget_is_spent() -> None:
+    """Env-steps count training alone; the last test is the first one at or beyond the budget."""
+    parts, requests = small_parts()
+    table = last_table(parts, ["rough 1"])
+
+    assert list(inner.COLUMNS) == list(table)
+    steps = table["env_steps"].tolist()
+    assert 0 == steps[0] < steps[-1]
+    assert steps[-2] < 400 <= steps[-1]
+    assert 1 == (last_table(small_parts()[0], ["rough 1"], 1.0, 1e9)["env_steps"] > 0).sum()
+    of_training = [r for r in requests if r.label == Purpose.ES]
+    assert len(of_training) == table["generation"].iloc[-1]
+    assert {4} == {request.num_episodes for request in of_training}
+
+
+def test_who_learns_beside_it_changes_no_walker() -> None:
+    """A task's rows are the same alone and among others: streams are keyed by task and seed."""
+    together, alone = (last_table(small_parts()[0], names) for names in (["rough 1", "gaps 1.6"], ["gaps 1.6"]))
+
+    among = together[together["task"] == "gaps 1.6"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, among)
+
+
+def test_nobody_is_tested_on_what_it_was_trained_on() -> None:
+    """Tests are on the genotype's seeds from a million on, training never."""
+    parts, requests = small_parts()
+    last_table(parts, ["rough 2.5"])
+    genotype = next(task.genotype for task in TASKS if task.name == "rough 2.5")
+    unseen = {genotype.express(FIRST_UNSEEN_SEED + i).digest() for i in range(inner.NUM_EPISODES)}
+
+    for request in requests:
+        found = {terrain.digest() for block in request.blocks for terrain in block.terrains}
+        if request.label == Purpose.VALIDATION:
+            assert found == unseen
+        else:
+            assert not found & unseen
+
+
+def test_a_walker_that_succeeds_is_done() -> None:
+    """The shipped walker crosses flat ground: one test, no training."""
+    flat = replace(inner.chosen_learners(None, 1)[0].task, start="flat")
+    parts, requests = small_parts("evaluation.max_steps=2000")
+
+    (table,) = inner.run_suite(parts, [inner.Learner(flat, 0, 0)], 1e6, 1e6)
+
+    assert 0.95 < table["success_rate"].item()
+    assert [Purpose.VALIDATION] == [request.label for request in requests]
+
+
+def test_time_to_success_is_that_of_the_first_test_that_succeeded() -> None:
+    """A later failure takes nothing back; who never succeeds took for ever; medians are over seeds."""
+    rows = [
+        ("a", 0, 100, 0.1), ("a", 0, 200, 0.8), ("a", 0, 300, 0.7), ("a", 1, 100, 0.2), ("a", 1, 400, 0.9),
+        ("a", 2, 900, 0.79), ("b", 0, 50, 0.0), ("b", 1, 60, 1.0), ("b", 2, 70, 0.5),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["task", "seed", "env_steps", "success_rate"])
+
+    assert [200, 400, np.inf, np.inf, 60, np.inf] == inner.time_to_success(table).tolist()
+    compared = inner.compare({"x": table, "y": table.assign(env_steps=2 * table["env_steps"])})
+    assert [400e-6, np.inf] == compared["x: M env-steps"].tolist()
+    assert 2.0 == compared["y / x"]["a"]
+    assert 0.79 == compared["x: last rate"]["a"]
+
+
+def test_tables_of_the_suite_are_written_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands of the module's first lines."""
+    sets = [word for text in SMALL for word in ("--set", text)]
+    for name in ("one", "other"):
+        inner.main(["run", str(tmp_path / f"{name}.csv"), "--seeds", "1", "--tasks", "rough 1", "--budget", "1", *sets])
+    inner.main(["compare", str(tmp_path / "one.csv"), str(tmp_path / "other.csv")])
+
+    assert "other / one" in capsys.readouterr().out
+    assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "other.csv").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a", "b", "tiny"])
+def test_settings_are_found_by_name(name: str) -> None:
+    """Presets, and the settings that the yardstick compares them with."""
+    option, value = evolution.settings_of(name)
+
+    config = resolve_config(value, None) if option == "--preset" else resolve_config(None, Path(value))
+    assert 0 < config.es.pairs
+
+
+def test_evolutions_go_on_where_they_stopped(tmp_path: Path) -> None:
+    """Called again with more env-steps, runs are resumed; a report compares the settings."""
+    for env_steps in ("1", "2500"):
+        assert 0 == evolution.main([str(tmp_path), "tiny", "--seeds", "1", "2", "--env-steps", env_steps])
+
+    for seed in (1, 2):
+        with open_run(tmp_path / f"tiny-{seed}") as run:
+            assert 2 == len(run.sessions)
+            assert run.ledger["env_steps"].sum() >= 2500
+            assert seed == run.config.run.seed
+    assert (tmp_path / "report" / "tables" / "milestones.csv").exists()
