@@ -133,14 +133,14 @@ def _test_candidates(
     iteration: int,
     known: Mapping[Key, Evaluation],
 ) -> tuple[list[list[Trial]], list[Cost]]:
-    """What every active agent scores in each candidate, as it is and after one ES step there."""
+    """What every active agent scores in each candidate, as it is and, if the config wants it, after one ES step there."""
     if not parts.config.transfer.at_admission:
         return [[_parents_trial(candidate)] for candidate in candidates], []
     targets = [_candidate_target(candidate, sources, parts) for candidate in candidates]
-    purpose, plain = Purpose.CANDIDATE_TRANSFER, parts.config.transfer.candidate_step == "plain"
+    purpose, step = Purpose.CANDIDATE_TRANSFER, parts.config.transfer.candidate_step
     direct, costs = try_direct(targets, parts, iteration, purpose, known)
-    worth = [[True] * len(sources)] * len(targets)
-    tried, more = try_proposals(targets, direct, worth, parts, iteration, purpose, plain)
+    worth = [[step != "none"] * len(sources)] * len(targets)
+    tried, more = try_proposals(targets, direct, worth, parts, iteration, purpose, plain=step == "plain")
     return tried, [*costs, *more]
 
 

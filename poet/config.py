@@ -143,7 +143,9 @@ class TransferConfig(_Section):
     interval: Count = Field(25, description="iterations between transfer rounds (released code: 25)")
     rule: Literal["2019", "2020"] = Field("2019", description="any better source, or direct test then proposal")
     recent_scores: Count = Field(5, description="2020 rule: the threshold is the best of that many last scores")
-    candidate_step: Literal["adam", "plain"] = Field("adam", description="the proposal step in a candidate")
+    candidate_step: Literal["adam", "plain", "none"] = Field(
+        "adam", description="the proposal step in a candidate; 'none': agents are tried there as they are alone"
+    )
 
 
 class EvaluationConfig(_Section):

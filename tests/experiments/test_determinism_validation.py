@@ -1,4 +1,4 @@
-"""With validation a run's result depends on its config alone; all else is as without, unless niches rest by it."""
+"""With all that is ours switched on a run's result depends on its config alone, and validation changes nothing else."""
 
 from __future__ import annotations
 
@@ -19,15 +19,21 @@ from poet.types import Purpose
 from tests.experiments.command_line import Poet, begin, end, wait_for
 from tests.experiments.conftest import NUM_ITERATIONS
 
-SETTINGS = ("validation.episodes=3", "validation.interval=3")
+#: What no preset of the papers has, without validation and with it.
+OURS = ("es.strategy=standardised_es", "niche.instances=2", "niche.vary=push", "niche.rest_interval=2")
+SETTINGS = (*OURS, "validation.episodes=3", "validation.interval=3")
 VALIDATED = ("--preset", "tiny", "--iterations", NUM_ITERATIONS, *chain(*(("--set", key) for key in SETTINGS)))
 
 
 @pytest.fixture(scope="module")
 def validated_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The preset tiny with validation, in one go in one thread."""
-    folder = tmp_path_factory.mktemp("runs") / "validated"
-    config = resolve_config("tiny", None, SETTINGS, {"run.iterations": NUM_ITERATIONS})
+    """The preset tiny with validation."""
+    return run_tiny(tmp_path_factory.mktemp("runs") / "validated", SETTINGS)
+
+
+def run_tiny(folder: Path, settings: tuple[str, ...]) -> Path:
+    """Make a run in one go in one thread."""
+    config = resolve_config("tiny", None, settings, {"run.iterations": NUM_ITERATIONS})
     with Path("/dev/null").open("w") as nowhere, make_executor("local", 1) as executor:
         run_experiment(folder, config, executor, lambda tracker: PlainLines(tracker, nowhere))
     return folder
@@ -65,7 +71,7 @@ def test_a_fork_keeps_what_was_measured(poet: Poet, tmp_path: Path, validated_ru
     assert fingerprint(validated_run) == fingerprint(tmp_path / "fork")
 
 
-def test_validation_leaves_the_run_as_it_is(tiny_run: Path, validated_run: Path) -> None:
+def test_validation_leaves_the_run_as_it_is(tmp_path: Path, validated_run: Path) -> None:
     """Every other table is that of the run without; the ledger has one purpose more, and its sum is the cost."""
 
     def frames(run: Run) -> list[pd.DataFrame]:
@@ -74,7 +80,7 @@ def test_validation_leaves_the_run_as_it_is(tiny_run: Path, validated_run: Path)
         tables = [run.niches, run.candidates, run.judgements, run.solved, run.retirements, run.transfers]
         return [*tables, run.transfer_sources, run.generations, run.versions, kept]
 
-    with open_run(tiny_run) as without, open_run(validated_run) as run:
+    with open_run(run_tiny(tmp_path / "run", OURS)) as without, open_run(validated_run) as run:
         for expected, found in zip(frames(without), frames(run), strict=True):
             pd.testing.assert_frame_equal(expected, found)
         assert without.validations.empty

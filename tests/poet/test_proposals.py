@@ -10,11 +10,12 @@ import pytest
 from agents.strategies.perturbations import Perturbations
 from environments.streams import StreamKey, stream_key
 from poet.admission import reproduce_and_admit
+from poet.events import AgentVersion, SourceScored
 from poet.parts import Parts
 from poet.transfer import transfer
-from poet.types import Niche
+from poet.types import Niche, Origin, Purpose
 from tests.naive import NaiveNiche, float32, naive_centered_ranks, naive_directions, naive_openai_es
-from tests.poet.builders import make_niche, make_state, make_test_parts, theta_of
+from tests.poet.builders import ledger, make_niche, make_state, make_test_parts, theta_of
 
 SEED = 7
 #: First step sizes, none of which a worn niche has; binary fractions, the same in float32.
@@ -84,6 +85,21 @@ def test_a_candidates_proposals_start_from_a_fresh_optimiser(step):
         for source, place in zip(sources, places, strict=True)
     ]
     assert expected == thetas
+
+
+def test_a_candidate_can_do_without_proposals():
+    """``transfer.candidate_step = "none"``: sources are tried as they are, in an episode each, and none takes a step."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0}, transfer={"candidate_step": "none"})
+    state = make_state(make_niche(0, parts, 120.0), make_niche(1, parts, 150.0))
+
+    _, events = reproduce_and_admit(state, parts)
+
+    scored = [event for event in events if isinstance(event, SourceScored)]
+    assert {(0, None), (1, None)} == {(event.source_id, event.proposal_score) for event in scored}
+    (version,) = [event for event in events if isinstance(event, AgentVersion)]
+    assert (Origin.ADMISSION_DIRECT, 1) == (version.origin, version.source_id)
+    spent = [cost for (_, purpose), cost in ledger(events).items() if purpose is Purpose.CANDIDATE_TRANSFER]
+    assert sum(episodes for episodes, _ in spent) <= len(scored)
 
 
 def test_a_transfers_proposal_is_a_step_of_the_targets_optimiser():
