@@ -133,7 +133,7 @@ def _test_candidates(
     iteration: int,
     known: Mapping[Key, Evaluation],
 ) -> tuple[list[list[Trial]], list[Cost]]:
-    """What every active agent scores in each candidate, as it is and, if the config wants it, after one ES step there."""
+    """What every active agent scores in each candidate: as it is and, if the config says so, after one ES step."""
     if not parts.config.transfer.at_admission:
         return [[_parents_trial(candidate)] for candidate in candidates], []
     targets = [_candidate_target(candidate, sources, parts) for candidate in candidates]

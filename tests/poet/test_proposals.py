@@ -88,7 +88,7 @@ def test_a_candidates_proposals_start_from_a_fresh_optimiser(step):
 
 
 def test_a_candidate_can_do_without_proposals():
-    """``transfer.candidate_step = "none"``: sources are tried as they are, in an episode each, and none takes a step."""
+    """``transfer.candidate_step = "none"``: sources are tried as they are, in an episode each."""
     parts = make_test_parts(poet={"reproduction_threshold": 100.0}, transfer={"candidate_step": "none"})
     state = make_state(make_niche(0, parts, 120.0), make_niche(1, parts, 150.0))
 
