@@ -53,9 +53,13 @@ _TRANSFER_OUTCOME = {
 
 
 def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
-    """Reproduce, keep what passes, rank, admit the most novel, retire the oldest (MUTATE_ENVS)."""
+    """Reproduce, keep what passes, rank, admit the most novel, retire the oldest (MUTATE_ENVS).
+
+    Nobody reproduces while too few niches are eligible (``poet.eligible_share``): new terrains would push out old ones
+    whose agents still learn.
+    """
     parents = eligible_niches(state, parts)
-    if not parents:
+    if not parents or len(parents) < parts.config.poet.eligible_share * len(state.active):
         return state, []
     state, children, duplicates = reproduce(state, parents, parts)
     passed, refused, costs = satisfy_criterion(children, parts, state.iteration + 1)

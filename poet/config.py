@@ -102,6 +102,12 @@ class PoetConfig(_Section):
     retirement: Literal["oldest", "none"] = Field("oldest", description="who leaves when there are too many")
     reproduction_interval: Count = Field(150, description="iterations between reproductions (2020 paper's M: 150)")
     reproduction_threshold: float = Field(200.0, description="score from which a niche is eligible")
+    eligible_share: float = Field(
+        0.0,
+        ge=0.0,
+        le=1.0,
+        description="share of the active niches that must be eligible, or nobody reproduces: terrains wait for agents",
+    )
     max_children: Count = Field(8, description="mutations tried a reproduction (released code: 8)")
     max_admitted: Count = Field(1, description="children admitted a reproduction (released code: 1)")
     criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
@@ -199,9 +205,10 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
 #: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool | int | str] = {
+EARLIER_VALUES: dict[str, bool | float | str] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
-    "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0, "validation.interval": 25,
+    "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
+    "validation.interval": 25,
 }  # fmt: skip
 
 

@@ -72,6 +72,17 @@ def test_nobody_reproduces_below_the_threshold():
     assert 0 == after.next_candidate_id
 
 
+@pytest.mark.parametrize(("share", "is_waiting"), [(0.0, False), (0.5, False), (0.51, True), (1.0, True)])
+def test_nobody_reproduces_while_too_few_are_eligible(share, is_waiting):
+    """``poet.eligible_share``: here two of four agents are good enough."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0, "eligible_share": share})
+    state = make_state(*(make_niche(i, parts, score) for i, score in enumerate((120.0, 90.0, 100.0, 99.0))))
+
+    after, events = reproduce_and_admit(state, parts)
+
+    assert is_waiting == (not events) == (after is state)
+
+
 def test_only_eligible_niches_are_parents():
     """Every child's parent scores at least the threshold."""
     parts = make_test_parts(poet={"reproduction_threshold": 200.0, "max_children": 30})

@@ -200,7 +200,7 @@ def test_a_finished_run_is_one_file(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "copy")
 
 
-def _with(key: str, value: bool | str) -> Config:
+def _with(key: str, value: bool | float | str) -> Config:
     """The toy config with one key changed, in which no other says more than runs before could."""
     values = CONFIG.to_json()
     for name, number in {**EARLIER_VALUES, key: value}.items():
@@ -213,7 +213,10 @@ def _with(key: str, value: bool | str) -> Config:
 def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, key: str) -> None:
     """At what was done before it came it is no part of one, so a run of before has the same; otherwise it counts."""
     now = toy_run(tmp_path / "now", 4, _with(key, EARLIER_VALUES[key]))
-    others = {"novelty.order": "random", "niche.vary": "push", "validation.interval": 26}
+    others = {
+        "novelty.order": "random", "niche.vary": "push", "niche.rest_interval": 2, "poet.eligible_share": 0.5,
+        "validation.interval": 26,
+    }  # fmt: skip
     other = toy_run(tmp_path / "other", 4, _with(key, others.get(key, not EARLIER_VALUES[key])))
     with closing(sqlite3.connect(now / "run.sqlite")) as connection:
         assert not {key for _, values in deciding_configs(connection) for key in values} & set(EARLIER_VALUES)
