@@ -51,11 +51,18 @@ def caption_of(pair: Pair, walk: Walk, step: int) -> Caption:
     who = f"agent {version.niche_id}" if pair.archived else f"agent of niche {version.niche_id}"
     return Caption(
         pair=f"niche {pair.niche_id} · {who}",
-        version=f"version {version.id} · iteration {version.iteration}",
+        version=f"version {version.id} · iteration {version.iteration}{_success_of(pair)}",
         progress=f"return {walk.returns[step]:.1f}",
         time=f"step {step} · {seconds(step):.2f} s",
         outcome=walk.outcome if step == walk.length else None,
     )
+
+
+def _success_of(pair: Pair) -> str:
+    if pair.successes is None:
+        return ""
+    num, of = pair.successes
+    return f" · succeeds under {num} of {of} pushes"
 
 
 def draw_band(caption: Caption, size: tuple[int, int]) -> NDArray[np.uint8]:

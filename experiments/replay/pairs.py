@@ -11,7 +11,7 @@ from experiments.analysis.genes import hardness
 from experiments.analysis.success import percentage, rates_by_niche
 from poet.archive.reader import Run
 from poet.archive.records import StoredAgent
-from poet.events import AgentVersion
+from poet.events import AgentVersion, ValidationSet
 from poet.validation import ROBUST_RATE
 
 
@@ -25,6 +25,8 @@ class Pair:
         terrain: the niche's own instance.
         max_steps: control steps after which the episode is TIMEOUT.
         choice: why this niche; empty when the user named it.
+        successes: of how many pushes on this ground the agent was validated, and in how many it succeeded; None where
+            it never was. An episode is one of them; this is how lucky it may be.
     """
 
     niche_id: int
@@ -32,6 +34,7 @@ class Pair:
     terrain: Terrain
     max_steps: int
     choice: str = ""
+    successes: tuple[int, int] | None = None
 
     @property
     def archived(self) -> AgentVersion | None:
@@ -63,7 +66,19 @@ def choose_pair(
     terrain = run.terrain(niche_id)
     agent = run.agent(niche_id if agent_id is None else agent_id, iteration)
     config = run.config_at(agent.version.iteration)
-    return Pair(niche_id, agent, terrain, config.evaluation.max_steps, choice)
+    return Pair(niche_id, agent, terrain, config.evaluation.max_steps, choice, _successes(run, niche_id, agent))
+
+
+def _successes(run: Run, niche_id: int, agent: StoredAgent) -> tuple[int, int] | None:
+    measured = run.validations
+    mine = measured[
+        (measured["niche_id"] == niche_id)
+        & (measured["version_id"] == agent.version.id)
+        & (measured["validation_set"] == ValidationSet.PUSHES)
+    ]
+    if mine.empty:
+        return None
+    return int(mine["num_successes"].iloc[0]), int(mine["num_episodes"].iloc[0])
 
 
 def _default_niche(run: Run, iteration: int | None) -> tuple[int, str]:
@@ -96,17 +111,12 @@ def _most_successful(run: Run, iteration: int | None, until: int) -> tuple[int, 
     hardest_first = sorted(robust, key=lambda niche_id: (*hardness(niches[niche_id]), niche_id), reverse=True)
     for niche_id in hardest_first:
         if run.agent(niche_id, iteration).version.own_outcome == Outcome.FINISHED:
-            return (
-                niche_id,
-                f"the hardest that is robustly solved ({percentage(rates[niche_id])} of pushes) and finished",
-            )
+            return niche_id, f"the hardest robustly solved ({percentage(rates[niche_id])} of pushes) and finished"
     if hardest_first:
-        return hardest_first[
-            0
-        ], f"the hardest that is robustly solved ({percentage(rates[hardest_first[0]])} of pushes)"
+        best = hardest_first[0]
+        return best, f"the hardest robustly solved ({percentage(rates[best])} of pushes)"
     if rates.empty or not rates.max() > 0.0:
         return None
     best = max(rates.index, key=lambda niche_id: (rates[niche_id], *hardness(niches[niche_id]), niche_id))
-    return int(
-        best
-    ), f"none is robustly solved; this one's agent succeeds most often ({percentage(rates[best])} of pushes)"
+    how_often = percentage(rates[best])
+    return int(best), f"none is robustly solved; this one's agent succeeds most often ({how_often} of pushes)"

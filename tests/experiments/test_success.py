@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agents import MLPPolicy
 from experiments.analysis.frames import annecs_table, niches_table
 from experiments.analysis.measures import progress_curves, run_card
 from experiments.analysis.readable import render_tables
@@ -16,7 +17,9 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import plot_scores
 from experiments.analysis.success import percentage, rates_by_niche, success_history
 from experiments.analysis.success_plot import curve
+from experiments.replay.captions import caption_of
 from experiments.replay.pairs import choose_pair
+from experiments.replay.walk import record_walk
 from experiments.status import read_status, status_lines
 from poet.archive.reader import open_run
 from poet.events import NicheValidated, Occasion, ValidationSet
@@ -221,5 +224,19 @@ def test_replay_prefers_what_is_solved_for_sure(tmp_path: Path) -> None:
     record(folder, (2, 3, 6, Occasion.ADMISSION, 3, 0), (0, 2, 1, Occasion.INTERVAL, 7, 0))
     assert (0, "none is robustly solved; this one's agent succeeds most often (70 % of pushes)") == chosen()
     record(folder, (0, 3, 3, Occasion.RETIREMENT, 10, 0), (1, 3, 9, Occasion.TRANSFER, 8, 0))
-    assert (1, "the hardest that is robustly solved (80 % of pushes) and finished") == chosen()
+    assert (1, "the hardest robustly solved (80 % of pushes) and finished") == chosen()
     assert (0, "none is robustly solved; this one's agent succeeds most often (70 % of pushes)") == chosen(2)
+
+
+def test_a_picture_says_how_lucky_it_may_be(folder: Path) -> None:
+    """An episode of a validated agent is captioned with its success rate on this ground, another's with none."""
+
+    def said(niche_id: int, agent_id: int, version_id: int) -> str:
+        with open_run(folder) as stored:
+            pair = choose_pair(stored, niche_id, agent_id)
+        assert version_id == pair.agent.version.id
+        still = MLPPolicy().controller(np.zeros(MLPPolicy().num_parameters, np.float32))
+        return caption_of(pair, record_walk(pair.terrain, still, 1), 0).version
+
+    assert said(2, 2, 6).endswith(" · succeeds under 0 of 10 pushes")
+    assert "succeeds" not in said(2, 0, 0)
