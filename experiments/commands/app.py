@@ -20,7 +20,8 @@ app = typer.Typer(
 )
 for command in (
     evolve.run, evolve.resume, show.status, show.replay, show.analyse, evolve.fork, record.fingerprint, record.verify,
-    record.export, bench.bench,
+    record.export,
 ):  # fmt: skip
     app.command()(command)
+app.add_typer(bench.app)
 app.add_typer(control.app)

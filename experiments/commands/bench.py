@@ -1,4 +1,4 @@
-"""``poet bench``."""
+"""``poet bench``: how fast rollouts are; its sub-commands, how good optimisers and settings are."""
 
 from __future__ import annotations
 
@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from environments.errors import InputError
+from experiments.commands import yardstick
 from experiments.commands.terminal import say
 
 if TYPE_CHECKING:
     from experiments.throughput.report import BenchReport
 
 
+app = typer.Typer(
+    name="bench", help="Measure speed; or, as a sub-command, optimisers and settings.", invoke_without_command=True
+)
+for command in (yardstick.inner, yardstick.compare, yardstick.evolution):
+    app.command()(command)
+
+
+@app.callback()
 def bench(
+    context: typer.Context,
     engine: Annotated[
         list[str] | None,
         typer.Option("--engine", help="An engine to measure; may be repeated; all that run here if not given."),
@@ -33,6 +44,10 @@ def bench(
     ] = None,
 ) -> None:
     """Measure control steps a second. Our engines with policy, others without; stages; compilation."""
+    if context.invoked_subcommand is not None:
+        if engine or against or output or not start:
+            raise InputError(f"the options of poet bench are not those of poet bench {context.invoked_subcommand}")
+        return
     from agents.rollouts import available_engines, check_engine
     from experiments.interrupts import stopping_cleanly
     from experiments.throughput.others import check_other

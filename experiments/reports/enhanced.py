@@ -29,7 +29,8 @@ from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text, written
 from experiments.replay.render import replay
 from experiments.replay.strip import stack_strips
-from experiments.text import as_code, as_markdown, poet_command, visible
+from experiments.reports.markdown import markdown_table
+from experiments.text import as_code, poet_command, visible
 from poet.archive.reader import Run, open_run
 from poet.events import TransferOutcome
 
@@ -161,7 +162,7 @@ def _growth(run: RunTables, random: Compared | None) -> str:
 {shadow_remark(run)} The shadow has the run's births and retirements, but parents are drawn and every child is admitted:
 {num_replicates} replicates. "late" is the mean over the last third.
 
-{_table(table)}
+{markdown_table(table)}
 
 ![Measures over env-steps, with the shadow's band](complexity.png)"""
     if random is None:
@@ -178,7 +179,7 @@ def _growth(run: RunTables, random: Compared | None) -> str:
 A run with the same config and seed that draws whom it admits among the children that pass: medians of the niches
 admitted in the last third of the first {random.until} iterations. One run each, so that no conclusion follows:
 
-{_table(pd.DataFrame(rows))}"""
+{markdown_table(pd.DataFrame(rows))}"""
 
 
 def _film(hardest: pd.DataFrame) -> str:
@@ -191,7 +192,7 @@ Those that rise and fall most, of the ones that their own last agent finishes; i
 
 ![Film strips](film.png)
 
-{_table(rows)}"""
+{markdown_table(rows)}"""
 
 
 def _cost(run: RunTables, compared: dict[str, Compared]) -> str:
@@ -200,7 +201,7 @@ def _cost(run: RunTables, compared: dict[str, Compared]) -> str:
     shares = ledger.groupby("purpose", as_index=False)[["env_steps", "episodes"]].sum()
     shares = shares.sort_values("env_steps", ascending=False)
     shares["share, %"] = (100 * shares["env_steps"] / total).round(1)
-    text = f"## What it cost\n\n{_table(shares)}"
+    text = f"## What it cost\n\n{markdown_table(shares)}"
     if "uncached" in compared:
         found = compared["uncached"]
         cached, anew = found.steps("novelty")
@@ -240,22 +241,6 @@ def _how(name: str, kinds: list[str]) -> str:
     page = f"python -m experiments.reports.enhanced {shlex.quote(name)} experiments/reports/enhanced2020"
     lines.append(" ".join([page, *(f"{kind}={kind}" for kind in kinds)]))
     return "## How it was made\n\n```\n" + "\n".join(map(visible, lines)) + "\n```"
-
-
-def _table(frame: pd.DataFrame) -> str:
-    """As Markdown."""
-    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    head = [as_markdown(str(name).replace("_", " ")) for name in frame.columns]
-    aligned = ["--:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else as_markdown(str(value))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """The outer yardstick: what settings reach in as many env-steps each, over several seeds.
 
-    python -m experiments.yardstick.evolution FOLDER NAME... [--seeds 1 2 3] [--env-steps 2e8] [--set KEY=VALUE ...]
-
-NAME is a preset, ``a`` or ``b`` (settings that stand in ``experiments/yardstick/settings``), or a TOML file. Each run
-is FOLDER/NAME-SEED; those that are there go on, so a yardstick that was interrupted, or is to reach further, is called
-again. At the end ``poet analyse`` writes FOLDER/report: the first terrain of each class that was solved once, robustly,
-and by a general agent, success at admission and at last, and env-steps by purpose, as medians over seeds.
+``poet bench evolution FOLDER NAME...``: a NAME is a preset, ``a`` or ``b`` (settings that stand in
+``experiments/yardstick/settings``), or a TOML file. Each run is FOLDER/NAME-SEED; those that are there go on, so a
+yardstick that was interrupted, or is to reach further, is called again. At the end ``poet analyse`` writes
+FOLDER/report: the first terrain of each class that was solved once, robustly, and by a general agent, success at
+admission and at last, and env-steps by purpose, as medians over seeds.
 """
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -45,23 +43,14 @@ def poet(*words: str) -> int:
     return subprocess.run([sys.executable, "-m", "experiments.cli", *words], check=False).returncode
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the runs, then the report; the exit code of the first command that fails."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("names", nargs="+", metavar="NAME")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--env-steps", type=float, default=2e8, help="of each run")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
-    chosen = parser.parse_args(arguments)
-    chosen.folder.mkdir(parents=True, exist_ok=True)
-    runs = [(chosen.folder / f"{Path(name).stem}-{seed}", name, seed) for seed in chosen.seeds for name in chosen.names]
-    for folder, name, seed in runs:
-        code = run_or_resume(folder, name, seed, int(chosen.env_steps), chosen.assignments)
+def make_runs(
+    folder: Path, names: Sequence[str], seeds: Sequence[int], env_steps: int, assignments: Sequence[str]
+) -> int:
+    """Make the runs, or go on with them, then the report; the exit code of the first command that fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = [(folder / f"{Path(name).stem}-{seed}", name, seed) for seed in seeds for name in names]
+    for path, name, seed in runs:
+        code = run_or_resume(path, name, seed, env_steps, assignments)
         if code:
             return code
-    return poet("analyse", *(str(folder) for folder, _, _ in runs), "--output", str(chosen.folder / "report"))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    return poet("analyse", *(str(path) for path, _, _ in runs), "--output", str(folder / "report"))

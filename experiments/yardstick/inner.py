@@ -1,17 +1,13 @@
 """The inner suite: how many env-steps an optimiser needs until its walker crosses four of five fresh grounds.
 
-    python -m experiments.yardstick.inner run OUTPUT.csv [--set es.strategy=NAME ...] [--seeds 5] [--budget 30e6]
-    python -m experiments.yardstick.inner compare A.csv B.csv ...
-
-``run`` trains one walker for each task and seed with the config's ``es``, ``niche`` and ``evaluation``, just as a run
-of POET with one niche would, all side by side. After every so many env-steps each walker is tested on 100 seeds of its
-genotype that no training draws. A walker is done at a success rate of 80 %, or when its budget is spent. ``compare``
-prints the medians over seeds.
+``poet bench inner`` trains one walker for each task and seed with the config's ``es``, ``niche`` and ``evaluation``,
+just as a run of POET with one niche would, all side by side. After every so many env-steps each walker is tested on 100
+seeds of its genotype that no training draws. A walker is done at a success rate of 80 %, or when its budget is spent.
+``poet bench compare`` shows the medians over seeds.
 """
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -20,17 +16,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Thetas, every_row
+from environments.errors import InputError
 from environments.streams import Stream
-from experiments.files import write_text
-from experiments.settings import resolve_config
 from experiments.walkers import load_walker
 from experiments.yardstick.tasks import TASKS, Task
 from poet.events import Cost
 from poet.loop import random_theta
 from poet.optimisation import optimise
-from poet.parts import Parts, make_parts
+from poet.parts import Parts
 from poet.scoring import draw_terrain_seed, successes
 from poet.types import Evaluation, Niche, PoetState, Purpose
 from poet.validation import ROBUST_RATE, validation_terrains
@@ -127,14 +121,15 @@ def time_to_success(table: pd.DataFrame) -> pd.Series[float]:
     return reached.groupby(["task", "seed"], sort=False)["env_steps"].min()
 
 
-def compare(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+def medians(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The medians over seeds of every task that all tables have: millions of env-steps to success, and the last rate.
 
     Args:
         tables: of ``run_suite``, by name.
 
     Returns:
-        One row a task; for each name its median ("inf" where most seeds did not succeed), and the ratio to the first.
+        Columns task; for each name its median (infinity where most seeds did not succeed) and the last rate; for each
+        but the first the ratio of its median to the first one's.
     """
     columns: dict[str, pd.Series[float]] = {}
     for name, table in tables.items():
@@ -145,7 +140,24 @@ def compare(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     first = next(iter(tables))
     for name in list(tables)[1:]:
         frame[f"{name} / {first}"] = frame[f"{name}: M env-steps"] / frame[f"{first}: M env-steps"]
-    return frame
+    return frame.reset_index()
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """What ``poet bench inner`` wrote.
+
+    Raises:
+        InputError: it is not there, or is no such table.
+    """
+    if not path.is_file():
+        raise InputError(f"there is no table {path}; poet bench inner {path} makes one")
+    try:
+        table = pd.read_csv(path)
+    except ValueError as error:
+        raise InputError(f"{path} is no table of poet bench inner: {str(error).splitlines()[0]}") from None
+    if list(table) != list(COLUMNS) or not all(pd.api.types.is_numeric_dtype(table[name]) for name in COLUMNS[1:]):
+        raise InputError(f"{path} is no table of poet bench inner: its columns must be {', '.join(COLUMNS)}")
+    return table
 
 
 def chosen_learners(names: Sequence[str] | None, num_seeds: int) -> list[Learner]:
@@ -155,34 +167,3 @@ def chosen_learners(names: Sequence[str] | None, num_seeds: int) -> list[Learner
         for seed, (number, task) in product(range(num_seeds), enumerate(TASKS))
         if names is None or task.name in names
     ]
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the suite, or compare its tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run")
-    run.add_argument("output", type=Path)
-    run.add_argument("--preset", help="whose es, niche and evaluation are used")
-    run.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="assignments")
-    run.add_argument("--seeds", type=int, default=5)
-    run.add_argument("--tasks", nargs="*", choices=[task.name for task in TASKS], metavar="TASK")
-    run.add_argument("--budget", type=float, default=30e6, help="env-steps of each walker")
-    run.add_argument("--every", type=float, default=1e6, help="env-steps between two tests")
-    compared = commands.add_parser("compare")
-    compared.add_argument("tables", type=Path, nargs="+")
-    chosen = parser.parse_args(arguments)
-    if chosen.command == "compare":
-        print(compare({path.stem: pd.read_csv(path) for path in chosen.tables}).round(2).to_string())
-        return
-    config = resolve_config(chosen.preset, assignments=[*DEFAULTS, *chosen.assignments])
-    with LocalExecutor() as executor:
-        parts = make_parts(config, executor.evaluate)
-        for table in run_suite(parts, chosen_learners(chosen.tasks, chosen.seeds), chosen.budget, chosen.every):
-            write_text(chosen.output, table.to_csv(index=False, float_format="%.4f"))
-            last = table.iloc[-1]
-            print(f"{last['task']}, seed {last['seed']}: {last['env_steps']:,} env-steps, {last['success_rate']:.0%}")
-
-
-if __name__ == "__main__":
-    main()

@@ -17,7 +17,7 @@ import pytest
 from experiments.analysis.gene_plot import plot_genes
 from experiments.analysis.theme import save_figure
 from experiments.commands import display
-from experiments.reports.enhanced import _table
+from experiments.reports.markdown import markdown_table
 from experiments.status import read_status, status_lines
 from experiments.text import as_code, as_markdown, poet_command, visible
 from poet.archive.reader import open_run
@@ -84,7 +84,7 @@ def test_markdown_holds_no_markup_of_strangers() -> None:
     """Links, HTML, emphasis and ends of cells are letters; code spans hold backticks."""
     assert r"\[a\](b) \<i\> \*x\* \| \$y\$ \&lt;" == as_markdown("[a](b) <i> *x* | $y$ &lt;")
     assert "`` a`b ``" == as_code("a`b")
-    assert r"| \[x\](y) \| z |" in _table(pd.DataFrame({"name": ["[x](y) | z"]}))
+    assert r"| \[x\](y) \| z |" in markdown_table(pd.DataFrame({"name": ["[x](y) | z"]}))
     assert "ä ö 中 \u00a0" == visible("ä ö 中 \u00a0")
 
 

@@ -19,6 +19,8 @@ from poet.archive.reader import open_run
 from poet.parts import Parts, make_parts
 from poet.scoring import FIRST_UNSEEN_SEED
 from poet.types import Purpose
+from tests.experiments.command_line import Poet
+from tests.experiments.test_bad_input import assert_refused
 
 #: Two pairs, episodes of a second: nobody learns.
 SMALL = ("es.pairs=2", "niche.instances=2", "evaluation.max_steps=50")
@@ -100,21 +102,48 @@ def test_time_to_success_is_that_of_the_first_test_that_succeeded() -> None:
     table = pd.DataFrame(rows, columns=["task", "seed", "env_steps", "success_rate"])
 
     assert [200, 400, np.inf, np.inf, 60, np.inf] == inner.time_to_success(table).tolist()
-    compared = inner.compare({"x": table, "y": table.assign(env_steps=2 * table["env_steps"])})
+    compared = inner.medians({"x": table, "y": table.assign(env_steps=2 * table["env_steps"])})
     assert [400e-6, np.inf] == compared["x: M env-steps"].tolist()
-    assert 2.0 == compared["y / x"]["a"]
-    assert 0.79 == compared["x: last rate"]["a"]
+    assert 2.0 == compared["y / x"][0]
+    assert 0.79 == compared["x: last rate"][0]
 
 
-def test_tables_of_the_suite_are_written_and_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The commands of the module's first lines."""
+def test_tables_of_the_suite_are_written_and_compared(poet: Poet, tmp_path: Path) -> None:
+    """``poet bench inner`` twice gives the same table; ``poet bench compare`` sets them side by side."""
     sets = [word for text in SMALL for word in ("--set", text)]
     for name in ("one", "other"):
-        inner.main(["run", str(tmp_path / f"{name}.csv"), "--seeds", "1", "--tasks", "rough 1", "--budget", "1", *sets])
-    inner.main(["compare", str(tmp_path / "one.csv"), str(tmp_path / "other.csv")])
+        ended = poet(
+            "bench", "inner", tmp_path / f"{name}.csv", "--seeds", 1, "--task", "rough 1", "--budget", 1, *sets
+        )
+        assert 0 == ended.code, ended.err
+        assert "rough 1, seed 0: 0 env-steps, 0%" in ended.out
+    compared = poet("bench", "compare", tmp_path / "one.csv", tmp_path / "other.csv")
 
-    assert "other / one" in capsys.readouterr().out
+    assert "other / one" in compared.out
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "other.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("inner", "table.txt"), ("OUTPUT must be a .csv",)),
+        (("inner", "t.csv", "--task", "rough 11"), ("--task", "did you mean 'rough 1'")),
+        (("inner", "t.csv", "--seeds", 0), ("--seeds must be a whole number from 1 on",)),
+        (("inner", "t.csv", "--budget", "nan"), ("--budget and --every must be numbers above 0",)),
+        (("inner", "t.csv", "--set", "es.pears=3"), ("es.pears",)),
+        (("compare", "missing.csv"), ("missing.csv",)),
+        (("compare", __file__), ("is no table of poet bench inner",)),
+        (("evolution", "folder", "tiny", "--env-steps", 0), ("--env-steps must be 1 or more",)),
+        (("--engine", "simd", "compare", "t.csv"), ("the options of poet bench are not those of poet bench compare",)),
+    ],
+)
+def test_what_does_not_fit_is_refused(
+    poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], words: tuple[str, ...]
+) -> None:
+    """One sentence, exit code 2, nothing written."""
+    monkeypatch.chdir(tmp_path)
+    assert_refused(poet("bench", *arguments), *words)
+    assert not any(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["a", "b", "tiny"])
@@ -126,10 +155,11 @@ def test_settings_are_found_by_name(name: str) -> None:
     assert 0 < config.es.pairs
 
 
-def test_evolutions_go_on_where_they_stopped(tmp_path: Path) -> None:
+def test_evolutions_go_on_where_they_stopped(poet: Poet, tmp_path: Path) -> None:
     """Called again with more env-steps, runs are resumed; a report compares the settings."""
     for env_steps in ("1", "2500"):
-        assert 0 == evolution.main([str(tmp_path), "tiny", "--seeds", "1", "2", "--env-steps", env_steps])
+        options = ("--seed", 1, "--seed", 2, "--env-steps", env_steps)
+        assert 0 == poet("bench", "evolution", tmp_path, "tiny", *options).code
 
     for seed in (1, 2):
         with open_run(tmp_path / f"tiny-{seed}") as run:

@@ -1,0 +1,86 @@
+"""``poet bench inner``, ``poet bench compare`` and ``poet bench evolution``: how good optimisers and settings are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from environments.errors import COUNT, InputError, check_name, whole_number
+from experiments.commands.options import Assignments, Workers
+from experiments.commands.terminal import say
+
+
+def inner(
+    output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .csv to write.", show_default=False)],
+    preset: Annotated[str | None, typer.Option("--preset", help="Whose es, niche and evaluation are used.")] = None,
+    assignments: Assignments = None,
+    seeds: Annotated[int, typer.Option("--seeds", help="Walkers for each task.")] = 5,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", help="One of the suite; may be repeated; all if not given.")
+    ] = None,
+    budget: Annotated[float, typer.Option("--budget", help="Env-steps that each walker may train for.")] = 30e6,
+    every: Annotated[float, typer.Option("--every", help="Env-steps between two tests of a walker.")] = 1e6,
+    workers: Workers = None,
+) -> None:
+    """Train walkers on grounds from flat to very hard, until each succeeds on four of five fresh ones."""
+    from agents.evaluation.local import LocalExecutor
+    from experiments.commands.display import prepare_engine
+    from experiments.files import write_text
+    from experiments.interrupts import stopping_cleanly
+    from experiments.settings import resolve_config
+    from experiments.yardstick.inner import DEFAULTS, chosen_learners, run_suite
+    from experiments.yardstick.tasks import TASKS
+    from poet.parts import make_parts
+
+    for name in task or []:
+        check_name("--task", name, [known.name for known in TASKS])
+    whole_number("--seeds", seeds, *COUNT)
+    if not (budget > 0 and every > 0):
+        raise InputError(f"--budget and --every must be numbers above 0, found {budget:g} and {every:g}")
+    if output.suffix != ".csv":
+        raise InputError(f"OUTPUT must be a .csv, found {output}")
+    config = resolve_config(preset, assignments=[*DEFAULTS, *(assignments or [])])
+    with stopping_cleanly(), LocalExecutor(workers) as executor:
+        parts = make_parts(config, executor.evaluate)
+        prepare_engine(config.evaluation.engine)
+        num_said = 0
+        for table in run_suite(parts, chosen_learners(task, seeds), budget, every):
+            write_text(output, table.to_csv(index=False, float_format="%.4f"))
+            for row in table[num_said:].to_dict("records"):
+                say(f"{row['task']}, seed {row['seed']}: {row['env_steps']:,} env-steps, {row['success_rate']:.0%}")
+            num_said = len(table)
+    say(f"{output} holds every test; set it beside others with: poet bench compare {output} OTHER.csv")
+
+
+def compare(
+    tables: Annotated[
+        list[Path], typer.Argument(metavar="TABLE...", help="Outputs of poet bench inner.", show_default=False)
+    ],
+) -> None:
+    """Medians over seeds, task by task: millions of env-steps to success, and the ratio to the first table's."""
+    from experiments.commands.display import print_tables
+    from experiments.yardstick.inner import medians, read_table
+
+    found = medians({path.stem: read_table(path) for path in tables})
+    shown = found.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
+    print_tables([("Medians over seeds; inf: most seeds did not succeed", shown)])
+
+
+def evolution(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the runs are.", show_default=False)],
+    names: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME...", help="Presets, a or b, or TOML files of settings.", show_default=False),
+    ],
+    seed: Annotated[list[int] | None, typer.Option("--seed", help="May be repeated; 1, 2 and 3 if not given.")] = None,
+    env_steps: Annotated[float, typer.Option("--env-steps", help="Of each run.")] = 2e8,
+    assignments: Assignments = None,
+) -> None:
+    """Run settings for as many env-steps each, and report what each reached. Called again, runs go on."""
+    from experiments.yardstick.evolution import make_runs
+
+    if not env_steps >= 1:
+        raise InputError(f"--env-steps must be 1 or more, found {env_steps:g}")
+    raise typer.Exit(make_runs(folder, names, seed or [1, 2, 3], int(env_steps), assignments or []))
