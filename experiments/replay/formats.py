@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,9 @@ MP4_SIZE = (720, 480)
 _MAX_GIF_PICTURES = 700
 _NUM_COLORS = 128
 _NUM_SAMPLES = 16
+
+# It would warn, too.
+logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)
 
 
 def check_format(path: Path) -> None:
@@ -77,6 +81,7 @@ def _write_mp4(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> N
         quality=None,
         macro_block_size=2,
         output_params=["-crf", "20", "-movflags", "+faststart"],
+        ffmpeg_log_level="error",  # it would warn of a film that is stopped before its first picture
     )
     writer.send(None)
     try:

@@ -7,6 +7,7 @@ archive, the Gymnasium env and the engines, and nothing of its genotype, strateg
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -78,4 +79,7 @@ def run_episode(terrain: Terrain, act: Controller, max_steps: int) -> tuple[floa
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except BrokenPipeError:
+        os._exit(1)  # who asked was stopped, and nobody is left to be told; an ordinary exit would try to flush again

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import sqlite3
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -448,3 +450,35 @@ def test_the_check_knows_time_limits_beyond_the_envs_own() -> None:
 def test_formats_are_those_that_the_sentence_names() -> None:
     """Each ending has a writer."""
     assert [".gif", ".mp4", ".png"] == list(formats.WRITERS)
+
+
+def test_a_film_that_is_stopped_before_its_first_picture_says_nothing(
+    run: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Neither ffmpeg nor what starts it adds its words to ours, and no file is left."""
+
+    def stop(film: Film) -> Iterator[NDArray[np.uint8]]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Film, "__iter__", stop)
+    with pytest.raises(KeyboardInterrupt):
+        replay(run, 2, output=tmp_path / "walk.mp4")
+
+    assert ("", "", []) == (*capfd.readouterr(), caplog.messages)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_worker_whose_asker_is_gone_says_nothing(run: Run) -> None:
+    """Ctrl-C may end the asker while a worker has a line to write."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-P", "-m", "experiments.replay.verify_worker", str(run.folder), "simd"]
+    versions = " ".join(str(agent.version.id) for agent in run.stored_agents())
+    ended = subprocess.run(command, input=versions, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+
+    assert (1, "") == (ended.returncode, ended.stderr)
