@@ -59,7 +59,7 @@ def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list
     whose agents still learn.
     """
     parents = eligible_niches(state, parts)
-    if not parents or len(parents) < parts.config.poet.eligible_share * len(state.active):
+    if not parents or len(parents) / len(state.active) < parts.config.poet.eligible_share:
         return state, []
     state, children, duplicates = reproduce(state, parents, parts)
     passed, refused, costs = satisfy_criterion(children, parts, state.iteration + 1)

@@ -14,6 +14,7 @@ from agents.strategies.base import concatenate, split
 from environments.walker.ending import Outcome
 from poet import streams
 from poet.agent_scores import forget_other_episodes
+from poet.config import Config
 from poet.events import Event, GenerationDone
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
@@ -28,7 +29,7 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
     All niches' samples run as one request, then all their new thetas as another.
     """
     iteration, strategy = state.iteration + 1, parts.strategy
-    niches = [niche for niche in state.active if not is_at_rest(niche, iteration, parts.config.niche.rest_interval)]
+    niches = [niche for niche in state.active if not is_at_rest(niche, state, parts.config)]
     if not niches:
         return state, []
     grounds = [niche_ground(niche, parts.config, iteration) for niche in niches]
@@ -69,15 +70,19 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
     return forget_other_episodes(state, parts), events
 
 
-def is_at_rest(niche: Niche, iteration: int, rest_interval: int) -> bool:
-    """Whether a niche takes no ES step in an iteration: it is robustly solved, and it is not its turn.
+def is_at_rest(niche: Niche, state: PoetState, config: Config) -> bool:
+    """Whether a niche takes no ES step in the next iteration: it is robustly solved, and it is not its turn.
 
     Its agent stays as it is, a source of transfers and a parent of children, until a transfer replaces it or its
-    success rate is measured anew. Turns go by id, so that niches at rest do not all train in the same iteration.
+    success rate is measured anew. Turns go by id, so that niches at rest do not all train in the same iteration. In a
+    fork nobody rests by what its config would not have found: rates that it does not measure, and scores of episodes of
+    another length.
     """
     if niche.success is None or niche.success.pushes < ROBUST_RATE:
         return False
-    return (iteration + niche.id) % rest_interval != 0
+    if config.validation.episodes == 0 or state.scored_steps != config.evaluation.max_steps:
+        return False
+    return (state.iteration + 1 + niche.id) % config.niche.rest_interval != 0
 
 
 def _generation(

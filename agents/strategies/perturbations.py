@@ -3,8 +3,9 @@
 Row 2m of an antithetic sample is centre + scale * eps_m, row 2m + 1 is centre - scale * eps_m (EvoTorch's order), each
 operation rounded to float32. eps_m is counted from the sample's stream, so any row can be made anywhere.
 
-A sample that knows the mean observation (``mean_input``) leaves each unit of the first layer as it is there: what the
-perturbed weights add to a unit at the mean, its bias takes off, b_j - sum_i mean_i (scale eps)_ij.
+In a sample that knows the mean observation (``mean_input``), perturbed weights of the first layer leave its units as
+they are there: what they add to a unit at the mean, its bias takes off, besides its own perturbation:
+b_j + (scale eps)_j - sum_i mean_i (scale eps)_ij.
 """
 
 from __future__ import annotations

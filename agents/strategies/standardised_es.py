@@ -78,6 +78,12 @@ class StandardisedES(OpenAIES):
         """See ``AbstractStrategy``."""
         state = super().initial_state(theta)
         least, found = (observation_statistics().means.size + 1) * self.hidden_units, state.centre.shape[1]
+        usual = MLPPolicy()
+        if found == usual.num_parameters and self.hidden_units != usual.layer_sizes[1]:
+            raise InputError(
+                f"es.settings.hidden_units is {self.hidden_units}, but the first layer of the policy has "
+                f"{usual.layer_sizes[1]} units"
+            )
         if found < least:
             raise InputError(
                 f"theta must begin with a first layer of {self.hidden_units} units, {least} parameters, for strategy "

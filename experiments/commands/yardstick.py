@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 from environments.errors import COUNT, InputError, check_name, whole_number
+from experiments.commands.evolve import go_on
 from experiments.commands.options import Assignments, Workers
+from experiments.commands.show import analyse
 from experiments.commands.terminal import say
 
 
@@ -29,8 +31,7 @@ def inner(
     from experiments.commands.display import prepare_engine
     from experiments.files import write_text
     from experiments.interrupts import stopping_cleanly
-    from experiments.settings import resolve_config
-    from experiments.yardstick.inner import DEFAULTS, chosen_learners, run_suite
+    from experiments.yardstick.inner import chosen_learners, run_suite, suite_config
     from experiments.yardstick.tasks import TASKS
     from poet.parts import make_parts
 
@@ -41,7 +42,10 @@ def inner(
         raise InputError(f"--budget and --every must be numbers above 0, found {budget:g} and {every:g}")
     if output.suffix != ".csv":
         raise InputError(f"OUTPUT must be a .csv, found {output}")
-    config = resolve_config(preset, assignments=[*DEFAULTS, *(assignments or [])])
+    if output.exists() or not output.absolute().parent.is_dir():
+        problem = "exists" if output.exists() else "has no folder to be in"
+        raise InputError(f"OUTPUT must be a new file in a folder that is there, but {output} {problem}")
+    config = suite_config(preset, assignments or [])
     with stopping_cleanly(), LocalExecutor(workers) as executor:
         parts = make_parts(config, executor.evaluate)
         prepare_engine(config.evaluation.engine)
@@ -60,10 +64,12 @@ def compare(
     ],
 ) -> None:
     """Medians over seeds, task by task: millions of env-steps to success, and the ratio to the first table's."""
+    from experiments.analysis.aggregate import run_names
     from experiments.commands.display import print_tables
     from experiments.yardstick.inner import medians, read_table
 
-    found = medians({path.stem: read_table(path) for path in tables})
+    names = run_names([path.with_suffix("") for path in tables])
+    found = medians({name: read_table(path) for name, path in zip(names, tables, strict=True)})
     shown = found.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
     print_tables([("Medians over seeds; inf: most seeds did not succeed", shown)])
 
@@ -75,12 +81,16 @@ def evolution(
         typer.Argument(metavar="NAME...", help="Presets, a or b, or TOML files of settings.", show_default=False),
     ],
     seed: Annotated[list[int] | None, typer.Option("--seed", help="May be repeated; 1, 2 and 3 if not given.")] = None,
-    env_steps: Annotated[float, typer.Option("--env-steps", help="Of each run.")] = 2e8,
+    env_steps: Annotated[int, typer.Option("--env-steps", help="Of each run.")] = 200_000_000,
     assignments: Assignments = None,
 ) -> None:
     """Run settings for as many env-steps each, and report what each reached. Called again, runs go on."""
-    from experiments.yardstick.evolution import make_runs
+    from experiments.yardstick.evolution import make_entries
 
-    if not env_steps >= 1:
-        raise InputError(f"--env-steps must be 1 or more, found {env_steps:g}")
-    raise typer.Exit(make_runs(folder, names, seed or [1, 2, 3], int(env_steps), assignments or []))
+    if env_steps < 1:
+        raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
+    entries = make_entries(folder, names, seed or [1, 2, 3], assignments or [])
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in entries:
+        go_on(entry.folder, entry.config, "local", None, None, env_steps)
+    analyse([entry.folder for entry in entries], output=folder / "report")

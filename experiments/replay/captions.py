@@ -28,13 +28,15 @@ _SUPERSAMPLING = 4
 
 @dataclass(frozen=True)
 class Caption:
-    """Four short texts, two on each side, and how the episode ended.
+    """Short texts, two on each side, and how the episode ended.
 
     Attributes:
         pair: who walks where.
         version: which version that is.
         progress: the return so far.
         time: time and step.
+        success: how often this agent succeeds on this ground; empty where that was not measured. Left out where there
+            is no room for it.
         outcome: None while the episode goes on.
     """
 
@@ -42,6 +44,7 @@ class Caption:
     version: str
     progress: str
     time: str
+    success: str = ""
     outcome: Outcome | None = None
 
 
@@ -51,9 +54,10 @@ def caption_of(pair: Pair, walk: Walk, step: int) -> Caption:
     who = f"agent {version.niche_id}" if pair.archived else f"agent of niche {version.niche_id}"
     return Caption(
         pair=f"niche {pair.niche_id} · {who}",
-        version=f"version {version.id} · iteration {version.iteration}{_success_of(pair)}",
+        version=f"version {version.id} · iteration {version.iteration}",
         progress=f"return {walk.returns[step]:.1f}",
         time=f"step {step} · {seconds(step):.2f} s",
+        success=_success_of(pair),
         outcome=walk.outcome if step == walk.length else None,
     )
 
@@ -63,6 +67,12 @@ def _success_of(pair: Pair) -> str:
         return ""
     num, of = pair.successes
     return f" · succeeds under {num} of {of} pushes"
+
+
+def fitting(caption: Caption, room: float, letters: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    """The lower text on the left: with the success if both fit into the room, pixels."""
+    whole = caption.version + caption.success
+    return whole if letters.getlength(whole) <= room else caption.version
 
 
 def draw_band(caption: Caption, size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -82,7 +92,8 @@ def draw_band(caption: Caption, size: tuple[int, int]) -> NDArray[np.uint8]:
     letters = font(0.36 * height)
     margin, lines = 0.25 * height, (0.29 * height, 0.71 * height)
     pen.text((margin, lines[0]), caption.pair, INK, letters, anchor="lm")
-    pen.text((margin, lines[1]), caption.version, FAINT, letters, anchor="lm")
+    # The outcome, in the middle, takes a sixth of the width at most.
+    pen.text((margin, lines[1]), fitting(caption, 0.45 * width - margin, letters), FAINT, letters, anchor="lm")
     pen.text((width - margin, lines[0]), caption.progress, INK, letters, anchor="rm")
     pen.text((width - margin, lines[1]), caption.time, FAINT, letters, anchor="rm")
     if caption.outcome is not None:

@@ -29,7 +29,7 @@ _MAX_GIF_PICTURES = 700
 _NUM_COLORS = 128
 _NUM_SAMPLES = 16
 
-# It would warn, too.
+# It warns of a film that is stopped before its first picture.
 logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)
 
 
@@ -81,7 +81,7 @@ def _write_mp4(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> N
         quality=None,
         macro_block_size=2,
         output_params=["-crf", "20", "-movflags", "+faststart"],
-        ffmpeg_log_level="error",  # it would warn of a film that is stopped before its first picture
+        ffmpeg_log_level="error",  # likewise
     )
     writer.send(None)
     try:

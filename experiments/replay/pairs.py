@@ -63,10 +63,15 @@ def choose_pair(
     niche_id, iteration = (None if i is None else whole_number("an id or iteration", i) for i in (niche_id, iteration))
     if niche_id is None:
         niche_id, choice = _default_niche(run, iteration)
-    terrain = run.terrain(niche_id)
     agent = run.agent(niche_id if agent_id is None else agent_id, iteration)
+    return pair_of(run, niche_id, agent, choice)
+
+
+def pair_of(run: Run, niche_id: int, agent: StoredAgent, choice: str = "") -> Pair:
+    """A niche's terrain and a stored agent version, of whichever niche."""
     config = run.config_at(agent.version.iteration)
-    return Pair(niche_id, agent, terrain, config.evaluation.max_steps, choice, _successes(run, niche_id, agent))
+    successes = _successes(run, niche_id, agent)
+    return Pair(niche_id, agent, run.terrain(niche_id), config.evaluation.max_steps, choice, successes)
 
 
 def _successes(run: Run, niche_id: int, agent: StoredAgent) -> tuple[int, int] | None:

@@ -1,56 +1,76 @@
 """The outer yardstick: what settings reach in as many env-steps each, over several seeds.
 
 ``poet bench evolution FOLDER NAME...``: a NAME is a preset, ``a`` or ``b`` (settings that stand in
-``experiments/yardstick/settings``), or a TOML file. Each run is FOLDER/NAME-SEED; those that are there go on, so a
-yardstick that was interrupted, or is to reach further, is called again. At the end ``poet analyse`` writes
-FOLDER/report: the first terrain of each class that was solved once, robustly, and by a general agent, success at
-admission and at last, and env-steps by purpose, as medians over seeds.
+``experiments/yardstick/settings``), or a TOML file. Each run is FOLDER/NAME-SEED and goes on until its env-steps are
+spent, whatever number of iterations its settings ask for. Those that are there go on, so a yardstick that was
+interrupted, or is to reach further, is called again. At the end ``poet analyse`` writes FOLDER/report: the first
+terrain of each class that was solved once, robustly, and by a general agent, success at admission and at last, and
+env-steps by purpose, as medians over seeds.
 """
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from environments.errors import InputError
 from experiments.presets import preset_names
+from experiments.settings import differences, resolve_config
+from poet.archive.reader import open_run
+from poet.config import Config
 
 SETTINGS = Path(__file__).with_name("settings")
+#: More than any number of env-steps lasts: they alone end a run of the yardstick.
+NO_END = 10**9
 
 
-def settings_of(name: str) -> tuple[str, str]:
-    """The option of ``poet run`` that asks for the settings called ``name``, and its value."""
+@dataclass(frozen=True)
+class Entry:
+    """A run of the yardstick.
+
+    Attributes:
+        folder: where it is, or will be.
+        config: its settings, those of the run's length included.
+    """
+
+    folder: Path
+    config: Config
+
+
+def make_entries(folder: Path, names: Sequence[str], seeds: Sequence[int], assignments: Sequence[str]) -> list[Entry]:
+    """The runs that are asked for, seed by seed.
+
+    Raises:
+        InputError: two settings of one name, settings that do not exist or do not fit, or a run that is there already
+            and has others.
+    """
+    stems = [Path(name).stem for name in names]
+    if len(set(stems)) < len(stems):
+        raise InputError(f"settings must have names of their own, but are {', '.join(stems)}")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"FOLDER must be a folder, new or not, but {folder} is a file")
+    entries = []
+    for seed in seeds:
+        for name, stem in zip(names, stems, strict=True):
+            config = _config_of(name, seed, assignments)
+            entry = Entry(folder / f"{stem}-{seed}", config)
+            if entry.folder.exists():
+                _check_same(entry)
+            entries.append(entry)
+    return entries
+
+
+def _config_of(name: str, seed: int, assignments: Sequence[str]) -> Config:
     ours = SETTINGS / f"{name}.toml"
-    if ours.exists():
-        return "--config", str(ours)
-    return ("--preset", name) if name in preset_names() else ("--config", name)
+    preset, file = (None, ours) if ours.exists() else (name, None) if name in preset_names() else (None, Path(name))
+    return resolve_config(preset, file, assignments, {"run.seed": seed, "run.iterations": NO_END})
 
 
-def run_or_resume(folder: Path, name: str, seed: int, env_steps: int, assignments: Sequence[str]) -> int:
-    """Begin a run, or go on with it, until it has spent so many env-steps; the exit code."""
-    options = ["--env-steps", str(env_steps)]
-    if folder.exists():
-        command = ["resume", str(folder), *options]
-    else:
-        sets = [word for text in assignments for word in ("--set", text)]
-        command = ["run", str(folder), *settings_of(name), "--seed", str(seed), *options, *sets]
-    return poet(*command)
-
-
-def poet(*words: str) -> int:
-    """Run a command of the command line; its exit code."""
-    return subprocess.run([sys.executable, "-m", "experiments.cli", *words], check=False).returncode
-
-
-def make_runs(
-    folder: Path, names: Sequence[str], seeds: Sequence[int], env_steps: int, assignments: Sequence[str]
-) -> int:
-    """Make the runs, or go on with them, then the report; the exit code of the first command that fails."""
-    folder.mkdir(parents=True, exist_ok=True)
-    runs = [(folder / f"{Path(name).stem}-{seed}", name, seed) for seed in seeds for name in names]
-    for path, name, seed in runs:
-        code = run_or_resume(path, name, seed, env_steps, assignments)
-        if code:
-            return code
-    return poet("analyse", *(str(path) for path, _, _ in runs), "--output", str(folder / "report"))
+def _check_same(entry: Entry) -> None:
+    with open_run(entry.folder) as run:
+        changed = differences(run.config, entry.config)
+    if changed:
+        raise InputError(
+            f"{entry.folder} was made with other settings ({', '.join(changed)} differ): name another FOLDER for these"
+        )

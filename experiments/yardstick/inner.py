@@ -19,8 +19,10 @@ import pandas as pd
 from agents.evaluation.request import Thetas, every_row
 from environments.errors import InputError
 from environments.streams import Stream
+from experiments.settings import resolve_config
 from experiments.walkers import load_walker
 from experiments.yardstick.tasks import TASKS, Task
+from poet.config import Config
 from poet.events import Cost
 from poet.loop import random_theta
 from poet.optimisation import optimise
@@ -30,7 +32,7 @@ from poet.types import Evaluation, Niche, PoetState, Purpose
 from poet.validation import ROBUST_RATE, validation_terrains
 
 NUM_EPISODES = 100
-#: What the suite trains with unless ``--set`` says otherwise: fresh seeds, pairs sharing 32 of them.
+#: What the suite trains with where no preset says otherwise: pairs that share 32 fresh seeds a generation.
 DEFAULTS = ("niche.instances=32", "es.pairs=128")
 COLUMNS = ("task", "seed", "env_steps", "generation", "success_rate", "return_mean")
 
@@ -49,13 +51,29 @@ class Learner:
     niche_id: int
 
 
+def suite_config(preset: str | None, assignments: Sequence[str]) -> Config:
+    """The config that a command line asks for; tests are on fresh seeds, so training is.
+
+    Raises:
+        InputError: an unknown preset or key, a value out of range, or other ground than fresh seeds.
+    """
+    of_suite = DEFAULTS if preset is None else ("niche.vary=seed",)
+    config = resolve_config(preset, assignments=[*of_suite, *assignments])
+    if config.niche.vary != "seed" or not config.niche.num_fresh:
+        raise InputError(
+            "the suite tests walkers on fresh seeds and so trains them there: set niche.vary=seed and niche.instances=K"
+        )
+    return config
+
+
 def run_suite(parts: Parts, learners: Sequence[Learner], budget: float, every: float) -> Iterator[pd.DataFrame]:
     """Train all learners; each time some were tested, the whole table so far.
 
     Args:
         parts: of the config.
         learners: who learns.
-        budget: env-steps that each may train for; tests are not counted.
+        budget: env-steps that each may train for: those of its samples; tests and the one evaluation of each step's
+            outcome are not counted.
         every: env-steps between two tests of a learner.
 
     Yields:

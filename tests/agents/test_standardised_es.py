@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agents import MLPPolicy, rollout
+from agents.evaluation.local import LocalExecutor
 from agents.evaluation.named import named_episodes
 from agents.evaluation.request import EvaluationRequest, every_row
 from agents.strategies import make_strategy
@@ -65,7 +66,7 @@ def test_it_is_openai_es_in_standardised_coordinates() -> None:
 
 
 def test_noise_leaves_the_mean_walker_alone() -> None:
-    """At the mean observation a unit's sum moves by its bias's own noise: less than with isotropic noise on weights."""
+    """At the mean observation a unit's sum moves by its bias's own noise alone."""
     es = StandardisedES(pairs=500, noise_std=0.1, hidden_units=_UNITS)
     state = es.initial_state(_theta()[None, :])
     (sample,) = es.ask(state, [stream_key(3, "test standardised noise")])
@@ -103,23 +104,27 @@ def test_a_gpu_is_given_such_thetas_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("engine", ["simd", "box2d"])
-def test_rows_run_as_thetas_do(engine: str) -> None:
-    """A sample's rows are what they are anywhere: the engine adds nothing of its own."""
+def test_an_engine_runs_the_rows_of_a_sample(engine: str) -> None:
+    """Asked by name, rows walk as their thetas do, to the bit."""
     es = StandardisedES(pairs=2)
     theta = np.zeros((1, MLPPolicy().num_parameters), np.float32)
     (sample,) = es.ask(es.initial_state(theta), [stream_key(3, "test standardised rows")])
+    ground = ObstacleGenotype().express(0)
 
-    result = rollout(
-        MLPPolicy(), sample.theta(np.arange(4)), ObstacleGenotype().express(0), engine=engine, max_steps=60
-    )
+    with LocalExecutor(1) as executor:
+        (named,) = executor.evaluate(EvaluationRequest((every_row(sample, (ground,)),), max_steps=60, engine=engine))
 
-    assert 4 == np.unique(result.returns).size
+    plain = rollout(MLPPolicy(), sample.theta(np.arange(4)), ground, engine=engine, max_steps=60)
+    assert 4 == np.unique(named.returns).size
+    assert plain.returns.tobytes() == named.returns.tobytes()
 
 
 def test_a_theta_without_such_a_first_layer_is_refused() -> None:
     """Noise on what is no first layer would be other noise, without a word."""
     with pytest.raises(InputError, match=r"first layer of 40 units, 1000 parameters, .* but has 999; es.settings"):
         StandardisedES().initial_state(np.zeros((1, 999), np.float32))
+    with pytest.raises(InputError, match=r"hidden_units is 7, but the first layer of the policy has 40"):
+        StandardisedES(hidden_units=7).initial_state(np.zeros((1, MLPPolicy().num_parameters), np.float32))
 
 
 @pytest.mark.parametrize(

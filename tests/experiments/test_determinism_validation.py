@@ -20,8 +20,11 @@ from tests.experiments.command_line import Poet, begin, end, wait_for
 from tests.experiments.conftest import NUM_ITERATIONS
 
 #: What no preset of the papers has, without validation and with it.
-OURS = ("es.strategy=standardised_es", "niche.instances=2", "niche.vary=push", "niche.rest_interval=2")
-SETTINGS = (*OURS, "validation.episodes=3", "validation.interval=3")
+OURS = ("es.strategy=standardised_es", "niche.instances=2", "niche.vary=push", "transfer.candidate_step=none",
+        "poet.eligible_share=0.3", "run.start=flat", "evaluation.max_steps=800")  # fmt: skip
+VALIDATED_TOO = (*OURS, "validation.episodes=3", "validation.interval=3")
+#: The shipped walker crosses flat ground in 650 steps: the root rests.
+SETTINGS = (*VALIDATED_TOO, "niche.rest_interval=3")
 VALIDATED = ("--preset", "tiny", "--iterations", NUM_ITERATIONS, *chain(*(("--set", key) for key in SETTINGS)))
 
 
@@ -71,7 +74,15 @@ def test_a_fork_keeps_what_was_measured(poet: Poet, tmp_path: Path, validated_ru
     assert fingerprint(validated_run) == fingerprint(tmp_path / "fork")
 
 
-def test_validation_leaves_the_run_as_it_is(tmp_path: Path, validated_run: Path) -> None:
+def test_the_root_rests(validated_run: Path) -> None:
+    """Otherwise the tests above would say nothing of niches at rest."""
+    with open_run(validated_run) as run:
+        trained = set(run.generations.groupby("niche_id")["iteration"].get_group(0))
+
+    assert set(range(1, max(trained))) - trained
+
+
+def test_validation_leaves_the_run_as_it_is(tmp_path: Path) -> None:
     """Every other table is that of the run without; the ledger has one purpose more, and its sum is the cost."""
 
     def frames(run: Run) -> list[pd.DataFrame]:
@@ -80,7 +91,8 @@ def test_validation_leaves_the_run_as_it_is(tmp_path: Path, validated_run: Path)
         tables = [run.niches, run.candidates, run.judgements, run.solved, run.retirements, run.transfers]
         return [*tables, run.transfer_sources, run.generations, run.versions, kept]
 
-    with open_run(run_tiny(tmp_path / "run", OURS)) as without, open_run(validated_run) as run:
+    validated = run_tiny(tmp_path / "validated", VALIDATED_TOO)
+    with open_run(run_tiny(tmp_path / "run", OURS)) as without, open_run(validated) as run:
         for expected, found in zip(frames(without), frames(run), strict=True):
             pd.testing.assert_frame_equal(expected, found)
         assert without.validations.empty

@@ -116,7 +116,7 @@ def test_other_files_replace_links(tmp_path: Path, outside: Path) -> None:
     """Shadows, figures of ``poet bench``, and strips of a page."""
     strip, shadow = tmp_path / "strip.png", tmp_path / "shadow"
     with written(strip) as file:
-        file.write((Path(__file__).parents[2] / "experiments/reports/demo/strip.png").read_bytes())
+        file.write((Path(__file__).parents[2] / "experiments/reports/demo/learnt.png").read_bytes())
     shadow.mkdir()
     places = [shadow / FILE_NAME, tmp_path / "bench.md", tmp_path / "film.png"]
     for place in places:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from agents import MLPPolicy
+from environments.walker.ending import Outcome
 from experiments.analysis.frames import annecs_table, niches_table
 from experiments.analysis.measures import progress_curves, run_card
 from experiments.analysis.readable import render_tables
@@ -17,7 +18,8 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.score_plot import plot_scores
 from experiments.analysis.success import percentage, rates_by_niche, success_history
 from experiments.analysis.success_plot import curve
-from experiments.replay.captions import caption_of
+from experiments.replay.captions import Caption, caption_of, draw_band
+from experiments.replay.formats import GIF_SIZE, MP4_SIZE
 from experiments.replay.pairs import choose_pair
 from experiments.replay.walk import record_walk
 from experiments.status import read_status, status_lines
@@ -236,7 +238,21 @@ def test_a_picture_says_how_lucky_it_may_be(folder: Path) -> None:
             pair = choose_pair(stored, niche_id, agent_id)
         assert version_id == pair.agent.version.id
         still = MLPPolicy().controller(np.zeros(MLPPolicy().num_parameters, np.float32))
-        return caption_of(pair, record_walk(pair.terrain, still, 1), 0).version
+        return caption_of(pair, record_walk(pair.terrain, still, 1), 0).success
 
-    assert said(2, 2, 6).endswith(" · succeeds under 0 of 10 pushes")
-    assert "succeeds" not in said(2, 0, 0)
+    assert " · succeeds under 0 of 10 pushes" == said(2, 2, 6)
+    assert "" == said(2, 0, 0)
+
+
+@pytest.mark.parametrize(("size", "is_said"), [((1600, 64), True), (GIF_SIZE, False), (MP4_SIZE, False)])
+def test_words_that_do_not_fit_are_left_out(size: tuple[int, int], is_said: bool) -> None:
+    """The rate is the one text that may be missing: on a film's band it would run into the outcome."""
+    pair, version = "niche 13 · agent of niche 10", "version 1234 · iteration 1000"
+    bands = [
+        draw_band(Caption(pair, version, "return 300.0", "step 1000 · 20.00 s", words, Outcome.FINISHED), size)
+        for words in ("", " · succeeds under 46 of 50 pushes")
+    ]
+
+    assert is_said == (bands[0] != bands[1]).any()
+    middle = [band[:, int(0.45 * size[0]) :] for band in bands]
+    assert (middle[0] == middle[1]).all()

@@ -133,7 +133,11 @@ def test_tables_of_the_suite_are_written_and_compared(poet: Poet, tmp_path: Path
         (("inner", "t.csv", "--set", "es.pears=3"), ("es.pears",)),
         (("compare", "missing.csv"), ("missing.csv",)),
         (("compare", __file__), ("is no table of poet bench inner",)),
+        (("inner", "missing/t.csv"), ("OUTPUT must be a new file in a folder that is there", "has no folder")),
+        (("inner", "t.csv", "--preset", "demo", "--set", "niche.vary=push"), ("trains them there",)),
         (("evolution", "folder", "tiny", "--env-steps", 0), ("--env-steps must be 1 or more",)),
+        (("evolution", "folder", "tiny", "x/tiny.toml"), ("settings must have names of their own",)),
+        (("evolution", __file__, "tiny"), ("FOLDER must be a folder",)),
         (("--engine", "simd", "compare", "t.csv"), ("the options of poet bench are not those of poet bench compare",)),
     ],
 )
@@ -146,24 +150,27 @@ def test_what_does_not_fit_is_refused(
     assert not any(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("name", ["a", "b", "tiny"])
-def test_settings_are_found_by_name(name: str) -> None:
-    """Presets, and the settings that the yardstick compares them with."""
-    option, value = evolution.settings_of(name)
+@pytest.mark.parametrize("name", ["a", "b", "demo"])
+def test_settings_are_found_by_name_and_end_with_their_env_steps(tmp_path: Path, name: str) -> None:
+    """Presets, and the settings that the yardstick compares them with; iterations end none of them."""
+    (entry,) = evolution.make_entries(tmp_path, [name], [7], ["es.pairs=5"])
 
-    config = resolve_config(value, None) if option == "--preset" else resolve_config(None, Path(value))
-    assert 0 < config.es.pairs
+    assert tmp_path / f"{name}-7" == entry.folder
+    assert (7, 5, evolution.NO_END) == (entry.config.run.seed, entry.config.es.pairs, entry.config.run.iterations)
+    assert "flat" == entry.config.run.start
 
 
 def test_evolutions_go_on_where_they_stopped(poet: Poet, tmp_path: Path) -> None:
     """Called again with more env-steps, runs are resumed; a report compares the settings."""
-    for env_steps in ("1", "2500"):
+    for env_steps in (1, 20_000):  # more than the preset's iterations take
         options = ("--seed", 1, "--seed", 2, "--env-steps", env_steps)
         assert 0 == poet("bench", "evolution", tmp_path, "tiny", *options).code
+    other = poet("bench", "evolution", tmp_path, "tiny", "--set", "es.pairs=5")
+    assert_refused(other, f"{tmp_path / 'tiny-1'} was made with other settings (es.pairs differ)")
 
     for seed in (1, 2):
         with open_run(tmp_path / f"tiny-{seed}") as run:
             assert 2 == len(run.sessions)
-            assert run.ledger["env_steps"].sum() >= 2500
+            assert run.ledger["env_steps"].sum() >= 20_000
             assert seed == run.config.run.seed
     assert (tmp_path / "report" / "tables" / "milestones.csv").exists()

@@ -8,7 +8,7 @@ import pytest
 
 from poet.events import GenerationDone
 from poet.loop import poet_iteration
-from poet.optimisation import is_at_rest, optimise
+from poet.optimisation import optimise
 from poet.types import Purpose, SuccessRates
 from tests.poet.builders import ledger, make_niche, make_state
 from tests.poet.builders import make_test_parts as make_parts
@@ -61,9 +61,15 @@ def test_when_all_rest_nothing_is_run():
     assert [] == parts.evaluate.requests
 
 
-@pytest.mark.parametrize("iteration", range(1, 9))
-def test_a_turn_depends_on_iteration_and_id_alone(iteration: int):
-    """So a fork or a resumed run has the same turns."""
-    niche = make_niche(2, make_parts(), success=SOLVED)
+@pytest.mark.parametrize(
+    "changes", [{"validation": {"episodes": 0}}, {"evaluation": {"max_steps": 300}}], ids=["no rates", "other episodes"]
+)
+def test_nobody_rests_by_what_a_fork_would_not_have_found(changes):
+    """Rates of a run that measured them, or of longer episodes: each niche is trained, and evaluated anew, at once."""
+    sections = {"niche": {"rest_interval": 7}, "validation": {"episodes": 5}, **changes}
+    parts = make_parts(**sections, transfer={"periodic": False})
 
-    assert ((iteration + 2) % 4 != 0) == is_at_rest(niche, iteration, 4)
+    after, events = optimise(make_state(make_niche(1, parts, success=SOLVED), iteration=1), parts)
+
+    assert [1] == trained(events)
+    assert after.scored_steps == parts.config.evaluation.max_steps
