@@ -70,10 +70,15 @@ def _write_gif(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> N
 
 
 def _write_mp4(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> None:
-    """H.264 that browsers play, encoded by the ffmpeg that comes with imageio-ffmpeg."""
+    """H.264 that browsers play, encoded by the ffmpeg that comes with imageio-ffmpeg.
+
+    ffmpeg says nothing: it has many words for a film that Ctrl-C cuts short. So its work is looked at when it is done.
+    """
     film = Film(pair, walk, MP4_SIZE)
+    path = str(Path(file.name).absolute())  # which ffmpeg opens once more, and takes for no option
+    num_last = round(LAST_SECONDS / film.seconds_apart) - 1
     writer = imageio_ffmpeg.write_frames(
-        str(Path(file.name).absolute()),  # which ffmpeg opens once more, and takes for no option
+        path,
         MP4_SIZE,
         fps=round(1 / film.seconds_apart),
         codec="libx264",
@@ -81,16 +86,26 @@ def _write_mp4(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> N
         quality=None,
         macro_block_size=2,
         output_params=["-crf", "20", "-movflags", "+faststart"],
-        ffmpeg_log_level="error",  # likewise
+        ffmpeg_log_level="fatal",
     )
     writer.send(None)
     try:
         for picture in _counted(film, progress):
             writer.send(picture)
-        for _ in range(round(LAST_SECONDS / film.seconds_apart) - 1):
+        for _ in range(num_last):
             writer.send(picture)
     finally:
         writer.close()
+    if _num_pictures(path) != len(film) + num_last:
+        raise RuntimeError("ffmpeg did not write the whole film: is the disk full?")
+
+
+def _num_pictures(path: str) -> int:
+    """How many pictures a film has; 0 if ffmpeg cannot read it."""
+    try:
+        return int(imageio_ffmpeg.count_frames_and_secs(path)[0])
+    except RuntimeError:
+        return 0
 
 
 def _write_png(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> None:

@@ -482,3 +482,28 @@ def test_a_worker_whose_asker_is_gone_says_nothing(run: Run) -> None:
     os.close(writer)
 
     assert (1, "") == (ended.returncode, ended.stderr)
+
+
+@pytest.mark.parametrize("num_kept", [0, 5])
+def test_a_film_that_ffmpeg_did_not_finish_is_none(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_kept: int
+) -> None:
+    """It says nothing, also when the disk is full: its pictures are counted, and a part does not take the name."""
+    write = imageio_ffmpeg.write_frames
+
+    def lossy(*args: object, **kwargs: object) -> Iterator[None]:
+        writer = write(*args, **kwargs)
+        writer.send(None)
+        for num in range(10_000):
+            try:
+                picture = yield
+            except GeneratorExit:
+                writer.close()
+                raise
+            if num < num_kept:
+                writer.send(picture)
+
+    monkeypatch.setattr(imageio_ffmpeg, "write_frames", lossy)
+    with pytest.raises(RuntimeError, match="ffmpeg did not write the whole film"):
+        replay(run, 2, output=tmp_path / "walk.mp4")
+    assert not any(tmp_path.iterdir())
