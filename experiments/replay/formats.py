@@ -86,7 +86,7 @@ def _write_mp4(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> N
         quality=None,
         macro_block_size=2,
         output_params=["-crf", "20", "-movflags", "+faststart"],
-        ffmpeg_log_level="fatal",
+        ffmpeg_log_level="quiet",
     )
     writer.send(None)
     try:

@@ -452,26 +452,6 @@ def test_formats_are_those_that_the_sentence_names() -> None:
     assert [".gif", ".mp4", ".png"] == list(formats.WRITERS)
 
 
-def test_a_film_that_is_stopped_before_its_first_picture_says_nothing(
-    run: Run,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capfd: pytest.CaptureFixture[str],
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Neither ffmpeg nor what starts it adds its words to ours, and no file is left."""
-
-    def stop(film: Film) -> Iterator[NDArray[np.uint8]]:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Film, "__iter__", stop)
-    with pytest.raises(KeyboardInterrupt):
-        replay(run, 2, output=tmp_path / "walk.mp4")
-
-    assert ("", "", []) == (*capfd.readouterr(), caplog.messages)
-    assert not any(tmp_path.iterdir())
-
-
 def test_a_worker_whose_asker_is_gone_says_nothing(run: Run) -> None:
     """Ctrl-C may end the asker while a worker has a line to write."""
     reader, writer = os.pipe()
@@ -482,28 +462,3 @@ def test_a_worker_whose_asker_is_gone_says_nothing(run: Run) -> None:
     os.close(writer)
 
     assert (1, "") == (ended.returncode, ended.stderr)
-
-
-@pytest.mark.parametrize("num_kept", [0, 5])
-def test_a_film_that_ffmpeg_did_not_finish_is_none(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_kept: int
-) -> None:
-    """It says nothing, also when the disk is full: its pictures are counted, and a part does not take the name."""
-    write = imageio_ffmpeg.write_frames
-
-    def lossy(*args: object, **kwargs: object) -> Iterator[None]:
-        writer = write(*args, **kwargs)
-        writer.send(None)
-        for num in range(10_000):
-            try:
-                picture = yield
-            except GeneratorExit:
-                writer.close()
-                raise
-            if num < num_kept:
-                writer.send(picture)
-
-    monkeypatch.setattr(imageio_ffmpeg, "write_frames", lossy)
-    with pytest.raises(RuntimeError, match="ffmpeg did not write the whole film"):
-        replay(run, 2, output=tmp_path / "walk.mp4")
-    assert not any(tmp_path.iterdir())
