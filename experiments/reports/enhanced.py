@@ -19,17 +19,16 @@ import pandas as pd
 
 from environments.walker.ending import Outcome
 from experiments.analysis.complexity import GROWTH_MEASURES, niche_complexity
-from experiments.analysis.frames import annecs_table, ledger_table
+from experiments.analysis.frames import annecs_table
 from experiments.analysis.measures import run_card
-from experiments.analysis.report import write_report
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.controls.neutral import neutral_shadow
 from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
-from experiments.files import sub_folder, write_text, written
+from experiments.files import sub_folder, write_text
 from experiments.replay.render import replay
 from experiments.replay.strip import stack_strips
-from experiments.reports.markdown import markdown_table
+from experiments.reports.pages import copy_plots, cost_table, markdown_table
 from experiments.text import as_code, poet_command, visible
 from poet.archive.reader import Run, open_run
 from poet.events import TransferOutcome
@@ -93,7 +92,7 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
         if tables.shadow.niches is None:  # there is none, or none of the run as it is now
             write_shadow(neutral_shadow(run, _NUM_REPLICATES), sub_folder(run_folder / FOLDER_NAME))
             tables = read_tables(run)
-        _copy_plots(run_folder.name, run, output)
+        copy_plots(run_folder.name, run, ("annecs", "phylogeny", "complexity"), output)
         hardest = _draw_hardest(run, tables, output)
     compared = {}
     for kind, folder in others.items():
@@ -107,14 +106,6 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
         _how(run_folder.name, list(others)),
     ) if part)  # fmt: skip
     write_text(output / "README.md", text + "\n")
-
-
-def _copy_plots(name: str, run: Run, output: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        write_report({name: run}, Path(folder) / "report")
-        for plot in ("annecs", "phylogeny", "complexity"):
-            with written(output / f"{plot}.png") as file:
-                file.write((Path(folder) / "report" / "plots" / f"{plot}.png").read_bytes())
 
 
 def _draw_hardest(run: Run, tables: RunTables, output: Path) -> pd.DataFrame:
@@ -196,12 +187,7 @@ Those that rise and fall most, of the ones that their own last agent finishes; i
 
 
 def _cost(run: RunTables, compared: dict[str, Compared]) -> str:
-    ledger = ledger_table(run)
-    total = int(ledger["env_steps"].sum())
-    shares = ledger.groupby("purpose", as_index=False)[["env_steps", "episodes"]].sum()
-    shares = shares.sort_values("env_steps", ascending=False)
-    shares["share, %"] = (100 * shares["env_steps"] / total).round(1)
-    text = f"## What it cost\n\n{markdown_table(shares)}"
+    text = f"## What it cost\n\n{markdown_table(cost_table(run))}"
     if "uncached" in compared:
         found = compared["uncached"]
         cached, anew = found.steps("novelty")

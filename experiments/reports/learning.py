@@ -25,18 +25,17 @@ from environments.errors import InputError
 from environments.streams import Stream, stream_key
 from environments.terrain.generation import push_from
 from experiments.analysis.aggregate import run_names
-from experiments.analysis.frames import ledger_table, niches_table
+from experiments.analysis.frames import niches_table
 from experiments.analysis.genes import CHALLENGE_NAMES, gene_text
 from experiments.analysis.measures import run_card
-from experiments.analysis.report import write_report
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.success import percentage
-from experiments.files import write_text, written
+from experiments.files import write_text
 from experiments.replay.formats import write_replay
 from experiments.replay.pairs import pair_of
 from experiments.replay.strip import stack_strips
 from experiments.replay.walk import record_walk
-from experiments.reports.markdown import markdown_table
+from experiments.reports.pages import copy_plots, cost_table, markdown_table
 from experiments.text import as_code
 from poet.archive.reader import Run, open_run
 from poet.scoring import successes
@@ -107,20 +106,12 @@ def main(folder: Path, run_folders: list[Path]) -> None:
             tables[name] = read_tables(run)
             found[name] = retest(run, children_of(tables[name]))
             if len(tables) == 1:
-                _copy_plots(name, run, folder)
+                copy_plots(name, run, _PLOTS, folder)
                 shown = _draw_lineage(run, found[name], folder)
     first = names[0]
     parts = (_summary(tables, found), _lineage(shown), _niches(first, tables[first], found[first]),
              _cost(first, tables[first]))  # fmt: skip
     write_text(folder / "README.md", "\n\n".join(part for part in parts if part) + "\n")
-
-
-def _copy_plots(name: str, run: Run, folder: Path) -> None:
-    with tempfile.TemporaryDirectory() as above:
-        write_report({name: run}, Path(above) / "report")
-        for plot in _PLOTS:
-            with written(folder / f"{plot}.png") as file:
-                file.write((Path(above) / "report" / "plots" / f"{plot}.png").read_bytes())
 
 
 def _draw_lineage(run: Run, children: pd.DataFrame, folder: Path) -> pd.DataFrame:
@@ -213,10 +204,7 @@ def _niches(name: str, run: RunTables, children: pd.DataFrame) -> str:
 
 
 def _cost(name: str, run: RunTables) -> str:
-    ledger = ledger_table(run).groupby("purpose", as_index=False)[["env_steps", "episodes"]].sum()
-    ledger = ledger.sort_values("env_steps", ascending=False)
-    ledger["share, %"] = (100 * ledger["env_steps"] / ledger["env_steps"].sum()).round(1)
-    return f"## What {as_code(name)} cost\n\n{markdown_table(ledger)}"
+    return f"## What {as_code(name)} cost\n\n{markdown_table(cost_table(run))}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""What the reports' pages share: plots taken from a run's report, what a run cost, tables in Markdown."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments.analysis.frames import ledger_table
+from experiments.analysis.report import write_report
+from experiments.analysis.run_tables import RunTables
+from experiments.files import written
+from experiments.text import as_markdown
+from poet.archive.reader import Run
+
+
+def copy_plots(name: str, run: Run, plots: Sequence[str], folder: Path) -> None:
+    """Make the report of a run and keep some of its plots."""
+    with tempfile.TemporaryDirectory() as above:
+        write_report({name: run}, Path(above) / "report")
+        for plot in plots:
+            with written(folder / f"{plot}.png") as file:
+                file.write((Path(above) / "report" / "plots" / f"{plot}.png").read_bytes())
+
+
+def cost_table(run: RunTables) -> pd.DataFrame:
+    """Env-steps and episodes by purpose, the most expensive first, with their share."""
+    costs = ledger_table(run).groupby("purpose", as_index=False)[["env_steps", "episodes"]].sum()
+    costs = costs.sort_values("env_steps", ascending=False)
+    costs["share, %"] = (100 * costs["env_steps"] / costs["env_steps"].sum()).round(1)
+    return costs
+
+
+def markdown_table(frame: pd.DataFrame) -> str:
+    """A frame as a table in Markdown, numbers to the right."""
+    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+    head = [as_markdown(str(name).replace("_", " ")) for name in frame.columns]
+    aligned = ["--:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "" if np.isnan(value) else f"{value:.3g}"
+    return f"{value:,}" if isinstance(value, int) else as_markdown(str(value))
