@@ -29,6 +29,7 @@ _PHASES: dict[str, tuple[str, str]] = {
     Purpose.SELF_EVAL: ("evaluation of", "agent"),
     Purpose.TRANSFER_DIRECT: ("transfers into", "niche"),
     Purpose.TRANSFER_PROPOSAL: ("transfers by", "proposal"),
+    Purpose.TRANSFER_CONFIRMATION: ("confirmation of transfers into", "niche"),
     Purpose.CANDIDATE_CRITERION: ("criterion of", "candidate"),
     Purpose.CANDIDATE_TRANSFER: ("transfers into candidates", ""),
     Purpose.NOVELTY: ("all agents in", "environment"),

@@ -149,6 +149,13 @@ class TransferConfig(_Section):
     interval: Count = Field(25, description="iterations between transfer rounds (released code: 25)")
     rule: Literal["2019", "2020"] = Field("2019", description="any better source, or direct test then proposal")
     recent_scores: Count = Field(5, description="2020 rule: the threshold is the best of that many last scores")
+    confirm_episodes: int = Field(
+        0,
+        ge=0,
+        le=500,
+        description="fresh instances on which a better source must succeed more often than the agent it would "
+        "replace; 0: its score decides",
+    )
     candidate_step: Literal["adam", "plain", "none"] = Field(
         "adam", description="the proposal step in a candidate; 'none': agents are tried there as they are alone"
     )
@@ -208,7 +215,7 @@ NEUTRAL_KEYS = (
 EARLIER_VALUES: dict[str, bool | float | str] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
-    "validation.interval": 25,
+    "validation.interval": 25, "transfer.confirm_episodes": 0,
 }  # fmt: skip
 
 

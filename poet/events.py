@@ -35,6 +35,7 @@ class TransferOutcome(StrEnum):
     """What became of a transfer attempt."""
 
     NOT_BETTER = "not_better"  # no source beat the target's own agent
+    NOT_CONFIRMED = "not_confirmed"  # one did, but not on fresh instances (transfer.confirm_episodes)
     ACCEPTED = "accepted"
     CANDIDATE_REFUSED = "candidate_refused"  # the best source does not satisfy the criterion in a candidate
     REJECTED_BY_FORK = "rejected_by_fork"  # a forked run was told to refuse it

@@ -62,10 +62,17 @@ def niche_ground(niche: Niche, config: Config, iteration: int) -> Ground:
 
 def make_ground(genotype: AbstractGenotype, terrain_seed: int, config: Config, stream: Stream) -> Ground:
     """The own instance, and K fresh ones whose seeds or pushes come from ``stream``."""
-    own, num_fresh = express(genotype, terrain_seed), config.niche.num_fresh
+    own = express(genotype, terrain_seed)
+    return Ground(own, fresh_instances(genotype, own, config.niche.num_fresh, config, stream))
+
+
+def fresh_instances(
+    genotype: AbstractGenotype, own: Terrain, number: int, config: Config, stream: Stream
+) -> tuple[Terrain, ...]:
+    """Instances of a genotype that differ from its own as ``niche.vary`` says."""
     if config.niche.vary == "push":
-        return Ground(own, tuple(own.with_push(push_from(stream)) for _ in range(num_fresh)))
-    return Ground(own, tuple(genotype.express(draw_terrain_seed(stream)) for _ in range(num_fresh)))
+        return tuple(own.with_push(push_from(stream)) for _ in range(number))
+    return tuple(genotype.express(draw_terrain_seed(stream)) for _ in range(number))
 
 
 def draw_terrain_seed(stream: Stream) -> int:

@@ -33,6 +33,11 @@ def proposal_sample(seed: int, iteration: int, target_id: int, source_id: int) -
     return stream_key(seed, "transfer_proposal", iteration, target_id, source_id)
 
 
+def transfer_confirmation(seed: int, iteration: int, target_id: int) -> Stream:
+    """Instances on which a target's agent and the one that would replace it meet once more."""
+    return Stream(seed, "transfer_confirmation", iteration, target_id)
+
+
 def candidate_sample(seed: int, candidate_id: int, source_id: int) -> StreamKey:
     """The ES step of a source's theta in a candidate."""
     return stream_key(seed, "candidate_proposal", candidate_id, source_id)

@@ -23,7 +23,18 @@ from poet.events import Cost, Event, SourceScored, TransferAttempted, TransferOu
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
 from poet.reuse import run_unknown
-from poet.scoring import Attempt, Ground, agent_block, cost, niche_ground, read_evaluations, solve, training_block
+from poet.scoring import (
+    Attempt,
+    Ground,
+    agent_block,
+    cost,
+    express,
+    fresh_instances,
+    niche_ground,
+    read_evaluations,
+    solve,
+    training_block,
+)
 from poet.types import Evaluation, Niche, Origin, PoetState, Purpose
 
 
@@ -96,10 +107,15 @@ def transfer(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
     ]
     tried, proposal_costs = try_proposals(targets, direct, worth, parts, iteration, Purpose.TRANSFER_PROPOSAL)
 
-    events: list[Event] = [*direct_costs, *proposal_costs]
-    for niche, trials, threshold in zip(niches, tried, thresholds, strict=True):
-        winner = best_source(trials, proposals_only=rule.rule == "2020")
-        state, decided = _decide(state, niche, trials, winner, threshold, parts)
+    winners = [best_source(trials, proposals_only=rule.rule == "2020") for trials in tried]
+    rivals = [
+        w if w and w.evaluation.score > threshold else None for w, threshold in zip(winners, thresholds, strict=True)
+    ]
+    refuted, confirmation_costs = _refute(niches, rivals, parts, iteration)
+
+    events: list[Event] = [*direct_costs, *proposal_costs, *confirmation_costs]
+    for niche, trials, winner, threshold in zip(niches, tried, winners, thresholds, strict=True):
+        state, decided = _decide(state, niche, trials, winner, threshold, niche.id in refuted, parts)
         events += decided
     return state, events
 
@@ -217,8 +233,52 @@ def _round_target(niche: Niche, niches: Sequence[Niche], parts: Parts, iteration
     return Target(niche.id, niche_ground(niche, parts.config, iteration), niche.optimiser, sources, places)
 
 
+def _refute(
+    niches: Sequence[Niche], rivals: Sequence[Winner | None], parts: Parts, iteration: int
+) -> tuple[frozenset[int], list[Cost]]:
+    """Which rivals are no better than a niche's own agent where both meet the same fresh instances.
+
+    A rival is the best of many by one noisy score, hence often a lucky one: among nine agents as good as the own, the
+    luckiest wins nearly every time. So both run ``transfer.confirm_episodes`` new episodes. The rival must succeed more
+    often, or as often with a higher score: score alone prefers a walker that falls late to one that arrives.
+
+    Returns:
+        Ids of the niches whose agents stay, none where the config asks for no such test; and what it cost.
+    """
+    num_episodes = parts.config.transfer.confirm_episodes
+    contests = [(niche, rival) for niche, rival in zip(niches, rivals, strict=True) if num_episodes and rival]
+    grounds = [_fresh_ground(niche, num_episodes, parts, iteration) for niche, _ in contests]
+    purpose = Purpose.TRANSFER_CONFIRMATION
+    results = parts.run_blocks(
+        [
+            agent_block([niche.theta, rival.theta], ground)
+            for (niche, rival), ground in zip(contests, grounds, strict=True)
+        ],
+        purpose,
+    )
+    refuted, costs = set(), []
+    for (niche, _), ground, result in zip(contests, grounds, results, strict=True):
+        own, other = read_evaluations(result, ground)
+        if (other.num_solved, other.score) <= (own.num_solved, own.score):
+            refuted.add(niche.id)
+        costs.append(cost(iteration, niche.id, purpose, result))
+    return frozenset(refuted), costs
+
+
+def _fresh_ground(niche: Niche, num_episodes: int, parts: Parts, iteration: int) -> Ground:
+    own = express(niche.genotype, niche.terrain_seed)
+    stream = streams.transfer_confirmation(parts.seed, iteration, niche.id)
+    return Ground(own, fresh_instances(niche.genotype, own, num_episodes, parts.config, stream))
+
+
 def _decide(
-    state: PoetState, niche: Niche, trials: Sequence[Trial], winner: Winner | None, threshold: float, parts: Parts
+    state: PoetState,
+    niche: Niche,
+    trials: Sequence[Trial],
+    winner: Winner | None,
+    threshold: float,
+    is_refuted: bool,
+    parts: Parts,
 ) -> tuple[PoetState, list[Event]]:
     """Accept or refuse the winner of one target."""
     transfer_id, iteration = state.next_transfer_id, state.iteration + 1
@@ -243,6 +303,9 @@ def _decide(
     if refused_transfer(iteration, niche.id) in parts.config.run.reject:
         refused = replace(attempt, outcome=TransferOutcome.REJECTED_BY_FORK)
         return replace_niche(state, niche), [refused, *scores, *solved]
+    if is_refuted:
+        unconfirmed = replace(attempt, outcome=TransferOutcome.NOT_CONFIRMED)
+        return replace_niche(state, niche), [unconfirmed, *scores, *solved]
 
     source = winner.source
     state, version = new_version(

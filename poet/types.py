@@ -34,6 +34,7 @@ class Purpose(StrEnum):
     SELF_EVAL = "self_eval"
     TRANSFER_DIRECT = "transfer_direct"
     TRANSFER_PROPOSAL = "transfer_proposal"
+    TRANSFER_CONFIRMATION = "transfer_confirmation"
     CANDIDATE_CRITERION = "candidate_criterion"
     CANDIDATE_TRANSFER = "candidate_transfer"
     NOVELTY = "novelty"

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from environments.streams import Stream
+from environments.terrain.generation import push_from
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.events import AgentVersion, Cost, NicheSolved, SourceScored, TransferAttempted, TransferOutcome
@@ -188,6 +190,67 @@ def test_the_2020_rule_accepts_proposals_only():
     attempt = of_kind(events, TransferAttempted)[0]
     assert TransferOutcome.NOT_BETTER is attempt.outcome
     assert 0 == after.active[0].version_id
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "outcome"),
+    [
+        (240.0, 300.0, TransferOutcome.ACCEPTED),  # as many successes, and a higher score
+        (240.0, 229.0, TransferOutcome.NOT_CONFIRMED),  # it was lucky in the round
+        (240.0, 240.0, TransferOutcome.NOT_CONFIRMED),  # an equal one changes nothing
+        (100.0, 120.0, TransferOutcome.ACCEPTED),  # nobody succeeds
+    ],
+)
+def test_a_better_source_is_confirmed_on_fresh_pushes(own, other, outcome):
+    """Both agents meet the same new pushes, from a stream of the iteration and the target; the target pays for it."""
+    parts = make_test_parts(
+        transfer={"rule": "2020", "confirm_episodes": 3}, niche={"instances": 2, "vary": "push"}, run={"seed": 4}
+    )
+    target, source = make_niche(0, parts, 1.0), make_niche(1, parts, 2.0)
+    ground, stream = target.genotype.express(target.terrain_seed), Stream(4, "transfer_confirmation", 1, target.id)
+    pushes = [ground.with_push(push_from(stream)) for _ in range(3)]
+
+    def score(theta: NDArray[np.float32], terrain: Terrain) -> float:
+        if terrain not in pushes:
+            return float(theta[0])
+        return own if np.array_equal(theta, target.theta) else other
+
+    parts = replace(parts, evaluate=Judge(score, Outcome.FINISHED))
+    after, events = transfer(make_state(target, source), parts)
+
+    attempt = of_kind(events, TransferAttempted)[0]
+    assert (outcome, 1) == (attempt.outcome, attempt.source_id)
+    assert (outcome is TransferOutcome.ACCEPTED) == (after.active[0].version_id != target.version_id)
+    assert (8, 8 * EPISODE_LENGTH) == ledger(events)[0, Purpose.TRANSFER_CONFIRMATION]
+
+
+def test_more_successes_outweigh_a_higher_score():
+    """A walker that arrives is preferred to one that gets further on the average and falls."""
+    parts = make_test_parts(transfer={"rule": "2020", "confirm_episodes": 4}, niche={"vary": "push"})
+    target = make_niche(0, parts, 1.0)
+    stream = Stream(0, "transfer_confirmation", 1, target.id)
+    ground = target.genotype.express(target.terrain_seed)
+    pushes = [ground.with_push(push_from(stream)) for _ in range(4)]
+
+    def score(theta: NDArray[np.float32], terrain: Terrain) -> float:
+        if terrain not in pushes:
+            return float(theta[0])
+        is_own = np.array_equal(theta, target.theta)
+        return (250.0 if pushes.index(terrain) < 2 else -100.0) if is_own else 200.0
+
+    parts = replace(parts, evaluate=Judge(score, Outcome.FINISHED))
+    _, events = transfer(make_state(target, make_niche(1, parts, 2.0)), parts)
+
+    assert TransferOutcome.NOT_CONFIRMED is of_kind(events, TransferAttempted)[0].outcome
+
+
+def test_who_is_not_better_is_not_run_again():
+    """Only a source that beats the threshold is worth a confirmation."""
+    parts = make_test_parts(transfer={"rule": "2020", "confirm_episodes": 3})
+
+    _, events = transfer(make_state(make_niche(0, parts, 9.0), make_niche(1, parts, 9.0)), parts)
+
+    assert Purpose.TRANSFER_CONFIRMATION not in {purpose for _, purpose in ledger(events)}
 
 
 def test_a_fork_can_refuse_a_transfer():
