@@ -11,7 +11,6 @@ again with its weights rounded to float16, and with noise of 1e-6 on them, which
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +34,7 @@ from experiments.replay.formats import write_replay
 from experiments.replay.pairs import pair_of
 from experiments.replay.strip import stack_strips
 from experiments.replay.walk import record_walk
-from experiments.reports.pages import copy_plots, cost_table, markdown_table
+from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
 from experiments.text import as_code
 from poet.archive.reader import Run, open_run
 from poet.scoring import successes
@@ -177,23 +176,28 @@ episode, under the push of the niche itself.
 ![The first agent and the last one on the same ground](learnt.png)"""
 
 
-def _niches(name: str, run: RunTables, children: pd.DataFrame) -> str:
+def niche_rows(run: RunTables, children: pd.DataFrame) -> pd.DataFrame:
+    """One row a niche for people: its terrain, and how often its first and its last agent succeed; see ``retest``."""
     genotypes = run.niches.set_index("niche_id")["genotype"]
+    rows = {
+        "niche": children["niche_id"],
+        "parent": children["parent_id"].astype("int64"),
+        "admitted in iteration": children["created"],
+        "terrain": [gene_text(genotypes[niche_id]) for niche_id in children["niche_id"]],
+        "pushes, first agent": children["pushes_admission"].map(percentage),
+        "last agent": children["pushes_now"].map(percentage),
+    }
+    if "again" in children:
+        rows[f"last agent, {NUM_RETESTS} other pushes"] = children["again"].map(percentage)
+    rows["unseen seeds, first agent"] = children["seeds_admission"].map(percentage)
+    rows["unseen seeds, last agent"] = children["seeds_now"].map(percentage)
+    return pd.DataFrame(rows)
+
+
+def _niches(name: str, run: RunTables, children: pd.DataFrame) -> str:
     levels = children["challenge_level"].dropna()
     level = f"The hardest is {CHALLENGE_NAMES[int(levels.max())]}, as the paper counts.\n\n" if len(levels) else ""
-    rows = pd.DataFrame(
-        {
-            "niche": children["niche_id"],
-            "parent": children["parent_id"].astype("int64"),
-            "admitted in iteration": children["created"],
-            "terrain": [gene_text(genotypes[niche_id]) for niche_id in children["niche_id"]],
-            "pushes, first agent": children["pushes_admission"].map(percentage),
-            "last agent": children["pushes_now"].map(percentage),
-            f"last agent, {NUM_RETESTS} other pushes": children["again"].map(percentage),
-            "unseen seeds, first agent": children["seeds_admission"].map(percentage),
-            "unseen seeds, last agent": children["seeds_now"].map(percentage),
-        }
-    )
+    rows = niche_rows(run, children)
     return f"""## Every terrain of {as_code(name)}
 
 {level}{markdown_table(rows)}
@@ -208,11 +212,4 @@ def _cost(name: str, run: RunTables) -> str:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
-        print(__doc__, file=sys.stderr)
-        sys.exit(2)
-    try:
-        main(Path(sys.argv[1]), [Path(argument) for argument in sys.argv[2:]])
-    except InputError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    run_as_program(__doc__, main)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from environments.errors import InputError
 from experiments.analysis.frames import ledger_table
 from experiments.analysis.report import write_report
 from experiments.analysis.run_tables import RunTables
@@ -40,6 +42,18 @@ def markdown_table(frame: pd.DataFrame) -> str:
     head = [as_markdown(str(name).replace("_", " ")) for name in frame.columns]
     aligned = ["--:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
+
+
+def run_as_program(doc: str | None, main: Callable[[Path, list[Path]], None]) -> None:
+    """Make a page from the command line, FOLDER RUN...; what is wrong ends in a sentence and exit code 2."""
+    if len(sys.argv) < 3:
+        print(doc, file=sys.stderr)
+        sys.exit(2)
+    try:
+        main(Path(sys.argv[1]), [Path(argument) for argument in sys.argv[2:]])
+    except InputError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
 
 
 def _cell(value: object) -> str:

@@ -1,0 +1,235 @@
+"""The page of what seeds of one config reach: ``python -m experiments.reports.desktop FOLDER RUN...``.
+
+The runs are of one config with several seeds, validated (``validation.episodes``). FOLDER gets README.md: the first
+terrain of each class over the seeds, the hardest terrain that each seed still crosses robustly, with a film strip, each
+niche from admission to its end, and each run beside its neutral shadow, which is made where there is none.
+
+A niche counts as robustly solved by its validation set. That set is asked again and again, so that the best of many
+answers is lucky. What this page calls crossed is therefore what the niche's last agent does under pushes that decided
+nothing, in ``experiments.reports.learning``.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from agents import MLPPolicy
+from environments.errors import InputError
+from experiments.analysis import theme
+from experiments.analysis.aggregate import RunGroup, group_runs, run_names
+from experiments.analysis.aggregate_plot import plot_aggregate
+from experiments.analysis.genes import CHALLENGE_NAMES, gene_text, hardness
+from experiments.analysis.measures import run_card
+from experiments.analysis.milestones import median_milestones
+from experiments.analysis.run_tables import RunTables, read_tables
+from experiments.analysis.shadow_comparison import FAMILIES, verdicts_table
+from experiments.analysis.success import percentage
+from experiments.controls.neutral import neutral_shadow
+from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
+from experiments.files import sub_folder, write_text
+from experiments.replay.formats import write_replay
+from experiments.replay.pairs import pair_of
+from experiments.replay.strip import stack_strips
+from experiments.replay.walk import record_walk
+from experiments.reports.learning import FAILED_RATE, NUM_RETESTS, children_of, niche_rows, retest
+from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
+from experiments.text import as_code
+from poet.archive.reader import Run, open_run
+from poet.validation import ROBUST_RATE
+
+#: Replicates of a neutral shadow that is made here.
+NUM_REPLICATES = 400
+_PLOTS = ("scores", "phylogeny")
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """What the page knows of one run.
+
+    Attributes:
+        tables: of the run.
+        children: its niches, the root left out, as ``children_of`` has them.
+        robust: of those that were ever robustly solved, as ``retest`` has them, the hardest first.
+    """
+
+    tables: RunTables
+    children: pd.DataFrame
+    robust: pd.DataFrame
+
+    @property
+    def hardest(self) -> pd.DataFrame:
+        """The row of the hardest terrain that its last agent crosses robustly, if there is one."""
+        return self.robust[self.robust["again"] >= ROBUST_RATE].head(1)
+
+
+def reached_by(run: Run) -> Reached:
+    """Measure what a run reached; its neutral shadow is made if it has none that fits.
+
+    Raises:
+        InputError: the run was not validated.
+    """
+    tables = read_tables(run)
+    children = children_of(tables)
+    if tables.shadow.niches is None:
+        write_shadow(neutral_shadow(run, NUM_REPLICATES), sub_folder(run.folder / FOLDER_NAME))
+        tables = read_tables(run)
+    genotypes = tables.niches.set_index("niche_id")["genotype"]
+    robust = children[children["robust"].notna()]
+    hard = sorted(robust["niche_id"].tolist(), key=lambda niche_id: hardness(genotypes[niche_id]), reverse=True)
+    return Reached(tables, children, retest(run, robust.set_index("niche_id").loc[hard].reset_index()))
+
+
+def main(folder: Path, run_folders: list[Path]) -> None:
+    """Write the page."""
+    folder.mkdir(parents=True, exist_ok=True)
+    names = run_names(run_folders)
+    found: dict[str, Reached] = {}
+    with tempfile.TemporaryDirectory() as above:
+        strips: list[Path] = []
+        for name, path in zip(names, run_folders, strict=True):
+            with open_run(path) as run:
+                found[name] = reached_by(run)
+                if len(found) == 1:
+                    copy_plots(name, run, _PLOTS, folder)
+                strips += _draw_hardest(run, found[name], Path(above) / f"{len(found)}.png")
+        if strips:
+            stack_strips(strips, folder / "hardest.png")
+    tables = {name: reached.tables for name, reached in found.items()}
+    groups = group_runs(tables)
+    if len(groups) > 1:
+        raise InputError(f"the runs must differ in their seeds alone, but differ in {groups[0].name.partition('=')[0]}")
+    theme.save_figure(plot_aggregate(groups), folder / "classes.png")
+    parts = (_summary(found), _hardest(bool(strips)), _classes(tables, groups), _learning(found), _growth(tables),
+             _first(names[0], found[names[0]]), _cost(tables))  # fmt: skip
+    write_text(folder / "README.md", "\n\n".join(part for part in parts if part) + "\n")
+
+
+def _draw_hardest(run: Run, reached: Reached, path: Path) -> list[Path]:
+    """The film strip of the hardest terrain crossed, if there is one."""
+    for niche_id in reached.hardest["niche_id"].tolist():
+        pair = pair_of(run, niche_id, run.agent(niche_id))
+        walk = record_walk(pair.terrain, MLPPolicy().controller(pair.agent.theta), pair.max_steps)
+        write_replay(path, pair, walk, lambda num_done, num_pictures: None)
+        return [path]
+    return []
+
+
+def _summary(found: Mapping[str, Reached]) -> str:
+    rows = []
+    for reached in found.values():
+        card, hardest = run_card(reached.tables), reached.hardest
+        genotypes = reached.tables.niches.set_index("niche_id")["genotype"]
+        row = {
+            "seed": card.seed,
+            "env-steps": card.env_steps,
+            "hours": round(reached.tables.iterations["seconds"].sum() / 3600, 2),
+            "terrains admitted": len(reached.children),
+            "robustly solved at some time": len(reached.robust),
+            "their last agents cross robustly": int((reached.robust["again"] >= ROBUST_RATE).sum()),
+            "the hardest of these": "",
+            "class": "",
+            "its agent": "",
+            "on unseen seeds": "",
+        }
+        for niche in hardest.to_dict("records"):
+            row["the hardest of these"] = gene_text(genotypes[niche["niche_id"]])
+            row["class"] = CHALLENGE_NAMES[int(niche["challenge_level"])]
+            row["its agent"] = percentage(niche["again"])
+            row["on unseen seeds"] = percentage(niche["seeds_now"])
+        rows.append(row)
+    config = next(iter(found.values())).tables.config
+    robust = percentage(ROBUST_RATE)
+    return f"""# What {len(found)} seeds reached
+
+Success is to finish a niche's own ground with a return of 230 or more. A niche is robustly solved where an agent
+succeeds under {robust} of {config.validation.episodes} pushes that nothing trains on. These are asked every
+{config.validation.interval} iterations, and the best of many answers is lucky: so the last agent of each such niche was
+run under {NUM_RETESTS} other pushes, which decided nothing. It crosses robustly if it succeeds under {robust} of them.
+A terrain is challenging from roughness 4.5, gaps of 6 or stumps of 2.4 on (Wang et al. 2019).
+
+{markdown_table(pd.DataFrame(rows))}"""
+
+
+def _hardest(is_drawn: bool) -> str:
+    if not is_drawn:
+        return ""
+    return """## The hardest terrain that each seed crosses robustly
+
+One episode of each, under the push of the niche itself.
+
+![One film strip a seed](hardest.png)"""
+
+
+def _classes(tables: Mapping[str, RunTables], groups: Sequence[RunGroup]) -> str:
+    medians = median_milestones(tables, groups).drop(columns=["group", "num_runs"])
+    shown = medians[[name for name in medians.columns if not name.endswith("_seconds")]]
+    return f"""## Classes of terrain over env-steps
+
+Medians over the seeds. Env-steps are those spent when the first terrain of a class was solved once, robustly, and by an
+agent that is general (succeeds on {percentage(ROBUST_RATE)} of unseen seeds); a number is missing where the median seed
+never got there.
+
+{markdown_table(shown)}
+
+![Curves over env-steps, the seeds as bands](classes.png)"""
+
+
+def _learning(found: Mapping[str, Reached]) -> str:
+    rows = []
+    for reached in found.values():
+        children, robust = reached.children, reached.robust
+        failed = children[children["pushes_admission"] < FAILED_RATE]
+        rows.append(
+            {
+                "seed": reached.tables.config.run.seed,
+                "terrains": len(children),
+                "success at admission": percentage(children["pushes_admission"].mean()),
+                "at the end of each": percentage(children["pushes_now"].mean()),
+                f"failed at admission (below {percentage(FAILED_RATE)})": len(failed),
+                "of these robustly solved": int(failed["robust"].notna().sum()),
+                f"robust ones under {NUM_RETESTS} other pushes": percentage(robust["again"].mean()),
+                "with weights as float16": percentage(robust["again_float16"].mean()),
+                "with noise of 1e-6": percentage(robust["again_noisy"].mean()),
+            }
+        )
+    return f"""## From admission to the end
+
+{markdown_table(pd.DataFrame(rows))}"""
+
+
+def _growth(tables: Mapping[str, RunTables]) -> str:
+    verdicts = verdicts_table(tables).rename(columns={"p_value": "p"})
+    return f"""## Beside its neutral shadow
+
+{FAMILIES}
+
+{markdown_table(verdicts)}"""
+
+
+def _first(name: str, reached: Reached) -> str:
+    return f"""## The family of {as_code(name)}
+
+{markdown_table(niche_rows(reached.tables, reached.children))}
+
+![Scores, and success rates from admission on](scores.png)
+
+![Who descends from whom](phylogeny.png)"""
+
+
+def _cost(tables: Mapping[str, RunTables]) -> str:
+    costs = [cost_table(run).set_index("purpose")["share, %"] for run in tables.values()]
+    shares = pd.DataFrame(dict(zip(tables, costs, strict=True))).fillna(0.0).rename_axis("purpose").reset_index()
+    return f"""## What it cost
+
+Shares of env-steps, in percent.
+
+{markdown_table(shares.sort_values(shares.columns[1], ascending=False))}"""
+
+
+if __name__ == "__main__":
+    run_as_program(__doc__, main)
