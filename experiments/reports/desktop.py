@@ -38,8 +38,10 @@ from experiments.replay.strip import stack_strips
 from experiments.replay.walk import record_walk
 from experiments.reports.learning import FAILED_RATE, NUM_RETESTS, children_of, niche_rows, retest
 from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
+from experiments.settings import differences
 from experiments.text import as_code
 from poet.archive.reader import Run, open_run
+from poet.config import NEUTRAL_KEYS
 from poet.validation import ROBUST_RATE
 
 #: Replicates of a neutral shadow that is made here.
@@ -86,12 +88,14 @@ def reached_by(run: Run) -> Reached:
 
 def main(folder: Path, run_folders: list[Path]) -> None:
     """Write the page."""
-    folder.mkdir(parents=True, exist_ok=True)
     names = run_names(run_folders)
+    runs = dict(zip(names, run_folders, strict=True))
+    _check_seeds_alone_differ(runs)
+    folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, Reached] = {}
     with tempfile.TemporaryDirectory() as above:
         strips: list[Path] = []
-        for name, path in zip(names, run_folders, strict=True):
+        for name, path in runs.items():
             with open_run(path) as run:
                 found[name] = reached_by(run)
                 if len(found) == 1:
@@ -101,12 +105,22 @@ def main(folder: Path, run_folders: list[Path]) -> None:
             stack_strips(strips, folder / "hardest.png")
     tables = {name: reached.tables for name, reached in found.items()}
     groups = group_runs(tables)
-    if len(groups) > 1:
-        raise InputError(f"the runs must differ in their seeds alone, but differ in {groups[0].name.partition('=')[0]}")
     theme.save_figure(plot_aggregate(groups), folder / "classes.png")
     parts = (_summary(found), _hardest(bool(strips)), _classes(tables, groups), _learning(found), _growth(tables),
              _first(names[0], found[names[0]]), _cost(tables))  # fmt: skip
     write_text(folder / "README.md", "\n\n".join(part for part in parts if part) + "\n")
+
+
+def _check_seeds_alone_differ(runs: Mapping[str, Path]) -> None:
+    first, *others = runs.items()
+    with open_run(first[1]) as run:
+        config = run.config
+    for name, path in others:
+        with open_run(path) as run:
+            changed = set(differences(config, run.config)) - {"run.seed", *NEUTRAL_KEYS}
+        if changed:
+            raise InputError(f"the runs must differ in their seeds alone, but {', '.join(sorted(changed))} of {name} "
+                             f"differ from those of {first[0]}")  # fmt: skip
 
 
 def _draw_hardest(run: Run, reached: Reached, path: Path) -> list[Path]:
@@ -144,7 +158,8 @@ def _summary(found: Mapping[str, Reached]) -> str:
         rows.append(row)
     config = next(iter(found.values())).tables.config
     robust = percentage(ROBUST_RATE)
-    return f"""# What {len(found)} seeds reached
+    num = "one seed" if len(found) == 1 else f"{len(found)} seeds"
+    return f"""# What {num} reached
 
 Success is to finish a niche's own ground with a return of 230 or more. A niche is robustly solved where an agent
 succeeds under {robust} of {config.validation.episodes} pushes that nothing trains on. These are asked every
@@ -166,13 +181,19 @@ One episode of each, under the push of the niche itself.
 
 
 def _classes(tables: Mapping[str, RunTables], groups: Sequence[RunGroup]) -> str:
-    medians = median_milestones(tables, groups).drop(columns=["group", "num_runs"])
-    shown = medians[[name for name in medians.columns if not name.endswith("_seconds")]]
+    medians = median_milestones(tables, groups)
+    shown = pd.DataFrame({"class": medians["class"], "admitted": [f"{number:g}" for number in medians["admitted"]]})
+    for reached, name in (("once", "solved once"), ("robust", "robustly"), ("general", "by a general agent")):
+        shown[name] = [f"{number:g}" for number in medians[reached]]
+        steps = medians[f"{reached}_env_steps"]
+        shown[f"the first after, M env-steps ({reached})"] = ["" if pd.isna(n) else f"{n / 1e6:.0f}" for n in steps]
+    for name, when in (("success_share_at_admission", "at admission"), ("success_share_last", "at the end")):
+        shown[f"success {when}"] = medians[name].map(percentage)
     return f"""## Classes of terrain over env-steps
 
-Medians over the seeds. Env-steps are those spent when the first terrain of a class was solved once, robustly, and by an
-agent that is general (succeeds on {percentage(ROBUST_RATE)} of unseen seeds); a number is missing where the median seed
-never got there.
+Medians over the seeds: how many terrains of a class were admitted, solved once, robustly solved at some time, and had
+an agent that succeeds on {percentage(ROBUST_RATE)} of unseen seeds, and after how many env-steps the first of them was.
+A number is missing where the median seed never got there.
 
 {markdown_table(shown)}
 
