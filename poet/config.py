@@ -29,6 +29,12 @@ class RunConfig(_Section):
     seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the run is keyed by it")
     iterations: Count = Field(25200, description="POET iterations; a resumed run may go further (paper: 25,200)")
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
+    start_terrain: str = Field(
+        "", description="the root's genotype, as JSON (poet control direct fills it in); '' for the easiest"
+    )
+    start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        "drawn", description="of the root's own instance"
+    )
     reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject fills it")
 
 
@@ -216,6 +222,7 @@ EARLIER_VALUES: dict[str, bool | float | str] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
+    "run.start_terrain": "", "run.start_terrain_seed": "drawn",
 }  # fmt: skip
 
 

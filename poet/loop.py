@@ -70,7 +70,7 @@ def is_due(iteration: int, interval: int) -> bool:
 
 @exact
 def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetState, tuple[Event, ...]]:
-    """A run's beginning: the easiest environment as the root niche, with its first agent.
+    """A run's beginning: the root niche, on the easiest terrain unless the config has another, with its first agent.
 
     Args:
         parts: what the config names, and what runs episodes.
@@ -81,8 +81,10 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
     """
     theta = random_theta(parts.policy, parts.seed) if theta is None else theta
     parts.policy.check_theta(theta)
-    genotype = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
-    terrain_seed = draw_terrain_seed(streams.root_terrain(parts.seed))
+    genotype = parts.start_terrain or parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
+    terrain_seed = parts.config.run.start_terrain_seed
+    if terrain_seed == "drawn":
+        terrain_seed = draw_terrain_seed(streams.root_terrain(parts.seed))
     ground = make_ground(genotype, terrain_seed, parts.config, streams.niche_instances(parts.seed, 0, 0))
     (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)
     (evaluation,) = read_evaluations(result, ground)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import isabstract
@@ -42,6 +43,7 @@ class Parts:
     Attributes:
         config: the run's.
         genotype_type, settings: how terrains are encoded and what mutation may do.
+        start_terrain: the root's genotype; None for the easiest.
         strategy: the inner optimiser.
         criterion, novelty: who is admitted, and in which order.
         policy: the network of every agent.
@@ -51,6 +53,7 @@ class Parts:
     config: Config
     genotype_type: type[AbstractGenotype]
     settings: TerrainSettings
+    start_terrain: AbstractGenotype | None
     strategy: AbstractStrategy[Any]
     criterion: AbstractCriterion
     novelty: AbstractNovelty
@@ -76,7 +79,7 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
     """Load what a config names.
 
     Raises:
-        InputError: a name is unknown, cannot be imported or is no part of that kind.
+        InputError: a name is unknown, cannot be imported or is no part of that kind, or the first terrain is none.
     """
     check_engine(config.evaluation.engine)
     _check_size(config)
@@ -92,10 +95,12 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
             )
     bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
     settings = terrain_settings(config)
+    genotype_type = genotype_class(config.terrain.genotype)
     return Parts(
         config=config,
-        genotype_type=genotype_class(config.terrain.genotype),
+        genotype_type=genotype_type,
         settings=settings,
+        start_terrain=_start_terrain(config, genotype_type),
         strategy=_make_es(config.es),
         criterion=criterion_type(*bounds),
         novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings),
@@ -119,6 +124,15 @@ def terrain_settings(config: Config) -> TerrainSettings:
         max_pit_gap=config.terrain.max_pit_gap,
         cppn_released_quirks=config.cppn.released_quirks,
     )
+
+
+def _start_terrain(config: Config, genotype_type: type[AbstractGenotype]) -> AbstractGenotype | None:
+    if not config.run.start_terrain:
+        return None
+    try:
+        return genotype_type.from_json(json.loads(config.run.start_terrain))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"run.start_terrain is no terrain of {config.terrain.genotype!r}: {error}") from None
 
 
 def _check_size(config: Config) -> None:

@@ -18,12 +18,12 @@ ADMISSIONS = ("all", "random")
 #: Replicates of a neutral shadow: with 99, a p value can be as low as the 0.01 that is asked for.
 NUM_REPLICATES = 400
 
-app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral.", no_args_is_help=True)
+app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral, direct.", no_args_is_help=True)
 
 
 @app.callback()
 def control() -> None:
-    """Make what a run is to be compared with: its neutral shadow."""
+    """Make what a run is to be compared with: its neutral shadow, the direct path to one of its terrains."""
 
 
 @app.command()
@@ -75,6 +75,56 @@ def neutral(
         raise InputError("--admission random makes a run: name its new folder by --output")
     flags = {"run.iterations": iterations, "evaluation.engine": engine}
     _run_control(run, output, flags, executor or "local", workers, ray_address, env_steps, trust)
+
+
+@app.command()
+def direct(
+    run: ExistingRun,
+    niche: Annotated[int, typer.Argument(metavar="NICHE", help="Whose terrain is trained on.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", help="Folder of the new run.", show_default=False)],
+    budget: Annotated[
+        str,
+        typer.Option(
+            "--budget",
+            help="Env-steps that RUN had spent when it solved NICHE: on NICHE and its ancestry, or on the whole run.",
+        ),
+    ] = "ancestry",
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the new run; RUN's if not given.")] = None,
+    engine: Engine = None,
+    executor: Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")] = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    env_steps: EnvSteps = None,
+    trust: Trust = False,
+) -> None:
+    """Train on the terrain of NICHE from RUN's first walker, without stepping stones, for what RUN's way there cost."""
+    from experiments.controls.direct import BUDGETS, best_and_last, direct_config
+    from experiments.controls.direct import budget as budget_of
+    from experiments.settings import resolve_config
+    from experiments.trust import check_trust
+    from poet.archive.reader import open_run
+
+    check_name("--budget", budget, BUDGETS)
+    with open_run(run) as stored:
+        base, steps = direct_config(stored, niche), env_steps or budget_of(stored, niche, budget)
+        theirs = best_and_last(stored, niche)
+    check_new(output)
+    settings = resolve_config(flags={"run.seed": seed, "evaluation.engine": engine}, base=base)
+    check_trust(run, settings, trust)
+    go_on(output, settings, executor, workers, ray_address, steps)
+    with open_run(output) as made:
+        ours = best_and_last(made, 0)
+    say(
+        f"directly: {_rates(ours)}; agents of niche {niche} of {run}: {_rates(theirs)}",
+        f"compare curves by: {poet_command('analyse', run, output)}",
+    )
+
+
+def _rates(rates: tuple[float, float]) -> str:
+    from experiments.analysis.success import percentage
+
+    best, last = (percentage(rate) or "unknown" for rate in rates)
+    return f"{best} of pushes at best, {last} at last"
 
 
 def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: bool) -> None:

@@ -51,6 +51,8 @@ def assert_refused(ended: Ended, *words: str, code: int = 2) -> None:
         ((*TINY, "--set", "es.strategy=openai-es"), ("'openai-es'", "did you mean 'openai_es'?")),
         ((*TINY, "--set", "poet.criterion=nowhere:Nothing"), ("'nowhere:Nothing'", "nowhere")),
         ((*TINY, "--set", "run.start=randon"), ("'randon'", "did you mean 'random'?")),
+        ((*TINY, "--set", "run.start_terrain={"), ("run.start_terrain is no terrain of 'obstacles'", "Expecting")),
+        ((*TINY, "--set", 'run.start_terrain={"roughness": 1}'), ("run.start_terrain", "pit_gap", "roughness")),
         ((*TINY, "--config", "missing.toml"), ("missing.toml", "No such file")),
         (("--preset", "tiny", "--executor", "locale"), ("'locale'", "did you mean 'local'?")),
         (("--preset", "tiny", "--workers", 0), ("workers", "0")),
