@@ -21,7 +21,7 @@ from tests.experiments.conftest import NUM_ITERATIONS
 
 #: What no preset of the papers has, without validation and with it.
 OURS = ("es.strategy=standardised_es", "niche.instances=2", "niche.vary=push", "transfer.candidate_step=none",
-        "poet.eligible_share=0.3", "run.start=flat", "evaluation.max_steps=800")  # fmt: skip
+        "transfer.confirm_episodes=2", "poet.eligible_share=0.3", "run.start=flat", "evaluation.max_steps=800")  # fmt: skip
 VALIDATED_TOO = (*OURS, "validation.episodes=3", "validation.interval=3")
 #: The shipped walker crosses flat ground in 650 steps: the root rests.
 SETTINGS = (*VALIDATED_TOO, "niche.rest_interval=3")
@@ -74,12 +74,14 @@ def test_a_fork_keeps_what_was_measured(poet: Poet, tmp_path: Path, validated_ru
     assert fingerprint(validated_run) == fingerprint(tmp_path / "fork")
 
 
-def test_the_root_rests(validated_run: Path) -> None:
-    """Otherwise the tests above would say nothing of niches at rest."""
+def test_the_root_rests_and_transfers_are_confirmed(validated_run: Path) -> None:
+    """Otherwise the tests above would say nothing of niches at rest and of confirmations."""
     with open_run(validated_run) as run:
         trained = set(run.generations.groupby("niche_id")["iteration"].get_group(0))
+        purposes = set(run.ledger["purpose"])
 
     assert set(range(1, max(trained))) - trained
+    assert Purpose.TRANSFER_CONFIRMATION in purposes
 
 
 def test_validation_leaves_the_run_as_it_is(tmp_path: Path) -> None:
