@@ -4,7 +4,7 @@ One niche, its terrain that of the niche in question, its first agent the walker
 the run's own optimiser, under the same kind of pushes or seeds, and nothing is born or moved. It may spend what the
 run's way to that terrain has cost.
 
-Reference: Wang et al. 2020, section on controls (direct optimisation by ES); CONTROLS.md 1 on what a budget counts.
+Reference: Wang et al. 2020, section on controls (direct optimisation by ES).
 """
 
 from __future__ import annotations
