@@ -25,6 +25,7 @@ from environments.errors import InputError
 from environments.signals import held
 from experiments.interrupts import interrupts, is_interrupt
 from experiments.progress import AbstractDisplay, RunTracker
+from experiments.settings import differences
 from experiments.walkers import load_walker
 from poet.archive.folder import is_free
 from poet.archive.journal import RunArchive, create_run
@@ -136,6 +137,20 @@ def _evaluate(executor: AbstractExecutor, tracker: RunTracker, request: Evaluati
 def is_done(state: PoetState, config: Config, env_steps: int | None) -> bool:
     """Whether a run need not go on."""
     return state.iteration >= config.run.iterations or (env_steps is not None and state.env_steps >= env_steps)
+
+
+def check_settings(folder: Path, config: Config) -> None:
+    """Refuse to go on with a run that was made with other settings.
+
+    Raises:
+        InputError: they differ, or there is no run.
+    """
+    with open_run(folder) as run:
+        changed = differences(run.config, config)
+    if changed:
+        raise InputError(
+            f"{folder} was made with other settings ({', '.join(changed)} differ): name another folder for these"
+        )
 
 
 def start_theta(name: str) -> NDArray[np.float32] | None:

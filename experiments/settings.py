@@ -14,6 +14,8 @@ from experiments.presets import load_preset
 from experiments.text import visible
 from poet.config import Config, config_keys, make_config
 
+#: ``run.iterations`` of a run that its env-steps alone shall end: more than they last.
+NO_END = 10**9
 #: Sections of a config by key by value, as TOML has them.
 Layer = dict[str, dict[str, Any]]
 

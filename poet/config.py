@@ -30,10 +30,10 @@ class RunConfig(_Section):
     iterations: Count = Field(25200, description="POET iterations; a resumed run may go further (paper: 25,200)")
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(
-        "", description="the root's genotype, as JSON (poet control direct fills it in); '' for the easiest"
+        "", description="the root's genotype, as JSON (poet control es fills it in); '' for the easiest"
     )
-    start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=2**63)] = Field(
-        "drawn", description="of the root's own instance"
+    start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=1_000_000)] = Field(
+        "drawn", description="of the root's own instance; from a million on seeds are unseen, see validation"
     )
     reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject fills it")
 
@@ -159,8 +159,8 @@ class TransferConfig(_Section):
         0,
         ge=0,
         le=500,
-        description="fresh instances on which a better source must succeed more often than the agent it would "
-        "replace; 0: its score decides",
+        description="fresh instances (see niche.vary) on which a better source must do better than the agent it would "
+        "replace, too: succeed more often, or as often with a higher score; 0: the first score decides",
     )
     candidate_step: Literal["adam", "plain", "none"] = Field(
         "adam", description="the proposal step in a candidate; 'none': agents are tried there as they are alone"

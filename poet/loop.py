@@ -81,7 +81,9 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
     """
     theta = random_theta(parts.policy, parts.seed) if theta is None else theta
     parts.policy.check_theta(theta)
-    genotype = parts.start_terrain or parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
+    genotype = parts.start_terrain
+    if genotype is None:
+        genotype = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
     terrain_seed = parts.config.run.start_terrain_seed
     if terrain_seed == "drawn":
         terrain_seed = draw_terrain_seed(streams.root_terrain(parts.seed))

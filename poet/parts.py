@@ -159,7 +159,11 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
         (genotype, {"obstacles": _keys("cppn"), "cppn": of_obstacles}.get(genotype, [])),
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),
         (measure, [] if needs_scores else ["novelty.cached"]),
-        ("niche.instances = fixed", [] if config.niche.num_fresh else ["niche.vary"]),
+        (
+            "niche.instances = fixed",
+            [] if config.niche.num_fresh or config.transfer.confirm_episodes else ["niche.vary"],
+        ),
+        ("transfer.periodic = false", [] if config.transfer.periodic else ["transfer.confirm_episodes"]),
         (
             "validation.episodes = 0",
             [] if config.validation.episodes else ["validation.interval", "niche.rest_interval"],

@@ -238,9 +238,9 @@ def _refute(
 ) -> tuple[frozenset[int], list[Cost]]:
     """Which rivals are no better than a niche's own agent where both meet the same fresh instances.
 
-    A rival is the best of many by one noisy score, hence often a lucky one: among nine agents as good as the own, the
-    luckiest wins nearly every time. So both run ``transfer.confirm_episodes`` new episodes. The rival must succeed more
-    often, or as often with a higher score: score alone prefers a walker that falls late to one that arrives.
+    A rival is the best of many by one noisy score, hence often a lucky one: of nine that are no better than the own,
+    the luckiest passes most of the time. So both run ``transfer.confirm_episodes`` new episodes. The rival must succeed
+    more often, or as often with a higher score: score alone prefers a walker that falls late to one that arrives.
 
     Returns:
         Ids of the niches whose agents stay, none where the config asks for no such test; and what it cost.

@@ -7,23 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
-from environments.errors import InputError, check_name
+from environments.errors import COUNT, InputError, check_name, whole_number
 from experiments.commands.evolve import check_new, go_on
-from experiments.commands.options import Engine, EnvSteps, ExistingRun, Iterations, RayAddress, Trust, Workers
+from experiments.commands.options import (
+    Assignments,
+    Engine,
+    EnvSteps,
+    ExistingRun,
+    Iterations,
+    RayAddress,
+    Trust,
+    Workers,
+)
 from experiments.commands.terminal import say
+from experiments.controls import NUM_REPLICATES
 from experiments.text import poet_command
 
 #: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
-#: Replicates of a neutral shadow: with 99, a p value can be as low as the 0.01 that is asked for.
-NUM_REPLICATES = 400
 
-app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral, direct.", no_args_is_help=True)
+app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral, es.", no_args_is_help=True)
 
 
 @app.callback()
 def control() -> None:
-    """Make what a run is to be compared with: its neutral shadow, the direct path to one of its terrains."""
+    """Make what a run is to be compared with: its neutral shadow, ES alone on one of its terrains."""
 
 
 @app.command()
@@ -78,53 +86,53 @@ def neutral(
 
 
 @app.command()
-def direct(
+def es(
     run: ExistingRun,
     niche: Annotated[int, typer.Argument(metavar="NICHE", help="Whose terrain is trained on.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", help="Folder of the new run.", show_default=False)],
+    output: Annotated[Path, typer.Option("--output", help="Folder of the control's run.", show_default=False)],
     budget: Annotated[
         str,
         typer.Option(
-            "--budget",
-            help="Env-steps that RUN had spent when it solved NICHE: on NICHE and its ancestry, or on the whole run.",
+            "--budget", help="Env-steps that RUN had spent when it solved NICHE: on its lineage, ancestry, or the run."
         ),
     ] = "ancestry",
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the new run; RUN's if not given.")] = None,
+    env_steps: Annotated[int | None, typer.Option("--env-steps", help="In place of --budget.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of the control; RUN's if not given.")] = None,
+    assignments: Assignments = None,
     engine: Engine = None,
     executor: Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")] = "local",
     workers: Workers = None,
     ray_address: RayAddress = None,
-    env_steps: EnvSteps = None,
     trust: Trust = False,
 ) -> None:
-    """Train on the terrain of NICHE from RUN's first walker, without stepping stones, for what RUN's way there cost."""
-    from experiments.controls.direct import BUDGETS, best_and_last, direct_config
-    from experiments.controls.direct import budget as budget_of
-    from experiments.settings import resolve_config
+    """Train on the terrain of NICHE from RUN's first walker, without stepping stones. Called again, it goes on."""
+    from experiments.controls.es import BUDGETS, NUM_TRIALS, env_steps_of, es_config, goal_of, tried
+    from experiments.runner import check_settings
     from experiments.trust import check_trust
     from poet.archive.reader import open_run
 
     check_name("--budget", budget, BUDGETS)
+    if env_steps is not None:
+        whole_number("--env-steps", env_steps, *COUNT)
     with open_run(run) as stored:
-        base, steps = direct_config(stored, niche), env_steps or budget_of(stored, niche, budget)
-        theirs = best_and_last(stored, niche)
-    check_new(output)
-    settings = resolve_config(flags={"run.seed": seed, "evaluation.engine": engine}, base=base)
-    check_trust(run, settings, trust)
-    go_on(output, settings, executor, workers, ray_address, steps)
-    with open_run(output) as made:
-        ours = best_and_last(made, 0)
+        goal = goal_of(stored, niche)
+        settings, budgets = es_config(stored, goal, assignments or [], seed, engine), env_steps_of(stored, goal)
+        if output.exists():
+            check_settings(output, settings)
+        else:
+            check_new(output)
+        check_trust(run, settings, trust)
+        steps = budgets[budget] if env_steps is None else env_steps
+        spent = ", ".join(f"{name} {number:,}" for name, number in budgets.items())
+        say(f"{run} had spent by iteration {goal.iteration}, when it reached niche {niche}: {spent} env-steps")
+        go_on(output, settings, executor, workers, ray_address, steps)
+        with open_run(output) as made:
+            ours, theirs = tried(stored, goal, made)
+            used = int(made.ledger["env_steps"].sum())
     say(
-        f"directly: {_rates(ours)}; agents of niche {niche} of {run}: {_rates(theirs)}",
-        f"compare curves by: {poet_command('analyse', run, output)}",
+        f"under {NUM_TRIALS} pushes that decided nothing ES alone succeeds {ours:.0%} after {used:,} env-steps; the "
+        f"agent of niche {niche} of {run} then: {theirs:.0%}"
     )
-
-
-def _rates(rates: tuple[float, float]) -> str:
-    from experiments.analysis.success import percentage
-
-    best, last = (percentage(rate) or "unknown" for rate in rates)
-    return f"{best} of pushes at best, {last} at last"
 
 
 def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: bool) -> None:

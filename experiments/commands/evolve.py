@@ -127,8 +127,9 @@ def fork(
         "run.reject": [*base.run.reject, *refused] if refused else None,
     }
     settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
-    if settings.run.start != base.run.start:
-        raise InputError("run.start is over when a fork begins: start a new run to change it")
+    for key in ("start", "start_terrain", "start_terrain_seed"):
+        if getattr(settings.run, key) != getattr(base.run, key):
+            raise InputError(f"run.{key} is over when a fork begins: start a new run to change it")
     check_change(base, settings)
     check_trust(run, settings, trust, given=assigned_keys(assignments or ()))
     if settings.run.iterations <= at:
@@ -175,7 +176,7 @@ def go_on(
     from agents.evaluation import make_executor
     from experiments.commands.display import make_display, prepare_engine
     from experiments.runner import run_experiment
-    from experiments.settings import describe, differences
+    from experiments.settings import NO_END, describe, differences
     from poet.parts import imported_code, make_parts, unused_settings
 
     if env_steps is not None and env_steps < 1:
@@ -200,7 +201,8 @@ def go_on(
         say(f"stopped{requests.who()} before the start was on disk: nothing was written", is_problem=True)
     elif stopped.iteration < total:
         how = poet_command("resume", folder)
-        line = f"stopped{requests.who()} after iteration {stopped.iteration} of {total}; go on with: {how}"
+        of_all = "" if total >= NO_END else f" of {total}"
+        line = f"stopped{requests.who()} after iteration {stopped.iteration}{of_all}; go on with: {how}"
         say(line, is_problem=stopped.is_interrupted)
     else:
         status, analyse = (poet_command(name, folder) for name in ("status", "analyse"))

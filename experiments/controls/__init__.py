@@ -1,0 +1,2 @@
+#: Replicates of a neutral shadow: with 99, a p value can be as low as the 0.01 that is asked for.
+NUM_REPLICATES = 400

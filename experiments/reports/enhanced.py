@@ -23,6 +23,7 @@ from experiments.analysis.frames import annecs_table
 from experiments.analysis.measures import run_card
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
+from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
 from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text
@@ -40,8 +41,7 @@ KINDS = {
     "rule2019": "the 2019 transfer rule",
 }
 _NUM_STRIPS = 4
-_NUM_REPLICATES = 400
-_TRANSFERS = ("transfer_direct", "transfer_proposal")
+_TRANSFERS = ("transfer_direct", "transfer_proposal", "transfer_confirmation")
 #: Tables in which a run with other costs but equal results is equal.
 _RESULTS = ("niches", "candidates", "judgements", "solved", "retirements", "transfers", "transfer_sources", "versions")
 
@@ -90,7 +90,7 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
     with open_run(run_folder) as run:
         tables = read_tables(run)
         if tables.shadow.niches is None:  # there is none, or none of the run as it is now
-            write_shadow(neutral_shadow(run, _NUM_REPLICATES), sub_folder(run_folder / FOLDER_NAME))
+            write_shadow(neutral_shadow(run, NUM_REPLICATES), sub_folder(run_folder / FOLDER_NAME))
             tables = read_tables(run)
         copy_plots(run_folder.name, run, ("annecs", "phylogeny", "complexity"), output)
         hardest = _draw_hardest(run, tables, output)

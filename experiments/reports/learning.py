@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from agents import MLPPolicy, rollout
 from agents.strategies.normal import normals
@@ -30,11 +31,9 @@ from experiments.analysis.measures import run_card
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.success import percentage
 from experiments.files import write_text
-from experiments.replay.formats import write_replay
 from experiments.replay.pairs import pair_of
 from experiments.replay.strip import stack_strips
-from experiments.replay.walk import record_walk
-from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
+from experiments.reports.pages import copy_plots, cost_table, draw_walk, markdown_table, run_as_program
 from experiments.text import as_code
 from poet.archive.reader import Run, open_run
 from poet.scoring import successes
@@ -73,10 +72,8 @@ def retest(run: Run, children: pd.DataFrame) -> pd.DataFrame:
         (again_float16) and with Gaussian noise of 1e-6 (again_noisy), all under the same pushes; and is_learnt: failed
         at admission (below ``FAILED_RATE``), and ``ROBUST_RATE`` or more now.
     """
-    rates, policy = [], MLPPolicy()
+    rates = []
     for niche_id in children["niche_id"].tolist():
-        own, stream = run.terrain(niche_id), Stream(run.config.run.seed, "pushes of the learning page", niche_id)
-        pushes = [own.with_push(push_from(stream)) for _ in range(NUM_RETESTS)]
         theta = run.agent(niche_id).theta
         eps = normals(stream_key(run.config.run.seed, "noise of the learning page", niche_id), theta.size)
         variants = {
@@ -84,14 +81,22 @@ def retest(run: Run, children: pd.DataFrame) -> pd.DataFrame:
             "again_float16": theta.astype(np.float16).astype(np.float32),
             "again_noisy": theta + np.float32(1e-6) * eps,
         }
-        steps = run.config.evaluation.max_steps
-        won = {
-            name: successes(rollout(policy, np.tile(variant, (NUM_RETESTS, 1)), pushes, max_steps=steps)).count(True)
-            for name, variant in variants.items()
-        }
-        rates.append({name: num / NUM_RETESTS for name, num in won.items()})
+        rates.append(
+            {
+                name: num_successes(run, niche_id, variant, "pushes of the learning page") / NUM_RETESTS
+                for name, variant in variants.items()
+            }
+        )
     table = children.join(pd.DataFrame(rates, index=children.index, columns=["again", "again_float16", "again_noisy"]))
     return table.assign(is_learnt=(table["pushes_admission"] < FAILED_RATE) & (table["again"] >= ROBUST_RATE))
+
+
+def num_successes(run: Run, niche_id: int, theta: NDArray[np.float32], stream_name: str) -> int:
+    """How many of ``NUM_RETESTS`` pushes on a niche's own ground an agent succeeds under; the stream draws them."""
+    own, stream = run.terrain(niche_id), Stream(run.config.run.seed, stream_name, niche_id)
+    pushes = [own.with_push(push_from(stream)) for _ in range(NUM_RETESTS)]
+    thetas, max_steps = np.tile(theta, (NUM_RETESTS, 1)), run.config.evaluation.max_steps
+    return successes(rollout(MLPPolicy(), thetas, pushes, max_steps=max_steps)).count(True)
 
 
 def main(folder: Path, run_folders: list[Path]) -> None:
@@ -126,9 +131,7 @@ def _draw_lineage(run: Run, children: pd.DataFrame, folder: Path) -> pd.DataFram
         with tempfile.TemporaryDirectory() as above:
             strips = [Path(above) / name for name in ("before.png", "after.png")]
             for path, agent in zip(strips, (first, run.agent(int(niche_id))), strict=True):
-                pair = pair_of(run, int(niche_id), agent)
-                walk = record_walk(pair.terrain, MLPPolicy().controller(agent.theta), pair.max_steps)
-                write_replay(path, pair, walk, lambda num_done, num_pictures: None)
+                draw_walk(path, pair_of(run, int(niche_id), agent))
             stack_strips(strips, folder / "learnt.png")
     return best
 

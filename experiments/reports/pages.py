@@ -10,11 +10,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from agents import MLPPolicy
 from environments.errors import InputError
 from experiments.analysis.frames import ledger_table
 from experiments.analysis.report import write_report
 from experiments.analysis.run_tables import RunTables
 from experiments.files import written
+from experiments.replay.formats import write_replay
+from experiments.replay.pairs import Pair
+from experiments.replay.walk import record_walk
 from experiments.text import as_markdown
 from poet.archive.reader import Run
 
@@ -26,6 +30,12 @@ def copy_plots(name: str, run: Run, plots: Sequence[str], folder: Path) -> None:
         for plot in plots:
             with written(folder / f"{plot}.png") as file:
                 file.write((Path(above) / "report" / "plots" / f"{plot}.png").read_bytes())
+
+
+def draw_walk(path: Path, pair: Pair) -> None:
+    """Write one episode of a pair as a strip or film."""
+    walk = record_walk(pair.terrain, MLPPolicy().controller(pair.agent.theta), pair.max_steps)
+    write_replay(path, pair, walk, lambda num_done, num_pictures: None)
 
 
 def cost_table(run: RunTables) -> pd.DataFrame:

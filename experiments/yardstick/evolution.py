@@ -16,13 +16,11 @@ from pathlib import Path
 
 from environments.errors import InputError
 from experiments.presets import preset_names
-from experiments.settings import differences, resolve_config
-from poet.archive.reader import open_run
+from experiments.runner import check_settings
+from experiments.settings import NO_END, resolve_config
 from poet.config import Config
 
 SETTINGS = Path(__file__).with_name("settings")
-#: More than any number of env-steps lasts: they alone end a run of the yardstick.
-NO_END = 10**9
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ def make_entries(folder: Path, names: Sequence[str], seeds: Sequence[int], assig
             config = _config_of(name, seed, assignments)
             entry = Entry(folder / f"{stem}-{seed}", config)
             if entry.folder.exists():
-                _check_same(entry)
+                check_settings(entry.folder, entry.config)
             entries.append(entry)
     return entries
 
@@ -65,12 +63,3 @@ def _config_of(name: str, seed: int, assignments: Sequence[str]) -> Config:
     ours = SETTINGS / f"{name}.toml"
     preset, file = (None, ours) if ours.exists() else (name, None) if name in preset_names() else (None, Path(name))
     return resolve_config(preset, file, assignments, {"run.seed": seed, "run.iterations": NO_END})
-
-
-def _check_same(entry: Entry) -> None:
-    with open_run(entry.folder) as run:
-        changed = differences(run.config, entry.config)
-    if changed:
-        raise InputError(
-            f"{entry.folder} was made with other settings ({', '.join(changed)} differ): name another FOLDER for these"
-        )

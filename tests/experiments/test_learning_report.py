@@ -14,7 +14,7 @@ from experiments.replay import Progress
 from experiments.replay.formats import write_replay
 from experiments.replay.pairs import Pair
 from experiments.replay.walk import Walk
-from experiments.reports import learning
+from experiments.reports import learning, pages
 from poet.archive.reader import open_run
 from poet.events import NicheValidated, Occasion, ValidationSet
 from tests.experiments.synthetic_runs import add_events
@@ -76,7 +76,7 @@ def test_the_page_shows_one_niche_before_and_after(
         drawn.append(pair)
         write_replay(path, pair, walk, progress)
 
-    monkeypatch.setattr(learning, "write_replay", draw)
+    monkeypatch.setattr(pages, "write_replay", draw)
     monkeypatch.setattr(learning, "successes", lambda result: [True] * learning.NUM_RETESTS)
     learning.main(tmp_path / "page", [run])
 

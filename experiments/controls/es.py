@@ -1,0 +1,153 @@
+"""What ES alone makes of a niche's terrain: the control of the claim that stepping stones were needed.
+
+One niche, whose terrain is that of the niche in question and whose first agent is the walker that the run began with:
+it trains by the run's settings, on as many fresh pushes or seeds, and nothing is born or moved. Then its agent and the
+run's are tried under the same pushes, which decided nothing.
+
+Three budgets are fair in a way: what was spent on the agent's own lineage, on the niche and those that its terrain
+descends from, and on the whole run. The control has one optimiser from first to last: in a run step sizes begin anew
+with each admission and each accepted transfer, so that a control which fails with the run's decay may do better with a
+slower one, ``es.learning_rate_decay``.
+
+Reference: Wang et al. 2020, section on controls (direct optimisation by ES).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agents import MLPPolicy, rollout
+from environments.errors import InputError
+from environments.streams import Stream
+from environments.terrain.generation import push_from
+from experiments.analysis.success import rates_by_niche
+from experiments.runner import start_theta
+from experiments.settings import NO_END, resolve_config
+from poet.archive.reader import Run
+from poet.archive.rows import canonical_json
+from poet.config import Config
+from poet.loop import random_theta
+from poet.scoring import successes
+from poet.types import theta_digest
+
+#: What the control may cost, from the least.
+BUDGETS = ("lineage", "ancestry", "run")
+#: Pushes under which both agents are tried at the end.
+NUM_TRIALS = 200
+
+
+@dataclass(frozen=True)
+class Goal:
+    """A niche of a run, when the run had reached it.
+
+    Attributes:
+        niche_id: of the niche.
+        iteration: in which it was first robustly solved; or else solved once, or retired; or the run's last one.
+    """
+
+    niche_id: int
+    iteration: int
+
+
+def goal_of(run: Run, niche_id: int) -> Goal:
+    """When a run had reached a niche.
+
+    Raises:
+        InputError: no such niche.
+    """
+    run.terrain(niche_id)  # or there is no such niche
+    rates = rates_by_niche(run.validations)
+    if niche_id in rates.index and not pd.isna(rates["robust"][niche_id]):
+        return Goal(niche_id, int(rates["robust"][niche_id]))
+    for events in (run.solved, run.retirements):
+        mine = events.loc[events["niche_id"] == niche_id, "iteration"]
+        if len(mine):
+            return Goal(niche_id, int(mine.iloc[0]))
+    return Goal(niche_id, run.iteration or 0)
+
+
+def es_config(run: Run, goal: Goal, assignments: list[str], seed: int | None, engine: str | None) -> Config:
+    """The settings of the control.
+
+    Raises:
+        InputError: a key or value that does not exist, or a first walker that is not the run's any more.
+    """
+    (row,) = run.niches[run.niches["niche_id"] == goal.niche_id].to_dict("records")
+    flags = {
+        "run.iterations": NO_END,
+        "run.reject": [],
+        "run.start_terrain": canonical_json(row["genotype"]),
+        "run.start_terrain_seed": row["terrain_seed"],
+        "run.seed": seed,
+        "evaluation.engine": engine,
+        "poet.reproduction_interval": NO_END,  # there is none
+    }
+    config = resolve_config(assignments=assignments, flags=flags, base=run.config_at(row["iteration"]))
+    _check_start(run, config)
+    return config
+
+
+def env_steps_of(run: Run, goal: Goal) -> dict[str, int]:
+    """What the run had spent to reach a niche, for each of ``BUDGETS``.
+
+    A lineage is an agent and those that it was made from, whichever niches they lived in: each niche counts in the
+    iterations in which it gave one of them, with all that was spent on it then.
+    """
+    ledger = run.ledger
+    ledger = ledger[ledger["iteration"] <= goal.iteration]
+    by_turn = ledger.groupby(["niche_id", "iteration"])["env_steps"].sum()
+    return {
+        "lineage": int(by_turn[by_turn.index.isin(_lineage(run, goal))].sum()),
+        "ancestry": int(ledger[ledger["niche_id"].isin(_ancestry(run, goal.niche_id))]["env_steps"].sum()),
+        "run": int(ledger["env_steps"].sum()),
+    }
+
+
+def tried(run: Run, goal: Goal, made: Run) -> tuple[float, float]:
+    """Success rates of the control's last agent and of the run's, as it was then, under the same fresh pushes."""
+    own, stream = run.terrain(goal.niche_id), Stream(run.config.run.seed, "pushes of control es", goal.niche_id)
+    pushes = [own.with_push(push_from(stream)) for _ in range(NUM_TRIALS)]
+
+    def rate(theta: NDArray[np.float32]) -> float:
+        steps = run.config_at(goal.iteration).evaluation.max_steps
+        result = rollout(MLPPolicy(), np.tile(theta, (NUM_TRIALS, 1)), pushes, max_steps=steps)
+        return successes(result).count(True) / NUM_TRIALS
+
+    return rate(made.agent(0).theta), rate(run.agent(goal.niche_id, goal.iteration).theta)
+
+
+def _check_start(run: Run, config: Config) -> None:
+    """A file may have changed since, and another seed draws other weights."""
+    theta = start_theta(config.run.start)
+    theta = random_theta(MLPPolicy(), config.run.seed) if theta is None else theta
+    if theta_digest(theta) != run.agent(0, 0).version.theta_digest:
+        raise InputError(
+            f"run.start={config.run.start} with seed {config.run.seed} is not the walker that {run.folder} began with: "
+            "name that one by --set run.start, or leave out --seed"
+        )
+
+
+def _lineage(run: Run, goal: Goal) -> list[tuple[int, int]]:
+    """(niche, iteration) of the niche's agent then, and of all that it was made from."""
+    versions = run.versions.set_index("id")
+    mine = versions[(versions["niche_id"] == goal.niche_id) & (versions["iteration"] <= goal.iteration)]
+    parents, niches, iterations = (versions[name].to_dict() for name in ("parent_id", "niche_id", "iteration"))
+    version_id = mine.index.max()
+    found = [(niches[version_id], iterations[version_id])]
+    while not pd.isna(parents[version_id]) and parents[version_id] < version_id:
+        version_id = parents[version_id]
+        found.append((niches[version_id], iterations[version_id]))
+    return found
+
+
+def _ancestry(run: Run, niche_id: int) -> list[int]:
+    """A niche and those that its terrain descends from."""
+    parents = run.niches.set_index("niche_id")["parent_id"]
+    found = [niche_id]
+    while not pd.isna(parents[found[-1]]):
+        found.append(int(parents[found[-1]]))
+    return found
