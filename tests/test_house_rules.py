@@ -124,6 +124,14 @@ MAX_FILE_LINES = 500
 MAX_MEDIAN_FILE_LINES = 200
 MAX_FUNCTION_LINES = 80
 
+#: Files that cite documents.
+CITING = (".py", ".toml", ".cfg", ".md")
+#: A document, whose name is in capitals, and the numbers of its sections, if any: a list, also over the end of a line.
+_GAP = r"(?:[ \t]+|[ \t]*\n[ \t]*(?:#:?[ \t]*)?)"
+CITATION = re.compile(
+    rf"(?<![\w/.-])((?:[\w.-]+/)*[A-Z][A-Z_]*\.md)((?:(?:,|{_GAP}(?:sections?|and|to)\b)*{_GAP}\d(?:\.\d+)?(?!\d))*)"
+)
+
 #: How a preset's comment begins: where its value comes from.
 ORIGINS = ("paper", "released code", "silent", "ours")
 
@@ -390,6 +398,44 @@ def test_no_file_names_the_machine_it_was_written_on() -> None:
             if machine.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}")
     _check(found, "Make the path relative, or an argument.")
+
+
+def _citations(text: str) -> Iterator[tuple[int, str, list[str]]]:
+    """(line, document, numbers of sections) of everything that a text cites."""
+    for found in CITATION.finditer(text):
+        yield text.count("\n", 0, found.start()) + 1, found[1], re.findall(r"\d(?:\.\d+)?", found[2])
+
+
+def test_citations_are_read_as_they_are_meant() -> None:
+    """Lists, ranges and ends of lines belong to a citation, other numbers do not; pages elsewhere are no documents."""
+    text = """
+# As in POET.md 1.7, 60 of them; POET.md 3, 4.2 and 5.2 to 5.4; ../docs/PHYSICS.md section 2. bench.md 9; (POET.md
+#: 6.3, faults 1 and 2); POET.md, 7; https://example.org/POET.md
+"""
+    assert [
+        (2, "POET.md", ["1.7"]),
+        (2, "POET.md", ["3", "4.2", "5.2", "5.4"]),
+        (2, "../docs/PHYSICS.md", ["2"]),
+        (2, "POET.md", ["6.3"]),
+        (3, "POET.md", ["7"]),
+    ] == list(_citations(text))
+
+
+def test_documents_that_are_cited_exist_and_have_the_section() -> None:
+    """A document lies at the root, in docs or beside who cites it; a section's number begins one of its headings."""
+    found = []
+    for path in files(ROOT):
+        if path.suffix not in CITING:
+            continue
+        for line, name, sections in _citations(path.read_text(encoding="utf-8")):
+            place = f"{path.relative_to(ROOT)}:{line}"
+            documents = [folder / name for folder in (ROOT, ROOT / "docs", path.parent) if (folder / name).is_file()]
+            if not documents:
+                found.append(f"{place}: there is no {name}")
+                continue
+            headings = re.findall(r"^#+ (\d+(?:\.\d+)*)\b", documents[0].read_text(encoding="utf-8"), re.MULTILINE)
+            found += [f"{place}: {name} has no section {number}" for number in sections if number not in headings]
+    _check(found, "Cite what the repository has, as in POET.md 4.2; documents to read lie in docs.")
 
 
 def _commands() -> dict[str, Any]:

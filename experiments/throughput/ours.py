@@ -17,12 +17,12 @@ from environments.terrain.terrain import Terrain
 from experiments.throughput.measure import Case, Work, timed
 from experiments.walkers import load_walker
 
-#: Episodes of a batch: as many as a generation of eight niches has, 256 pairs each (POET.md 5.1). A run of the paper
+#: Episodes of a batch: as many as a generation of eight niches has, 256 pairs each (POET.md 5.2). A run of the paper
 #: has more at a time; ``tests/benchmarks/generation.py`` times the 512 of one niche.
 NUM_WALKERS = 4096
-#: Time limit in control steps (POET.md 1).
+#: Time limit in control steps (POET.md 1.2).
 MAX_STEPS = 2000
-#: Perturbation of the shipped walker: between the first noise of POET's ES and its last (POET.md 5.1).
+#: Perturbation of the shipped walker: between the first noise of POET's ES and its last (POET.md 3.5).
 NOISE_STD = 0.05
 THREADS = (1, 2)
 
