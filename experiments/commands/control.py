@@ -21,6 +21,7 @@ from experiments.commands.options import (
 )
 from experiments.commands.terminal import say
 from experiments.controls import NUM_REPLICATES
+from experiments.execution import Execution
 from experiments.text import poet_command
 
 #: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
@@ -82,7 +83,7 @@ def neutral(
     if output is None:
         raise InputError("--admission random makes a run: name its new folder by --output")
     flags = {"run.iterations": iterations, "evaluation.engine": engine}
-    _run_control(run, output, flags, executor or "local", workers, ray_address, env_steps, trust)
+    _run_control(run, output, flags, Execution(executor or "local", workers, ray_address, env_steps), trust)
 
 
 @app.command()
@@ -125,7 +126,7 @@ def es(
         steps = budgets[budget] if env_steps is None else env_steps
         spent = ", ".join(f"{name} {number:,}" for name, number in budgets.items())
         say(f"{run} had spent by iteration {goal.iteration}, when it reached niche {niche}: {spent} env-steps")
-        go_on(output, settings, executor, workers, ray_address, steps)
+        go_on(output, settings, Execution(executor, workers, ray_address, steps))
         with open_run(output) as made:
             ours, theirs = tried(stored, goal, made)
             used = int(made.ledger["env_steps"].sum())
@@ -164,10 +165,7 @@ def _run_control(
     folder: Path,
     new: Path,
     flags: dict[str, Any],
-    executor: str,
-    workers: int | None,
-    ray_address: str | None,
-    env_steps: int | None,
+    execution: Execution,
     trust: bool,
 ) -> None:
     """The same run, but for whom it admits among candidates that pass the criterion."""
@@ -184,4 +182,4 @@ def _run_control(
     check_new(new)
     settings = resolve_config(flags={**flags, "novelty.order": "random"}, base=base)
     check_trust(folder, settings, trust)
-    go_on(new, settings, executor, workers, ray_address, env_steps)
+    go_on(new, settings, execution)

@@ -24,6 +24,7 @@ from experiments.commands.options import (
     Workers,
 )
 from experiments.commands.terminal import say
+from experiments.execution import Execution
 from experiments.text import poet_command
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(
     settings = resolve_config(preset, config, assignments or (), flags)
     if settings.run.reject:
         raise InputError(f"run.reject is for forks, found {list(settings.run.reject)} in a new run: poet fork --reject")
-    go_on(run, settings, executor, workers, ray_address, env_steps)
+    go_on(run, settings, Execution(executor, workers, ray_address, env_steps))
 
 
 def resume(
@@ -83,7 +84,7 @@ def resume(
         say(f"{run} is finished: it has done {done} iterations; go further with: {further}")
         return
     check_trust(run, settings, trust)
-    go_on(run, settings, executor, workers, ray_address, env_steps)
+    go_on(run, settings, Execution(executor, workers, ray_address, env_steps))
 
 
 def fork(
@@ -145,7 +146,7 @@ def fork(
         changed = describe(differences(settings, base)) or "nothing changed"
         say(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
 
-    go_on(new, settings, executor, workers, ray_address, env_steps, prepare)
+    go_on(new, settings, Execution(executor, workers, ray_address, env_steps), prepare)
 
 
 def check_new(folder: Path) -> None:
@@ -163,30 +164,19 @@ def check_new(folder: Path) -> None:
         raise InputError(f"{folder} cannot be made, since {place} {problem}: name a place that you may write to")
 
 
-def go_on(
-    folder: Path,
-    config: Config,
-    executor_name: str,
-    workers: int | None,
-    ray_address: str | None,
-    env_steps: int | None,
-    prepare: Callable[[Parts], None] | None = None,
-) -> None:
+def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[[Parts], None] | None = None) -> None:
     """Run until the end and say where it is; ``prepare`` makes the folder once all that can be checked has been."""
-    from agents.evaluation import make_executor
     from experiments.commands.display import make_display, prepare_engine
     from experiments.runner import run_experiment
     from experiments.settings import NO_END, describe, differences
     from poet.parts import imported_code, make_parts, unused_settings
 
-    if env_steps is not None and env_steps < 1:
-        raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
-    with interrupts.stopping_cleanly() as requests, make_executor(executor_name, workers, ray_address) as executor:
+    with interrupts.stopping_cleanly() as requests, execution.open() as executor:
 
         def begin(engine: str) -> None:
             """Called when nothing can be refused any more."""
             what = describe(differences(config)) or "nothing but defaults"
-            say(f"{folder}: {what} ({executor_name} executor, workers={executor.num_workers})")
+            say(f"{folder}: {what} ({execution.executor} executor, workers={executor.num_workers})")
             say(*(f"imported {name}, named by {key}" for key, name in imported_code(config).items()))
             for part, keys in unused_settings(config).items():
                 hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
@@ -195,7 +185,7 @@ def go_on(
 
         if prepare is not None:
             prepare(make_parts(config, executor.evaluate))  # refuses what cannot run, before anything is written
-        stopped = run_experiment(folder, config, executor, make_display, executor_name, env_steps, begin)
+        stopped = run_experiment(folder, config, executor, make_display, execution.executor, execution.env_steps, begin)
     total = config.run.iterations
     if stopped.iteration is None:
         say(f"stopped{requests.who()} before the start was on disk: nothing was written", is_problem=True)

@@ -10,6 +10,7 @@ import typer
 from environments.errors import InputError
 from experiments.commands.options import MAX_ID, Engine, ExecutorName, ExistingRun, RayAddress, Workers
 from experiments.commands.terminal import say
+from experiments.execution import Execution
 
 
 def status(run: ExistingRun) -> None:
@@ -101,7 +102,6 @@ def analyse(
     from contextlib import ExitStack
 
     os.environ["MPLBACKEND"] = "agg"  # a notebook's may not exist here, and no plot is shown
-    from agents.evaluation import make_executor
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
     from experiments.analysis.readable import render_tables
@@ -129,7 +129,7 @@ def analyse(
         print_tables(render_tables({name: read_tables(run, shadow) for name, run in stored.items()}))
         options = None
         if matrix:
-            runner = stack.enter_context(make_executor(executor, workers, ray_address))
+            runner = stack.enter_context(Execution(executor, workers, ray_address).open())
             for name in {engine or run.config.evaluation.engine for run in stored.values()}:
                 prepare_engine(name)
             show = stack.enter_context(counted("episodes of every agent on every terrain"))

@@ -12,6 +12,7 @@ from experiments.commands.evolve import go_on
 from experiments.commands.options import Assignments, Workers
 from experiments.commands.show import analyse
 from experiments.commands.terminal import say
+from experiments.execution import Execution
 
 
 def inner(
@@ -92,5 +93,5 @@ def evolution(
     entries = make_entries(folder, names, seed or [1, 2, 3], assignments or [])
     folder.mkdir(parents=True, exist_ok=True)
     for entry in entries:
-        go_on(entry.folder, entry.config, "local", None, None, env_steps)
+        go_on(entry.folder, entry.config, Execution(env_steps=env_steps))
     analyse([entry.folder for entry in entries], output=folder / "report")

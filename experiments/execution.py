@@ -1,0 +1,40 @@
+"""Where and how long a run is carried out: nothing of it changes a result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from environments.errors import InputError
+
+if TYPE_CHECKING:
+    from agents.evaluation.executor import AbstractExecutor
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What a command line says of it.
+
+    Attributes:
+        executor: where episodes run, ``"local"`` or ``"ray"``.
+        workers: cores that run them; None for all.
+        ray_address: of a Ray cluster that runs already; None for a Ray of its own.
+        env_steps: the run stops after the iteration that reaches so many in all; None for no such limit.
+    """
+
+    executor: str = "local"
+    workers: int | None = None
+    ray_address: str | None = None
+    env_steps: int | None = None
+
+    def open(self) -> AbstractExecutor:
+        """The executor, to be used in a ``with`` block.
+
+        Raises:
+            InputError: there is no such executor, number of workers or cluster, or a limit below 1.
+        """
+        from agents.evaluation import make_executor
+
+        if self.env_steps is not None and self.env_steps < 1:
+            raise InputError(f"--env-steps must be 1 or more, found {self.env_steps}")
+        return make_executor(self.executor, self.workers, self.ray_address)
