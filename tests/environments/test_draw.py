@@ -145,6 +145,19 @@ def test_the_camera_follows_the_hull() -> None:
         assert TERRAIN_HEIGHT - camera.bottom == pytest.approx(0.25 * camera.width * 400 / 600)
 
 
+@pytest.mark.parametrize("side", [-1, 1])
+@pytest.mark.parametrize(("share", "weight"), [(0.05, 0.005), (0.25, 0.125), (0.5, 0.5), (0.75, 0.875)])
+def test_ground_weighs_more_the_nearer_it_is_to_the_middle(side: int, share: float, weight: float) -> None:
+    """Of a plateau 10 m high over a share of the picture, the camera rises by as much as that share weighs: what has
+    just come into view hardly moves it."""
+    edge = 20.0 * (share - 0.5)
+    ground = np.array([(-99.0, 10.0), (edge, 10.0), (edge + 0.01, 0.0), (99.0, 0.0)])
+    terrain = Terrain(ground if side < 0 else ground[::-1] * (-1.0, 1.0))
+    level = frame(terrain, -10.0, 10.0).bottom - frame(Terrain(ground * (1.0, 0.0)), -10.0, 10.0).bottom
+
+    assert 10.0 * weight == pytest.approx(level, abs=0.15)
+
+
 def test_rgb_array_shows_the_walker_and_the_way() -> None:
     """The env's picture is the scene's, and it changes as the walker moves."""
     env = gymnasium.make(ENV_ID, terrain=FLAT, render_mode="rgb_array")

@@ -211,6 +211,15 @@ def test_scores_of_diverged_worlds_are_not_drawn(three: RunTables) -> None:
     plot_scores(diverged)
 
 
+def test_a_run_in_which_every_world_diverged_is_drawn(three: RunTables) -> None:
+    """Its curves are empty, and their axis is that of other runs; nothing warns."""
+    diverged = RunTables(**{**vars(three), "versions": three.versions.assign(score=-np.inf)})
+    curves = next(axes for axes in plot_scores(diverged).axes if axes.get_ylabel() == "score")
+
+    assert all(np.isnan(line.get_ydata()).all() for line in curves.lines if line.get_drawstyle() == "steps-post")
+    assert (-115.0, 365.0) == curves.get_ylim()
+
+
 def test_the_scores_that_decide_are_named(three: RunTables) -> None:
     """The criterion's bounds, the reproduction threshold and the bound of solved stand beside the curves."""
     words = texts(plot_scores(three))

@@ -20,12 +20,14 @@ from experiments.analysis.frames import (
 )
 from experiments.analysis.genes import challenge_level, gene_columns, gene_text, genes_table
 from experiments.analysis.measures import candidates_table
+from experiments.analysis.readable import short_niches_table
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.transfers import periodic_transfers, transfers_by_kind, transfers_by_pair
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
 from poet.config import Config
-from tests.experiments.synthetic_runs import GENES, read, three_niches
+from poet.events import SourceScored
+from tests.experiments.synthetic_runs import GENES, add_events, read, three_niches
 from tests.poet.archive_examples import SESSION
 
 
@@ -102,6 +104,13 @@ def test_niches_count_children_transfers_and_costs(run: RunTables) -> None:
     )
 
 
+def test_a_terminal_says_who_took_and_who_gave_agents(run: RunTables) -> None:
+    """Niche 1 took one of each of the others, which took none."""
+    assert [("0", "0", "1"), ("1", "2", "0"), ("2", "0", "1")] == rows(
+        short_niches_table(run)[["niche", "agents in", "agents out"]]
+    )
+
+
 def test_a_score_is_that_of_the_last_version_of_the_iteration(run: RunTables) -> None:
     """What an agent scores after an iteration is what it scores after a transfer; a diverged one before it is gone."""
     history = score_history(run)
@@ -145,6 +154,13 @@ def test_transfers_by_kind_count_every_attempt_once(run: RunTables) -> None:
 def test_transfers_by_pair_count_sources_tried(run: RunTables) -> None:
     """From each source to each target: how often tried, best of the round, accepted; candidates are left out."""
     assert [(0, 1, 1, 1, 1, 1.0), (2, 1, 1, 1, 1, 1.0), (1, 0, 1, 1, 0, 0.0)] == rows(transfers_by_pair(run))
+
+
+def test_an_accepted_transfer_is_that_of_its_best_source(tmp_path: Path) -> None:
+    """Of two sources of one attempt, niche 2 had the agent that went to niche 1; niche 0 was tried and no more."""
+    run = read(add_events(three_niches(tmp_path / "run"), [SourceScored(4, 0, 3, 200.0, 20.0)]))
+
+    assert [(0, 1, 2, 1, 1, 0.5), (2, 1, 1, 1, 1, 1.0), (1, 0, 1, 1, 0, 0.0)] == rows(transfers_by_pair(run))
 
 
 def test_candidates_are_counted_by_every_outcome(run: RunTables) -> None:

@@ -183,6 +183,18 @@ def test_samples_are_drawn_uniformly_from_their_stream() -> None:
         sample_level(ROUGH, 2)
 
 
+def test_samples_begin_at_the_least_value_of_each_gene() -> None:
+    """Stairs are from 0 to 5 high and have 1 to 9 steps: both ends are drawn over all of that, the lower one first."""
+    stairs = GeneSpace(TerrainSettings(obstacles=("stairs",)))
+    stream = Stream(SAMPLE_SEED, "coverage", 0)
+    drawn = [
+        [*sorted(stream.uniform(0.0, 5.0) for _ in range(2)), *sorted(stream.uniform(1.0, 9.0) for _ in range(2))]
+        for _ in range(SAMPLES_PER_LEVEL)
+    ]
+
+    np.testing.assert_allclose(sample_level(stairs, 0) * stairs.limits, drawn, rtol=1e-12)
+
+
 def test_coverage_is_the_sum_of_distances_to_the_nearest() -> None:
     """By hand for one gene: terrains of roughness 0 and 6; two of five cells hold one."""
     genotypes = [ObstacleGenotype(roughness=value).to_json() for value in (0.0, 6.0, 6.1)]

@@ -21,11 +21,14 @@ from PIL import Image, ImageSequence
 
 from agents.rollouts import ENGINES, Engine
 from environments.errors import InputError
+from environments.terrain.constants import TERRAIN_HEIGHT
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import HULL_COLOR, TURF
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
+from environments.walker.scene import Camera
+from environments.walker.spec import HULL
 from experiments.replay import formats, render
 from experiments.replay.captions import OUTCOME_COLORS
 from experiments.replay.film import Film
@@ -175,6 +178,31 @@ def test_the_walker_stays_in_the_picture_on_the_steepest_ground(seed: int) -> No
 
     assert on_flat > 80
     assert min(seen) > 0.6 * on_flat  # an obstacle's edge or a ray may cross it
+
+
+@pytest.mark.parametrize(("cliff", "share"), [(-40.0, 0.8), (0.0, None), (40.0, 0.34)])
+def test_the_camera_of_a_film_goes_with_the_walker(
+    monkeypatch: pytest.MonkeyPatch, cliff: float, share: float | None
+) -> None:
+    """It stays within the course, shows level ground at a quarter of the height, and moves away from there only so far
+    that a walker before or behind a cliff is seen."""
+    cameras: list[Camera] = []
+    picture = np.zeros((236, 400, 3), np.uint8)
+    monkeypatch.setattr("experiments.replay.film.draw", lambda scene, size: (cameras.append(scene.camera), picture)[1])
+    ground = FLAT.ground.copy()
+    ground[100:, 1] += cliff
+    places = ground[[5, 50, 98, 101, 195], 0]
+    walk = walk_through(Terrain(ground), places)
+    film = Film(pair_on(walk.terrain), walk, (400, 268))
+    for step in range(5):
+        film.picture(step)
+    height = 16.0 * 236 / 400
+    hull = walk.bodies[:, HULL, 1].astype(float) - [camera.bottom for camera in cameras]
+    on_level = 0.25 + (float(walk.bodies[0, HULL, 1]) - TERRAIN_HEIGHT) / height
+
+    assert [0.0, *(places[1:4] - 0.3 * 16.0), float(ground[-1, 0]) - 16.0] == pytest.approx([c.left for c in cameras])
+    assert [on_level] * 3 == pytest.approx((hull / height)[[0, 1, 4]].tolist())
+    assert (on_level if share is None else share) == pytest.approx(hull[2] / height)
 
 
 def test_the_caption_covers_nothing_and_says_how_it_ended() -> None:

@@ -18,6 +18,7 @@ from poet.events import (
     CandidateJudged,
     CandidateOutcome,
     NicheAdmitted,
+    NicheJudged,
     NicheRetired,
     SourceScored,
     TransferAttempted,
@@ -60,6 +61,21 @@ def _evaluation(score: float) -> Evaluation:
 def test_the_band_includes_its_bounds(score, judgement):
     """50 <= score <= 300 is neither too hard nor too easy; a diverged world is too hard."""
     assert judgement is ReturnBand(50.0, 300.0).judge(score)
+
+
+def test_a_users_criterion_judges_wherever_one_is_asked():
+    """Not the band, which all scores here are above: for the parent, for the best agent, and twice for ANNECS."""
+    parts = make_test_parts(
+        poet={"criterion": "tests.poet.test_loop:Anything", "reproduction_threshold": 0.0, "max_children": 1}
+    )
+    retired = make_retired(make_niche(0, parts, 500.0, genotype=ObstacleGenotype(roughness=5.0)))
+
+    _, events = reproduce_and_admit(replace(make_state(make_niche(1, parts, 400.0)), retired=(retired,)), parts)
+
+    assert {CandidateOutcome.ADMITTED: 1} == outcomes(events)
+    (judged,) = of_kind(events, NicheJudged)
+    assert (500.0, 500.0) == (judged.best_score, judged.retired_best_score)
+    assert (Judgement.ADMISSIBLE, Judgement.ADMISSIBLE) == (judged.judgement, judged.retired_judgement)
 
 
 def test_nobody_reproduces_below_the_threshold():

@@ -9,17 +9,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from environments.errors import InputError
 from poet.archive import database, frames
+from poet.archive.errors import DamageError
 from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import open_run
 from poet.archive.records import ForkOrigin, SessionInfo
 from poet.archive.rows import EVENT_TABLES
+from poet.archive.thetas import read_theta
 from poet.config import Config, make_config
+from poet.events import NicheSolved
+from poet.types import theta_digest
 from tests.poet.archive_examples import CONFIG, SESSION, go_on, load, plain, record, toy_run, toy_steps
 
 
@@ -183,6 +188,29 @@ def test_the_shared_agents_can_be_replayed_from_a_fork(tmp_path: Path) -> None:
         shared = [agent for agent in run.stored_agents() if agent.version.iteration <= 8]
         assert [plain(agent) for agent in shared] == [plain(agent) for agent in fork.stored_agents()]
         assert run.terrain(4) == fork.terrain(4)
+
+
+def test_the_thetas_that_solved_the_shared_niches_come_along(tmp_path: Path) -> None:
+    """Also those of refused proposals, which are no version's; what solved a niche later stays behind."""
+    thetas, steps = {}, []
+    for step in toy_steps(6):
+        events = list(step.events)
+        for i, event in enumerate(events):
+            if isinstance(event, NicheSolved):
+                theta = thetas[event.iteration] = np.full(6, 1.0 + event.niche_id, np.float32)
+                events[i] = replace(event, theta_digest=theta_digest(theta), theta=theta)
+        steps.append(replace(step, events=tuple(events)))
+    with create_run(tmp_path / "original", CONFIG, session=SESSION) as archive:
+        record(archive, *steps)
+    fork_run(tmp_path / "original", tmp_path / "fork", 4)
+
+    assert [2, 4, 6] == list(thetas)
+    with open_run(tmp_path / "fork") as fork:
+        assert [theta_digest(thetas[i]) for i in (2, 4)] == fork.solved["theta_digest"].to_list()
+        for i in (2, 4):
+            assert plain(thetas[i]) == plain(read_theta(fork._connection, theta_digest(thetas[i])))
+        with pytest.raises(DamageError, match="is missing"):
+            read_theta(fork._connection, theta_digest(thetas[6]))
 
 
 @pytest.mark.parametrize(

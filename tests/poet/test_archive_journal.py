@@ -25,10 +25,23 @@ from poet.archive.errors import ArchiveError
 from poet.archive.fingerprint import fingerprint
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import open_run
+from poet.archive.thetas import read_theta
 from poet.config import make_config
-from poet.events import AgentVersion, CandidateJudged, GenerationDone
-from poet.types import Origin, theta_digest
-from tests.poet.archive_examples import CONFIG, SESSION, go_on, load, plain, record, toy_run, toy_steps
+from poet.events import AgentVersion, CandidateJudged, Event, GenerationDone, NicheSolved, NicheValidated
+from poet.types import Origin, PoetState, theta_digest
+from tests.poet.archive_examples import (
+    CONFIG,
+    SESSION,
+    STRATEGY,
+    Step,
+    go_on,
+    load,
+    plain,
+    record,
+    toy_iteration,
+    toy_run,
+    toy_steps,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -138,6 +151,42 @@ def test_thetas_that_no_es_step_can_make_again_are_stored(archive: RunArchive) -
     assert expected | active == _stored_digests(archive._folder)
     with pytest.raises(ValueError, match="stands at iteration 5, found the state of 4"):
         archive.finish(steps[4].state)
+
+
+def _es_step(before: PoetState) -> Step:
+    """The next iteration, in which agents learn and nothing else happens, whatever its number."""
+    step = toy_iteration(replace(before, iteration=2 * before.iteration))
+    iteration = before.iteration + 1
+    events = tuple(replace(event, iteration=iteration) for event in step.events)
+    return Step(replace(step.state, iteration=iteration), events)
+
+
+def test_all_active_thetas_are_stored_every_so_many_iterations(tmp_path: Path) -> None:
+    """``checkpoint.theta_every = 3``: of ES steps in the iterations 4 to 8 those of 6, whichever niche they are of."""
+    steps = toy_steps(3)
+    first, last = steps[3].state.active
+    other = replace(last, optimiser=STRATEGY.initial_state(last.theta[None] + np.float32(1.0)))
+    later = [_es_step(replace(steps[3].state, active=(first, other)))]
+    for _ in range(4):
+        later.append(_es_step(later[-1].state))
+    with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive:
+        record(archive, *steps)
+        before = _stored_digests(tmp_path / "run")
+        record(archive, *later)
+
+    assert 2 == len({theta_digest(niche.theta) for niche in later[2].state.active})
+    assert {theta_digest(niche.theta) for niche in later[2].state.active} == _stored_digests(tmp_path / "run") - before
+
+
+@pytest.mark.parametrize("kind", [NicheSolved, NicheValidated])
+def test_thetas_that_solved_or_were_validated_are_stored(archive: RunArchive, kind: type[Event]) -> None:
+    """What solved a niche may be a proposal that was refused, and what was validated an ES step: both are kept."""
+    step, theta = toy_steps(6)[6], np.full(6, 0.625, np.float32)
+    changes = {"theta": theta, **({"theta_digest": theta_digest(theta)} if kind is NicheSolved else {})}
+    events = [replace(event, **changes) if isinstance(event, kind) else event for event in step.events]
+    archive.append(step.state, events, 0.25)
+
+    assert plain(theta) == plain(read_theta(archive._connection, theta_digest(theta)))
 
 
 def test_a_missing_theta_is_named(archive: RunArchive) -> None:

@@ -117,6 +117,7 @@ def test_only_the_first_solution_is_recorded():
     assert [(9, 6)] == [(event.niche_id, event.iteration) for event in events]
     expected = (1, 41, Origin.PROPOSAL, Purpose.TRANSFER_PROPOSAL, 240.0, theta_digest(theta_of(1.0)))
     assert expected == by_whom(events[0])
+    assert np.array_equal(theta_of(1.0), events[0].theta)
     assert (niche, []) == solve(niche, attempts, 7)
 
 
