@@ -33,10 +33,17 @@ from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
 from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text
-from experiments.replay.pairs import pair_of
 from experiments.replay.strip import stack_strips
-from experiments.reports.learning import FAILED_RATE, NUM_RETESTS, children_of, niche_rows, num_successes, retest
-from experiments.reports.pages import copy_plots, cost_table, draw_walk, markdown_table, run_as_program
+from experiments.reports.learning import (
+    FAILED_RATE,
+    NUM_RETESTS,
+    children_of,
+    draw_before_and_after,
+    niche_rows,
+    num_successes,
+    retest,
+)
+from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
 from experiments.text import as_code
 from poet.archive.reader import Run, open_run
 from poet.validation import ROBUST_RATE
@@ -99,9 +106,9 @@ def main(folder: Path, run_folders: list[Path]) -> None:
                 found[name] = reached_by(run)
                 if len(found) == 1:
                     copy_plots(name, run, _PLOTS, folder)
-                for niche_id in found[name].hardest["niche_id"].tolist():
-                    strips.append(Path(above) / f"{len(found)}.png")
-                    draw_walk(strips[-1], pair_of(run, niche_id, run.agent(niche_id)))
+                for niche in found[name].hardest.to_dict("records"):
+                    place = sub_folder(Path(above) / str(len(found)))
+                    strips += draw_before_and_after(run, niche["niche_id"], niche["version_id"], place)
         if strips:
             stack_strips(strips, folder / "hardest.png")
     tables = {name: reached.tables for name, reached in found.items()}
@@ -170,9 +177,10 @@ def _hardest(found: Mapping[str, Reached]) -> str:
         return ""
     return f"""## The hardest terrain that each seed crosses robustly
 
-One episode of each, under the push of the niche itself; from above, seed {", ".join(seeds)}.
+For each seed the agent with which it was admitted, and below it the last one: one episode each, under the push of the
+niche itself. From above, seed {", ".join(seeds)}.
 
-![One film strip a seed](hardest.png)"""
+![Two film strips a seed](hardest.png)"""
 
 
 def _classes(tables: Mapping[str, RunTables], groups: Sequence[RunGroup]) -> str:

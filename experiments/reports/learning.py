@@ -118,20 +118,27 @@ def main(folder: Path, run_folders: list[Path]) -> None:
     write_text(folder / "README.md", "\n\n".join(part for part in parts if part) + "\n")
 
 
+def draw_before_and_after(run: Run, niche_id: int, first_version: int, folder: Path) -> list[Path]:
+    """Strips of a niche's first agent, the version of that id, and of its last stored one, on the same ground."""
+    first = next(agent for agent in run.stored_agents() if agent.version.id == first_version)
+    strips = []
+    for when, agent in (("before", first), ("after", run.agent(niche_id))):
+        strips.append(folder / f"{when}-{niche_id}.png")
+        draw_walk(strips[-1], pair_of(run, niche_id, agent))
+    return strips
+
+
 def _draw_lineage(run: Run, children: pd.DataFrame, folder: Path) -> pd.DataFrame:
-    """Strips of the niche that gained most: its first agent, and its last stored one, on the same ground.
+    """Strips of the niche that gained most.
 
     Returns:
         Its row, if any was learnt.
     """
     learnt = children[children["is_learnt"]]
     best = learnt.loc[(learnt["again"] - learnt["pushes_admission"]).sort_values(ascending=False).index[:1]]
-    for niche_id, version_id in zip(best["niche_id"], best["version_id"], strict=True):
-        first = next(agent for agent in run.stored_agents() if agent.version.id == version_id)
+    for niche in best.to_dict("records"):
         with tempfile.TemporaryDirectory() as above:
-            strips = [Path(above) / name for name in ("before.png", "after.png")]
-            for path, agent in zip(strips, (first, run.agent(int(niche_id))), strict=True):
-                draw_walk(path, pair_of(run, int(niche_id), agent))
+            strips = draw_before_and_after(run, niche["niche_id"], niche["version_id"], Path(above))
             stack_strips(strips, folder / "learnt.png")
     return best
 
