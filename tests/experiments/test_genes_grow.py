@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from environments.walker.ending import Outcome
 from experiments.analysis.frames import niches_table
 from experiments.analysis.gene_plot import plot_genes
 from experiments.analysis.gene_space import coverage_table, gene_space
-from experiments.analysis.genes import gene_names, gene_text, genes_table
+from experiments.analysis.genes import challenge_level, gene_names, gene_text, genes_table
 from experiments.analysis.milestones import milestones_table
 from experiments.analysis.run_tables import RunTables
 from experiments.settings import parse_assignment, resolve_config
@@ -126,3 +127,18 @@ def test_the_analysis_shows_the_gene(bumpy: Finished) -> None:
     assert {"pit_gap": 1, "bump_height": 3} == space.uppers
     assert (coverage_table(run)["cells_share"] > 0.0).all()
     assert "hardcore-like" in milestones_table(run)["class"].tolist()
+
+
+def test_a_bound_of_a_later_gene_counts_beside_the_first_three(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terrain without the gene is as challenging as it was; more than three conditions are called like three."""
+    bumps = new_group()
+    genes = (replace(bumps.genes[0], challenging=1.0),)
+    monkeypatch.setitem(GENE_GROUPS, "bumps", replace(bumps, genes=genes))
+    hardest = {"roughness": 4.5, "pit_gap": (0.0, 6.0), "stump_height": (0.0, 2.4)}
+
+    def level(bump: float, **first: Any) -> int | None:
+        return challenge_level(ObstacleGenotype(**first, later={"bump_height": (0.0, bump)}).to_json())
+
+    assert 1 == challenge_level(ObstacleGenotype(4.5).to_json()) == level(0.8, roughness=4.5)
+    assert (1, 2, 3) == (level(1.0), level(1.0, roughness=4.5), level(1.0, **hardest))
+    assert challenge_level({"nodes": [], "bump_height": [0.0, 1.0]}) is None
