@@ -67,8 +67,9 @@ def parse_assignment(text: str) -> Layer:
         layer = _layer(key, tomllib.loads(f"value = {value}")["value"])
     except tomllib.TOMLDecodeError:
         # [stump_height,stairs], without the quotes that a shell takes away.
-        words = _layer(key, [word.strip() for word in value[1:-1].split(",")])
-        return words if value.startswith("[") and value.endswith("]") and _fits(words) else _layer(key, value)
+        words, plain = _layer(key, [word.strip() for word in value[1:-1].split(",")]), _layer(key, value)
+        # Where neither fits, one of the words is wrong, and the sentence about it shall name that word.
+        return words if value.startswith("[") and value.endswith("]") and (_fits(words) or not _fits(plain)) else plain
     # transfer.rule=2020 is a number in TOML and a name to us.
     return layer if _fits(layer) or not _fits(_layer(key, value)) else _layer(key, value)
 

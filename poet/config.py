@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from environments.errors import InputError, nearest
@@ -21,6 +21,13 @@ class _Section(BaseModel):
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _gene_group(name: str) -> str:
+    """A name in ``terrain.obstacles``."""
+    from environments.terrain.genes import check_group  # here, so that a config alone costs no NumPy
+
+    return check_group(name)
 
 
 class RunConfig(_Section):
@@ -42,7 +49,7 @@ class TerrainConfig(_Section):
     """The genotype and what it may do."""
 
     genotype: str = Field("obstacles", description="'obstacles', 'cppn' or a user's 'package.module:Name'")
-    obstacles: tuple[Literal["roughness", "pit_gap", "stump_height", "stairs"], ...] = Field(
+    obstacles: tuple[Annotated[str, AfterValidator(_gene_group)], ...] = Field(
         ("roughness", "pit_gap", "stump_height"), min_length=1, description="gene groups that mutate"
     )
     max_pit_gap: float = Field(10.0, ge=0.8, le=10.0, description="terrain steps (paper 10, released code 8)")
@@ -267,5 +274,6 @@ def _sentence(error: ErrorDetails) -> str:
             return f"unknown config section [{key}]; {nearest(key, Config.model_fields)}"
         return f"unknown config key {key!r}; {nearest(key, config_keys())}"
     if error["type"] == "value_error":
-        return f"config [{key}]: {error['ctx']['error']}"
+        wrong = str(error["ctx"]["error"])
+        return f"config [{key}]: {wrong}" if len(place) == 1 else wrong  # that of one key names it
     return f"config key {key!r} is {error['input']!r}, which is out of range: {error['msg'].lower()}"

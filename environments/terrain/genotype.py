@@ -18,7 +18,7 @@ class TerrainSettings:
     """What a run lets its terrains do; the ``[terrain]``, ``[mutation]`` and ``[cppn]`` sections of a config.
 
     Attributes:
-        obstacles: the gene groups that may mutate, of ``roughness``, ``pit_gap``, ``stump_height``, ``stairs``.
+        obstacles: the gene groups that may mutate, of ``genes.GENE_GROUPS``, such as ``roughness`` and ``stairs``.
         mutated_genes: ``"all"``: every enabled group mutates in every child (released code); ``"random_subset"``: a
             non-empty random subset does ("some or all", Wang et al. 2019).
         roughness_step: ``"symmetric"``: roughness moves by U(-0.6, 0.6) (released code); ``"upward"``: by U(0, 0.6)

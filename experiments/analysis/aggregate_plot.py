@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 from experiments.analysis import theme
 from experiments.analysis.aggregate import RunGroup, last_shared_step, measures_of, spread
 from experiments.analysis.complexity import GROWTH_MEASURES
-from experiments.analysis.genes import CHALLENGES, GENE_UNITS
+from experiments.analysis.genes import challenges, unit_text
 from experiments.analysis.theme import themed
 from poet.scoring import SOLVED_RETURN
 
@@ -95,10 +95,10 @@ def _finish_panel(axes: Axes, measure: str) -> None:
         name, unit = GROWTH_MEASURES[gene]
         axes.set_title(f"{name[0].upper()}{name[1:]}: greatest {which} so far ({unit})")
     else:
-        unit = f", {GENE_UNITS[gene]}" if gene in GENE_UNITS else ""
-        axes.set_title(f"{gene.replace('_', ' ').capitalize()}: hardest {which} so far{unit}")
-    if gene in CHALLENGES:
-        theme.draw_threshold(axes, CHALLENGES[gene], "challenging")
+        axes.set_title(f"{gene.replace('_', ' ').capitalize()}: hardest {which} so far{unit_text(gene)}")
+    bound = challenges().get(gene)
+    if bound is not None:
+        theme.draw_threshold(axes, bound, "challenging")
     if measure == "best_score":
         theme.draw_threshold(axes, SOLVED_RETURN, "solved once")
     axes.grid(axis="y")

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from experiments.analysis import theme
 from experiments.analysis.frames import cumulative_steps, niches_table
-from experiments.analysis.genes import CHALLENGES, GENE_UNITS, gene_names, genes_table
+from experiments.analysis.genes import challenges, gene_names, genes_table, unit_text
 from experiments.analysis.measures import progress_curves
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.theme import themed
@@ -71,11 +71,12 @@ def _draw_gene(axes: Axes, name: str, genes: pd.DataFrame, curves: pd.DataFrame)
     axes.step(
         curves["env_steps"], curves[f"{name}_solved"], where="post", color=theme.SOLVED, linewidth=1.5, zorder=1.4
     )
-    if name in CHALLENGES:
-        theme.draw_threshold(axes, CHALLENGES[name], "challenging")
-    greatest = max(float(genes["high"].max()), CHALLENGES.get(name, 0.0))
+    bound = challenges().get(name)
+    if bound is not None:
+        theme.draw_threshold(axes, bound, "challenging")
+    greatest = max(float(genes["high"].max()), bound or 0.0)
     axes.set_ylim(0.0, 1.12 * greatest)
-    axes.set_title(name.replace("_", " ").capitalize() + (f", {GENE_UNITS[name]}" if name in GENE_UNITS else ""))
+    axes.set_title(name.replace("_", " ").capitalize() + unit_text(name))
     axes.grid(axis="y")
     axes.margins(x=0.01)
 

@@ -6,7 +6,7 @@ sums their distances to the nearest solved one: the less, the better the run cov
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -16,9 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from environments.streams import Stream
+from environments.terrain.genes import enabled_genes
 from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import GENE_GROUPS, MAX_ROUGHNESS, ObstacleGenotype
-from experiments.analysis.genes import CHALLENGES
+from environments.terrain.obstacles import ObstacleGenotype
+from experiments.analysis.genes import level_of
 from experiments.analysis.run_tables import RunTables
 from poet.config import Config
 
@@ -49,22 +50,19 @@ class GeneSpace:
     def uppers(self) -> dict[str, int]:
         """Each gene with the index of its upper end (roughness has one value) among the features."""
         places, index = {}, -1
-        for group, genes in GENE_GROUPS.items():
-            if group not in self.settings.obstacles:
-                continue
-            if group == "roughness":
-                index += 1
-                places[group] = index
-            for gene in genes:
-                index += 2
-                places[gene.name] = index
+        for gene in enabled_genes(self.settings):
+            index += gene.num_features
+            places[gene.name] = index
         return places
 
     @property
     def max_level(self) -> int:
         """The greatest challenge level that these genes can reach."""
-        limits = self.limits
-        return sum(limits[i] >= CHALLENGES[gene] for gene, i in self.uppers.items() if gene in CHALLENGES)
+        return self.level(self.limits)
+
+    def level(self, features: Sequence[float] | NDArray[np.float64]) -> int:
+        """The challenge level of an environment with these features (G,)."""
+        return level_of({gene: features[i] for gene, i in self.uppers.items()})
 
     def point(self, genotype: Mapping[str, Any]) -> NDArray[np.float64]:
         """(G,) a genotype's features, each over its greatest value; JSON values."""
@@ -131,28 +129,23 @@ def sample_level(space: GeneSpace, level: int) -> NDArray[np.float64]:
     """
     if not 0 <= level <= space.max_level:
         raise ValueError(f"these genes reach the levels 0 to {space.max_level}, found {level}")
-    stream, limits, uppers = Stream(SAMPLE_SEED, "coverage", level), space.limits, space.uppers
+    stream = Stream(SAMPLE_SEED, "coverage", level)
     kept: list[list[float]] = []
     while len(kept) < SAMPLES_PER_LEVEL:
-        values = _draw(space, stream, limits)
-        if sum(values[i] >= CHALLENGES[gene] for gene, i in uppers.items() if gene in CHALLENGES) == level:
+        values = _draw(space, stream)
+        if space.level(values) == level:
             kept.append(values)
-    samples = np.array(kept) / limits
+    samples = np.array(kept) / space.limits
     samples.setflags(write=False)
     return samples
 
 
-def _draw(space: GeneSpace, stream: Stream, limits: NDArray[np.float64]) -> list[float]:
+def _draw(space: GeneSpace, stream: Stream) -> list[float]:
     """Features of one environment, drawn uniformly."""
     values: list[float] = []
-    for group, genes in GENE_GROUPS.items():
-        if group not in space.settings.obstacles:
-            continue
-        if group == "roughness":
-            values.append(stream.uniform(0.0, MAX_ROUGHNESS))
-        for gene in genes:
-            least, greatest = gene.initial[0], float(limits[len(values)])
-            values += sorted((stream.uniform(least, greatest), stream.uniform(least, greatest)))
+    for gene in enabled_genes(space.settings):
+        least, greatest = gene.least, gene.greatest(space.settings)
+        values += sorted(stream.uniform(least, greatest) for _ in range(gene.num_features))
     return values
 
 

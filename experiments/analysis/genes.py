@@ -7,20 +7,28 @@ from typing import Any
 
 import pandas as pd
 
+from environments.terrain.genes import known_genes
+from environments.terrain.obstacles import FIRST_GENES
 from experiments.analysis.run_tables import RunTables
 
-#: Upper end from which a gene makes a terrain harder than Gymnasium's hardcore course (Wang et al. 2019; POET.md 7.1).
-CHALLENGES = {"roughness": 4.5, "pit_gap": 6.0, "stump_height": 2.4}
 #: What a terrain is called that meets that many of the conditions (Wang et al. 2019).
 CHALLENGE_NAMES = ("not yet challenging", "challenging", "very challenging", "extremely challenging")
-#: Units of the known genes; lengths are in terrain steps of 14/30 m.
-GENE_UNITS = {
-    "roughness": "factor on ground increments",
-    "pit_gap": "terrain steps",
-    "stump_height": "terrain steps",
-    "stair_height": "terrain steps",
-    "stair_steps": "steps",
-}
+
+
+def challenges() -> dict[str, float]:
+    """Each gene that can make a terrain challenging, with the upper end from which it does (``AbstractGene``)."""
+    return {name: gene.challenging for name, gene in known_genes().items() if gene.challenging is not None}
+
+
+def hardcore_bounds() -> dict[str, float]:
+    """Upper ends from which a terrain is as hard as those of Gymnasium's BipedalWalkerHardcore."""
+    return {name: gene.hardcore for name, gene in known_genes().items() if gene.hardcore is not None}
+
+
+def unit_text(gene: str) -> str:
+    """What stands behind a gene's name in a title: a comma and its unit; nothing for a gene that is not known."""
+    genes = known_genes()
+    return f", {genes[gene].unit}" if gene in genes else ""
 
 
 def genes_table(run: RunTables) -> pd.DataFrame:
@@ -42,7 +50,7 @@ def genes_table(run: RunTables) -> pd.DataFrame:
 
 
 def gene_names(genes: pd.DataFrame) -> list[str]:
-    """The genes of a ``genes_table``: the known ones as in ``GENE_UNITS``, then others as they come."""
+    """The genes of a ``genes_table``: the known ones in their order, then others as they come."""
     return [gene for gene, _ in _in_order(dict.fromkeys(genes["gene"]))]
 
 
@@ -78,9 +86,15 @@ def challenge_level(genotype: Mapping[str, Any]) -> int | None:
     Returns:
         None for a genotype without these genes, such as a user's own.
     """
-    if not CHALLENGES.keys() <= genotype.keys():
+    if not challenges().keys() & set(FIRST_GENES) <= genotype.keys():
         return None
-    return sum(upper_end(genotype, gene) >= bound for gene, bound in CHALLENGES.items())
+    return level_of({gene: upper_end(genotype, gene) for gene in challenges()})
+
+
+def level_of(uppers: Mapping[str, float]) -> int:
+    """``challenge_level`` of a terrain with these upper ends; more than three conditions are called like three."""
+    met = sum(uppers[gene] >= bound for gene, bound in challenges().items() if gene in uppers)
+    return min(met, len(CHALLENGE_NAMES) - 1)
 
 
 def upper_end(genotype: Mapping[str, Any], gene: str) -> float:
@@ -99,12 +113,12 @@ def hardness(genotype: Mapping[str, Any]) -> tuple[int, float]:
     level = challenge_level(genotype)
     if level is None:
         return 0, 0.0
-    return level, sum(upper_end(genotype, gene) / bound for gene, bound in CHALLENGES.items())
+    return level, sum(upper_end(genotype, gene) / bound for gene, bound in challenges().items())
 
 
 def _in_order(genotype: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Genes with their values: the known ones as in ``GENE_UNITS``, then others as they come."""
-    known = [gene for gene in GENE_UNITS if gene in genotype]
+    """Genes with their values: the known ones in their order, then others as they come."""
+    known = [gene for gene in known_genes() if gene in genotype]
     return [(gene, genotype[gene]) for gene in dict.fromkeys([*known, *genotype])]
 
 

@@ -9,11 +9,9 @@ import pandas as pd
 
 from experiments.analysis.aggregate import RunGroup
 from experiments.analysis.frames import ledger_table, niches_table
-from experiments.analysis.genes import CHALLENGE_NAMES, challenge_level, upper_end
+from experiments.analysis.genes import CHALLENGE_NAMES, challenge_level, hardcore_bounds, upper_end
 from experiments.analysis.run_tables import RunTables
 
-#: Upper ends from which a terrain is as hard as those of Gymnasium's BipedalWalkerHardcore.
-HARDCORE = {"roughness": 1.0, "pit_gap": 3.0, "stump_height": 2.0}
 ANY_CHILD, HARDCORE_LIKE = "any child", "hardcore-like"
 #: Every class, from the easiest on; a terrain that is very challenging is challenging, too.
 CLASSES = (ANY_CHILD, HARDCORE_LIKE, *CHALLENGE_NAMES[1:])
@@ -28,7 +26,7 @@ def classes_of(genotype: Mapping[str, Any]) -> list[str]:
     level = challenge_level(genotype)
     if level is None:
         return [ANY_CHILD]
-    is_hardcore = all(upper_end(genotype, gene) >= bound for gene, bound in HARDCORE.items())
+    is_hardcore = all(upper_end(genotype, gene) >= bound for gene, bound in hardcore_bounds().items())
     return [ANY_CHILD, *([HARDCORE_LIKE] if is_hardcore else []), *CHALLENGE_NAMES[1 : level + 1]]
 
 

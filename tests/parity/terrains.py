@@ -24,8 +24,9 @@ from environments.terrain.constants import (
     TERRAIN_STARTPAD,
     TERRAIN_STEP,
 )
+from environments.terrain.genes import PIT_GAP, ROUGHNESS, STAIR_HEIGHT, STUMP_HEIGHT
 from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import MAX_ROUGHNESS, PIT_GAP, STAIR_HEIGHT, STUMP_HEIGHT, ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.spec import START_X
 
@@ -86,7 +87,7 @@ def _of_genes(stream: Stream, **genes: Any) -> Terrain:
 
 
 def _some_roughness(stream: Stream) -> float:
-    return stream.choice((0.0, stream.uniform(0.0, 1.0), stream.uniform(0.0, MAX_ROUGHNESS)))
+    return stream.choice((0.0, stream.uniform(0.0, 1.0), stream.uniform(0.0, ROUGHNESS.limit)))
 
 
 def _flat(stream: Stream) -> Terrain:
@@ -94,7 +95,7 @@ def _flat(stream: Stream) -> Terrain:
 
 
 def _rough(stream: Stream) -> Terrain:
-    return _of_genes(stream, roughness=stream.uniform(0.0, MAX_ROUGHNESS))
+    return _of_genes(stream, roughness=stream.uniform(0.0, ROUGHNESS.limit))
 
 
 def _pits(stream: Stream) -> Terrain:
@@ -113,7 +114,7 @@ def _stairs(stream: Stream) -> Terrain:
 def _mixed(stream: Stream) -> Terrain:
     return _of_genes(
         stream,
-        roughness=stream.uniform(0.0, MAX_ROUGHNESS),
+        roughness=stream.uniform(0.0, ROUGHNESS.limit),
         pit_gap=_interval(stream, PIT_GAP.limit),
         stump_height=_interval(stream, STUMP_HEIGHT.limit),
         stair_height=_interval(stream, STAIR_HEIGHT.limit),

@@ -35,6 +35,8 @@ def test_later_layers_overrule_earlier_ones():
         ({"niche": {"instances": "some"}}, ["niche.instances", "some", "fixed"]),
         ({"poet": {"criterion_lower": 300.0}}, ["criterion_lower", "criterion_upper"]),
         ({"terrain": {"obstacles": []}}, ["terrain.obstacles"]),
+        ({"terrain": {"obstacles": ["roughness", "stair"]}}, ["terrain.obstacles", "'stair'", "'stairs'"]),
+        ({"terrain": {"obstacles": ["roughness", 3]}}, ["terrain.obstacles", "3", "string"]),
         ({"transfer": {"rule": "2021"}}, ["transfer.rule", "2019"]),
         ({"seed": 3}, ["seed", "section"]),
     ],

@@ -1,0 +1,203 @@
+"""What a gene of obstacle terrains is: which values it has, how they mutate, and what people are told of them.
+
+Which genes there are stands in ``genes``.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+
+from environments.errors import InputError
+
+if TYPE_CHECKING:
+    from environments.streams import Stream
+    from environments.terrain.genotype import TerrainSettings
+
+Value = TypeVar("Value")
+Interval = tuple[float, float]
+
+#: The least move of a number, in steps: the released code's, and the paper's, whose roughness only grows.
+LEAST_MOVE = {"symmetric": -1.0, "upward": 0.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbstractGene(ABC, Generic[Value]):
+    """One gene; a mutation rounds values to one decimal.
+
+    Attributes:
+        name: its key in JSON and in tables, and in ``ObstacleGenotype``.
+        unit: of its values, as plots show it; lengths are in terrain steps of 14/30 m.
+        step: how far a mutation moves a value.
+        limit: the greatest value.
+        challenging: the upper end from which it makes a terrain harder than Gymnasium's hardcore course; None for a
+            gene of which the paper does not say it (Wang et al. 2019; POET.md 7.1).
+        hardcore: the upper end from which a terrain is as hard as that course; None for what that course lacks.
+    """
+
+    name: str
+    unit: str
+    step: float
+    limit: float
+    challenging: float | None = None
+    hardcore: float | None = None
+
+    #: The value in a terrain without it.
+    absent: ClassVar[Any]
+    #: How many numbers it adds to the features, by which terrains are compared.
+    num_features: ClassVar[int]
+
+    @property
+    @abstractmethod
+    def least(self) -> float:
+        """The least value of one that is present."""
+
+    def greatest(self, settings: TerrainSettings) -> float:
+        """The greatest value that mutation can give it in a run."""
+        return self.limit
+
+    @abstractmethod
+    def mutated(self, parent: Value, stream: Stream, settings: TerrainSettings) -> Value:
+        """The child's value; every draw comes from ``stream``."""
+
+    @abstractmethod
+    def checked(self, value: object) -> Value:
+        """A value in its canonical type.
+
+        Raises:
+            InputError: it is none of this gene.
+        """
+
+    @abstractmethod
+    def features(self, value: Value) -> tuple[float, ...]:
+        """``num_features`` numbers, the greatest last; absent ones are 0."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberGene(AbstractGene[float]):
+    """A number from 0, which is absent, to ``limit``; a mutation moves it by at most a step.
+
+    Attributes:
+        direction_setting: of ``TerrainSettings``, says whether it moves both ways; None: it does.
+    """
+
+    direction_setting: str | None = None
+
+    absent: ClassVar[Any] = 0.0
+    num_features: ClassVar[int] = 1
+
+    @property
+    def least(self) -> float:
+        """That of one that is absent."""
+        return 0.0
+
+    def mutated(self, parent: float, stream: Stream, settings: TerrainSettings) -> float:
+        """The parent's number, moved by a uniform draw, and kept within its bounds."""
+        direction = getattr(settings, self.direction_setting) if self.direction_setting else "symmetric"
+        move = stream.uniform(LEAST_MOVE[direction] * self.step, self.step)
+        return min(max(0.0, round(parent + move, 1)), self.limit)
+
+    def checked(self, value: object) -> float:
+        """See ``AbstractGene``."""
+        return _number(self.name, value, 0.0, self.limit)
+
+    def features(self, value: float) -> tuple[float, ...]:
+        """The number."""
+        return (value,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntervalGene(AbstractGene[Interval | None]):
+    """Least and greatest size of the obstacles of one course; None: it has none of them.
+
+    Attributes:
+        initial: the interval with which the obstacle first appears; also the least value of either end.
+        limit_setting: of ``TerrainSettings``, the greatest value in a run; None: ``limit``.
+        is_whole: whether both ends are whole numbers.
+    """
+
+    initial: Interval
+    limit_setting: str | None = None
+    is_whole: bool = False
+
+    absent: ClassVar[Any] = None
+    num_features: ClassVar[int] = 2
+
+    @property
+    def least(self) -> float:
+        """The lower end of the first interval."""
+        return self.initial[0]
+
+    def greatest(self, settings: TerrainSettings) -> float:
+        """See ``AbstractGene``."""
+        return float(getattr(settings, self.limit_setting)) if self.limit_setting else self.limit
+
+    def mutated(self, parent: Interval | None, stream: Stream, settings: TerrainSettings) -> Interval:
+        """The first interval, or the parent's with one or both ends moved by one step.
+
+        The move is drawn uniformly among those that keep both ends ordered and within bounds. Where none does (a parent
+        outside the bounds, such as after lowering ``max_pit_gap``), the interval stays, as in the released code.
+
+        Reference: Wang et al. 2019, table 1; ``reproduce_ops.py`` of the released code; POET.md 1.4.
+        """
+        if parent is None:
+            return self.initial
+        limit = self.greatest(settings)
+        moves = [
+            (low, high) for low in (-self.step, 0, self.step) for high in (-self.step, 0, self.step) if low or high
+        ]
+        children = [(round(parent[0] + low, 1), round(parent[1] + high, 1)) for low, high in moves]
+        legal = [
+            (low, high) for low, high in children if self.initial[0] <= low <= high <= limit and high >= self.initial[1]
+        ]
+        return stream.choice(legal) if legal else parent
+
+    def checked(self, value: object) -> Interval | None:
+        """``value`` as (low, high), whole numbers where the gene is; None stays None."""
+        if value is None:
+            return None
+        if not isinstance(value, list | tuple) or len(value) != 2:
+            raise InputError(f"{self.name} must be two numbers (low, high) or None, found {value!r}")
+        low, high = (_number(self.name, end, self.least, self.limit) for end in value)
+        if low > high:
+            raise InputError(f"{self.name} must have low <= high, found ({low:g}, {high:g}): swap them")
+        if not self.is_whole:
+            return low, high
+        if low != int(low) or high != int(high):
+            raise InputError(f"{self.name} must be two whole numbers, found ({low:g}, {high:g})")
+        return int(low), int(high)
+
+    def features(self, value: Interval | None) -> tuple[float, ...]:
+        """Both ends."""
+        return value or (0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneGroup:
+    """Genes that mutate together: what ``terrain.obstacles`` names.
+
+    Attributes:
+        name: there.
+        genes: in the order of draws and of features. Intervals of one group are all present, or none is.
+        symbol: what stands for it in a genotype's short name.
+        lay: puts one obstacle on a ``Course``, given the genes' values in that order. None for genes that make no
+            obstacles, but change how others or the ground are laid: they are found in ``Course.genes``.
+    """
+
+    name: str
+    genes: tuple[AbstractGene[Any], ...]
+    symbol: str
+    lay: Callable[..., None] | None = None
+
+    def is_present(self, values: Mapping[str, Any]) -> bool:
+        """Whether a terrain with these values, by gene, has any of it."""
+        return any(values[gene.name] != gene.absent for gene in self.genes)
+
+
+def _number(name: str, value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise InputError(f"{name} must be a number from {low:g} to {high:g}, found {value!r}")
+    return math.fabs(value)

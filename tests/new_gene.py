@@ -1,0 +1,33 @@
+"""The gene that CONTRIBUTING.md adds; ``pytest -p tests.new_gene`` runs any tests in a project that has it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+from environments.terrain import genes
+from environments.terrain.gene import GeneGroup
+from tests.house import ROOT
+
+
+def new_group() -> GeneGroup:
+    """What the example in "Adding a gene" makes where it is to be written."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^## Adding a gene\n.*?^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    room = dict(vars(genes))
+    exec(code, room)
+    return room["BUMPS"]
+
+
+def pytest_configure() -> None:
+    """Add it for a whole session."""
+    group = new_group()
+    genes.GENE_GROUPS[group.name] = group
+
+
+def run_tests_with_it(*paths: str) -> None:
+    """Run test files in a process in which there is the gene; nobody enables it there."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.new_gene", "-p", "no:cacheprovider", *paths]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert 0 == ended.returncode, ended.stdout + ended.stderr
