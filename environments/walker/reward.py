@@ -24,7 +24,7 @@ _ONE = np.float32(1.0)
 
 @inline_kernel
 def shaping(x, angle):  # type: ignore[no-untyped-def]
-    """The potential whose growth is the reward, float64: 300 over the course, less 5 per rad that the hull leans.
+    """The potential whose growth is the reward, float64: 364 over the course, less 5 per rad that the hull leans.
 
     Args:
         x: of the hull, float32, m.

@@ -18,10 +18,11 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
+START = {"start_terrain": "", "start_terrain_seed": "drawn"}
 NOVELTY = {"measure": "nearest_genes", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True}
 
 PAPER = {
-    "run": {"seed": 0, "iterations": 25200, "start": "random", "reject": []},
+    "run": {"seed": 0, "iterations": 25200, "start": "random", **START, "reject": []},
     "terrain": {
         "genotype": "obstacles",
         "obstacles": ["roughness", "pit_gap", "stump_height", "stairs"],
@@ -51,13 +52,14 @@ PAPER = {
         "interval": 25,
         "rule": "2019",
         "recent_scores": 5,  # of the 2020 rule: without effect here
+        "confirm_episodes": 0,
         "candidate_step": "adam",
     },
     "evaluation": {"max_steps": 2000, "engine": "simd"},
     "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate
 }
 RELEASED = {
-    "run": {"seed": 0, "iterations": 50000, "start": "random", "reject": []},
+    "run": {"seed": 0, "iterations": 50000, "start": "random", **START, "reject": []},
     "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
@@ -83,6 +85,7 @@ RELEASED = {
         "interval": 25,
         "rule": "2019",
         "recent_scores": 5,  # of the 2020 rule: without effect here
+        "confirm_episodes": 0,
         "candidate_step": "plain",
     },
     "evaluation": {"max_steps": 2000, "engine": "simd"},
@@ -102,7 +105,7 @@ ENHANCED = {
 }
 PAPER_2020 = {
     **ENHANCED,
-    "run": {"seed": 0, "iterations": 60000, "start": "random", "reject": []},
+    "run": {"seed": 0, "iterations": 60000, "start": "random", **START, "reject": []},
     "cppn": {"released_quirks": False},
     "poet": {
         "max_active": 40,
@@ -123,12 +126,13 @@ PAPER_2020 = {
         "interval": 25,
         "rule": "2020",
         "recent_scores": 5,
+        "confirm_episodes": 0,
         "candidate_step": "adam",
     },
 }
 RELEASED_2020 = {
     **ENHANCED,
-    "run": {"seed": 0, "iterations": 60000, "start": "random", "reject": []},
+    "run": {"seed": 0, "iterations": 60000, "start": "random", **START, "reject": []},
     "cppn": {"released_quirks": True},
     "poet": {
         "max_active": 40,
@@ -149,6 +153,7 @@ RELEASED_2020 = {
         "interval": 25,
         "rule": "2020",
         "recent_scores": 5,
+        "confirm_episodes": 0,
         "candidate_step": "plain",
     },
 }
