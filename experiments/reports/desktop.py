@@ -12,6 +12,7 @@ answers is lucky. What this page calls crossed is therefore what the niche's las
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ from experiments.reports.learning import (
     retest,
 )
 from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
-from experiments.text import as_code
+from experiments.text import as_code, poet_command, visible
 from poet.archive.reader import Run, open_run
 from poet.validation import ROBUST_RATE
 
@@ -115,7 +116,7 @@ def main(folder: Path, run_folders: list[Path]) -> None:
     groups = group_runs(tables)
     theme.save_figure(plot_aggregate(groups), folder / "classes.png")
     parts = (_summary(found), _hardest(found), _classes(tables, groups), _learning(found), _growth(tables),
-             _first(names[0], found[names[0]]), _cost(tables))  # fmt: skip
+             _first(names[0], found[names[0]]), _cost(tables), _how(folder, tables))  # fmt: skip
     write_text(folder / "README.md", "\n\n".join(part for part in parts if part) + "\n")
 
 
@@ -236,9 +237,11 @@ def _growth(tables: Mapping[str, RunTables]) -> str:
 
 
 def _first(name: str, reached: Reached) -> str:
+    again = reached.robust.set_index("niche_id")["again"]  # of the others only the validation is known
+    children = reached.children.assign(again=reached.children["niche_id"].map(again))
     return f"""## The family of {as_code(name)}
 
-{markdown_table(niche_rows(reached.tables, reached.children))}
+{markdown_table(niche_rows(reached.tables, children))}
 
 ![Scores, and success rates from admission on](scores.png)
 
@@ -253,6 +256,18 @@ def _cost(tables: Mapping[str, RunTables]) -> str:
 Shares of env-steps, in percent.
 
 {markdown_table(shares.sort_values(shares.columns[1], ascending=False))}"""
+
+
+def _how(folder: Path, tables: Mapping[str, RunTables]) -> str:
+    lines = [
+        poet_command(
+            "run", Path(name), "--preset", "desktop", "--seed", run.config.run.seed, "--iterations", run.iteration
+        )
+        for name, run in tables.items()
+    ]
+    page = ["python", "-m", "experiments.reports.desktop", str(folder), *tables]
+    lines.append(shlex.join(page))
+    return "## How it was made\n\n```\n" + "\n".join(map(visible, lines)) + "\n```"
 
 
 if __name__ == "__main__":
