@@ -259,12 +259,10 @@ Shares of env-steps, in percent.
 
 
 def _how(folder: Path, tables: Mapping[str, RunTables]) -> str:
-    lines = [
-        poet_command(
-            "run", Path(name), "--preset", "desktop", "--seed", run.config.run.seed, "--iterations", run.iteration
-        )
-        for name, run in tables.items()
-    ]
+    lines = []
+    for name, run in tables.items():
+        seed, iterations = str(run.config.run.seed), str(run.iteration)
+        lines.append(poet_command("run", Path(name), "--preset", "desktop", "--seed", seed, "--iterations", iterations))
     page = ["python", "-m", "experiments.reports.desktop", str(folder), *tables]
     lines.append(shlex.join(page))
     return "## How it was made\n\n```\n" + "\n".join(map(visible, lines)) + "\n```"
