@@ -107,6 +107,7 @@ def es(
     trust: Trust = False,
 ) -> None:
     """Train on the terrain of NICHE from RUN's first walker, without stepping stones. Called again, it goes on."""
+    from experiments.analysis.success import percentage
     from experiments.controls.es import BUDGETS, NUM_TRIALS, env_steps_of, es_config, goal_of, tried
     from experiments.runner import check_settings
     from experiments.trust import check_trust
@@ -131,8 +132,8 @@ def es(
             ours, theirs = tried(stored, goal, made)
             used = int(made.ledger["env_steps"].sum())
     say(
-        f"under {NUM_TRIALS} pushes that decided nothing ES alone succeeds {ours:.0%} after {used:,} env-steps; the "
-        f"agent of niche {niche} of {run} then: {theirs:.0%}"
+        f"under {NUM_TRIALS} pushes that decided nothing ES alone succeeds {percentage(ours)} after {used:,} "
+        f"env-steps; the agent of niche {niche} of {run} then: {percentage(theirs)}"
     )
 
 

@@ -45,6 +45,7 @@ from experiments.reports.learning import (
     retest,
 )
 from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
+from experiments.settings import assignment, differences, resolve_config
 from experiments.text import as_code, poet_command, visible
 from poet.archive.reader import Run, open_run
 from poet.validation import ROBUST_RATE
@@ -167,7 +168,8 @@ succeeds under {robust} of {config.validation.episodes} pushes that nothing trai
 {config.validation.interval} iterations, and the best of many answers is lucky. So the last agent of each such niche was
 run under {NUM_RETESTS} other pushes; it crosses robustly if it succeeds under {robust} of them. The agent of the
 hardest terrain so crossed was run under {NUM_RETESTS} more, which chose nothing: that is the number in the table. A
-terrain is challenging from roughness 4.5, gaps of 6 or stumps of 2.4 on (Wang et al. 2019).
+terrain is challenging from roughness 4.5, gaps of 6 or stumps of 2.4 on (Wang et al. 2019). Percentages are cut, not
+rounded. Hours are those of a clock on the wall, also where runs shared the machine or waited.
 
 {markdown_table(pd.DataFrame(rows))}"""
 
@@ -179,7 +181,8 @@ def _hardest(found: Mapping[str, Reached]) -> str:
     return f"""## The hardest terrain that each seed crosses robustly
 
 For each seed the agent with which it was admitted, and below it the last one: one episode each, under the push of the
-niche itself. From above, seed {", ".join(seeds)}.
+niche itself. It is one push of many: who succeeds under 80 % of them may fall here, and who mostly fails may finish.
+From above, seed {", ".join(seeds)}.
 
 ![Two film strips a seed](hardest.png)"""
 
@@ -197,7 +200,8 @@ def _classes(tables: Mapping[str, RunTables], groups: Sequence[RunGroup]) -> str
 
 Medians over the seeds: how many terrains of a class were admitted, solved once, robustly solved at some time, and had
 an agent that succeeds on {percentage(ROBUST_RATE)} of unseen seeds, and after how many env-steps the first of them was.
-A number is missing where the median seed never got there.
+A number is missing where the median seed never got there. Each run counts to its own end; the curve of the median stops
+where the shortest run does.
 
 {markdown_table(shown)}
 
@@ -241,6 +245,9 @@ def _first(name: str, reached: Reached) -> str:
     children = reached.children.assign(again=reached.children["niche_id"].map(again))
     return f"""## The family of {as_code(name)}
 
+The last agent is that of the last validation. Under other pushes, if the niche was ever robustly solved, ran the last
+one that is stored, which may be some iterations younger.
+
 {markdown_table(niche_rows(reached.tables, children))}
 
 ![Scores, and success rates from admission on](scores.png)
@@ -261,11 +268,15 @@ Shares of env-steps, in percent.
 def _how(folder: Path, tables: Mapping[str, RunTables]) -> str:
     lines = []
     for name, run in tables.items():
-        seed, iterations = str(run.config.run.seed), str(run.iteration)
-        lines.append(poet_command("run", Path(name), "--preset", "desktop", "--seed", seed, "--iterations", iterations))
+        changed = differences(
+            run.config, resolve_config("desktop", flags={"run.iterations": run.config.run.iterations})
+        )
+        settings = [word for key, value in changed.items() for word in ("--set", assignment(key, value))]
+        iterations = ("--iterations", str(run.iteration))
+        lines.append(poet_command("run", Path(name), "--preset", "desktop", *settings, *iterations))
     page = ["python", "-m", "experiments.reports.desktop", str(folder), *tables]
     lines.append(shlex.join(page))
-    return "## How it was made\n\n```\n" + "\n".join(map(visible, lines)) + "\n```"
+    return "## How to make it again\n\n```\n" + "\n".join(map(visible, lines)) + "\n```"
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def test_the_control_is_one_niche_on_the_same_ground(poet: Poet, tiny_run: Path,
     assert spent.iloc[-2] < budgets["lineage"] <= spent.iloc[-1]
     assert (0, 0) == (first.code, again.code)
     assert f"lineage {budgets['lineage']:,}" in again.out
-    assert f"under 200 pushes that decided nothing ES alone succeeds 0% after {spent.iloc[-1]:,}" in again.out
+    assert f"under 200 pushes that decided nothing ES alone succeeds 0 % after {spent.iloc[-1]:,}" in again.out
 
 
 def test_a_control_may_cost_what_the_run_had_spent_by_then(tmp_path: Path) -> None:
