@@ -108,9 +108,11 @@ def es(
 ) -> None:
     """Train on the terrain of NICHE from RUN's first walker, without stepping stones. Called again, it goes on."""
     from experiments.analysis.success import percentage
-    from experiments.controls.es import BUDGETS, NUM_TRIALS, env_steps_of, es_config, goal_of, tried
+    from experiments.controls.es import BUDGETS, env_steps_of, es_config, goal_of, tried
     from experiments.runner import check_settings
+    from experiments.trials import NUM_TRIALS
     from experiments.trust import check_trust
+    from poet.archive.folder import is_free
     from poet.archive.reader import open_run
 
     check_name("--budget", budget, BUDGETS)
@@ -119,7 +121,7 @@ def es(
     with open_run(run) as stored:
         goal = goal_of(stored, niche)
         settings, budgets = es_config(stored, goal, assignments or [], seed, engine), env_steps_of(stored, goal)
-        if output.exists():
+        if output.is_dir() and not is_free(output):
             check_settings(output, settings)
         else:
             check_new(output)

@@ -128,9 +128,8 @@ def fork(
         "run.reject": [*base.run.reject, *refused] if refused else None,
     }
     settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
-    for key in ("start", "start_terrain", "start_terrain_seed"):
-        if getattr(settings.run, key) != getattr(base.run, key):
-            raise InputError(f"run.{key} is over when a fork begins: start a new run to change it")
+    if settings.run.start != base.run.start:
+        raise InputError("run.start is over when a fork begins: start a new run to change it")
     check_change(base, settings)
     check_trust(run, settings, trust, given=assigned_keys(assignments or ()))
     if settings.run.iterations <= at:

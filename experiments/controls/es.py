@@ -16,28 +16,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from agents import MLPPolicy, rollout
+from agents import MLPPolicy
 from environments.errors import InputError
-from environments.streams import Stream
-from environments.terrain.generation import push_from
 from experiments.analysis.success import rates_by_niche
 from experiments.runner import start_theta
 from experiments.settings import NO_END, resolve_config
+from experiments.trials import NUM_TRIALS, num_successes
 from poet.archive.reader import Run
 from poet.archive.rows import canonical_json
 from poet.config import Config
 from poet.loop import random_theta
-from poet.scoring import successes
 from poet.types import theta_digest
 
 #: What the control may cost, from the least.
 BUDGETS = ("lineage", "ancestry", "run")
-#: Pushes under which both agents are tried at the end.
-NUM_TRIALS = 200
 
 
 @dataclass(frozen=True)
@@ -109,15 +103,9 @@ def env_steps_of(run: Run, goal: Goal) -> dict[str, int]:
 
 def tried(run: Run, goal: Goal, made: Run) -> tuple[float, float]:
     """Success rates of the control's last agent and of the run's, as it was then, under the same fresh pushes."""
-    own, stream = run.terrain(goal.niche_id), Stream(run.config.run.seed, "pushes of control es", goal.niche_id)
-    pushes = [own.with_push(push_from(stream)) for _ in range(NUM_TRIALS)]
-
-    def rate(theta: NDArray[np.float32]) -> float:
-        steps = run.config_at(goal.iteration).evaluation.max_steps
-        result = rollout(MLPPolicy(), np.tile(theta, (NUM_TRIALS, 1)), pushes, max_steps=steps)
-        return successes(result).count(True) / NUM_TRIALS
-
-    return rate(made.agent(0).theta), rate(run.agent(goal.niche_id, goal.iteration).theta)
+    agents = (made.agent(0), run.agent(goal.niche_id, goal.iteration))
+    ours, theirs = (num_successes(run, goal.niche_id, agent.theta, "pushes of control es") for agent in agents)
+    return ours / NUM_TRIALS, theirs / NUM_TRIALS
 
 
 def _check_start(run: Run, config: Config) -> None:

@@ -35,18 +35,11 @@ from experiments.controls.neutral import neutral_shadow
 from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text
 from experiments.replay.strip import stack_strips
-from experiments.reports.learning import (
-    FAILED_RATE,
-    NUM_RETESTS,
-    children_of,
-    draw_before_and_after,
-    niche_rows,
-    num_successes,
-    retest,
-)
+from experiments.reports.learning import FAILED_RATE, children_of, draw_before_and_after, niche_rows, retest
 from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
 from experiments.settings import assignment, differences, resolve_config
 from experiments.text import as_code, poet_command, visible
+from experiments.trials import NUM_TRIALS, num_successes
 from poet.archive.reader import Run, open_run
 from poet.validation import ROBUST_RATE
 
@@ -62,7 +55,7 @@ class Reached:
         children: its niches, the root left out, as ``children_of`` has them.
         robust: of those that were ever robustly solved, as ``retest`` has them, the hardest first.
         hardest: the row of the first of them that its last agent crosses robustly, if there is one, with num_tried: how
-            often that agent succeeds under further ``NUM_RETESTS`` pushes, which chose nothing.
+            often that agent succeeds under further ``NUM_TRIALS`` pushes, which chose nothing.
     """
 
     tables: RunTables
@@ -149,13 +142,13 @@ def _summary(found: Mapping[str, Reached]) -> str:
             "their last agents cross robustly": int((reached.robust["again"] >= ROBUST_RATE).sum()),
             "the hardest of these": "",
             "class": "",
-            f"its agent, of {NUM_RETESTS}": "",
+            f"its agent, of {NUM_TRIALS}": "",
             "on unseen seeds": "",
         }
         for niche in hardest.to_dict("records"):
             row["the hardest of these"] = gene_text(genotypes[niche["niche_id"]])
             row["class"] = CHALLENGE_NAMES[int(niche["challenge_level"])]
-            row[f"its agent, of {NUM_RETESTS}"] = str(niche["num_tried"])
+            row[f"its agent, of {NUM_TRIALS}"] = str(niche["num_tried"])
             row["on unseen seeds"] = percentage(niche["seeds_now"])
         rows.append(row)
     config = next(iter(found.values())).tables.config
@@ -166,8 +159,8 @@ def _summary(found: Mapping[str, Reached]) -> str:
 Success is to finish a niche's own ground with a return of 230 or more. A niche is robustly solved where an agent
 succeeds under {robust} of {config.validation.episodes} pushes that nothing trains on. These are asked every
 {config.validation.interval} iterations, and the best of many answers is lucky. So the last agent of each such niche was
-run under {NUM_RETESTS} other pushes; it crosses robustly if it succeeds under {robust} of them. The agent of the
-hardest terrain so crossed was run under {NUM_RETESTS} more, which chose nothing: that is the number in the table. A
+run under {NUM_TRIALS} other pushes; it crosses robustly if it succeeds under {robust} of them. The agent of the
+hardest terrain so crossed was run under {NUM_TRIALS} more, which chose nothing: that is the number in the table. A
 terrain is challenging from roughness 4.5, gaps of 6 or stumps of 2.4 on (Wang et al. 2019). Percentages are cut, not
 rounded. Hours are those of a clock on the wall, also where runs shared the machine or waited.
 
@@ -221,7 +214,7 @@ def _learning(found: Mapping[str, Reached]) -> str:
                 "at the end of each": percentage(children["pushes_now"].mean()),
                 f"failed at admission (below {percentage(FAILED_RATE)})": len(failed),
                 "of these robustly solved": int(failed["robust"].notna().sum()),
-                f"robust ones under {NUM_RETESTS} other pushes": percentage(robust["again"].mean()),
+                f"robust ones under {NUM_TRIALS} other pushes": percentage(robust["again"].mean()),
                 "with weights as float16": percentage(robust["again_float16"].mean()),
                 "with noise of 1e-6": percentage(robust["again_noisy"].mean()),
             }

@@ -17,13 +17,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from agents import MLPPolicy, rollout
 from agents.strategies.normal import normals
 from environments.errors import InputError
-from environments.streams import Stream, stream_key
-from environments.terrain.generation import push_from
+from environments.streams import stream_key
 from experiments.analysis.aggregate import run_names
 from experiments.analysis.frames import niches_table
 from experiments.analysis.genes import CHALLENGE_NAMES, gene_text
@@ -35,14 +32,12 @@ from experiments.replay.pairs import pair_of
 from experiments.replay.strip import stack_strips
 from experiments.reports.pages import copy_plots, cost_table, draw_walk, markdown_table, run_as_program
 from experiments.text import as_code
+from experiments.trials import NUM_TRIALS, num_successes
 from poet.archive.reader import Run, open_run
-from poet.scoring import successes
 from poet.validation import ROBUST_RATE
 
 #: A niche was failed at its admission whose first agent's success rate was below this.
 FAILED_RATE = 0.4
-#: Episodes of each last agent on this page.
-NUM_RETESTS = 200
 _PLOTS = ("scores", "phylogeny")
 
 
@@ -83,20 +78,12 @@ def retest(run: Run, children: pd.DataFrame) -> pd.DataFrame:
         }
         rates.append(
             {
-                name: num_successes(run, niche_id, variant, "pushes of the learning page") / NUM_RETESTS
+                name: num_successes(run, niche_id, variant, "pushes of the learning page") / NUM_TRIALS
                 for name, variant in variants.items()
             }
         )
     table = children.join(pd.DataFrame(rates, index=children.index, columns=["again", "again_float16", "again_noisy"]))
     return table.assign(is_learnt=(table["pushes_admission"] < FAILED_RATE) & (table["again"] >= ROBUST_RATE))
-
-
-def num_successes(run: Run, niche_id: int, theta: NDArray[np.float32], stream_name: str) -> int:
-    """How many of ``NUM_RETESTS`` pushes on a niche's own ground an agent succeeds under; the stream draws them."""
-    own, stream = run.terrain(niche_id), Stream(run.config.run.seed, stream_name, niche_id)
-    pushes = [own.with_push(push_from(stream)) for _ in range(NUM_RETESTS)]
-    thetas, max_steps = np.tile(theta, (NUM_RETESTS, 1)), run.config.evaluation.max_steps
-    return successes(rollout(MLPPolicy(), thetas, pushes, max_steps=max_steps)).count(True)
 
 
 def main(folder: Path, run_folders: list[Path]) -> None:
@@ -167,7 +154,7 @@ def _summary(tables: Mapping[str, RunTables], found: Mapping[str, pd.DataFrame])
 
 Success is to finish a niche's own ground with a return of 230 or more. First agents are measured in
 {config.validation.episodes} episodes, each with another push at the start; nothing trains on these pushes.{rest} Last
-agents are measured in {NUM_RETESTS} further episodes, under pushes that decided nothing.
+agents are measured in {NUM_TRIALS} further episodes, under pushes that decided nothing.
 
 {markdown_table(pd.DataFrame(rows))}"""
 
@@ -198,7 +185,7 @@ def niche_rows(run: RunTables, children: pd.DataFrame) -> pd.DataFrame:
         "last agent": children["pushes_now"].map(percentage),
     }
     if "again" in children:
-        rows[f"last agent, {NUM_RETESTS} other pushes"] = children["again"].map(percentage)
+        rows[f"last agent, {NUM_TRIALS} other pushes"] = children["again"].map(percentage)
     rows["unseen seeds, first agent"] = children["seeds_admission"].map(percentage)
     rows["unseen seeds, last agent"] = children["seeds_now"].map(percentage)
     return pd.DataFrame(rows)

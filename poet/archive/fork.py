@@ -16,9 +16,12 @@ from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.config import Config
 
-#: Config keys that a state has taken in: what kind of numbers it holds, where its optimisers began, and what its
-#: genotypes are.
-_TAKEN_IN = {"es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks"}
+#: Config keys that a state has taken in: what kind of numbers it holds, where its optimisers and terrains began, and
+#: what its genotypes are.
+_TAKEN_IN = {
+    "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
+    "run.start_terrain_seed",
+}  # fmt: skip
 
 #: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
 _SHARED = {

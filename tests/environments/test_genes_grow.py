@@ -17,7 +17,7 @@ from environments.terrain.generation import FIRST_KINDS
 from environments.terrain.genes import GENE_GROUPS, known_genes
 from environments.terrain.genotype import TerrainSettings
 from environments.terrain.obstacles import FIRST_GENES
-from tests.new_gene import new_group, run_tests_with_it
+from tests.new_gene import failures_with_it, new_group
 
 STEP = 14 / 30
 FIRST_GROUPS = ("roughness", "pit_gap", "stump_height", "stairs")
@@ -67,7 +67,11 @@ def test_a_gene_that_nobody_enables_changes_nothing(monkeypatch: pytest.MonkeyPa
 
 def test_with_a_gene_that_nobody_enables_all_tests_of_terrains_hold() -> None:
     """Every expectation and every golden digest of genotypes and courses is as it was."""
-    run_tests_with_it("tests/environments/test_obstacles.py", "tests/environments/test_genotypes.py")
+    files = (
+        "tests/environments/test_obstacles.py",
+        "tests/environments/test_genotypes.py",
+    )
+    assert "" == failures_with_it(*files)
 
 
 def test_a_stored_terrain_from_before_the_gene_is_read(bumps: GeneGroup) -> None:

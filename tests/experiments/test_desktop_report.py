@@ -11,7 +11,8 @@ from PIL import Image
 
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
-from experiments.reports import desktop, learning
+from experiments import trials
+from experiments.reports import desktop
 from poet.archive.reader import open_run
 from tests.experiments.synthetic_runs import three_niches
 from tests.experiments.test_learning_report import validated
@@ -34,7 +35,7 @@ def test_the_hardest_terrain_is_one_that_its_last_agent_still_crosses(
         asked.append(result.returns.size)
         return [3 < len(asked) < 10] * result.returns.size  # each niche is run three times, the chosen one once more
 
-    monkeypatch.setattr(learning, "successes", all_but_the_first_niche)
+    monkeypatch.setattr(trials, "successes", all_but_the_first_niche)
     with open_run(run) as stored:
         reached = desktop.reached_by(stored)
 
@@ -51,7 +52,7 @@ def test_the_page_says_what_was_reached_and_shows_it(
     """The summary, classes, learning, growth and cost, and every picture that it names."""
     run = validated(copied(tiny_run, tmp_path / "run"), (1, 9), (2, 3))
     monkeypatch.setattr(desktop, "NUM_REPLICATES", 2)
-    monkeypatch.setattr(learning, "successes", lambda result: [True] * result.returns.size)
+    monkeypatch.setattr(trials, "successes", lambda result: [True] * result.returns.size)
     desktop.main(tmp_path / "page", [run])
 
     text = (tmp_path / "page" / "README.md").read_text(encoding="utf-8")

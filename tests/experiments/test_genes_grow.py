@@ -31,7 +31,7 @@ from poet.novelty import Environment
 from poet.parts import Parts
 from poet.types import PoetState
 from tests.experiments.synthetic_runs import read
-from tests.new_gene import new_group, run_tests_with_it
+from tests.new_gene import failures_with_it, new_group
 from tests.poet.archive_examples import SESSION, plain
 from tests.poet.builders import make_test_parts
 from tests.poet.test_loop import rugged
@@ -70,11 +70,15 @@ def bumpy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
 
 def test_with_a_gene_that_nobody_enables_all_tests_of_runs_hold() -> None:
     """Digests of whole runs, an old archive and its fingerprint, novelty, tables and figures are as they were."""
-    run_tests_with_it(
-        "tests/poet/test_archive_old.py", "tests/poet/test_streams_used.py", "tests/poet/test_novelty.py",
-        "tests/experiments/test_complexity.py", "tests/experiments/test_milestones.py",
+    files = (
+        "tests/poet/test_archive_old.py",
+        "tests/poet/test_streams_used.py",
+        "tests/poet/test_novelty.py",
+        "tests/experiments/test_complexity.py",
+        "tests/experiments/test_milestones.py",
         "tests/experiments/test_analysis_tables.py",
-    )  # fmt: skip
+    )
+    assert "" == failures_with_it(*files)
 
 
 def test_a_config_names_the_gene_where_there_is_one(bumpy: Finished) -> None:

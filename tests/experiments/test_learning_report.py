@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from environments.errors import InputError
+from experiments import trials
 from experiments.analysis.run_tables import read_tables
 from experiments.replay import Progress
 from experiments.replay.formats import write_replay
@@ -45,8 +46,9 @@ def test_learnt_is_what_was_failed_at_admission_and_succeeds_under_pushes_that_d
 ) -> None:
     """Below 40 % first, 80 % or more when run again, whatever the validation said; the root does not count."""
     run = validated(Path(shutil.copytree(tiny_run, tmp_path / "run")), (3, 10), (4, 10), (3, 0))
-    monkeypatch.setattr(learning, "NUM_RETESTS", 3)
-    monkeypatch.setattr(learning, "successes", lambda result: [niche_of(result) != 1] * 3)
+    monkeypatch.setattr(trials, "NUM_TRIALS", 3)
+    monkeypatch.setattr(learning, "NUM_TRIALS", 3)
+    monkeypatch.setattr(trials, "successes", lambda result: [niche_of(result) != 1] * 3)
     asked = iter([1, 1, 1, 2, 2, 2, 3, 3, 3])
 
     def niche_of(result: object) -> int:
@@ -77,7 +79,7 @@ def test_the_page_shows_one_niche_before_and_after(
         write_replay(path, pair, walk, progress)
 
     monkeypatch.setattr(pages, "write_replay", draw)
-    monkeypatch.setattr(learning, "successes", lambda result: [True] * learning.NUM_RETESTS)
+    monkeypatch.setattr(trials, "successes", lambda result: [True] * trials.NUM_TRIALS)
     learning.main(tmp_path / "page", [run])
 
     with open_run(run) as stored:
