@@ -121,6 +121,7 @@ def terrain_settings(config: Config) -> TerrainSettings:
         obstacles=config.terrain.obstacles,
         mutated_genes=config.mutation.genes,
         roughness_step=config.mutation.roughness_step,
+        most_mutations=config.mutation.most_mutations,
         max_pit_gap=config.terrain.max_pit_gap,
         cppn_released_quirks=config.cppn.released_quirks,
     )
@@ -152,7 +153,7 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
     es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
     needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
     known = {"strategy", "settings", *setting_names(es.strategy)}
-    of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", *_keys("mutation")]
+    of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", "mutation.genes", "mutation.roughness_step"]
     unused: dict[str, list[str]] = {}
     for part, keys in (
         (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
