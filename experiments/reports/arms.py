@@ -1,26 +1,29 @@
 """The page of settings against each other: ``python -m experiments.reports.arms FOLDER RUN...``.
 
-The runs are those of ``poet bench evolution``: folders called ARM-SEED, equally many env-steps each, validated
-(``validation.episodes``). FOLDER gets README.md: for each arm, and each seed of it, after how many env-steps the first
-terrain of a kind was solved once and robustly solved, and what its agents were worth at admission and at the end.
+The runs are those of ``poet bench evolution``: folders called ARM-SEED, validated (``validation.episodes``). All are
+compared as they were when the one with the fewest env-steps ends. FOLDER gets README.md: for each arm, and each seed of
+it, after how many env-steps the first terrain of a kind was solved once and robustly solved, and what its agents were
+worth at admission and at the end.
 """
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from environments.errors import InputError
 from experiments.analysis.aggregate import run_names
-from experiments.analysis.frames import niches_table
+from experiments.analysis.frames import cumulative_steps, niches_table
 from experiments.analysis.genes import challenge_level, gene_text, hardness
 from experiments.analysis.measures import run_card
 from experiments.analysis.milestones import HARDCORE_LIKE, classes_of
-from experiments.analysis.run_tables import RunTables, read_tables
+from experiments.analysis.run_tables import FRAMES, RunTables, read_tables
 from experiments.analysis.success import percentage
+from experiments.controls.shadow_file import NO_SHADOW
 from experiments.files import write_text
 from experiments.reports.pages import markdown_table, run_as_program
 from experiments.settings import differences
@@ -43,10 +46,20 @@ def main(folder: Path, run_folders: list[Path]) -> None:
             raise InputError(f"{name} was not validated: run it with validation.episodes")
         if any(challenge_level(genotype) is None for genotype in tables[name].niches["genotype"]):
             raise InputError(f"the page ranks terrains by the genes of Wang et al. 2019, which {name} does not have")
-    arms = _arms(tables)
+    shortest = min(int(cumulative_steps(run).iloc[-1]) for run in tables.values())
+    arms = _arms({name: until(run, shortest) for name, run in tables.items()})
     parts = (_first_times(arms), _learning(arms), _settings(arms), _how(folder, run_folders))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "README.md", "\n\n".join(parts) + "\n")
+
+
+def until(run: RunTables, env_steps: int) -> RunTables:
+    """A run as it was after the last iteration by whose end no more than ``env_steps`` were spent."""
+    steps = cumulative_steps(run)
+    last = int(steps.index[steps <= env_steps][-1])
+    frames = {name: getattr(run, name) for name in FRAMES}
+    frames = {name: frame[frame["iteration"] <= last].reset_index(drop=True) for name, frame in frames.items()}
+    return replace(run, iteration=last, admissible=run.admissible[: last + 1], shadow=NO_SHADOW, **frames)
 
 
 def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:

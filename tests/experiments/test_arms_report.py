@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from environments.errors import InputError
@@ -24,6 +25,18 @@ def test_first_times_are_those_of_children_that_are_rough_enough(
 
     assert (7450, 3450) == (found["roughness 0", "solved"], found["roughness 0", "robust"])
     assert {None} == {found[kind, how] for kind in ("roughness 0.1", "hardcore-like") for how in ("solved", "robust")}
+
+
+def test_all_are_compared_when_the_shortest_ends(tmp_path: Path) -> None:
+    """What a longer run did later counts for nothing: after 3450 env-steps niche 1 is robust, and not solved once."""
+    run = read(record(three_niches(tmp_path / "three"), *MEASURED))
+    cut = arms.until(run, 7449)
+
+    assert (4, 2) == (run.iteration, cut.iteration)
+    assert 3450 == cut.ledger["env_steps"].sum()
+    found = arms.first_times(cut)
+    assert {None} == {steps for (_, how), steps in found.items() if how == "solved"}
+    pd.testing.assert_frame_equal(run.niches, arms.until(run, 10**9).niches)
 
 
 def test_an_arm_has_a_number_for_each_of_its_seeds(tiny_run: Path, tmp_path: Path) -> None:
