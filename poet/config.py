@@ -21,6 +21,9 @@ class _Section(BaseModel):
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+#: A value in the settings of a user's own part.
+Plain = bool | int | float | str
+OwnSettings = dict[str, Plain | tuple[Plain, ...]]
 
 
 def _gene_group(name: str) -> str:
@@ -53,6 +56,7 @@ class TerrainConfig(_Section):
         ("roughness", "pit_gap", "stump_height"), min_length=1, description="gene groups that mutate"
     )
     max_pit_gap: float = Field(10.0, ge=0.8, le=10.0, description="terrain steps (paper 10, released code 8)")
+    settings: OwnSettings = Field({}, description="of a user's own genotype: the fields of its settings_type")
 
 
 class MutationConfig(_Section):
@@ -124,6 +128,9 @@ class PoetConfig(_Section):
     max_children: Count = Field(8, description="mutations tried a reproduction (released code: 8)")
     max_admitted: Count = Field(1, description="children admitted a reproduction (released code: 1)")
     criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
+    criterion_settings: OwnSettings = Field(
+        {}, description="of a user's own criterion: the fields that it has beside the bounds"
+    )
     criterion_lower: float = Field(50.0, description="a lower best score is TOO_HARD (paper: 50)")
     criterion_upper: float = Field(300.0, description="a higher best score is TOO_EASY (paper: 300)")
     annecs: bool = Field(True, description="at each admission, what all agents score in the new niche")
@@ -148,6 +155,9 @@ class NoveltyConfig(_Section):
     )
     neighbors: Count = Field(5, description="k nearest environments (paper and code: 5)")
     scale: Literal["none", "gene_max"] = Field("none", description="raw genes, or each over its greatest value")
+    settings: OwnSettings = Field(
+        {}, description="of a user's own measure: the fields that it has beside those of every measure"
+    )
     cached: bool = Field(
         True,
         description="where novelty needs scores, no agent is run twice on one terrain; false: to know the cost",
@@ -225,11 +235,12 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
 #: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool | float | str] = {
+EARLIER_VALUES: dict[str, bool | float | str | dict[str, Any]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
     "run.start_terrain": "", "run.start_terrain_seed": "drawn",
+    "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
 }  # fmt: skip
 
 

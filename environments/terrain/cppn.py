@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -35,6 +36,19 @@ STATIONS = tuple(range(29, TERRAIN_LENGTH, 10))
 
 
 @dataclass(frozen=True)
+class CppnSettings(TerrainSettings):
+    """What a run lets CPPN terrains do.
+
+    Attributes:
+        released_quirks: whether they are what the released code makes of them; see ``CppnGenotype``.
+    """
+
+    config_keys: ClassVar[Mapping[str, str]] = {"released_quirks": "cppn.released_quirks"}
+
+    released_quirks: bool = False
+
+
+@dataclass(frozen=True)
 class CppnGenotype(AbstractGenotype):
     """A network from the place on the course to the height of the ground there; no obstacles.
 
@@ -51,6 +65,7 @@ class CppnGenotype(AbstractGenotype):
     """
 
     kind: ClassVar[str] = "cppn"
+    settings_type: ClassVar[type[TerrainSettings]] = CppnSettings
 
     nodes: tuple[NodeGene, ...]
     connections: tuple[ConnectionGene, ...]
@@ -76,17 +91,17 @@ class CppnGenotype(AbstractGenotype):
 
     @classmethod
     @exact
-    def initial(cls, settings: TerrainSettings, stream: Stream) -> Self:
+    def initial(cls, settings: CppnSettings, stream: Stream) -> Self:
         """A straight slope: weight N(0, 0.25^2), bias N(0, 0.1^2), as in the released code, whose root this is.
 
         At the end of the course it is N(0, 1.4^2) m above or below the start. It need not be fit to walk on as a child
         is: one below 0.25 m is not made steeper, since a run starts from the easiest terrain and what mutation asks for
         is a visible difference from the parent. So the root is the same with and without ``released_quirks``.
         """
-        return cls(*first_network(stream), settings.cppn_released_quirks)
+        return cls(*first_network(stream), settings.released_quirks)
 
     @exact
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
+    def mutate(self, stream: Stream, settings: CppnSettings) -> Self:
         """A child by NEAT (``cppn_mutation``), tried again until it differs and is fit to walk on (``cppn_ground``).
 
         Every try starts from this genotype with a response of 1. The child has this genotype's ``released_quirks``.
@@ -117,12 +132,12 @@ class CppnGenotype(AbstractGenotype):
         return Terrain(ground=np.column_stack([x, TERRAIN_HEIGHT + heights]), push=draw_push(seed))
 
     @exact
-    def features(self, settings: TerrainSettings) -> NDArray[np.float64]:
+    def features(self, settings: CppnSettings) -> NDArray[np.float64]:
         """(18,) heights above the start pad in m at the vertices ``STATIONS``, none of them held."""
         return cppn_heights(self.nodes, self.connections)[list(STATIONS)]
 
     @classmethod
-    def feature_limits(cls, settings: TerrainSettings) -> NDArray[np.float64]:
+    def feature_limits(cls, settings: CppnSettings) -> NDArray[np.float64]:
         """(18,) the greatest amplitude that mutation makes, m; with ``released_quirks`` heights may go beyond it."""
         return np.full(len(STATIONS), GREATEST_AMPLITUDE)
 

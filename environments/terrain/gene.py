@@ -15,7 +15,7 @@ from environments.errors import InputError
 
 if TYPE_CHECKING:
     from environments.streams import Stream
-    from environments.terrain.genotype import TerrainSettings
+    from environments.terrain.obstacles import ObstacleSettings
 
 Value = TypeVar("Value")
 Interval = tuple[float, float]
@@ -55,12 +55,12 @@ class AbstractGene(ABC, Generic[Value]):
     def least(self) -> float:
         """The least value of one that is present."""
 
-    def greatest(self, settings: TerrainSettings) -> float:
+    def greatest(self, settings: ObstacleSettings) -> float:
         """The greatest value that mutation can give it in a run."""
         return self.limit
 
     @abstractmethod
-    def mutated(self, parent: Value, stream: Stream, settings: TerrainSettings) -> Value:
+    def mutated(self, parent: Value, stream: Stream, settings: ObstacleSettings) -> Value:
         """The child's value; every draw comes from ``stream``."""
 
     @abstractmethod
@@ -81,7 +81,7 @@ class NumberGene(AbstractGene[float]):
     """A number from 0, which is absent, to ``limit``; a mutation moves it by at most a step.
 
     Attributes:
-        direction_setting: of ``TerrainSettings``, says whether it moves both ways; None: it does.
+        direction_setting: of ``ObstacleSettings``, says whether it moves both ways; None: it does.
     """
 
     direction_setting: str | None = None
@@ -94,7 +94,7 @@ class NumberGene(AbstractGene[float]):
         """That of one that is absent."""
         return 0.0
 
-    def mutated(self, parent: float, stream: Stream, settings: TerrainSettings) -> float:
+    def mutated(self, parent: float, stream: Stream, settings: ObstacleSettings) -> float:
         """The parent's number, moved by a uniform draw, and kept within its bounds."""
         direction = getattr(settings, self.direction_setting) if self.direction_setting else "symmetric"
         move = stream.uniform(LEAST_MOVE[direction] * self.step, self.step)
@@ -115,7 +115,7 @@ class IntervalGene(AbstractGene[Interval | None]):
 
     Attributes:
         initial: the interval with which the obstacle first appears; also the least value of either end.
-        limit_setting: of ``TerrainSettings``, the greatest value in a run; None: ``limit``.
+        limit_setting: of ``ObstacleSettings``, the greatest value in a run; None: ``limit``.
         is_whole: whether both ends are whole numbers.
     """
 
@@ -131,11 +131,11 @@ class IntervalGene(AbstractGene[Interval | None]):
         """The lower end of the first interval."""
         return self.initial[0]
 
-    def greatest(self, settings: TerrainSettings) -> float:
+    def greatest(self, settings: ObstacleSettings) -> float:
         """See ``AbstractGene``."""
         return float(getattr(settings, self.limit_setting)) if self.limit_setting else self.limit
 
-    def mutated(self, parent: Interval | None, stream: Stream, settings: TerrainSettings) -> Interval:
+    def mutated(self, parent: Interval | None, stream: Stream, settings: ObstacleSettings) -> Interval:
         """The first interval, or the parent's with one or both ends moved by one step.
 
         The move is drawn uniformly among those that keep both ends ordered and within bounds. Where none does (a parent

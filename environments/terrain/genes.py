@@ -22,7 +22,7 @@ from environments.terrain.course import Course
 from environments.terrain.gene import LEAST_MOVE, AbstractGene, GeneGroup, Interval, IntervalGene, NumberGene
 
 if TYPE_CHECKING:
-    from environments.terrain.genotype import TerrainSettings
+    from environments.terrain.obstacles import ObstacleSettings
 
 #: Factor on the height increments of the ground; 1 is Gymnasium's ground.
 ROUGHNESS = NumberGene(
@@ -126,7 +126,7 @@ def check_group(name: str) -> str:
     return name
 
 
-def enabled_groups(settings: TerrainSettings) -> list[GeneGroup]:
+def enabled_groups(settings: ObstacleSettings) -> list[GeneGroup]:
     """The groups that may mutate, in the order of ``GENE_GROUPS``.
 
     Raises:
@@ -147,6 +147,6 @@ def enabled_groups(settings: TerrainSettings) -> list[GeneGroup]:
     return [group for name, group in GENE_GROUPS.items() if name in settings.obstacles]
 
 
-def enabled_genes(settings: TerrainSettings) -> list[AbstractGene[Any]]:
+def enabled_genes(settings: ObstacleSettings) -> list[AbstractGene[Any]]:
     """The genes of ``enabled_groups``."""
     return [gene for group in enabled_groups(settings) for gene in group.genes]

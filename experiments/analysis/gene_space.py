@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from environments.streams import Stream
 from environments.terrain.genes import enabled_genes
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.analysis.genes import level_of
 from experiments.analysis.run_tables import RunTables
 from poet.config import Config
@@ -39,7 +38,7 @@ class GeneSpace:
         settings: of its terrains; only ``obstacles`` and ``max_pit_gap`` are used.
     """
 
-    settings: TerrainSettings
+    settings: ObstacleSettings
 
     @property
     def limits(self) -> NDArray[np.float64]:
@@ -78,7 +77,7 @@ def gene_space(config: Config) -> GeneSpace | None:
     """The space of a run's genes; None where terrains are not made of obstacle genes."""
     if config.terrain.genotype != ObstacleGenotype.kind:
         return None
-    return GeneSpace(TerrainSettings(obstacles=config.terrain.obstacles, max_pit_gap=config.terrain.max_pit_gap))
+    return GeneSpace(ObstacleSettings(obstacles=config.terrain.obstacles, max_pit_gap=config.terrain.max_pit_gap))
 
 
 def coverage_table(run: RunTables) -> pd.DataFrame:

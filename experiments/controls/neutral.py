@@ -90,10 +90,12 @@ def neutral_shadow(
     """
     num_replicates = whole_number("--replicates", num_replicates, 1)
     with run.at_one_moment():
-        iteration, config, births, root = run.iteration, run.config, births_of(run), _root(run, genotype_type)
+        iteration, config, births = run.iteration, run.config, births_of(run)
+        encoding = genotype_type or _our_genotype(run)
+        root = _root(run, encoding)
         configs = {birth.admitted: run.config_at(birth.admitted) for birth in births}
         origins = birth_origins(run.niches, run.config_at)
-    settings = {admitted: terrain_settings(in_force) for admitted, in_force in configs.items()}
+    settings = {admitted: terrain_settings(in_force, encoding) for admitted, in_force in configs.items()}
     space, rows = gene_space(config), []
     same = {"run_seed": config.run.seed, "run_iteration": iteration, "measures_version": MEASURES_VERSION}
     for replicate in range(num_replicates):
@@ -165,14 +167,17 @@ def active_at(births: Sequence[Birth], iteration: int) -> list[int]:
     ]
 
 
-def _root(run: Run, genotype_type: type[AbstractGenotype] | None) -> ShadowNiche:
+def _our_genotype(run: Run) -> type[AbstractGenotype]:
+    name = run.config.terrain.genotype
+    if ":" in name:
+        raise InputError(f"the run {run.folder} has the genotype {name!r}, which is not ours: give its genotype_type")
+    return genotype_class(name)
+
+
+def _root(run: Run, genotype_type: type[AbstractGenotype]) -> ShadowNiche:
     """The run's root, which every replicate shares."""
     row = run.niches.sort_values("niche_id").iloc[0]
-    name = run.config.terrain.genotype
-    if genotype_type is None and ":" in name:
-        raise InputError(f"the run {run.folder} has the genotype {name!r}, which is not ours: give its genotype_type")
-    genotype = (genotype_type or genotype_class(name)).from_json(row["genotype"])
-    return ShadowNiche(0, None, genotype, int(row["terrain_seed"]))
+    return ShadowNiche(0, None, genotype_type.from_json(row["genotype"]), int(row["terrain_seed"]))
 
 
 def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, settings: TerrainSettings) -> ShadowNiche:

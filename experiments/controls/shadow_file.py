@@ -86,6 +86,8 @@ def birth_origins(niches: pd.DataFrame, config_at: Callable[[int], Config]) -> d
     digests: dict[int, str] = {}
     for admitted in niches["iteration"].unique().tolist():
         config = config_at(admitted).to_json()
+        if not config["terrain"]["settings"]:
+            del config["terrain"]["settings"]  # shadows from before this key stay those of their runs
         text = json.dumps([root, *(config[name] for name in ("terrain", "mutation", "cppn"))], sort_keys=True)
         digests[admitted] = hashlib.sha256(text.encode()).hexdigest()
     pairs = zip(niches["niche_id"].tolist(), niches["iteration"].tolist(), strict=True)

@@ -13,8 +13,7 @@ import pytest
 
 from environments.errors import InputError
 from environments.streams import Stream
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
 from experiments.analysis.complexity import PROFILE_MEASURES, measure_niche
 from experiments.analysis.gene_space import gene_space
@@ -31,7 +30,7 @@ from tests.experiments.test_bad_input import assert_refused
 from tests.poet.archive_examples import SESSION
 
 ROOT = ShadowNiche(0, None, ObstacleGenotype(), 77)
-SETTINGS = TerrainSettings()
+SETTINGS = ObstacleSettings()
 #: One niche an iteration, of which four are active.
 BIRTHS = [Birth(i, i + 4 if i + 4 < 40 else None) for i in range(40)]
 
@@ -83,7 +82,7 @@ def test_a_longer_run_adds_to_a_shadow_and_changes_nothing_in_it() -> None:
 
 def test_a_child_that_equals_an_active_niche_is_drawn_again() -> None:
     """The root's first pits are all alike: while one is active, a second such child of the root is none."""
-    settings = TerrainSettings(obstacles=("pit_gap",))
+    settings = ObstacleSettings(obstacles=("pit_gap",))
     births = [Birth(0, None), Birth(1, None), Birth(2, None)]
 
     assert {1} == {drift(births, ROOT, lambda _: settings, 0, replicate)[2].parent_id for replicate in range(20)}
@@ -91,7 +90,7 @@ def test_a_child_that_equals_an_active_niche_is_drawn_again() -> None:
 
 @dataclass(frozen=True)
 class _Stuck(ObstacleGenotype):
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> _Stuck:
+    def mutate(self, stream: Stream, settings: ObstacleSettings) -> _Stuck:
         return self
 
 
@@ -104,7 +103,7 @@ def test_where_nothing_new_can_come_an_equal_is_admitted() -> None:
 
 @dataclass(frozen=True)
 class _OftenTooHigh(ObstacleGenotype):
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> _OftenTooHigh:
+    def mutate(self, stream: Stream, settings: ObstacleSettings) -> _OftenTooHigh:
         return _OftenTooHigh(roughness=stream.integer(0, 101) / 10.0)
 
     def express(self, seed: int) -> Terrain:
@@ -123,7 +122,7 @@ def test_a_terrain_that_nothing_can_stand_on_is_drawn_again() -> None:
 
 def test_settings_are_those_of_the_iteration() -> None:
     """A run whose config changed on the way mutates by the config it then had."""
-    rough, stumps = (TerrainSettings(obstacles=(group,)) for group in ("roughness", "stump_height"))
+    rough, stumps = (ObstacleSettings(obstacles=(group,)) for group in ("roughness", "stump_height"))
     niches = drift(BIRTHS[:9], ROOT, lambda iteration: rough if iteration < 5 else stumps, 0, 0)
 
     assert all(niche.genotype.stump_height is None for niche in niches[:5])
