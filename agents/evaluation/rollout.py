@@ -13,10 +13,10 @@ from agents.policy import MLPPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
+from environments.biped import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 from environments.errors import COUNT, InputError, whole_number
 from environments.machine import available_cores
 from environments.terrain.terrain import Terrain, check_terrain_index
-from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 
 #: Kept for the next call, by their workers: processes, where there are any, end with this one.
 _executors: dict[int, LocalExecutor] = {}

@@ -17,12 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.copying import NotCopied
-from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
-from environments.physics.course import Course
-from environments.terrain.constants import FRICTION
-from environments.terrain.terrain import Terrain
-from environments.walker.spec import (
+from environments.biped import (
     BODIES,
     GROUND_CATEGORY,
     HULL,
@@ -35,6 +30,11 @@ from environments.walker.spec import (
     BodySpec,
     JointSpec,
 )
+from environments.copying import NotCopied
+from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
+from environments.physics.course import Course
+from environments.terrain.constants import FRICTION
+from environments.terrain.terrain import Terrain
 
 with warnings.catch_warnings():
     # Its SWIG types have no module. Where warnings are errors (python -W error), saying so would crash the process.
@@ -151,8 +151,8 @@ class WalkerWorld(NotCopied):
         """Drive the four motors and let 1/50 s pass.
 
         Args:
-            action: for each joint in the order of ``spec.JOINTS`` the direction and share of the torque; finite float32
-                values; beyond -1..1 it counts as -1 or 1.
+            action: for each joint, in the order of ``biped.JOINTS``, the direction and share of the torque; finite
+                float32 values; beyond -1..1 it counts as -1 or 1.
 
         Raises:
             AssertionError: Box2D met a number that is not finite; the world is then unusable.

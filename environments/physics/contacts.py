@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import HULL, LOWER_1, LOWER_2, NUM_BODIES
 from environments.compiled import inline_kernel, kernel
 from environments.physics import course
 from environments.physics.bodies import LOCAL_CENTER, VERTICES
@@ -63,7 +64,6 @@ from environments.physics.layout import (
     TOI_COUNT,
 )
 from environments.physics.manifold import collide_edge, collide_polygon
-from environments.walker.spec import HULL, LOWER_1, LOWER_2, NUM_BODIES
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _EXTENSION = np.float32(AABB_EXTENSION)

@@ -245,7 +245,7 @@ def distance(table, row, outline, body, pose, cache):  # type: ignore[no-untyped
         table: (K, C) float32, edges or polygons of a ``course.Course``.
         row: which.
         outline, pose, cache: see above; ``EMPTY_CACHE`` before the first search.
-        body: in the order of ``spec.BODIES``.
+        body: in the order of ``biped.BODIES``.
 
     Returns:
         The distance, m, 0 when they overlap, NaN when they do and the last triangle has no area; and the cache for the

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import NUM_BODIES
 from environments.compiled import inline_kernel, kernel
 from environments.physics import solver_layout as solver
 from environments.physics.bodies import CONTACT_FRICTION, INVERSE_INERTIA, INVERSE_MASS, LOCAL_CENTER, RADIUS
@@ -71,7 +72,6 @@ from environments.physics.rotation import sin_cos_any
 from environments.physics.solver import capped
 from environments.physics.solver_lane import clear_impulses, load_manifold
 from environments.physics.time_of_impact import stays_apart, time_of_impact
-from environments.walker.spec import NUM_BODIES
 
 _ZERO, _ONE, _EIGHTH = np.float32(0.0), np.float32(1.0), np.float32(0.125)
 _STEP = np.float32(STEP_SECONDS)

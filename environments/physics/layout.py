@@ -7,8 +7,8 @@ flags and keys are float32 as well: whole numbers far below 2^24, so they are ex
 
 from __future__ import annotations
 
+from environments.biped import NUM_BODIES, NUM_JOINTS
 from environments.physics.constants import CONTACT_CAPACITY
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS
 
 # The world.
 #: Contacts in the list, from the oldest to the newest (Box2D's list begins with the newest).
@@ -22,7 +22,7 @@ PUSH = 4
 #: What went wrong: see ``constants``; 0 nothing.
 FAULT = 5
 
-# A body, at BODY + BODY_SIZE * body, in the order of ``spec.BODIES``.
+# A body, at BODY + BODY_SIZE * body, in the order of ``biped.BODIES``.
 BODY = 6
 #: Centre of mass, m, and angle, rad, now; the same at the time alpha0 of the step; that time, 0..1.
 CENTER_X, CENTER_Y, ANGLE, CENTER0_X, CENTER0_Y, ANGLE0, ALPHA0 = range(7)
@@ -42,7 +42,7 @@ SINE0, COSINE0 = 24, 25
 SHAPE_LEFT, SHAPE_BOTTOM, SHAPE_RIGHT, SHAPE_TOP = range(26, 30)
 BODY_SIZE = 30
 
-# A joint, at JOINT + JOINT_SIZE * joint, in the order of ``spec.JOINTS``.
+# A joint, at JOINT + JOINT_SIZE * joint, in the order of ``biped.JOINTS``.
 JOINT = BODY + BODY_SIZE * NUM_BODIES
 #: Impulse on the anchor, N s, on the limit and of the motor, N m s.
 IMPULSE_X, IMPULSE_Y, LIMIT_IMPULSE, MOTOR_IMPULSE = range(4)

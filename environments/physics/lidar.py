@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import LIDAR_RANGE, LIDAR_RAYS, NUM_RAYS
 from environments.compiled import inline_kernel
 from environments.physics.constants import AABB_EXTENSION
 from environments.physics.course import (
@@ -31,7 +32,6 @@ from environments.physics.course import (
     Y1,
 )
 from environments.physics.shapes import VERTEX_SIZE
-from environments.walker.spec import LIDAR_RANGE, LIDAR_RAYS, NUM_RAYS
 
 # Rays lie side by side in whole vectors; those beyond the tenth repeat it.
 _LANES = 16

@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import NUM_BODIES
 from environments.compiled import inline_kernel, kernel
 from environments.physics.bodies import CENTROID, NORMALS, NUM_VERTICES, VERTICES
 from environments.physics.constants import ANGULAR_SLOP, MAX_FLOAT, POLYGON_RADIUS
@@ -45,7 +46,6 @@ from environments.physics.layout import (
     TANGENT_IMPULSE,
 )
 from environments.physics.shapes import VERTEX_SIZE
-from environments.walker.spec import NUM_BODIES
 
 
 def _body_table() -> NDArray[np.float32]:
@@ -214,7 +214,7 @@ def collide_edge(s, contact, n, edges, i, body, x, y, sine, cosine):  # type: ig
             manifold is replaced; when there are no points, only their number is written.
         edges: (E, 13) float32, of a ``course.Course``.
         i: row of the edge.
-        body: in the order of ``spec.BODIES``.
+        body: in the order of ``biped.BODIES``.
         x, y, sine, cosine: the body's origin, m, and sine and cosine of its angle, float32.
     """
     pose = (x, y, sine, cosine)

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from environments.biped import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 from environments.compiled import LANES, inline_kernel, kernel, kernel_of, ticks
 from environments.physics.bodies import (
     ANCHOR_A,
@@ -81,7 +82,6 @@ from environments.physics.solver_layout import (
     WINDOW_SLOT,
 )
 from environments.physics.stages import CONTACTS, IS_DETAILED, JOINTS, charge
-from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import HULL, NUM_BODIES, NUM_JOINTS
 from environments.compiled import inline_kernel, kernel
 from environments.physics import layout
 from environments.physics import solver_layout as solver
@@ -32,7 +33,6 @@ from environments.physics.constants import (
 )
 from environments.physics.contacts import move_box, origin_of, store_box
 from environments.physics.joints import limit_state
-from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)

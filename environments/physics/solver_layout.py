@@ -6,8 +6,8 @@ every offset is a compile-time constant: that is what lets LLVM pack the lane lo
 
 from __future__ import annotations
 
+from environments.biped import NUM_BODIES, NUM_JOINTS
 from environments.physics.constants import TOUCHING_CAPACITY
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS
 
 # A body, at BODY + BODY_SIZE * body: centre of mass, m; angle, rad; velocities, m/s and rad/s.
 BODY = 0

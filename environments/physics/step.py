@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import MOTOR_SPEEDS, MOTORS_TORQUE, NUM_BODIES, NUM_JOINTS
 from environments.compiled import LANES, kernel, lane_memory, ticks
 from environments.physics import layout
 from environments.physics.bodies import LOCAL_CENTER, START_ANGLE, START_POSITION
@@ -35,7 +36,6 @@ from environments.physics.solver_lane import (
 )
 from environments.physics.solver_layout import IS_SOLVED, SOLVER_SIZE
 from environments.physics.stages import COLLISION, IMPACT, NUM_STAGES, POSITION, REST, charge
-from environments.walker.spec import MOTOR_SPEEDS, MOTORS_TORQUE, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _TORQUE = np.float32(MOTORS_TORQUE)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from environments.biped import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 from environments.compiled import inline_kernel, inline_kernel_of
 from environments.physics.bodies import LOCAL_CENTER
 from environments.physics.constants import BAUMGARTE, TOUCHING_CAPACITY, VELOCITY_ITERATIONS
@@ -43,7 +44,6 @@ from environments.physics.solver_layout import (
     SLOT,
     SLOT_SIZE,
 )
-from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 

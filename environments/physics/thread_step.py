@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2
 from environments.compiled import inline_kernel, kernel
 from environments.physics import layout
 from environments.physics.constants import POSITION_ITERATIONS, VELOCITY_ITERATIONS
@@ -38,7 +39,6 @@ from environments.physics.solver_layout import (
     WINDOW_BODY,
 )
 from environments.physics.thread_solver import integrate, place_bodies, solve_positions, solve_velocities
-from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 

@@ -203,7 +203,7 @@ def time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a):  # 
     Args:
         edges, polygons: one terrain's rows of a ``course.Course``, float32.
         fixture: polygons first, then edges.
-        body: in the order of ``spec.BODIES``.
+        body: in the order of ``biped.BODIES``.
         c0x, c0y, a0, cx, cy, a: the body's sweep, float32, m and rad.
 
     Returns:

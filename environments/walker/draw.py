@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import BODIES, FINISH_X, HULL, JOINTS, LIDAR_RANGE
 from environments.terrain.constants import PIT_DEPTH, TERRAIN_STEP
 from environments.terrain.terrain import Terrain
 from environments.walker.scene import DEFAULT_SIZE, Scene, WalkerPose
-from environments.walker.spec import BODIES, FINISH_X, HULL, JOINTS, LIDAR_RANGE
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]

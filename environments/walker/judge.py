@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from environments.biped import HULL, NUM_BODIES, NUM_BODY_OBSERVATIONS, NUM_JOINTS
 from environments.compiled import kernel
 from environments.physics import layout
 from environments.physics.bodies import JOINT_BODY_A, JOINT_BODY_B, REFERENCE_ANGLE
@@ -14,7 +15,6 @@ from environments.physics.lidar import cast_lidar
 from environments.walker.ending import GOES_ON, Outcome, ending
 from environments.walker.observe import observe_hull, observe_leg
 from environments.walker.reward import FALL_REWARD, shaping, step_reward
-from environments.walker.spec import HULL, NUM_BODIES, NUM_BODY_OBSERVATIONS, NUM_JOINTS
 
 #: What ``judge_world`` gives as the outcome of a world that has more contacts than fit, and of one in which a body has
 #: turned farther than our engines can follow.

@@ -25,7 +25,7 @@ def register_envs() -> None:
     """
     import gymnasium
 
-    from environments.walker.spec import MAX_STEPS
+    from environments.biped import MAX_STEPS
 
     if ENV_ID not in gymnasium.registry:
         gymnasium.register(

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.arithmetic import exact
+from environments.biped import MAX_STEPS, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 from environments.compiled import kernel, ticks
 from environments.copying import CopiedWhole
 from environments.machine import check_memory
@@ -27,7 +28,6 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
 from environments.walker.episode import WalkerEpisode
 from environments.walker.judge import NUM_READINGS, STATE_FIELDS, judge_world
-from environments.walker.spec import MAX_STEPS, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 from environments.walker.worlds import show
 
 #: Worlds below which a second thread is not worth its while.

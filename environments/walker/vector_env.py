@@ -12,6 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from environments.arithmetic import exact
+from environments.biped import MAX_STEPS, NUM_JOINTS
 from environments.copying import CopiedWhole
 from environments.errors import COUNT, InputError, nearest, whole_number
 from environments.machine import available_cores, check_memory
@@ -21,7 +22,6 @@ from environments.walker.draw import draw
 from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.env import BipedalTerrainEnv
 from environments.walker.scene import Scene, follow, pose_of
-from environments.walker.spec import MAX_STEPS, NUM_JOINTS
 from environments.walker.worlds import Worlds, make_worlds
 
 Observations = NDArray[np.float32]

@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import OBSERVATION_SIZE
 from environments.copying import CopiedWhole
 from environments.errors import check_name
 from environments.machine import check_memory
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
 from environments.walker.episode import WalkerEpisode
-from environments.walker.spec import OBSERVATION_SIZE
 
 #: Engine name to the module and class of its worlds; imported when first used.
 ENGINES = {

@@ -11,7 +11,7 @@ import pandas as pd
 
 from environments.errors import InputError
 from environments.terrain.terrain import Terrain
-from experiments.controls.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, birth_origins, read_shadow
+from experiments.analysis.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, birth_origins, read_shadow
 from poet.annecs import admissible_niches
 from poet.config import Config
 

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from environments.biped import LEG_WIDTH
 from environments.terrain.constants import TERRAIN_STEP
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import LEG_WIDTH
 
 #: How far apart two points of a step may be, m.
 REACH = TERRAIN_STEP

@@ -141,9 +141,9 @@ def es(
 
 def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: bool) -> None:
     from environments.terrain import genotype_class
+    from experiments.analysis.shadow_file import FOLDER_NAME, check_output, write_shadow
     from experiments.commands.display import counted
     from experiments.controls.neutral import neutral_shadow
-    from experiments.controls.shadow_file import FOLDER_NAME, check_output, write_shadow
     from experiments.files import check_sub_folder
     from experiments.interrupts import stopping_cleanly
     from experiments.trust import check_trust

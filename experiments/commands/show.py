@@ -107,8 +107,8 @@ def analyse(
     from experiments.analysis.readable import render_tables
     from experiments.analysis.report import MatrixOptions, check_output, write_report
     from experiments.analysis.run_tables import read_tables
+    from experiments.analysis.shadow_file import FILE_NAME
     from experiments.commands.display import counted, prepare_engine, print_tables
-    from experiments.controls.shadow_file import FILE_NAME
     from experiments.files import check_sub_folder
     from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run

@@ -28,8 +28,8 @@ from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from experiments.analysis.complexity import measure_niche
 from experiments.analysis.gene_space import gene_space
+from experiments.analysis.shadow_file import birth_origins
 from experiments.analysis.terrain_measures import MEASURES_VERSION
-from experiments.controls.shadow_file import birth_origins
 from poet.archive.reader import Run
 from poet.parts import terrain_settings
 from poet.scoring import draw_terrain_seed, express
@@ -82,7 +82,7 @@ def neutral_shadow(
         genotype_type: the run's; None if it is one of ours. Code that an archive names is imported by nobody else.
 
     Returns:
-        A row for each replicate and niche, the root's included: ``COLUMNS`` of ``experiments.controls.shadow_file``,
+        A row for each replicate and niche, the root's included: ``COLUMNS`` of ``experiments.analysis.shadow_file``,
         with genotypes as JSON values, and the measures of ``experiments.analysis.complexity.measure_niche``.
 
     Raises:

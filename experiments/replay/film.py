@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import HULL
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
 from environments.walker.scene import Camera, Scene, WalkerPose, frame
-from environments.walker.spec import HULL
 from experiments.replay.captions import caption_of, draw_band
 from experiments.replay.pairs import Pair
 from experiments.replay.walk import Walk

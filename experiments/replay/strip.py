@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from environments.biped import BODIES
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
 from environments.walker.scene import Camera, Scene
-from environments.walker.spec import BODIES
 from experiments.files import written
 from experiments.replay.captions import INK, OUTCOME_COLORS, PAPER, caption_of, draw_band, font
 from experiments.replay.pairs import Pair

@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.arithmetic import exact
+from environments.biped import HULL
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.signals import held
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
 from environments.walker.scene import WalkerPose, pose_of
-from environments.walker.spec import HULL
 
 Controller = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 

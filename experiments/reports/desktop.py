@@ -29,10 +29,10 @@ from experiments.analysis.measures import run_card
 from experiments.analysis.milestones import median_milestones
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import FAMILIES, verdicts_table
+from experiments.analysis.shadow_file import FOLDER_NAME, write_shadow
 from experiments.analysis.success import percentage
 from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
-from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text
 from experiments.replay.strip import stack_strips
 from experiments.reports.learning import FAILED_RATE, children_of, draw_before_and_after, niche_rows, retest

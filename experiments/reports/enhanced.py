@@ -23,9 +23,9 @@ from experiments.analysis.frames import annecs_table
 from experiments.analysis.measures import run_card
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
+from experiments.analysis.shadow_file import FOLDER_NAME, write_shadow
 from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
-from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text
 from experiments.replay.render import replay
 from experiments.replay.strip import stack_strips

@@ -198,10 +198,10 @@ for module in modules:
 @pytest.mark.parametrize(
     ("mode", "modules"),
     [
-        ("up", ["environments.walker.spec", "environments.physics.constants", "environments.walker.draw"]),
+        ("up", ["environments.biped", "environments.physics.constants", "environments.walker.draw"]),
         ("down", ["environments", "environments.terrain.constants", "environments.walker.judge"]),
-        ("zero", ["agents.evaluation.local", "environments.walker.spec"]),
-        ("down", ["poet.config", "agents.strategies.openai_es", "environments.walker.spec"]),
+        ("zero", ["agents.evaluation.local", "environments.biped"]),
+        ("down", ["poet.config", "agents.strategies.openai_es", "environments.biped"]),
     ],
 )
 def test_constants_are_rounded_to_nearest(tmp_path: Path, mode: str, modules: list[str]) -> None:
@@ -218,7 +218,7 @@ def test_constants_are_rounded_to_nearest(tmp_path: Path, mode: str, modules: li
         for each in (mode, "none")
     ]
 
-    assert list(tmp_path.rglob("spec.*.pyc"))
+    assert list(tmp_path.rglob("biped.*.pyc"))
     expected = [
         f"{name} { {key: repr(value) for key, value in vars(import_module(name)).items() if key.isupper()} }"
         for name in modules

@@ -18,8 +18,8 @@ from environments.terrain.terrain import Terrain
 from experiments.analysis.complexity import PROFILE_MEASURES, measure_niche
 from experiments.analysis.gene_space import gene_space
 from experiments.analysis.run_tables import read_tables
+from experiments.analysis.shadow_file import COLUMNS, FILE_NAME, birth_origins, write_shadow
 from experiments.controls.neutral import Birth, ShadowNiche, active_at, births_of, drift, neutral_shadow
-from experiments.controls.shadow_file import COLUMNS, FILE_NAME, birth_origins, write_shadow
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
 from poet.config import Config

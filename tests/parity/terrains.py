@@ -14,6 +14,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import START_X
 from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain.constants import (
@@ -27,7 +28,6 @@ from environments.terrain.constants import (
 from environments.terrain.genes import PIT_GAP, ROUGHNESS, STAIR_HEIGHT, STUMP_HEIGHT
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import START_X
 
 Heights = NDArray[np.float64]
 
