@@ -35,7 +35,7 @@ def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
             f"unknown {what} {name!r}: {nearest(name, known)} (your own is named as 'package.module:Name')"
         )
     try:
-        with held():  # half an import is worse than to wait for its end
+        with held():  # half an import is worse than waiting for its end
             module = importlib.import_module(module_name)
     except Exception as error:  # a user's module may fail in any way while it is imported
         raise InputError(f"{what} {name!r} cannot be imported: {type(error).__name__}: {error}") from error

@@ -37,12 +37,12 @@ from environments.terrain.constants import FRICTION
 from environments.terrain.terrain import Terrain
 
 with warnings.catch_warnings():
-    # Its SWIG types have no module. Where warnings are errors (python -W error), saying so would crash the process.
+    # Its SWIG types have no module. If warnings are errors (python -W error), that warning would crash the process.
     warnings.simplefilter("ignore", DeprecationWarning)
     import Box2D
     from Box2D import _Box2D
 
-# pybox2d's own functions below its properties: half the time of a property, and a step reads 30 numbers.
+# The functions behind pybox2d's properties: they take half the time, and a step reads 30 numbers.
 _set_motor_speed = _Box2D.b2RevoluteJoint___SetMotorSpeed
 _set_max_motor_torque = _Box2D.b2RevoluteJoint___SetMaxMotorTorque
 _joint_angle = _Box2D.b2RevoluteJoint___GetJointAngle
@@ -102,7 +102,7 @@ def _address(body: Any) -> int:
 
 
 class WalkerWorld(NotCopied):
-    """A fresh world with ground, obstacles and walker; the push waits for the first step.
+    """A fresh world with ground, obstacles and walker. The push acts in the first step.
 
     Args:
         terrain: what the walker walks on.
@@ -130,7 +130,7 @@ class WalkerWorld(NotCopied):
         hull = self._bodies[HULL]
         joints = [joint.this for joint in self._joints]
         speeds = [float(speed) for speed in MOTOR_SPEEDS]
-        # Box2D gives out pointers to the hull's own vectors, so these two always show the present.
+        # Box2D returns pointers to the hull's own vectors, so these two are always up to date.
         self._sources = (hull.position.this, hull.linearVelocity.this, hull.this, *joints)
         self._motors = tuple((joint, speed, -speed) for joint, speed in zip(joints, speeds, strict=True))
         self._handle = self._world.this
@@ -183,8 +183,8 @@ class WalkerWorld(NotCopied):
         )  # fmt: skip
         touching = (self._contacts.is_touching_1, self._contacts.is_touching_2)
         _pack_readings(self._readings_buffer, 0, *numbers, *touching)
-        # The legs' positions and velocities are not read: whatever moves a leg turns it with the same impulse, so the
-        # angles and speeds of the joints are finite only if those are. Sums of float32 in float64 do not overflow.
+        # The legs' positions and velocities are not read. The impulse that moves a leg also turns it, so the angles and
+        # speeds of the joints are finite only if those are. Sums of float32 in float64 do not overflow.
         return math.isfinite(sum(numbers))
 
     def body_state(self) -> NDArray[np.float32]:
@@ -217,7 +217,7 @@ class _NearestHit(Box2D.b2RayCastCallback):  # type: ignore[misc]
 
 
 def _ground_fixture(shape: Any) -> Any:
-    """Made anew for each world: its shape changes while the world is filled, and worlds may be made in threads."""
+    """A new one for each world: its shape changes while the world is filled, and threads may make worlds."""
     fixture = Box2D.b2FixtureDef(shape=shape, friction=FRICTION, categoryBits=GROUND_CATEGORY)
     # The definition takes the shape from Python but never frees it.
     shape.thisown = True
@@ -233,7 +233,7 @@ def _add_obstacles(world: Any, terrain: Terrain) -> None:
 
 
 def _add_ground(world: Any, terrain: Terrain) -> None:
-    """One static body for each edge, as Gymnasium has it: a shared body would share its time of impact."""
+    """One static body for each edge, as in Gymnasium: edges of one body would share its time of impact."""
     shape = Box2D.b2EdgeShape()
     fixture = _ground_fixture(shape)
     handles = (world.this, _STATIC_BODY.this, shape.this, fixture.this)

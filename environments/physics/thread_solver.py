@@ -1,8 +1,8 @@
-"""One step's solution of velocities and positions for a world by itself: what a thread of a GPU does.
+"""One step's solution of velocities and positions for a single world: what a GPU thread does.
 
-``m`` has one lane of the solver's memory (``solver_layout``). Every place in it that is used here is a constant, and
-every function that is given it is inlined, so that a GPU's compiler keeps it in registers. The places of contacts are
-no constants: they lie in ``slots``, memory with the same layout.
+``m`` is one lane of the solver's memory (``solver_layout``). Every offset into it is a constant here, and all functions
+that take it are inlined, so a GPU's compiler keeps it in registers. The offsets of contacts are not constants, so
+contacts are in ``slots``, memory with the same layout.
 
 The arithmetic and the order of passes are those of ``solver.py``, which solves a pack of worlds side by side.
 """
@@ -200,7 +200,7 @@ def integrate(m):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def solve_positions(m, slots, num_slots, passes):  # type: ignore[no-untyped-def]
-    """At most so many passes, contacts before joints; whether all was within the slop at the beginning of one."""
+    """Run position passes, contacts before joints. Returns whether all was within the slop at the start of one."""
     for _ in range(passes):
         least = _place_hull(m, slots, num_slots, _ZERO)
         least = _place_leg_1(m, slots, num_slots, least)
@@ -219,7 +219,7 @@ def solve_positions(m, slots, num_slots, passes):  # type: ignore[no-untyped-def
 
 @inline_kernel
 def place_bodies(m):  # type: ignore[no-untyped-def]
-    """Where bodies and shapes are, from centres and angles."""
+    """Compute where bodies and shapes are, from centres and angles."""
     place_body(m, 0, 1, HULL)
     place_body(m, 0, 1, LEG_1)
     place_body(m, 0, 1, LOWER_1)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def our_genotypes() -> dict[str, type[AbstractGenotype]]:
-    """The terrain encodings that there are, by the names that configs and archives have for them."""
+    """Our terrain encodings, by the names under which configs and archives know them."""
     # Imported here so that the constants of this package do not cost an import of numba.
     from environments.terrain.cppn import CppnGenotype
     from environments.terrain.obstacles import ObstacleGenotype

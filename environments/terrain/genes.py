@@ -1,7 +1,7 @@
-"""Every gene of obstacle terrains, and how what it makes is laid: the one place to add a gene (CONTRIBUTING.md).
+"""Every gene of obstacle terrains, and how its obstacles are laid: the one place to add a gene (CONTRIBUTING.md).
 
 Steps, limits and first values: Wang et al. 2019, table 1, and ``reproduce_ops.py`` of the released code; POET.md 1.4.
-From which value a terrain is challenging: Wang et al. 2019; POET.md 7.1.
+Values from which a terrain is challenging: Wang et al. 2019; POET.md 7.1.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def lay_stairs(course: Course, height_range: Interval, steps_range: tuple[int, i
         course.add_vertex(course.y)
 
 
-#: What mutates together, by name, in the order of draws and of features: stored runs depend on it, so a new group comes
-#: last. How rough the ground is, is laid with the ground.
+#: Genes that mutate together, by name, in the order of draws and of features. Stored runs depend on this order, so a
+#: new group comes last. Roughness has no ``lay``, since it is laid with the ground.
 GENE_GROUPS = {
     group.name: group
     for group in (

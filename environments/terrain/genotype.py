@@ -1,4 +1,4 @@
-"""What mutates: the contract that every terrain encoding keeps."""
+"""The contract that every terrain encoding keeps."""
 
 from __future__ import annotations
 

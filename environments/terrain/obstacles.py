@@ -1,4 +1,4 @@
-"""The genotype of Wang et al. 2019: roughness, pits, stumps and stairs, each an interval of sizes; and later genes."""
+"""The genotype of Wang et al. 2019: roughness, pits, stumps and stairs as intervals of sizes; and later genes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from environments.terrain.genes import GENE_GROUPS, ROUGHNESS, enabled_genes, en
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from environments.terrain.terrain import Terrain
 
-#: The genes of the first release, in the order in which ``ObstacleGenotype`` takes them. JSON always has them, null
-#: where absent: fingerprints and the digests of archives are of that text. A gene that came later is written only where
-#: it is present, and read as absent where it is missing. So it changes no text of a terrain without it, and older
-#: archives are read. A POET that does not know it refuses a terrain that has it, rather than run another one.
+#: The genes of the first release, in the order in which ``ObstacleGenotype`` takes them. JSON always has them,
+#: null where absent, since fingerprints and digests of archives are made from that text. A later gene is written only
+#: where it is present. So terrains without it keep their text, and older archives can be read. A POET that does not
+#: know a gene refuses a terrain that has it, instead of running another one.
 FIRST_GENES = ("roughness", "pit_gap", "stump_height", "stair_height", "stair_steps")
 
 

@@ -17,7 +17,7 @@ from environments.terrain.constants import SCALE
 FALL_REWARD = -100.0
 
 _SCALE = float(SCALE)
-#: Price of a fully driven motor, per step.
+#: Cost of a fully driven motor per step.
 TORQUE_COST = np.float32(0.00035 * MOTORS_TORQUE)
 _ONE = np.float32(1.0)
 

@@ -104,7 +104,7 @@ def frame(terrain: Terrain, left: float, right: float, size: tuple[int, int] = D
     width = right - left
     x = np.linspace(left, right, _NUM_GROUND_SAMPLES)
     heights = np.interp(x, terrain.ground[:, 0], terrain.ground[:, 1])
-    # What enters or leaves the picture weighs nothing there, so the camera never jumps.
+    # Ground at the picture's edges has no weight, so the camera never jumps.
     weights = np.minimum(x - left, right - x)
     level = float(np.average(heights, weights=weights))
     return Camera(left, level - _BELOW * width * size[1] / size[0], width)

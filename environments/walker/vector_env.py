@@ -31,7 +31,7 @@ _MODES = {mode.value: mode for mode in AutoresetMode}
 _RENDER_MODES = ("rgb_array",)
 #: Memory of one world in this module alone, bytes: buffers and results; its engine checks for itself.
 _LEAST_WORLD_BYTES = 500
-#: A time limit that no episode reaches: steps are counted as int32.
+#: A time limit that no episode reaches, since steps are counted as int32.
 _NEVER = 2**31 - 1
 
 
@@ -84,7 +84,7 @@ def make_vec_env(
     if mode is None:
         raise InputError(f"autoreset_mode {autoreset_mode!r} is unknown, {nearest(str(autoreset_mode), _MODES)}")
     check_memory(num_worlds, _LEAST_WORLD_BYTES)
-    # An engine prepares each terrain once, however often it was given.
+    # An engine prepares each terrain once, even if it was given several times.
     distinct = {terrain: i for i, terrain in enumerate(dict.fromkeys(given))}
     index = np.array([distinct[terrain] for terrain in given], np.int64)[np.arange(num_worlds) % len(given)]
     worlds = make_worlds(engine, tuple(distinct), index, max_steps, threads)
@@ -105,7 +105,7 @@ def make_registered(
         terrain: as in ``gymnasium.make`` (None: flat ground), or several as in ``make_vec_env``.
         max_episode_steps: steps after which an episode is truncated; -1: never; None: the registered number, which
             Gymnasium gives where the caller gives none.
-        max_steps: another name of it, that of ``make_vec_env``; counts if it is given.
+        max_steps: the name that ``make_vec_env`` has for it; it wins if given.
         options: further arguments of ``make_vec_env``.
 
     Raises:
@@ -250,7 +250,7 @@ class BipedalTerrainVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.fl
         self._worlds = None
 
     def _begin_again(self, worlds: Worlds, is_over: NDArray[np.bool_]) -> dict[str, Any]:
-        """Reset the worlds that are over; the infos of the step with what the resets would hide."""
+        """Reset the worlds that are over. Returns the step's infos with what the resets would hide."""
         if not is_over.any():
             return _infos(worlds, ~is_over, is_over)
         final = np.full(self.num_envs, None, object)

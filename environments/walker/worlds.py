@@ -1,4 +1,4 @@
-"""Many walkers moved together by actions from outside: the face that every engine offers, and the oracle behind it."""
+"""Many walkers moved together by actions from outside: the interface of every engine, and its version in Box2D."""
 
 from __future__ import annotations
 

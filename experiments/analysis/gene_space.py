@@ -24,7 +24,7 @@ from poet.config import Config
 
 #: Environments sampled of each level (Wang et al. 2019).
 SAMPLES_PER_LEVEL = 1000
-#: The samples are the same for every run, so that runs can be compared: they are no part of any.
+#: The samples are the same for every run, so that runs can be compared. They are not part of any run.
 SAMPLE_SEED = 0
 #: Equal parts of a gene's range, for the share of cells.
 CELLS_PER_GENE = 5

@@ -1,4 +1,4 @@
-"""What the analysis reads of a run, read once: tables and terrains as they were after one iteration."""
+"""All that the analysis reads from a run, read once: tables and terrains as they were after one iteration."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ FRAMES = (
 
 
 def read_tables(run: Run, shadow_folder: Path | None = None) -> RunTables:
-    """Everything up to the run's last iteration; what a run that goes on writes meanwhile is left out.
+    """Read everything up to the run's last iteration. What a running run writes in the meantime is left out.
 
     Args:
         run: to be read.

@@ -1,4 +1,4 @@
-"""A neutral shadow on disk: one Parquet file beside its run, and whether it still is that run's."""
+"""A neutral shadow on disk: one Parquet file beside its run, and whether it still belongs to that run."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ from poet.config import Config
 
 #: Folder in a run's folder, and the file in it.
 FOLDER_NAME, FILE_NAME = "neutral", "shadows.parquet"
-#: What every row has beside its measures. The first three are the same in all: the run's seed, the last iteration that
-#: it had done, and which code measured. ``origin`` is that of ``birth_origins``.
+#: What every row has besides its measures. The first three are the same in all rows: the run's seed, its last iteration
+#: at the time, and the version of the measuring code. ``origin`` is that of ``birth_origins``.
 COLUMNS = (
     "run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "parent_id", "admitted", "retired",
     "origin", "genotype", "terrain_seed",
 )  # fmt: skip
-#: Those that no row lacks.
+#: Columns without missing values.
 _COUNTS = ("run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "admitted")
 
 
 @dataclass(frozen=True, eq=False)
 class Shadow:
-    """What an analysis has of a neutral shadow.
+    """What an analysis knows of a neutral shadow.
 
     Attributes:
         niches: the replicates' niches with ``COLUMNS`` and measures; None where there is none that fits the run.
-        remark: why not; empty where there is.
+        remark: why there is none; empty if there is one.
     """
 
     niches: pd.DataFrame | None
@@ -48,7 +48,7 @@ NO_SHADOW = Shadow(None, "there is none")
 
 
 def check_output(folder: Path) -> None:
-    """Refuse a folder that a shadow cannot go to; an earlier shadow is written over.
+    """Refuse a folder that a shadow cannot go to. An earlier shadow may be overwritten.
 
     Raises:
         InputError: it is a file, or holds other things.
@@ -61,7 +61,7 @@ def check_output(folder: Path) -> None:
 
 
 def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
-    """Write the file at once, over an earlier one; genotypes (JSON values) become text."""
+    """Write the file in one piece, over an earlier one. Genotypes (JSON values) become text."""
     check_output(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
@@ -71,7 +71,7 @@ def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
 
 
 def birth_origins(niches: pd.DataFrame, config_at: Callable[[int], Config]) -> dict[int, str]:
-    """What the shadow of each niche depends on beside the run's seed and births, by niche id.
+    """What the shadow of each niche depends on besides the run's seed and births, by niche id.
 
     Args:
         niches: of the run, see ``poet.archive.reader.Run``.
@@ -87,7 +87,7 @@ def birth_origins(niches: pd.DataFrame, config_at: Callable[[int], Config]) -> d
     for admitted in niches["iteration"].unique().tolist():
         config = config_at(admitted).to_json()
         if not config["terrain"]["settings"]:
-            del config["terrain"]["settings"]  # shadows from before this key stay those of their runs
+            del config["terrain"]["settings"]  # so that shadows made before this key existed still fit their runs
         text = json.dumps([root, *(config[name] for name in ("terrain", "mutation", "cppn"))], sort_keys=True)
         digests[admitted] = hashlib.sha256(text.encode()).hexdigest()
     pairs = zip(niches["niche_id"].tolist(), niches["iteration"].tolist(), strict=True)
@@ -111,7 +111,7 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
         return NO_SHADOW
     try:
         niches = pd.read_parquet(path)
-    except Exception as error:  # Arrow has errors of its own for each kind of damage
+    except Exception as error:  # Arrow has its own error for each kind of damage
         raise InputError(f"{path} cannot be read as Parquet ({error}): make it anew by poet control neutral") from error
     version = niches.get("measures_version", pd.Series(dtype="int64"))
     if is_numeric_dtype(version) and len(version) and version.iloc[0] != MEASURES_VERSION:
@@ -143,7 +143,7 @@ def _is_shadow(niches: pd.DataFrame) -> bool:
 
 
 def _same_births(shadow: pd.DataFrame, births: pd.DataFrame, iteration: int) -> bool:
-    """Whether niches came and went alike up to an iteration."""
+    """Whether the same niches came and went up to an iteration."""
     found = []
     for frame in (shadow, births):
         ordered = frame.sort_values("niche_id")

@@ -101,7 +101,7 @@ def analyse(
     import os
     from contextlib import ExitStack
 
-    os.environ["MPLBACKEND"] = "agg"  # a notebook's may not exist here, and no plot is shown
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend may not exist here, and no plot is shown
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
     from experiments.analysis.readable import render_tables

@@ -2,14 +2,14 @@
 
 Niche k of a replicate stands for niche k of the run: it is admitted in the same iteration, and it retires in the same
 iteration, since the rule of retirement looks at age alone. Its parent is drawn uniformly among the niches active when
-its iteration began, mutated once under the settings that the run then had, and what comes of it is admitted whatever it
-is: nobody walks, and nobody ranks. Terrains of a run drift upward by mutation alone, since flat ground has only one
-side; a run has to go beyond its shadow.
-How far is what ``experiments.analysis.growth`` asks.
+its iteration began, and mutated once under the run's settings at that time. The child is admitted whatever it is: no
+agent walks, and nothing is ranked. Mutation alone makes a run's terrains drift upward, since flat ground has only one
+side. A run has to go beyond its shadow.
+``experiments.analysis.growth`` asks how far.
 
-A child that equals an active niche is drawn again, its parent too, as the run refuses it before anything is run: this
-is no judgement of terrains, and shadows that kept it would drift more slowly than the run's mutation does. So is one
-that no engine can stand on, such as ground beyond float32.
+A child that equals an active niche is drawn again, with its parent. The run refuses it too, before running anything:
+this does not judge terrains, and shadows that kept it would drift more slowly than the run's mutation. A child that no
+engine can stand on, such as ground beyond float32, is also drawn again.
 
 Every draw is keyed by the run's seed, "neutral", the replicate and the niche, so that a longer run, or more replicates,
 add to a shadow and change nothing in it.
@@ -34,7 +34,7 @@ from poet.archive.reader import Run
 from poet.parts import terrain_settings
 from poet.scoring import draw_terrain_seed, express
 
-#: Draws until the last parent's terrain is admitted once more: where genes can take few values.
+#: Draws until the last parent's terrain is admitted again, which happens if genes can take few values.
 MAX_DRAWS = 100
 
 
@@ -76,10 +76,10 @@ def neutral_shadow(
     """The niches of all replicates of a run's shadow, with their measures.
 
     Args:
-        run: as it stands at one moment, if it goes on.
+        run: the run; if it is still going on, as it stands at one moment.
         num_replicates: how many.
         progress: told how many replicates are done, of how many.
-        genotype_type: the run's; None if it is one of ours. Code that an archive names is imported by nobody else.
+        genotype_type: the run's; None if it is one of ours. No code that an archive names is imported otherwise.
 
     Returns:
         A row for each replicate and niche, the root's included: ``COLUMNS`` of ``experiments.analysis.shadow_file``,
@@ -159,7 +159,7 @@ def drift(
 
 
 def active_at(births: Sequence[Birth], iteration: int) -> list[int]:
-    """The ids of niches active when an iteration began: who is admitted in it is not, who retires in it still is."""
+    """The ids of niches active when an iteration began: without those admitted in it, with those that retire in it."""
     return [
         niche_id
         for niche_id, birth in enumerate(births)
@@ -193,7 +193,7 @@ def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, setting
 
 
 def _is_terrain(genotype: AbstractGenotype, terrain_seed: int) -> bool:
-    """Whether there is anything to stand on: a height beyond float32 is none."""
+    """Whether there is ground to stand on; heights beyond float32 are none."""
     try:
         express(genotype, terrain_seed)
     except InputError:

@@ -1,9 +1,9 @@
-"""The outer yardstick: what settings reach in as many env-steps each, over several seeds.
+"""The outer yardstick: what settings reach with the same number of env-steps, over several seeds.
 
 ``poet bench evolution FOLDER NAME...``: a NAME is a preset, ``a`` or ``b`` (settings that stand in
 ``experiments/yardstick/settings``), or a TOML file. Each run is FOLDER/NAME-SEED and goes on until its env-steps are
-spent, whatever number of iterations its settings ask for. Those that are there go on, so a yardstick that was
-interrupted, or is to reach further, is called again. At the end ``poet analyse`` writes FOLDER/report: the first
+spent, whatever number of iterations its settings ask for. Existing runs go on, so a yardstick that was interrupted, or
+should reach further, is simply called again. At the end ``poet analyse`` writes FOLDER/report: the first
 terrain of each class that was solved once, robustly, and by a general agent, success at admission and at last, and
 env-steps by purpose, as medians over seeds.
 """
@@ -40,8 +40,8 @@ def make_entries(folder: Path, names: Sequence[str], seeds: Sequence[int], assig
     """The runs that are asked for, seed by seed.
 
     Raises:
-        InputError: two settings of one name, settings that do not exist or do not fit, or a run that is there already
-            and has others.
+        InputError: two settings have one name, settings do not exist or do not fit, or a run exists already and has
+            others.
     """
     stems = [Path(name).stem for name in names]
     if len(set(stems)) < len(stems):
