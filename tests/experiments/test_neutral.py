@@ -22,7 +22,7 @@ from experiments.analysis.shadow_file import COLUMNS, FILE_NAME, birth_origins, 
 from experiments.controls.neutral import Birth, ShadowNiche, active_at, births_of, drift, neutral_shadow
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
-from poet.config import Config
+from poet.config import Config, make_config
 from tests.experiments.command_line import Poet
 from tests.experiments.planted_runs import planted_run
 from tests.experiments.synthetic_runs import read, three_niches
@@ -198,6 +198,17 @@ def test_a_shadow_is_tied_to_root_and_settings(run_folder: Path) -> None:
 
         assert all((own[i] == later[i]) == (i < 10) for i in own)
         assert not set(own.values()) & set(birth_origins(moved, run.config_at).values())
+
+
+def test_a_shadow_from_before_terrain_settings_fits_its_run() -> None:
+    """Where ``terrain.settings`` says nothing, a niche's origin is that of the first release; otherwise another."""
+    niches = pd.DataFrame({"niche_id": [0], "iteration": [0], "genotype": [{"roughness": 0.0}], "terrain_seed": [7]})
+    first_release = "ee59968a33bb2b2c78b2067773a1a59341fc6fbf90339516931ba2f7a5ba5955"
+
+    assert {0: first_release} == birth_origins(niches, lambda iteration: Config())
+    assert {0: first_release} != birth_origins(
+        niches, lambda iteration: make_config({"terrain": {"settings": {"rise": 1}}})
+    )
 
 
 def test_a_shadow_runs_nothing_and_needs_nothing_to_run(run_folder: Path) -> None:
