@@ -277,7 +277,7 @@ def solve_contact_position(q, m, lane, n, c, b, mass, inertia, local_x, local_y,
         has_two: as in ``solve_contact_velocity``.
 
     Returns:
-        The lesser separation of the points before they moved, m; 0 where there is none.
+        The lesser separation of the points before they moved, m; 0 if there is no point.
     """
     cx, cy, angle = m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane], m[(b + ANGLE) * n + lane]
     count = q[(c + POSITION_COUNT) * n + lane]

@@ -229,7 +229,7 @@ def time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a):  # 
 # distance never falls below it. A box around the body has a gap that is not wider.
 #
 # Box2D reports a touch only when the distance, or the separation of two vertices along the axis between the nearest
-# features, is at most ``_FARTHEST``, and neither is less than that gap but for rounding. ``_MARGIN`` is for rounding:
+# features, is at most ``_FARTHEST``, and neither is below that gap except for rounding. ``_MARGIN`` is for rounding:
 # below ``_FAR`` (m, rad) a point is wrong by some 2e-5 m at most, which turns a side of the terrain that is not
 # shorter than ``_SHORT_SIDE`` by 4e-4 rad, and puts the far end of a body 1.2 m long off by 5e-4 m. The axis between
 # two vertices that are 7 mm apart is turned by up to 3e-3 rad, and the face of a very long edge is looked at from a

@@ -54,7 +54,7 @@ def make_vec_env(
             number.
         num_envs: number of worlds; None: as many as there are terrains.
         engine: who integrates, ``"simd"`` or ``"box2d"``; changes no bit.
-        threads: at most so many cores are used, None: all that this process may use; changes no bit. ``box2d`` uses
+        threads: the most cores that are used; None: all that this process may use. Changes no bit. ``box2d`` uses
             one.
         max_steps: control steps after which an episode is truncated.
         autoreset_mode: when the next episode begins, see ``gymnasium.vector.AutoresetMode``; or its value, such as

@@ -85,7 +85,7 @@ def make_worlds(
         terrains: the grounds that ``terrain_index`` points into.
         terrain_index: (N,) which terrain each world has.
         max_steps: control steps after which an episode is TIMEOUT.
-        threads: at most so many cores are used; changes no bit. ``box2d`` uses one.
+        threads: the most cores that are used; changes no bit. ``box2d`` uses one.
 
     Raises:
         InputError: the engine is unknown, there is no such terrain, or the worlds do not fit into memory.

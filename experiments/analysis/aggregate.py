@@ -156,7 +156,7 @@ def _result_settings(run: RunTables) -> dict[str, object]:
 
 
 def _values_at(curves: pd.DataFrame, measure: str, points: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The measure after the last iteration that ended by each point; NaN before the first, and where there is none."""
+    """The measure after the last iteration that ended by each point; NaN before the first, and if it is missing."""
     if measure not in curves:
         return np.full(points.size, np.nan)
     last = np.searchsorted(curves["env_steps"].to_numpy(), points, side="right") - 1

@@ -36,7 +36,7 @@ class Shadow:
     """What an analysis knows of a neutral shadow.
 
     Attributes:
-        niches: the replicates' niches with ``COLUMNS`` and measures; None where there is none that fits the run.
+        niches: the replicates' niches with ``COLUMNS`` and measures; None if none fits the run.
         remark: why there is none; empty if there is one.
     """
 

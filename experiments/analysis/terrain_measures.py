@@ -62,7 +62,7 @@ class TerrainMeasures:
         power_over_8m, power_4_to_8m, power_2_to_4m, power_under_2m: its parts by wavelength; what has none (the net
             slope from the first sample to the last) counts as long.
         spectral_centroid: mean wave number, weighted by power, 1/m; NaN on level ground.
-        spectral_entropy: how evenly power is spread over waves, from 0 (one wave) to 1 (all alike); NaN on level
+        spectral_entropy: how evenly power is spread over waves, from 0 (one wave) to 1 (all equal); NaN on level
             ground.
     """
 

@@ -68,7 +68,7 @@ def choose_pair(
 
 
 def pair_of(run: Run, niche_id: int, agent: StoredAgent, choice: str = "") -> Pair:
-    """A niche's terrain and a stored agent version, of whichever niche."""
+    """A niche's terrain and a stored agent version of any niche."""
     config = run.config_at(agent.version.iteration)
     successes = _successes(run, niche_id, agent)
     return Pair(niche_id, agent, run.terrain(niche_id), config.evaluation.max_steps, choice, successes)

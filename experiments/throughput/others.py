@@ -17,7 +17,7 @@ from experiments.throughput.measure import Case, Work
 
 #: Control steps of one repetition: about a second.
 GYMNASIUM_STEPS = 5000
-#: Worlds of EnvPool, and how often all of them step in one repetition: the more steps, the slower they become.
+#: Worlds of EnvPool, and how often all of them step in one repetition. They become slower with more steps.
 ENVPOOL_WORLDS, ENVPOOL_STEPS = 64, 250
 
 _NUM_ACTIONS = 4
