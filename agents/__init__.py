@@ -16,7 +16,7 @@ __all__ = ["MLPPolicy", "rollout"]
 _HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
 
 check_packages("environments")
-import_module("environments")  # which sees to it that ours are imported exactly
+import_module("environments")  # makes sure that our modules are imported exactly
 
 
 def __getattr__(name: str) -> Any:
@@ -27,5 +27,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Also what is not imported yet, for ``help`` and completion."""
+    """Includes names that are not imported yet, for ``help`` and completion."""
     return sorted({*globals(), *__all__})

@@ -31,7 +31,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Also what is not imported yet, for ``help`` and completion."""
+    """Includes names that are not imported yet, for ``help`` and completion."""
     return sorted({*globals(), *__all__})
 
 

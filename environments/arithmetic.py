@@ -1,9 +1,9 @@
-"""How the processor rounds: results are IEEE 754's, to nearest and with subnormal numbers, whatever others have set.
+"""How the processor rounds: by IEEE 754, to nearest and with subnormal numbers, whatever other libraries have set.
 
-Rounding and the flushing of subnormal numbers are settings of each thread (MXCSR of x86-64, FPCR of aarch64), which the
-threads that it starts inherit. Other libraries change them, some when they are loaded. So whatever computes a result
-asks first, which costs a tenth of a microsecond, and if need be sets them for the time of the call. x87 has settings of
-its own, which nobody here needs: on x86-64 Python, NumPy, Numba and Box2D compute elsewhere.
+Rounding and the flushing of subnormal numbers are settings of each thread (MXCSR on x86-64, FPCR on aarch64), and new
+threads inherit them. Other libraries change them, some when they are loaded. So every function that computes a result
+checks them first, which costs a tenth of a microsecond, and sets them for its call if necessary. x87 has its own
+settings, which do not matter here: on x86-64, Python, NumPy, Numba and Box2D do not compute with it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 _ONE = 1.0
-# 2^-60 and the least number there is, made of their bits: arithmetic might not give them.
+# 2^-60 and the smallest subnormal number, made from their bits, since arithmetic might round them.
 _LITTLE, _LEAST = struct.unpack("<2d", struct.pack("<2Q", (1023 - 60) << 52, 1))
-#: More than any system's ``fenv_t`` has.
+#: Larger than any system's ``fenv_t``.
 _ENVIRONMENT_BYTES = 256
 _REFUSAL = (
     "the processor does not round to nearest in this thread, or takes subnormal numbers for zero, and results would "
@@ -32,10 +32,10 @@ _REFUSAL = (
 
 
 def exact(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Decorate a function that computes a result: it rounds to nearest and keeps subnormal numbers.
+    """Make a function that computes a result round to nearest and keep subnormal numbers.
 
     Raises:
-        InputError: by the function, if this thread does otherwise, and cannot be set here.
+        InputError: raised by the function, if this thread rounds otherwise and that cannot be changed here.
     """
 
     # As in ``_is_ieee_754``, without the cost of a call.
@@ -50,14 +50,14 @@ def exact(function: Callable[Parameters, Result]) -> Callable[Parameters, Result
 
 
 def _is_ieee_754() -> bool:
-    """Upwards the first sum is above 1, downwards and to zero the difference is below. The sum of two subnormal numbers
-    is 0 where either operands or results are."""
+    """If rounding is upwards, the first sum is above 1; if downwards or to zero, the difference is below 1. The sum of
+    two subnormal numbers is 0 where operands or results are flushed."""
     return bool((_ONE + _LITTLE) - (_ONE - _LITTLE) == 0.0 != _LEAST + _LEAST)
 
 
 @contextmanager
 def _as_ieee_754() -> Iterator[None]:
-    import ctypes  # seldom needed, and not before `poet --help`
+    import ctypes  # rarely needed, and not for `poet --help`
 
     found, library = ctypes.create_string_buffer(_ENVIRONMENT_BYTES), ctypes.CDLL(None)
     try:
@@ -65,7 +65,7 @@ def _as_ieee_754() -> Iterator[None]:
         default = ctypes.addressof(ctypes.c_char.in_dll(library, "_FE_DFL_ENV")) if is_mac else -1  # as in fenv.h
         library.fegetenv(found)
         library.fesetenv(ctypes.c_void_p(default))
-    except (AttributeError, ValueError):  # another system's
+    except (AttributeError, ValueError):  # another system
         raise InputError(_REFUSAL) from None
     try:
         if not _is_ieee_754():

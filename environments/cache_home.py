@@ -1,4 +1,4 @@
-"""Where compiled kernels may be kept on this machine."""
+"""Where compiled kernels are kept on this machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from environments.errors import InputError
 
 
 def cache_home() -> Path:
-    """The first folder that can be written of: NUMBA_CACHE_DIR, XDG_CACHE_HOME, ~/.cache, the user's own in /tmp.
+    """The first writable folder of: NUMBA_CACHE_DIR, XDG_CACHE_HOME, ~/.cache, the user's own folder in /tmp.
 
-    Numba must not choose: it would take ``__pycache__``, which misses edited callees. Kernels are code: a folder that
-    somebody else made, or can write to, is passed over, as NUMBA_CACHE_DIR=/tmp may lead to one.
+    Numba must not choose: it would take ``__pycache__``, which misses edited callees. Kernels are code, so a folder
+    that somebody else made, or can write to, is skipped; NUMBA_CACHE_DIR=/tmp may lead to one.
 
     Raises:
         InputError: there is none.
@@ -30,7 +30,7 @@ def cache_home() -> Path:
 
 
 def _homes() -> Iterator[Path]:
-    # A relative path is Numba's from where the process is, but invalid by the XDG specification, which then ignores it.
+    # Numba takes a relative path from the current folder. The XDG specification says to ignore relative paths.
     if chosen := os.environ.get("NUMBA_CACHE_DIR"):
         yield Path(chosen).absolute()
     if (home := Path(os.environ.get("XDG_CACHE_HOME", ""))).is_absolute():
@@ -52,13 +52,13 @@ def _can_be_written(home: Path) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """Whether folder, and a link to it, are this user's, and not for everybody to write."""
+    """Whether the folder, and a link to it, belong to this user and cannot be written by everybody."""
     found = folder.stat()
     return {found.st_uid, folder.lstat().st_uid} == {os.getuid()} and not found.st_mode & stat.S_IWOTH
 
 
 def _own_temporary_folder(parent: Path) -> Iterator[Path]:
-    """One folder for each user, found again by every process; kernels are code, so nobody else may have made it."""
+    """One folder per user, which every process finds again. Kernels are code, so nobody else may have made it."""
     folder = parent / f"poet-cache-{os.getuid()}"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
@@ -68,7 +68,7 @@ def _own_temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def _folder_of_this_process() -> Path:
-    """The last resort, where somebody else has the user's: removed at exit."""
+    """The last resort, if somebody else owns the user's folder: a temporary one, removed at exit."""
     try:
         folder = Path(tempfile.mkdtemp(prefix="poet-cache-"))
     except OSError:

@@ -1,9 +1,9 @@
-"""How kernels are compiled: one decorator, no fastmath, a disk cache that knows every source it depends on.
+"""How kernels are compiled: one decorator, no fastmath, and a disk cache that knows every source it depends on.
 
-Numba's own cache looks at the file of a function alone: an edited callee in another file would leave its callers
+Numba's own cache checks only the file of the function itself: an edited callee in another file would leave its callers
 stale (PHYSICS.md 5), and so would an edited constant. So the cache folder is named by a hash of the sources of both
-packages that have kernels, and of the versions and settings of what compiles them, before the first decorator runs.
-Any edit there compiles all anew. Old folders are harmless; where they lie, ``cache_home`` says.
+packages that have kernels, and of the compilers' versions and settings, before the first decorator runs. Any edit there
+recompiles everything. Old folders are harmless; ``cache_home`` says where they are.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from environments.cache_home import cache_home
 from environments.errors import InputError
 
-# Numba's inner parts have no types.
+# Numba's internals have no types.
 _intrinsic: Callable[[Callable[..., Any]], Callable[..., Any]] = intrinsic
 _config: Any = numba.config
 _njit: Any = numba.njit
@@ -39,14 +39,14 @@ _types: Any = numba_types
 
 _ROOT = Path(__file__).parents[1]
 _PACKAGES = ("environments", "agents")
-#: Of Numba, what changes the code that it makes; it knows processors apart by itself.
+#: Settings of Numba that change the code it makes. It tells processors apart by itself.
 _SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO_DEFAULT")
 
 
 def _num_lanes() -> int:
-    """Worlds in a pack: two vectors of float32, so that one computes while the other waits for its result.
+    """Worlds in a pack: two vectors of float32, so that one is computed while the other waits for its result.
 
-    At least 16: shorter loops LLVM takes apart before it would pack them.
+    At least 16, since LLVM unrolls shorter loops before it can vectorise them.
     """
     chosen = os.environ.get("POET_LANES", "")
     if chosen:
@@ -58,12 +58,12 @@ def _num_lanes() -> int:
 
 _FEATURES = llvmlite.binding.get_host_cpu_features()
 _LANES = ("4", "8", "16", "32")
-#: Worlds that a lane loop takes at once; changes no result. POET_LANES sets another number, for tests.
+#: How many worlds a lane loop takes at once; changes no result. Tests set another number with POET_LANES.
 LANES = _num_lanes()
 
 
 def _cache_folder() -> Path:
-    """The folder of all that decides what is compiled."""
+    """The folder that belongs to everything that decides what is compiled."""
     made_by = [numba.__version__, llvmlite.__version__, np.__version__, sys.version, LANES]
     made_by += [getattr(_config, name) for name in _SETTINGS]
     digest = hashlib.blake2b(repr(made_by).encode(), digest_size=8)
@@ -77,18 +77,18 @@ def _cache_folder() -> Path:
 CACHE_DIR = str(_cache_folder())
 _config.CACHE_DIR = CACHE_DIR
 if _FEATURES.get("avx512f"):
-    # LLVM takes half vectors on Intel's processors, out of caution about their clock: measured 1.5 times slower.
+    # For Intel's processors LLVM prefers half vectors, to spare their clock; that is 1.5 times slower here.
     _config.CPU_FEATURES = f"{_FEATURES.flatten()},-prefer-256-bit"
 if _config.DISABLE_JIT:
     raise InputError("NUMBA_DISABLE_JIT is set, and uncompiled kernels give other numbers than compiled ones: unset it")
 
 
 def indices_as_they_are(arrays: Any) -> Callable[..., Any]:
-    """Numba's ``fix_integer_index``, without which kernels do without negative indices.
+    """A substitute for Numba's ``fix_integer_index``, with which kernels have no negative indices.
 
-    Numba looks at every index: a negative one counts from the end. Kernels have none, and where they compute an address
-    the look costs about as much as that, most of all on a GPU, whose integers have 32 bits. A house rule looks for
-    negative indices; tests with NUMBA_BOUNDSCHECK=1 find those that are negative when they run.
+    Numba checks every index, since a negative one counts from the end. Kernels have none, and the check costs about as
+    much as computing the address, most of all on a GPU, whose integers have 32 bits. A house rule looks for negative
+    indices in the source; tests with NUMBA_BOUNDSCHECK=1 find indices that are negative at run time.
 
     Args:
         arrays: the module ``arrayobj`` of Numba or of numba-cuda.
@@ -105,21 +105,21 @@ def indices_as_they_are(arrays: Any) -> Callable[..., Any]:
 
 _MANGLED = tuple(f"_ZN{len(package)}{package}" for package in _PACKAGES)
 _arrays: Any = arrayobj
-if hasattr(_arrays, "fix_integer_index"):  # else Numba looks at them, which is slower and no less right
+if hasattr(_arrays, "fix_integer_index"):  # else Numba checks indices, which is slower but just as right
     _arrays.fix_integer_index = indices_as_they_are(_arrays)
 
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a function that loops over memory: IEEE arithmetic as written, division by zero as NumPy has it.
 
-    It runs without the GIL, so threads may call it at the same time. It makes no array, and so none is counted: Numba
-    counts references atomically whenever an array is handed on, which costs small functions half of their time.
+    It runs without the GIL, so threads may call it at the same time. It makes no arrays, so references need no
+    counting. Numba counts them atomically whenever an array is passed on: half the time of a small function.
     """
     return _compiled(function, cache=True, nogil=True, _nrt=False)
 
 
 def kernel_of(part: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile as ``kernel`` does a function that is made anew for each ``part`` of something, with other constants."""
+    """Compile, like ``kernel``, one of several functions that differ in their constants, one for each ``part``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         function.__qualname__ += f"_of_{part}"
@@ -129,7 +129,7 @@ def kernel_of(part: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 
 def allocating_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile as ``kernel`` does a function that makes arrays for its own use."""
+    """Compile, like ``kernel``, a function that makes arrays for its own use."""
     return _compiled(function, cache=True, nogil=True, _nrt=True)
 
 
@@ -139,12 +139,12 @@ def inline_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def thread_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile as ``kernel`` does what a GPU's thread does from end to end; a GPU's kernel inlines it."""
+    """Compile, like ``kernel``, the whole work of a GPU thread; a GPU's kernel inlines it."""
     return _compiled(function, cache=True, nogil=True, forceinline=True, _nrt=False)
 
 
 def inline_kernel_of(part: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Compile as ``inline_kernel`` does a function that is made anew for each ``part``, see ``kernel_of``."""
+    """Compile, like ``inline_kernel``, one of several functions that differ in constants; see ``kernel_of``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         function.__qualname__ += f"_of_{part}"
@@ -159,9 +159,9 @@ _names: set[str] = set()
 def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., Any]:
     """Compile with a name that no other kernel has.
 
-    Numba tells functions with one name apart by a number that it counts up as it compiles. In the disk cache there are
-    numbers of other processes. Two closures with one name could then have one number as well, and the linker would
-    take one for the other: seen, where processes that began together gave other results than each alone.
+    Numba tells functions of the same name apart by a number that it counts up as it compiles. The disk cache holds
+    numbers from other processes. So two closures of the same name could get the same number, and the linker would
+    confuse them. This happened: processes that started together gave other results than each alone.
     """
     name = f"{function.__module__}.{function.__qualname__}"
     if name in _names:
@@ -171,7 +171,7 @@ def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., An
 
 
 def _once(dispatcher: Any) -> Callable[..., Any]:
-    """Compile once for all integer arguments: Numba would for each constant anew, and LLVM sees constants anyway."""
+    """Compile once for all integer arguments. Numba would recompile it for each constant; LLVM sees them anyway."""
     resolve = dispatcher.get_call_template
 
     def resolve_without_literals(arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
@@ -184,7 +184,7 @@ def _once(dispatcher: Any) -> Callable[..., Any]:
 def types_without_literals(
     arguments: tuple[Any, ...], keywords: dict[str, Any]
 ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Types of a call's arguments, those of constants as of any other integer."""
+    """Types of a call's arguments; a constant has the type of any other integer."""
     plain = tuple(_types.unliteral(argument) for argument in arguments)
     return plain, {name: _types.unliteral(argument) for name, argument in keywords.items()}
 
@@ -201,7 +201,7 @@ def fetch_and_add(typing_context: Any, counter: Any, amount: Any) -> Any:
 
 
 def lane_memory(size: int) -> NDArray[np.float32]:
-    """(size,) float32 zeros that begin where a vector does: others would cost two accesses each."""
+    """(size,) float32 zeros, aligned to vectors: unaligned ones would cost two accesses each."""
     memory = np.zeros(size + _VECTOR_BYTES // 4, np.float32)
     first = -memory.ctypes.data % _VECTOR_BYTES // 4
     return memory[first : first + size]
@@ -209,13 +209,13 @@ def lane_memory(size: int) -> NDArray[np.float32]:
 
 _VECTOR_BYTES = 64
 
-#: Whether ``ticks`` counts: elsewhere reading the processor's counter is forbidden to programs.
+#: Whether ``ticks`` counts. On other processors programs may not read the counter.
 HAS_TICKS = platform.machine() in ("x86_64", "AMD64")
 
 
 @_intrinsic
 def ticks(typing_context: Any) -> Any:
-    """For kernels: the processor's time stamp, int64, in units that only a ratio of two differences is good for."""
+    """For kernels: the processor's time stamp, int64. Its unit is unknown, so use ratios of differences only."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         if not HAS_TICKS:
@@ -240,9 +240,9 @@ class _Passes(event.Listener):
 
 
 def compiler_passes(tell: Callable[[], None]) -> AbstractContextManager[object]:
-    """A block in which ``tell`` is called before each pass of the compiler: never, if the disk cache has all kernels.
+    """A block in which ``tell`` is called before each pass of the compiler; never, if all kernels are cached.
 
-    What it raises ends the compilation.
+    An exception from it ends the compilation.
     """
     manager: AbstractContextManager[object] = event.install_listener("numba:run_pass", _Passes(tell))
     return manager

@@ -1,4 +1,4 @@
-"""What becomes of things that hold memory, threads or processes when they are copied or pickled."""
+"""What happens when objects that hold memory, threads or processes are copied or pickled."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from environments.errors import InputError
 
 
 class CopiedWhole:
-    """A thing that ``copy.copy`` copies as ``copy.deepcopy`` does: half a copy would move when its original moves."""
+    """An object that ``copy.copy`` copies like ``copy.deepcopy``: a shallow copy would move when its original moves."""
 
     def __copy__(self) -> Self:
         return copy.deepcopy(self)
 
 
 class NotCopied:
-    """A thing that belongs to this process alone: copying and pickling it is refused.
+    """An object that belongs to this process alone: copying and pickling it is refused.
 
     Attributes:
         copy_refusal: the sentence; subclasses say what to do instead.

@@ -1,12 +1,12 @@
 """Kernels for NVIDIA GPUs: the only place that knows numba-cuda, which the extra ``cuda`` brings.
 
 A GPU's kernel calls the functions of ``compiled.py`` as they are: numba-cuda compiles their Python once more, for the
-GPU. Some things are set right here for the time of a compilation, since numba-cuda has no switch for them:
+GPU. Some things are changed here during a compilation, since numba-cuda has no switch for them:
 
-* Contraction. NVIDIA's compiler joins a product and a sum to one operation with one rounding, unless it is told not to
-  (NVVM's ``fma=0``). PTX then has ``mul.rn`` and ``add.rn``, which its assembler may not join either. Link-time
-  optimisation would generate code once more, with fused operations, so it is off.
-* Constants. A function is compiled once for all integer arguments, not for each constant anew (``compiled._once``).
+* Contraction. NVIDIA's compiler fuses a product and a sum into one operation with one rounding, unless it is told not
+  to (NVVM's ``fma=0``). PTX then has ``mul.rn`` and ``add.rn``, which the assembler may not fuse either. Link-time
+  optimisation would generate the code again, with fused operations, so it is off.
+* Constants. A function is compiled once for all integer arguments, not again for each constant (``compiled._once``).
 * Indices, see ``compiled.indices_as_they_are``.
 * A thread's own memory. numba-cuda fills it with zeros at each launch: thousands of instructions for a few numbers that
   are then used. Tests run what is compiled in memory that is poisoned.
@@ -33,12 +33,12 @@ from environments.errors import InputError
 #: Whether numba-cuda's simulator stands in for a GPU: for tests, a few walkers and steps.
 IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 
-#: Threads of a block. The kernel with most registers leaves room for three blocks on a multiprocessor (a test counts).
+#: Threads of a block. With the most registers, three blocks still fit on a multiprocessor (tested).
 BLOCK_SIZE = 128
 
-#: What a thread has of its own, a little more than the kernels here need.
+#: A thread's own memory in bytes, a little more than the kernels here need.
 _MOST_LOCAL_BYTES = 13_000
-#: In memory that nobody has written; an integer, as it must be one of any type.
+#: Fills memory that nobody has written. It is an integer, since it has to fit any type.
 _POISON = -(2**31) + 7
 
 Tables = TypeVar("Tables", bound=tuple[Any, ...])
@@ -58,15 +58,15 @@ class GpuKernel:
         self._dispatcher: Any = module().jit(function, **options)
 
     def launch(self, num_threads: int, *arguments: Any, block_size: int = BLOCK_SIZE) -> None:
-        """Run at least ``num_threads`` threads, in whole blocks; returns before they are done: ``to_host`` waits."""
+        """Run at least ``num_threads`` threads, in whole blocks. Does not wait for their end; ``to_host`` does."""
         with _exact():
             self._dispatcher[-(-num_threads // block_size), block_size](*arguments)
 
     def bind(self, num_threads: int, *arguments: Any, block_size: int = BLOCK_SIZE) -> Callable[[], None]:
-        """What launches the kernel with these arguments, again and again.
+        """A function that launches the kernel with these arguments, as often as it is called.
 
-        numba-cuda takes arguments apart at each launch, which costs the host more than a short kernel costs the GPU. So
-        what it passes to CUDA is noted the first time. Arrays must be in the GPU's memory.
+        numba-cuda unpacks arguments at each launch, which takes the host longer than a short kernel takes the GPU. So
+        what it passes to CUDA is recorded the first time. Arrays must be in the GPU's memory.
         """
         prepared: list[Callable[[], None]] = []
 
@@ -84,7 +84,7 @@ class GpuKernel:
 
         Args:
             capability: such as (9, 0).
-            arguments: of the types of a launch's.
+            arguments: of the same types as in a launch.
         """
         dispatcher, devices = _part("dispatcher"), _part("cudadrv.devices")
         device = SimpleNamespace(compute_capability=capability)
@@ -97,7 +97,7 @@ class GpuKernel:
             return Compiled(dispatcher._Kernel(self.function, types, **self._dispatcher.targetoptions))
 
     def resources(self) -> dict[str, int]:
-        """What a thread of the kernel has, once it was launched: registers, and bytes of memory of its own."""
+        """What a thread of the kernel uses, known after a launch: registers, and bytes of its own memory."""
         compiled = self._dispatcher
         figures = {"registers": compiled.get_regs_per_thread(), "local bytes": compiled.get_local_mem_per_thread()}
         return {what: int(next(iter(by_types.values()))) for what, by_types in figures.items()}
@@ -107,7 +107,7 @@ class Compiled:
     """A kernel compiled for one kind of GPU; no GPU is needed to look at it.
 
     Attributes:
-        ptx: NVIDIA's virtual instructions, which its assembler is given.
+        ptx: NVIDIA's virtual instructions, the input of its assembler.
     """
 
     def __init__(self, kernel: Any) -> None:
@@ -117,7 +117,7 @@ class Compiled:
 
     @cached_property
     def sass(self) -> str:
-        """The instructions that the GPU runs: what ``launch`` loads there. Needs nvdisasm."""
+        """The instructions that the GPU runs, as ``launch`` loads them. Needs nvdisasm."""
         instructions: str = _part("codegen").disassemble_cubin(self._library.get_cubin(cc=self._target))
         return instructions
 
@@ -142,7 +142,7 @@ def problem() -> str | None:
 
 
 def versions() -> dict[str, str]:
-    """Of what decides whether kernels compile: numba, numba-cuda, numpy; empty where one is not installed."""
+    """Versions of numba, numba-cuda and numpy, which decide whether kernels compile; empty for one not installed."""
     found = {}
     for package in ("numba", "numba-cuda", "numpy"):
         try:
@@ -162,7 +162,7 @@ def to_device(tables: Tables) -> Tables:
 
 
 def device_array(shape: int | tuple[int, ...], dtype: type, value: int | None = None) -> Any:
-    """An array in the GPU's memory, of one value or with whatever is there; here, and poisoned, in the simulator."""
+    """An array in the GPU's memory, filled with one value or not at all; in the simulator, one here full of poison."""
     if IS_SIMULATED:
         return np.full(shape, _POISON if value is None else value, dtype)
     if value is None:
@@ -171,29 +171,29 @@ def device_array(shape: int | tuple[int, ...], dtype: type, value: int | None = 
 
 
 def to_host(array: Any) -> NDArray[Any]:
-    """An array of the GPU's memory, after all that was launched before."""
+    """An array copied from the GPU's memory, after everything launched before has finished."""
     copied: NDArray[Any] = array if IS_SIMULATED else array.copy_to_host()
     return copied
 
 
 def free_bytes() -> int:
-    """Of the GPU's memory, when its threads have their own; as much as one likes in the simulator."""
+    """Free bytes of the GPU's memory, without what its threads need for themselves; unlimited in the simulator."""
     if IS_SIMULATED:
         return 2**34
     context, device = module().current_context(), module().get_current_device()
-    context.memory_manager.deallocations.clear()  # numba-cuda gives memory back late
+    context.memory_manager.deallocations.clear()  # numba-cuda frees memory late
     # A first launch reserves the memory of all threads that could run at once.
     num_threads = device.MAX_THREADS_PER_MULTIPROCESSOR * device.MULTIPROCESSOR_COUNT
     return max(0, int(context.get_memory_info().free) - _MOST_LOCAL_BYTES * int(num_threads))
 
 
 def num_multiprocessors() -> int:
-    """Of the GPU."""
+    """How many multiprocessors the GPU has."""
     return 1 if IS_SIMULATED else int(module().get_current_device().MULTIPROCESSOR_COUNT)
 
 
 def clock_hz() -> float:
-    """Most cycles a second of the GPU's multiprocessors."""
+    """The highest clock rate of the GPU's multiprocessors, cycles per second."""
     return 1e3 * float(module().get_current_device().CLOCK_RATE)
 
 
@@ -204,7 +204,7 @@ def capability() -> tuple[int, int]:
 
 
 def name() -> str:
-    """What the GPU is called."""
+    """The GPU's name."""
     if IS_SIMULATED:
         return "numba-cuda's simulator"
     found = module().get_current_device().name
@@ -213,9 +213,9 @@ def name() -> str:
 
 @contextmanager
 def errors_explained() -> Iterator[None]:
-    """A block in which what a GPU refuses for want of memory is an ``InputError``.
+    """A block that turns a GPU's lack of memory into an ``InputError``.
 
-    numba-cuda asks for memory by itself; a launch, which reserves the threads' own memory, goes through cuda.core.
+    numba-cuda allocates arrays itself; a launch, which reserves the threads' own memory, goes through cuda.core.
     """
     if IS_SIMULATED:
         yield
@@ -239,7 +239,7 @@ def module() -> Any:
     import_module("numba_cuda")
     config = _part("core.config")
     config.CACHE_DIR = CACHE_DIR  # numba-cuda has a setting of its own
-    config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a few walkers are no mistake
+    config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # a few walkers on a GPU are not a mistake
     return import_module("numba.cuda")
 
 
@@ -254,7 +254,7 @@ def _reason() -> str:
 
 @contextmanager
 def _exact() -> Iterator[None]:
-    """A block in which numba-cuda compiles as is said above."""
+    """A block in which numba-cuda compiles as described above."""
     if IS_SIMULATED:
         yield
         return
@@ -286,9 +286,9 @@ def _exact() -> Iterator[None]:
 
 @contextmanager
 def _noted(prepared: list[Callable[[], None]]) -> Iterator[None]:
-    """A block after which ``prepared`` has what numba-cuda has launched in it, if this numba-cuda shows that.
+    """A block after which ``prepared`` holds what numba-cuda launched in it, if this numba-cuda allows that.
 
-    Nothing else may be launched meanwhile, in no thread.
+    No thread may launch anything else in the meantime.
     """
     launch = None if IS_SIMULATED else getattr(_part("dispatcher"), "launch", None)
     if launch is None:

@@ -12,21 +12,21 @@ COUNT = 1, 2**31 - 1
 
 
 class InputError(ValueError):
-    """Bad input, said in one sentence: what, what was expected, what was found, how to mend it.
+    """Bad input, explained in one sentence: what was expected, what was found, and how to fix it.
 
     The command line prints the sentence without a traceback and exits with code 2.
     """
 
 
 def check_name(what: str, name: str, known: Iterable[str]) -> None:
-    """Raise ``InputError`` unless the name of a ``what`` is known."""
+    """Raise ``InputError`` unless ``name`` is a known ``what``."""
     names = list(known)
     if name not in names:
         raise InputError(f"{what} must be one of {', '.join(names)}, but is {name!r}; {nearest(name, names)}")
 
 
 def whole_number(what: str, value: Any, least: int | None = None, most: int | None = None) -> int:
-    """A number of any kind that stands for a whole one, as Python's: NumPy's, pandas', a float without a fraction.
+    """A whole number of any kind as a Python ``int``: NumPy's, pandas', or a float without a fraction.
 
     Args:
         what: what it is, for the error sentence.

@@ -1,7 +1,7 @@
-"""Our modules are imported to nearest, whatever this thread does: it reads the constants of a source, and rounds them.
+"""Our modules are imported with rounding to nearest, since Python rounds the constants of a source when it reads them.
 
-Otherwise they would be wrong for as long as this process lives, and longer: ``.pyc`` files keep the numbers that were
-read, and the kernel cache what was compiled with them.
+Otherwise they could be wrong as long as this process lives, and longer: ``.pyc`` files keep the numbers as read, and
+the kernel cache keeps what was compiled with them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _PACKAGES = ("environments", "agents", "poet", "experiments")
 
 
 class _ExactImports(MetaPathFinder):
-    """Finds what is in our packages where Python would find it. Their faces, and this file, have no such constants."""
+    """Finds modules of our packages where Python would. Their ``__init__`` and this file have no such constants."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -32,6 +32,6 @@ class _ExactImports(MetaPathFinder):
 
 
 def import_exactly() -> None:
-    """From now on; a second call changes nothing."""
+    """Import exactly from now on. A second call changes nothing."""
     if not any(isinstance(finder, _ExactImports) for finder in sys.meta_path):
         sys.meta_path.insert(0, _ExactImports())

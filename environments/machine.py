@@ -18,7 +18,7 @@ _OWN_GROUPS, _GROUPS = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 def available_cores() -> int:
     """The cores this process may use: those of its affinity, or fewer where a container or service has a quota.
 
-    A part of a core counts as one. Python 3.13's ``PYTHON_CPU_COUNT`` counts instead of the affinity.
+    A fraction of a core counts as one. Python 3.13's ``PYTHON_CPU_COUNT`` takes the place of the affinity.
     """
     if hasattr(os, "process_cpu_count"):
         cores = os.process_cpu_count()
@@ -29,9 +29,9 @@ def available_cores() -> int:
     return max(1, math.ceil(min(cores or 1, _quota())))
 
 
-@cache  # reading takes as long as a short episode
+@cache  # reading this takes as long as a short episode
 def _quota() -> float:
-    """Cores' worth of time that control groups leave this process; version 2 says "max", version 1 -1 for no limit."""
+    """How many cores' time control groups leave this process. No limit is "max" in version 2 and -1 in version 1."""
     quotas = [math.inf]
     for group in _groups("cpu"):
         words = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
@@ -61,7 +61,7 @@ def _words(path: Path) -> list[str]:
 
 
 def check_memory(num: int, each_bytes: int, what: str = "worlds") -> None:
-    """Refuse what cannot fit, before the system ends the process for it.
+    """Refuse what cannot fit into memory, before the system kills the process for it.
 
     Args:
         num: how many are asked for.
@@ -80,7 +80,7 @@ def check_memory(num: int, each_bytes: int, what: str = "worlds") -> None:
 
 
 def _memory() -> int:
-    """Bytes of the machine, or of the container or service where that has fewer."""
+    """Bytes of the machine's memory, or of the container's or service's if that has less."""
     files = [group / name for group in _groups("memory") for name in ("memory.max", "memory.limit_in_bytes")]
     limits = [int(word) for file in files for word in _words(file) if word.isdigit()]
     return min([os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), *limits])

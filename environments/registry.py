@@ -1,9 +1,10 @@
-"""How a config names a piece of code: one of ours by its short name, a user's as ``package.module:Name``."""
+"""How a config names a piece of code (ours by a short name, a user's as ``package.module:Name``) and sets it up."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from environments.errors import InputError, nearest
@@ -34,7 +35,7 @@ def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
             f"unknown {what} {name!r}: {nearest(name, known)} (your own is named as 'package.module:Name')"
         )
     try:
-        with held():  # half an import is worse than to wait for its end
+        with held():  # half an import is worse than waiting for its end
             module = importlib.import_module(module_name)
     except Exception as error:  # a user's module may fail in any way while it is imported
         raise InputError(f"{what} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
@@ -42,3 +43,40 @@ def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
         known_names = [found for found in dir(module) if not found.startswith("_")]
         raise InputError(f"{what} {name!r}: the module has no {attribute!r}; {nearest(attribute, known_names)}")
     return getattr(module, attribute)
+
+
+def own_settings(
+    part: Callable[..., object], settings: Mapping[str, Any], key: str, given: Mapping[str, str]
+) -> dict[str, Any]:
+    """A part's own settings, checked against what its constructor takes.
+
+    Args:
+        part: its class, whose constructor takes them by name.
+        settings: found under a config key.
+        key: that key, for the error sentence.
+        given: the parameters that are set elsewhere, with the config key of each.
+
+    Returns:
+        ``settings``, to be given to ``part`` by name.
+
+    Raises:
+        InputError: the part has no such setting, it is set elsewhere, or one is missing that has no default.
+    """
+    parameters = inspect.signature(part).parameters
+    kinds = {parameter.kind for parameter in parameters.values()}
+    own = [
+        setting
+        for setting, parameter in parameters.items()
+        if setting not in given and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+    name = getattr(part, "__name__", str(part))
+    for setting in settings:
+        if setting in given:
+            raise InputError(f"{key} has {setting!r}, which is set by {given[setting]}")
+        if setting not in own and inspect.Parameter.VAR_KEYWORD not in kinds:
+            has = nearest(setting, own) if own else "it has none"
+            raise InputError(f"{key} has {setting!r}, but {name} has no such setting: {has}")
+    for setting in own:
+        if parameters[setting].default is inspect.Parameter.empty and setting not in settings:
+            raise InputError(f"{key} lacks {setting!r}, which {name} needs")
+    return dict(settings)

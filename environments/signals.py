@@ -1,4 +1,4 @@
-"""Signals that ask a process to stop: which there are, and blocks that none of them breaks."""
+"""Signals that ask a process to stop, and blocks that they do not interrupt."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-#: Ctrl-C; a plain ``kill``; a terminal that closes; and what Slurm, PBS, LSF and Grid Engine warn with before a kill.
+#: Ctrl-C, a plain ``kill``, a terminal that closes, and the warnings of Slurm, PBS, LSF and Grid Engine before a kill.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU)
 
 
 def handlers() -> dict[signal.Signals, Any]:
-    """Who handles each signal of ``STOPPING`` now; without those that are ignored, as ``nohup`` has it, and stay so.
+    """The present handler of each signal of ``STOPPING``, without those that are ignored, as under ``nohup``.
 
-    Empty in a thread other than the main one: only that may set a handler.
+    Empty outside the main thread, which alone may set handlers.
     """
     if threading.current_thread() is not threading.main_thread():
         return {}
@@ -25,9 +25,9 @@ def handlers() -> dict[signal.Signals, Any]:
 
 @contextmanager
 def held() -> Iterator[Callable[[], None]]:
-    """A block that no signal breaks: what Python does about one, it does after. Another thread holds nothing.
+    """A block that no signal interrupts: handlers run after it. In threads other than the main one it does nothing.
 
-    It gives a function that lets those through that have come.
+    It yields a function that lets pending signals through.
     """
     came: list[signal.Signals] = []
     before = {number: handler for number, handler in handlers().items() if callable(handler)}
@@ -42,20 +42,20 @@ def held() -> Iterator[Callable[[], None]]:
             signal.signal(number, lambda number, frame: came.append(signal.Signals(number)))
         yield let_through
     finally:
-        for number, handler in reversed(before.items()):  # Ctrl-C last: what it raises here leaves no other one held
+        for number, handler in reversed(before.items()):  # Ctrl-C last: when it raises, no other signal stays held
             signal.signal(number, handler)
     let_through()
 
 
 @contextmanager
 def left_to_this_process() -> Iterator[None]:
-    """A block as ``held``. Processes that are started in it leave the signals to this one, from their first moment on.
+    """Like ``held``. Processes that start in this block leave the signals to this one from their first moment on.
 
-    A terminal and a cluster send theirs to every process of a run. SIGTERM alone still ends them: it is by that that
-    their parents do.
+    Terminals and clusters send signals to every process of a run. Only SIGTERM still ends them, since that is how
+    their parents end them.
     """
     with held():
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPPING} - {signal.SIGTERM})  # which is inherited
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {*STOPPING} - {signal.SIGTERM})  # children inherit it
         try:
             yield
         finally:

@@ -1,9 +1,8 @@
 """Randomness as an argument: counter-based streams, each named by what it is for.
 
 A stream is named by ``(seed, purpose, *ids)``. Its name is hashed to the key and the upper half of the counter of
-Philox4x32-10; the lower half counts blocks. Nothing is shared between two streams and nothing is kept between two draws
-but a position, so a draw added in one place moves no other, and any worker (or a GPU thread) can make any part of a
-stream.
+Philox4x32-10; the lower half counts blocks. Streams share nothing, and only a position is kept between two draws. So a
+draw added in one place changes no other, and any worker (or GPU thread) can make any part of a stream.
 
 Everything here is integer arithmetic or float64 ``+ - * /`` and ``sqrt`` (exact by IEEE 754): no libm, hence the same
 bits on every machine.
@@ -40,7 +39,7 @@ WORDS_PER_BLOCK = 4
 
 @dataclass(frozen=True)
 class StreamKey:
-    """Where a stream lies in Philox's space: two key words and the two upper counter words, each 0..2^32-1."""
+    """The place of a stream in Philox's space: two key words and the two upper counter words, each 0..2^32-1."""
 
     key: tuple[int, int]
     counter: tuple[int, int]
@@ -78,8 +77,8 @@ def stream_key(seed: int, purpose: str, *ids: int) -> StreamKey:
 def philox4x32(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """One block of Philox4x32-10.
 
-    Words travel as uint64 below 2^32: Numba widens uint32 products and sums by itself, so 32-bit wrap-around is spelled
-    out.
+    Words are passed as uint64 below 2^32: Numba widens uint32 products and sums by itself, so 32-bit wrap-around is
+    written out.
 
     Args:
         c0, c1, c2, c3: counter words, lowest first.
@@ -103,7 +102,7 @@ def philox4x32(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
 @kernel
 def fill_words(words_out, first_block, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """Fill ``words_out`` (N,) uint64, N a multiple of 4, with the stream's words from block ``first_block`` on."""
-    # What is plainly below 2^32 multiplies in one packed instruction.
+    # Numbers that are clearly below 2^32 are multiplied in one vector instruction.
     c2, c3, k0, k1 = c2 & _MASK, c3 & _MASK, k0 & _MASK, k1 & _MASK
     for block in range(words_out.size // WORDS_PER_BLOCK):
         index = first_block + np.uint64(block)
@@ -115,7 +114,7 @@ def fill_words(words_out, first_block, c2, c3, k0, k1):  # type: ignore[no-untyp
 
 
 class Stream:
-    """Scalar draws in sequence from one named stream; a local object, owned by whoever made it.
+    """Scalar draws in sequence from one named stream. It is a local object, owned by whoever made it.
 
     Args:
         seed, purpose, ids: the stream's name, see ``stream_key``.

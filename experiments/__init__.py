@@ -7,4 +7,4 @@ from importlib import import_module
 from poet_open_ended import check_or_exit
 
 check_or_exit("environments", "agents", "poet")
-import_module("environments")  # which sees to it that ours are imported exactly
+import_module("environments")  # makes sure that our modules are imported exactly

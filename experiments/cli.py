@@ -1,4 +1,4 @@
-"""The console script ``poet``: what an error looks like, and what Ctrl-C does from the first line to the last."""
+"""The console script ``poet``: how errors are shown, and what Ctrl-C does from the first line to the last."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NoReturn
 from environments.errors import InputError
 from experiments import interrupts, listener
 
-#: Exit codes, beside that of ``interrupts``: the run or check failed; the user's input was wrong.
+#: Exit codes, besides that of ``interrupts``: the run or check failed; the user's input was wrong.
 FAILED, BAD_INPUT = 1, 2
 
 
@@ -32,13 +32,13 @@ def call() -> NoReturn:
     Raises:
         SystemExit: always, with the exit code.
     """
-    # Imported here: they take a while, in which Ctrl-C is heard.
+    # Imported here: this takes a while, during which Ctrl-C already works.
     import errno
     from contextlib import suppress
     from pathlib import Path
 
-    # A user's "package.module:Name" is found where they stand; after our own root, which an editable install finds
-    # later than any folder in sys.path: no folder of theirs may hide one of ours.
+    # A user's "package.module:Name" is looked up in the current folder, but after our own root: an editable install
+    # finds that root after all folders in sys.path, and no folder of the user's may hide one of ours.
     sys.path.append(str(Path(__file__).parents[1]))
     with suppress(OSError):  # the folder was removed, or may not be looked into
         sys.path.append(str(Path.cwd()))
@@ -51,7 +51,7 @@ def call() -> NoReturn:
     except InputError as error:
         _fail(error, BAD_INPUT)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):  # of a place that the user chose
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):  # of a path that the user chose
             place = error.filename or "the output"
             _fail(f"{place} cannot be written ({error.strerror}): name a place that you may write to", BAD_INPUT)
         if error.errno == errno.ENOENT:

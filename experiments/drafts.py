@@ -1,4 +1,4 @@
-"""Output that appears in one piece or not at all; what a killed writer leaves goes when the next one comes."""
+"""Output that appears as a whole or not at all. What a killed writer leaves is removed by the next one."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from environments.errors import InputError
 from poet.archive.files import open_plain
 
 _DRAFT = "draft"
-#: Letters of a target's name in that of its draft: both must fit into a file system.
+#: How many letters of a target's name its draft's name has: both must fit into a file system.
 _MAX_LETTERS = 40
 
 
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """A draft folder that becomes ``folder`` when the block ends well, and vanishes when it does not.
+    """A draft folder that becomes ``folder`` if the block succeeds, and vanishes if it fails.
 
     Raises:
         InputError: ``folder`` is there and not an empty folder, or cannot be made.
-        RuntimeError: the draft was taken away meanwhile.
+        RuntimeError: the draft was removed in the meantime.
     """
     taken = InputError(f"{folder} exists: name a new folder for --output")
     if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
@@ -40,7 +40,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         draft.mkdir()
         yield draft
         try:
-            draft.rename(target)  # over an empty folder if there is one, and over nothing else
+            draft.rename(target)  # replaces an empty folder, and nothing else
         except OSError as error:
             if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
                 raise taken from error
@@ -49,14 +49,14 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def draft_of(target: Path) -> Iterator[Path]:
-    """A path beside ``target``, with the same ending, for what is renamed to it within the block.
+    """A path beside ``target``, with the same ending, for a file that the block renames to it.
 
     It lies in a hidden folder with a lock file. A folder whose lock nobody holds is a killed writer's, and is removed.
 
     Raises:
         InputError: nothing can be made there.
         FileNotFoundError: its folder is not there.
-        RuntimeError: the draft was taken away meanwhile.
+        RuntimeError: the draft was removed in the meantime.
     """
     try:
         _sweep(target)
@@ -68,10 +68,10 @@ def draft_of(target: Path) -> Iterator[Path]:
         error.filename = str(target)  # the name that the user knows
         raise
     try:
-        with suppress(OSError):  # a file system without locks: nobody can tell that it was left, and it stays
+        with suppress(OSError):  # without locks nobody can tell that it was left, so it stays
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield place / f"{_DRAFT}{target.suffix}"
-    except OSError as error:  # pandas names no number for a folder that is gone
+    except OSError as error:  # pandas gives no error number if the folder is gone
         if place.exists():
             raise
         raise RuntimeError(f"the draft of {target} was taken away while it was written: write it again") from error
@@ -81,7 +81,7 @@ def draft_of(target: Path) -> Iterator[Path]:
 
 
 def is_draft_of(path: Path, target: Path) -> bool:
-    """Whether a path is, by its name, one at which a draft of ``target`` is made."""
+    """Whether a path has the name of a draft of ``target``."""
     return path.parent == target.parent and path.match(f"{escape(_prefix(target))}*.part")
 
 

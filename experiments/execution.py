@@ -1,4 +1,4 @@
-"""Where and how long a run is carried out: nothing of it changes a result."""
+"""Where and how long a run is carried out. None of it changes a result."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Execution:
-    """What a command line says of it.
+    """What a command line says about it.
 
     Attributes:
         executor: where episodes run, ``"local"`` or ``"ray"``.
         workers: cores that run them; None for all.
-        ray_address: of a Ray cluster that runs already; None for a Ray of its own.
-        env_steps: the run stops after the iteration that reaches so many in all; None for no such limit.
+        ray_address: of a running Ray cluster; None for a Ray of its own.
+        env_steps: the run stops after the iteration that reaches this total; None for no such limit.
     """
 
     executor: str = "local"

@@ -1,4 +1,4 @@
-"""A run in files that other programs read: Parquet tables, JSON terrains and genotypes, npz agents."""
+"""A run as files for other programs: Parquet tables, JSON terrains and genotypes, npz agents."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def export_run(run: Run, output: Path) -> list[str]:
             ``theta`` (P,) float32 of the latest version kept, ``version_id``, ``iteration``.
 
     Returns:
-        What was written, in lines for people.
+        Lines for people that say what was written.
 
     Raises:
         InputError: the folder holds anything or cannot be made.
-        RuntimeError: it was taken away meanwhile.
+        RuntimeError: it was removed in the meantime.
     """
     with new_folder(output) as draft, run.at_one_moment():
         _write_json(draft / "config.json", run.config.to_json())

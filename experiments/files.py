@@ -13,9 +13,9 @@ from experiments.drafts import draft_of
 
 @contextmanager
 def written(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the name ``path`` when the block ends well, and vanishes when it does not.
+    """A file that takes the name ``path`` if the block succeeds, and vanishes if it fails.
 
-    What had the name is replaced. A link is replaced too, and never followed.
+    Whatever had that name is replaced, including a link, which is never followed.
 
     Yields:
         The open file; its ``name`` is that of a draft, which ends as ``path`` does.
@@ -42,14 +42,14 @@ def sub_folder(path: Path) -> Path:
     """A folder within one of ours, made if need be.
 
     Raises:
-        InputError: there is a link of that name, which may lead anywhere, or a file.
+        InputError: there is a file of that name, or a link, which may lead anywhere.
     """
     check_sub_folder(path).mkdir(parents=True, exist_ok=True)
     return path
 
 
 def check_sub_folder(path: Path) -> Path:
-    """The same folder, which is not made yet; raises as ``sub_folder`` does."""
+    """The same folder, without making it; raises like ``sub_folder``."""
     if path.is_symlink():
         raise InputError(f"{path} is a link, which may lead anywhere: take it away, or name another folder by --output")
     if path.exists() and not path.is_dir():

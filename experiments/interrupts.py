@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 #: The exit code of a command that was asked to stop: what a shell expects after Ctrl-C, 128 + SIGINT.
 INTERRUPTED = 130
-#: Seconds after which an interrupt that got lost comes again.
+#: Seconds after which a lost interrupt is raised again.
 _SOON = 0.1
 
 
 class Interrupts:
-    """What this process does when a signal asks it to stop: the first ends it, another changes nothing.
+    """What this process does when a signal asks it to stop: the first signal ends it, further ones change nothing.
 
     Attributes:
-        came: the first that has come, if any.
+        came: the first signal that came, if any.
     """
 
     def __init__(self) -> None:
@@ -36,19 +36,19 @@ class Interrupts:
         self._before: dict[signal.Signals, Any] = {}
 
     def install(self) -> None:
-        """Handle all signals that ask to stop, but those that were ignored when the process began (``nohup``)."""
+        """Handle all signals that ask to stop, except those ignored when the process began (``nohup``)."""
         self._before = handlers()
         for number in self._before:
             signal.signal(number, self._handle)
 
     def uninstall(self) -> None:
-        """Let others handle them, as before."""
+        """Restore the handlers from before."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     @contextmanager
     def block(self) -> Iterator[None]:
-        """Where something has to be tidied up: here a signal raises ``KeyboardInterrupt``, once."""
+        """A block for code that has to tidy up: a signal raises ``KeyboardInterrupt`` in it, once."""
         hook, sys.unraisablehook = sys.unraisablehook, self._raise_again
         self._hook = hook
         self._num_blocks += 1
@@ -64,18 +64,18 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.came is not None:
-            return  # another one is not needed, and would break the tidying up
+            return  # a second one is not needed, and would interrupt the tidying up
         self.came = signal.Signals(number)
         if self._num_blocks:
             raise KeyboardInterrupt
-        # Nothing has begun, and an import that something is raised in may turn it into anything.
+        # Nothing has begun, and an import may turn an exception raised in it into any other.
         try:
             os.write(2, f"poet: stopped{self.who()}\n".encode())
         finally:
             os._exit(INTERRUPTED)
 
     def _raise_again(self, lost: UnraisableHookArgs) -> None:
-        """A ``__del__`` or a callback from C lets nothing through: raise it again after that."""
+        """Called when a ``__del__`` or a callback from C has swallowed the exception: raise it again afterwards."""
         if lost.exc_type is KeyboardInterrupt and self.came is not None:
             number, self.came = self.came, None
             Timer(_SOON, os.kill, (os.getpid(), number)).start()
@@ -87,17 +87,17 @@ _in_force: list[Interrupts] = []
 
 
 def stop_at_once() -> None:
-    """From here on a signal that asks to stop ends the process with a line and ``INTERRUPTED``, but within blocks."""
+    """From here on a signal that asks to stop ends the process with a line and ``INTERRUPTED``, outside of blocks."""
     _in_force[:] = [Interrupts()]
     _in_force[0].install()
 
 
 def end() -> None:
-    """From here on nothing can be stopped any more; if there was an interrupt, the process ends here."""
+    """From here on nothing can be stopped any more. If there was an interrupt, the process ends here."""
     for number in handlers():
         signal.signal(number, signal.SIG_IGN)
     if _in_force and _in_force[0].came is not None:
-        # Python would kill itself by SIGINT if KeyboardInterrupt has once passed through an import of some kinds.
+        # Python would kill itself by SIGINT if KeyboardInterrupt has ever passed through certain kinds of imports.
         atexit._run_exitfuncs()
         for stream in (sys.stdout, sys.stderr):
             if stream is not None:

@@ -1,4 +1,4 @@
-"""Whoever reads what a command prints, and may go away before it ends: ``poet analyse RUN | head -1``."""
+"""The reader of a command's output, who may go away before it ends: ``poet analyse RUN | head -1``."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import io
 import sys
 from typing import Any
 
-#: A pipe that nobody reads any more; a terminal that is gone, while ``nohup`` keeps us.
+#: Errors of a pipe that nobody reads any more, and of a terminal that is gone while ``nohup`` keeps us running.
 _GONE = (errno.EPIPE, errno.EIO)
 
 
 class _Output(io.FileIO):
-    """What nobody reads is lost. Another failure, as of a full disk, is raised once: Python tries again at its end."""
+    """A stream that drops what nobody reads. Other errors, as of a full disk, are raised once: Python retries later."""
 
     _has_failed = False
 
@@ -27,14 +27,14 @@ class _Output(io.FileIO):
 
 
 def may_go_away() -> None:
-    """From here on what this process prints is lost, and nothing else, when nobody can read it any more."""
+    """From here on, if nobody can read this process's output any more, only that output is lost."""
     sys.stdout, sys.stderr = _tolerant(sys.stdout), _tolerant(sys.stderr)
 
 
 def _tolerant(stream: Any) -> Any:
     try:
         raw = _Output(stream.fileno(), "wb", closefd=False)
-    except (AttributeError, OSError):  # it was closed before we began, or is somebody's object
+    except (AttributeError, OSError):  # it was closed before we began, or is somebody else's object
         return stream
     stream.flush()
     return io.TextIOWrapper(

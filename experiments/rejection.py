@@ -1,4 +1,4 @@
-"""Which events of a run a fork may refuse, and by what name the algorithm knows them."""
+"""Which events of a run a fork may refuse, and how the algorithm names them."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def find_rejection(run: Run, event: str, at: int) -> str:
         at: the last iteration that both runs share.
 
     Returns:
-        The event's place: its iteration and target, or its iteration and number. Ids move when a change before the
-        event adds or takes away another one; the place does not.
+        The event's place: its iteration and target, or its iteration and number. A change before the event may add
+        or remove other events, which moves ids but not places.
 
     Raises:
-        InputError: it names nothing of that kind, or something that happened no later than ``at``.
+        InputError: it names no such event, or one that happened no later than ``at``.
     """
     kind, _, number = event.partition(":")
     if kind not in ("transfer", "candidate") or not number.isdecimal():
@@ -49,7 +49,7 @@ def find_rejection(run: Run, event: str, at: int) -> str:
 
 
 def _accepted_transfers(run: Run) -> pd.DataFrame:
-    """Periodic ones: the transfer test of a candidate is refused with its candidate."""
+    """Only periodic transfers: the transfer test of a candidate is refused with its candidate."""
     transfers = run.transfers
     is_accepted = transfers["outcome"] == TransferOutcome.ACCEPTED
     return transfers[transfers["candidate_id"].isna() & is_accepted]

@@ -1,4 +1,4 @@
-"""From a command line to a config: preset, file, ``--set`` and flags, the later over the earlier."""
+"""From a command line to a config: preset, file, ``--set`` and flags, of which later ones win."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from experiments.presets import load_preset
 from experiments.text import visible
 from poet.config import Config, config_keys, make_config
 
-#: ``run.iterations`` of a run that its env-steps alone shall end: more than they last.
+#: ``run.iterations`` of a run that only its env-steps should end: more than it can reach.
 NO_END = 10**9
 #: Sections of a config by key by value, as TOML has them.
 Layer = dict[str, dict[str, Any]]
@@ -33,7 +33,7 @@ def resolve_config(
         preset: its name; None for the defaults.
         file: a TOML file laid over it; None for none.
         assignments: ``key=value`` texts laid over that, in order.
-        flags: values of options such as ``--seed`` by key, laid over all; a None in it says nothing.
+        flags: values of options such as ``--seed`` by key, laid over all; None means not given.
         base: the config of a stored run to start from; None for the defaults.
 
     Raises:
@@ -68,14 +68,14 @@ def parse_assignment(text: str) -> Layer:
     except tomllib.TOMLDecodeError:
         # [stump_height,stairs], without the quotes that a shell takes away.
         words, plain = _layer(key, [word.strip() for word in value[1:-1].split(",")]), _layer(key, value)
-        # Where neither fits, one of the words is wrong, and the sentence about it shall name that word.
+        # If neither fits, one of the words is wrong, and the error sentence should name that word.
         return words if value.startswith("[") and value.endswith("]") and (_fits(words) or not _fits(plain)) else plain
     # transfer.rule=2020 is a number in TOML and a name to us.
     return layer if _fits(layer) or not _fits(_layer(key, value)) else _layer(key, value)
 
 
 def assignment(key: str, value: Any) -> str:
-    """The text from which ``parse_assignment`` makes this value: plain where that does, as TOML elsewhere."""
+    """The text from which ``parse_assignment`` makes this value: plain if that works, otherwise TOML."""
     plain = f"{key}={value}"
     try:
         is_read_back = isinstance(value, str) and parse_assignment(plain) == _layer(key, value)
@@ -89,7 +89,7 @@ def toml_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        # JSON's escapes are TOML's, but for letters beyond 16 bits; what is not to be seen is spelled out likewise.
+        # JSON's escapes are TOML's, except for letters beyond 16 bits. Invisible letters are escaped likewise.
         return visible(json.dumps(value, ensure_ascii=False))
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{json.dumps(name)} = {toml_text(item)}" for name, item in value.items()) + "}"
@@ -111,7 +111,7 @@ def read_config_file(path: Path) -> Layer:
 
 
 def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
-    """The values of ``config`` that ``base`` (None for the defaults) has otherwise, by ``section.key``."""
+    """The values of ``config`` that differ from those of ``base`` (None for the defaults), by ``section.key``."""
     values, others = config.to_json(), (base or Config()).to_json()
     return {
         f"{section}.{key}": value
@@ -122,7 +122,7 @@ def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
 
 
 def describe(values: Mapping[str, Any]) -> str:
-    """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell behind ``--set``."""
+    """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell after ``--set``."""
     return " ".join(shlex.quote(assignment(key, value)) for key, value in values.items())
 
 

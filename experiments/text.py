@@ -7,14 +7,14 @@ import re
 import shlex
 from pathlib import Path
 
-#: What begins something in Markdown or HTML within a line.
+#: Characters that start markup in Markdown or HTML within a line.
 _MARKS = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 
 def visible(text: str) -> str:
-    """The text with everything that is not to be seen spelled out, as TOML and Python write it: ``\\u001b``.
+    """The text with every invisible letter escaped, as in TOML and Python: ``\\u001b``.
 
-    A terminal would take it for commands, or turn the order of letters; it also cannot be encoded, or ends a line.
+    Such letters may control a terminal, reverse the order of letters, end a line, or be impossible to encode.
     """
     if text.isprintable():
         return text
@@ -27,7 +27,7 @@ def as_html(text: str) -> str:
 
 
 def as_markdown(text: str) -> str:
-    """The text for a line or a cell of Markdown, where it is nothing but text."""
+    """The text for a line or a cell of Markdown, without any markup."""
     return _MARKS.sub(r"\\\1", visible(text))
 
 
@@ -39,7 +39,7 @@ def as_code(text: str) -> str:
 
 
 def poet_command(*words: str | Path) -> str:
-    """A command to be copied into a shell, such as ``poet resume 'my run'``; no path in it is taken for an option."""
+    """A command to copy into a shell, such as ``poet resume 'my run'``. No path in it is taken for an option."""
     safe = (f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in words)
     return shlex.join(["poet", *safe])
 

@@ -16,13 +16,13 @@ NUM_TRIALS = 200
 
 
 def num_successes(run: Run, niche_id: int, theta: NDArray[np.float32], stream_name: str) -> int:
-    """How many of ``NUM_TRIALS`` pushes on a niche's own ground an agent succeeds under.
+    """Under how many of ``NUM_TRIALS`` pushes on a niche's own ground an agent succeeds.
 
     Args:
         run: whose niche it is.
         niche_id: of the niche.
         theta: (P,) float32, the agent.
-        stream_name: what the pushes are for; those of one name, run and niche are the same.
+        stream_name: what the pushes are for. The same name, run and niche give the same pushes.
     """
     own, stream = run.terrain(niche_id), Stream(run.config.run.seed, stream_name, niche_id)
     pushes = [own.with_push(push_from(stream)) for _ in range(NUM_TRIALS)]

@@ -19,8 +19,8 @@ def check_trust(
         folder: of the run whose archive it is.
         config: its settings, with those of the command line.
         trust: whether the user said ``--trust``.
-        given: keys that the command line sets: what they name is the user's own.
-        keys: those whose code is imported; None for all.
+        given: keys that the command line sets; the code that they name is the user's own.
+        keys: the keys whose code is imported; None for all.
 
     Raises:
         InputError: code would be imported that nobody trusts.

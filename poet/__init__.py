@@ -19,7 +19,7 @@ __all__ = ["open_run"]
 _HOMES = {"open_run": "poet.archive.reader"}
 
 check_packages("environments", "agents")
-importlib.import_module("environments")  # which sees to it that ours are imported exactly
+importlib.import_module("environments")  # makes sure that our modules are imported exactly
 
 
 def __getattr__(name: str) -> Any:
@@ -29,5 +29,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Also what is not imported yet, for ``help`` and completion."""
+    """Includes names that are not imported yet, for ``help`` and completion."""
     return sorted({*globals(), *__all__})

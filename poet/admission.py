@@ -1,4 +1,4 @@
-"""Admission: the most novel candidates get the best agent there is, and become niches if it passes the criterion.
+"""Admission: the most novel candidates get the best available agent, and become niches if it passes the criterion.
 
 Reference: Wang et al. 2019, algorithm 3, from EVALUATE_CANDIDATES on; POET.md 4.2.
 """
@@ -53,9 +53,9 @@ _TRANSFER_OUTCOME = {
 
 
 def reproduce_and_admit(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
-    """Reproduce, keep what passes, rank, admit the most novel, retire the oldest (MUTATE_ENVS).
+    """Reproduce, keep what passes the criterion, rank, admit the most novel, retire the oldest (MUTATE_ENVS).
 
-    Nobody reproduces while too few niches are eligible (``poet.eligible_share``): new terrains would push out old ones
+    Nothing reproduces while too few niches are eligible (``poet.eligible_share``): new terrains would push out old ones
     whose agents still learn.
     """
     parents = eligible_niches(state, parts)
@@ -88,7 +88,7 @@ def admit(
         if num_admitted == parts.config.poet.max_admitted:
             events.append(judged(candidate, iteration, CandidateOutcome.NOT_REACHED))
             continue
-        if any(niche.genotype == candidate.genotype for niche in state.active):  # a twin came in before it
+        if any(niche.genotype == candidate.genotype for niche in state.active):  # a twin was admitted before it
             events.append(judged(candidate, iteration, CandidateOutcome.DUPLICATE))
             continue
         if candidate.id not in tested:
@@ -110,16 +110,16 @@ def admit(
 
 
 def _with_trials(book: ScoreBook, candidate: Candidate, trials: Sequence[Trial], winner: Winner) -> ScoreBook:
-    """The book with what active agents, and the one that comes along, score in a new niche."""
+    """The book with the scores of active agents, and of the new niche's first agent, in a new niche."""
     tried = [(trial.source.theta, trial.direct) for trial in trials] + [(winner.theta, winner.evaluation)]
     terrain = candidate.site.digest
     return book.with_episodes({(theta_digest(theta), terrain): own_episode(e) for theta, e in tried})
 
 
 def _sure_to_be_tested(waiting: Sequence[Candidate], active: Sequence[Niche], num_free: int) -> list[Candidate]:
-    """The next candidates that are tested whatever becomes of those before them: their episodes are one request.
+    """The next candidates that are tested whatever happens to those before them: their episodes are one request.
 
-    That is one for each place that is free, up to the twin of one of them, which has to wait for its verdict.
+    That is one for each free place, up to a twin of one of them, which has to wait for its verdict.
     """
     niches, sure = {niche.genotype for niche in active}, dict[AbstractGenotype, Candidate]()
     for candidate in waiting:
@@ -137,7 +137,7 @@ def _test_candidates(
     iteration: int,
     known: Mapping[Key, Evaluation],
 ) -> tuple[list[list[Trial]], list[Cost]]:
-    """What every active agent scores in each candidate: as it is and, if the config says so, after one ES step."""
+    """The scores of every active agent in each candidate: as it is and, if the config says so, after one ES step."""
     if not parts.config.transfer.at_admission:
         return [[_parents_trial(candidate)] for candidate in candidates], []
     targets = [_candidate_target(candidate, sources, parts) for candidate in candidates]
@@ -161,7 +161,7 @@ def _candidate_target(candidate: Candidate, sources: Sequence[Niche], parts: Par
 
 
 def _fresh_optimiser(source: Niche, parts: Parts) -> StrategyState:
-    """A candidate has no optimiser of its own yet: first step sizes, no moments."""
+    """The optimiser of a candidate, which has none of its own yet: first step sizes, no moments."""
     state: StrategyState = parts.strategy.initial_state(source.theta[None, :])
     return state
 
@@ -230,7 +230,7 @@ def _conclude(
 
 
 def _attempts(candidate: Candidate, trials: Sequence[Trial], book: ScoreBook, parts: Parts) -> list[Attempt]:
-    """What was run in a candidate, in order: its parent's agent for the criterion, all for novelty, the sources."""
+    """What was run in a candidate, in order: the parent's agent for the criterion, all for novelty, the sources."""
     attempts: list[Attempt] = []
     if candidate.parent_evaluation is not None:
         parent, theta = candidate.parent, candidate.parent.theta

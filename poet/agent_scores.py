@@ -1,12 +1,12 @@
-"""What agents score in environments that are not theirs, for novelty and ANNECS: no pair is run twice.
+"""Scores of agents in environments that are not theirs, for novelty and ANNECS: no pair is run twice.
 
-A score is one episode on the environment's own instance, also where ``niche.instances`` asks for fresh ones. Theta and
-terrain decide it, and their digests are its key: a retired agent is never run again where it was run before, an active
-one in its own niche is known from its own evaluation, and equal thetas are one.
+A score is one episode on the environment's own instance, even if ``niche.instances`` asks for fresh ones. Theta and
+terrain decide it, and their digests are its key. So a retired agent is never run again where it was run before, an
+active one's score in its own niche comes from its own evaluation, and equal thetas count as one.
 
-What outlives a reproduction are scores of retired agents, in ``PoetState.retired_scores``, hence in every stored state:
-one array, 8 bytes a pair, 1.2 MB when 360 of 400 niches have retired, about what 40 active niches' optimisers take.
-Scores of active agents do not outlive it, since the next ES step changes their thetas.
+Only scores of retired agents are kept after a reproduction, in ``PoetState.retired_scores``, and so in every stored
+state: one array with 8 bytes per pair, 1.2 MB when 360 of 400 niches have retired, about as much as the optimisers of
+40 active niches. Scores of active agents are dropped, since the next ES step changes their thetas.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Site:
     """An environment in which agents are run.
 
     Attributes:
-        ledger_id: the niche that pays: the environment itself, or a candidate's parent.
+        ledger_id: the niche that pays for the episodes: the environment itself, or a candidate's parent.
         terrain: its own instance.
         digest: of that terrain.
     """
@@ -63,10 +63,10 @@ class ScoreBook:
     """What is known within a reproduction.
 
     Attributes:
-        agents: all there are before anybody is admitted, in the released code's order: retired ones as they retired,
-            then active ones.
+        agents: all agents before anything is admitted, in the released code's order: retired ones as they retired, then
+            active ones.
         scores: -inf for a diverged world.
-        episodes: those of them that were run in this reproduction, whole; each ``score`` is that of the one episode.
+        episodes: of the scores, those run in this reproduction, in full; each ``score`` is that of the one episode.
     """
 
     agents: tuple[Agent, ...]
@@ -75,16 +75,16 @@ class ScoreBook:
 
     @property
     def retired(self) -> tuple[Agent, ...]:
-        """Those of the agents that are retired."""
+        """The retired agents."""
         return tuple(agent for agent in self.agents if isinstance(agent.niche, RetiredNiche))
 
     def with_episodes(self, episodes: Mapping[Key, Evaluation]) -> ScoreBook:
-        """The book with some more, which take the place of any with the same key."""
+        """The book with further entries, which replace any with the same key."""
         scores = {key: evaluation.score for key, evaluation in episodes.items()}
         return replace(self, scores={**self.scores, **scores}, episodes={**self.episodes, **episodes})
 
     def scores_in(self, site: Site) -> tuple[float, ...]:
-        """What each agent scores in an environment; all of them must be known."""
+        """The score of each agent in an environment; all of them must be known."""
         return tuple(self.scores[agent.digest, site.digest] for agent in self.agents)
 
     def attempts(self, site: Site, purpose: Purpose) -> list[Attempt]:
@@ -107,17 +107,17 @@ def make_site(ledger_id: int, terrain: Terrain) -> Site:
 
 
 def own_episode(evaluation: Evaluation) -> Evaluation:
-    """The part of an evaluation that is about the own instance."""
+    """The part of an evaluation that concerns the niche's own instance."""
     has_diverged = evaluation.own_outcome == Outcome.DIVERGED
     return replace(evaluation, score=-math.inf if has_diverged else evaluation.own_return)
 
 
 def open_book(state: PoetState, parts: Parts) -> ScoreBook:
-    """What a state knows: retired agents where they were run, active ones in their own niches."""
+    """The scores that a state knows: of retired agents where they were run, and of active ones in their own niches."""
     agents = tuple(Agent(niche, theta_digest(niche.theta)) for niche in state.niches)
     sites = {agent.niche.id: own_site(agent.niche) for agent in agents}
     scores: dict[Key, float] = {}
-    if state.scored_steps != parts.config.evaluation.max_steps:  # a fork has changed what an episode is
+    if state.scored_steps != parts.config.evaluation.max_steps:  # a fork has changed the length of episodes
         return ScoreBook(agents)
     for agent, row in zip(agents, state.retired_scores.tolist(), strict=False):  # the others have no row
         scores |= {(agent.digest, sites[n].digest): score for n, score in enumerate(row) if not math.isnan(score)}
@@ -128,7 +128,7 @@ def open_book(state: PoetState, parts: Parts) -> ScoreBook:
 
 
 def remember(state: PoetState, book: ScoreBook, parts: Parts) -> PoetState:
-    """The state in which retired agents' scores in niches are those of the book, if novelty will need them again."""
+    """The state with the book's scores of retired agents in niches, if novelty will need them again."""
     if not parts.novelty.needs_scores or not parts.config.novelty.cached:
         return state
     table = np.full((len(state.retired), state.next_niche_id), math.nan)
@@ -140,7 +140,7 @@ def remember(state: PoetState, book: ScoreBook, parts: Parts) -> PoetState:
 
 
 def forget_other_episodes(state: PoetState, parts: Parts) -> PoetState:
-    """The state once all active agents were evaluated by this config: what comes from episodes of others is dropped."""
+    """The state after all active agents were evaluated by this config, without scores from other lengths."""
     max_steps = parts.config.evaluation.max_steps
     if state.scored_steps == max_steps:
         return state
@@ -150,15 +150,15 @@ def forget_other_episodes(state: PoetState, parts: Parts) -> PoetState:
 def fill_in(
     book: ScoreBook, sites: Sequence[Site], parts: Parts, purpose: Purpose, iteration: int, anew: bool = False
 ) -> tuple[ScoreBook, list[Cost]]:
-    """Run each agent in each environment where the book does not know it, all as one request.
+    """Run each agent in each environment where the book has no score for it, all as one request.
 
     Args:
         book: what is known.
         sites: environments.
         parts, purpose, iteration: of the phase.
-        anew: run every agent in every environment, whatever is known.
+        anew: run every agent in every environment, even if its score is known.
     """
-    thetas = {agent.digest: agent.niche.theta for agent in book.agents}  # equal ones once
+    thetas = {agent.digest: agent.niche.theta for agent in book.agents}  # equal ones only once
     row_of = {digest: row for row, digest in enumerate(thetas)}
     asked: set[Key] = set()
     wanted: list[tuple[Site, list[str]]] = []

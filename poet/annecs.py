@@ -1,12 +1,12 @@
 """ANNECS: the accumulated number of novel environments created and solved.
 
-By the paper an environment counts that is neither too hard nor too easy for all agents there are when it is admitted,
-and that some agent solves later. By the released code it counts at once, if it is neither for the agents that have
-retired; before the first retires that code fails, and here, as in its forks, nothing is counted. The root counts in
-neither: it was not created. What is counted are records of ``poet.judging``.
+In the paper an environment counts if it is neither too hard nor too easy for all agents at its admission, and if some
+agent solves it later. In the released code it counts at once, if it is neither for the agents that have retired. Before
+the first retires, that code fails; here, as in its forks, nothing is counted then. The root never counts, since it was
+not created. The counts are made from records of ``poet.judging``.
 
-Some agent's one good episode is enough for the paper. A third count asks that the niche is solved robustly instead: by
-its own agent, on pushes that nothing trained on (``poet.validation``).
+For the paper, one good episode of some agent is enough. A third count requires instead that the niche is solved
+robustly: by its own agent, under pushes that nothing trained on (``poet.validation``).
 
 Reference: Wang et al. 2020, section on ANNECS; ``pass_mc`` of the released code; POET.md 4.5, 6.3.
 """
@@ -29,7 +29,7 @@ class AnnecsCount:
 
     Attributes:
         paper: environments that passed the criterion against all agents at admission, and are solved.
-        passed_unsolved: those that passed, not yet solved; late ones have had less time.
+        passed_unsolved: those that passed and are not solved yet; later ones have had less time.
         released: environments that passed the criterion against retired agents.
         robust: those that passed and are robustly solved; 0 where nobody was validated.
     """
@@ -50,7 +50,7 @@ def annecs_counts(
     """ANNECS at the end of each iteration.
 
     Args:
-        children: niches admitted, the root apart, each with the iteration of its admission.
+        children: niches admitted, except the root, each with the iteration of its admission.
         judged: the record of each that was judged.
         solved: niches solved, each with the iteration in which it was.
         iteration: the last one.
@@ -89,7 +89,7 @@ def annecs_counts(
 
 
 def admissible_niches(configs: Sequence[tuple[int, Config]], iteration: int) -> list[int]:
-    """How many niches could have been admitted by the end of each iteration, had every reproduction admitted its most.
+    """How many niches could have been admitted by the end of each iteration, at ``poet.max_admitted`` a reproduction.
 
     Args:
         configs: from which iteration on which was in force, ascending.

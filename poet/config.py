@@ -1,4 +1,4 @@
-"""What a run is made of: one frozen tree, defaults here, presets and ``--set`` state differences only.
+"""A run's settings: one frozen tree with defaults. Presets and ``--set`` state only differences.
 
 Defaults are numbers of the 2019 paper and choices of the released code (POET.md 5.3, 5.4). Where papers, released code
 or readers differ, the choice is a named value, and each preset says where its value comes from.
@@ -21,6 +21,9 @@ class _Section(BaseModel):
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+#: A value in the settings of a user's own part.
+Plain = bool | int | float | str
+OwnSettings = dict[str, Plain | tuple[Plain, ...]]
 
 
 def _gene_group(name: str) -> str:
@@ -53,6 +56,7 @@ class TerrainConfig(_Section):
         ("roughness", "pit_gap", "stump_height"), min_length=1, description="gene groups that mutate"
     )
     max_pit_gap: float = Field(10.0, ge=0.8, le=10.0, description="terrain steps (paper 10, released code 8)")
+    settings: OwnSettings = Field({}, description="of a user's own genotype: the fields of its settings_type")
 
 
 class MutationConfig(_Section):
@@ -76,7 +80,7 @@ class CppnConfig(_Section):
 
 
 class NicheConfig(_Section):
-    """What an agent of a niche is run on."""
+    """The instances that a niche's agent is run on."""
 
     instances: Literal["fixed"] | Count = Field(
         "fixed", description="'fixed': the niche's own terrain; K: K fresh instances of it a generation"
@@ -95,7 +99,7 @@ class NicheConfig(_Section):
 
 
 class EsConfig(_Section):
-    """The inner optimiser; POET.md 3. A strategy takes what it has of these: all of them are openai_es's."""
+    """The inner optimiser; POET.md 3. A strategy takes those settings that it has; openai_es has all of them."""
 
     strategy: str = Field("openai_es", description="'openai_es', 'pgpe', 'cem' or a user's 'package.module:Name'")
     pairs: Count = Field(256, description="antithetic pairs a generation (paper: 512 samples)")
@@ -127,6 +131,9 @@ class PoetConfig(_Section):
     max_children: Count = Field(8, description="mutations tried a reproduction (released code: 8)")
     max_admitted: Count = Field(1, description="children admitted a reproduction (released code: 1)")
     criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
+    criterion_settings: OwnSettings = Field(
+        {}, description="of a user's own criterion: the fields that it has beside the bounds"
+    )
     criterion_lower: float = Field(50.0, description="a lower best score is TOO_HARD (paper: 50)")
     criterion_upper: float = Field(300.0, description="a higher best score is TOO_EASY (paper: 300)")
     annecs: bool = Field(True, description="at each admission, what all agents score in the new niche")
@@ -151,6 +158,9 @@ class NoveltyConfig(_Section):
     )
     neighbors: Count = Field(5, description="k nearest environments (paper and code: 5)")
     scale: Literal["none", "gene_max"] = Field("none", description="raw genes, or each over its greatest value")
+    settings: OwnSettings = Field(
+        {}, description="of a user's own measure: the fields that it has beside those of every measure"
+    )
     cached: bool = Field(
         True,
         description="where novelty needs scores, no agent is run twice on one terrain; false: to know the cost",
@@ -221,23 +231,24 @@ class Config(_Section):
         return self.model_dump(mode="json")
 
 
-#: Keys that change no result: a fingerprint leaves them out. (Of ``run.start`` the theta counts, not its name.)
+#: Keys that change no result. A fingerprint leaves them out. (For ``run.start`` the theta counts, not its name.)
 NEUTRAL_KEYS = (
     "run.iterations", "run.start", "evaluation.engine", "checkpoint.keep_every", "checkpoint.theta_every",
 )  # fmt: skip
 
-#: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
-#: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool | float | str] = {
+#: Keys that the first release did not have, with the values that describe what runs did then. A config stored without
+#: the key is read with that value. A fingerprint leaves out a key with that value. So no new key changes an old run.
+EARLIER_VALUES: dict[str, bool | float | str | dict[str, Any]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
+    "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
 }  # fmt: skip
 
 
 def make_config(*layers: dict[str, Any]) -> Config:
-    """The config in which later layers overrule earlier ones and the defaults.
+    """The config in which later layers override earlier ones and the defaults.
 
     Args:
         layers: nested dictionaries ``{section: {key: value}}``, as TOML files have them.
@@ -278,5 +289,5 @@ def _sentence(error: ErrorDetails) -> str:
         return f"unknown config key {key!r}; {nearest(key, config_keys())}"
     if error["type"] == "value_error":
         wrong = str(error["ctx"]["error"])
-        return f"config [{key}]: {wrong}" if len(place) == 1 else wrong  # that of one key names it
+        return f"config [{key}]: {wrong}" if len(place) == 1 else wrong  # an error of a single key names the key itself
     return f"config key {key!r} is {error['input']!r}, which is out of range: {error['msg'].lower()}"

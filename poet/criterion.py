@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Judgement(StrEnum):
-    """What a score says of an environment."""
+    """What a score says about an environment."""
 
     TOO_HARD = "too_hard"
     ADMISSIBLE = "admissible"
@@ -31,7 +31,7 @@ class AbstractCriterion(ABC):
 
     @abstractmethod
     def judge(self, score: float) -> Judgement:
-        """What a score (-inf for a diverged world) says of the environment it was made in."""
+        """What a score (-inf for a diverged world) says about the environment it was made in."""
 
 
 class ReturnBand(AbstractCriterion):

@@ -1,7 +1,7 @@
 """What happens in an iteration: frozen records, each a row that the archive appends and never changes.
 
 Every record carries the iteration that made it: 0 for the start of the run, then 1, 2, ... Ids count from 0 in the
-order of events, so that they are the same in every execution of a run.
+order of events, so they are the same in every execution of a run.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from poet.types import Origin, Purpose
 
 
 class CandidateOutcome(StrEnum):
-    """What became of a candidate, in the order in which it can be refused."""
+    """What happened to a candidate, in the order in which it can be refused."""
 
     DUPLICATE = "duplicate"  # an active niche has the same genotype
     TOO_HARD = "too_hard"  # its parent scores below the criterion's lower bound in it
@@ -32,7 +32,7 @@ class CandidateOutcome(StrEnum):
 
 
 class TransferOutcome(StrEnum):
-    """What became of a transfer attempt."""
+    """What happened to a transfer attempt."""
 
     NOT_BETTER = "not_better"  # no source beat the target's own agent
     NOT_CONFIRMED = "not_confirmed"  # one did, but not on fresh instances (transfer.confirm_episodes)
@@ -49,7 +49,7 @@ class ValidationSet(StrEnum):
 
 
 class Occasion(StrEnum):
-    """Why an agent is validated. A version for which there are several reasons is so once, for the first of these."""
+    """Why an agent is validated. A version with several reasons is validated once, for the first of them."""
 
     ADMISSION = "admission"  # it is a niche's first agent
     RETIREMENT = "retirement"  # its niche retires
@@ -59,7 +59,7 @@ class Occasion(StrEnum):
 
 @dataclass(frozen=True)
 class CandidateJudged:
-    """A child on trial and what became of it.
+    """A child on trial, and what happened to it.
 
     Attributes:
         id: of the candidate.
@@ -85,7 +85,7 @@ class CandidateJudged:
 
 @dataclass(frozen=True)
 class NicheAdmitted:
-    """A niche begins. ``terrain`` is its own instance as engines stand on it: replay needs no genotype code.
+    """A niche begins. ``terrain`` is its own instance as engines use it, so replay needs no genotype code.
 
     Attributes:
         candidate_id, parent_id, novelty: None for the root.
@@ -106,7 +106,7 @@ class NicheAdmitted:
 
 @dataclass(frozen=True)
 class NicheJudged:
-    """What all agents score in a new niche, as they are, at its admission: the half of ANNECS that is known then.
+    """Scores of all agents, as they are, in a new niche at its admission: the half of ANNECS that is known then.
 
     Its agents are those from before the reproduction that admitted it: of the niches 0 to ``num_agents - 1``, retired
     ones with their last theta, active ones with their current one. Scores are of one episode on its own instance.
@@ -115,9 +115,9 @@ class NicheJudged:
         num_agents: how many judged it.
         num_retired: how many of them had retired.
         best_score: the best of their scores and of its first agent's.
-        judgement: the criterion's word on that (Wang et al. 2020).
+        judgement: the criterion's judgement of that (Wang et al. 2020).
         retired_best_score: the best score of a retired agent; None if there is none yet.
-        retired_judgement: the criterion's word on that (the released code); None likewise.
+        retired_judgement: the criterion's judgement of that (the released code); None likewise.
     """
 
     niche_id: int
@@ -137,13 +137,13 @@ class NicheSolved:
 
     Attributes:
         source_id: the niche whose agent did it.
-        source_version_id: that agent's version then; what solved is that version itself (``direct``) or what one ES
-            step in the niche made of it (``proposal``). The niche's own agent is its own source.
-        origin: how what solved was made: ``initial``, ``es``, ``direct`` or ``proposal``.
+        source_version_id: that agent's version then. The niche was solved by that version itself (``direct``), or by it
+            after one ES step in the niche (``proposal``). The niche's own agent is its own source.
+        origin: how the solving theta was made: ``initial``, ``es``, ``direct`` or ``proposal``.
         purpose: the evaluation in which it happened.
         own_return: the return.
-        theta_digest, theta: of what solved, as in ``AgentVersion``; the archive keeps the theta, also when the transfer
-            was refused.
+        theta_digest, theta: of the solving theta, as in ``AgentVersion``. The archive keeps it even if the transfer was
+            refused.
     """
 
     niche_id: int
@@ -166,7 +166,7 @@ class NicheValidated:
         num_successes: episodes that finished with a return of 230 or more.
         return_mean: over all of them.
         length_mean: likewise, control steps.
-        theta: (P,) float32 of the version, no column: the archive keeps it, so that the rate can be measured again.
+        theta: (P,) float32 of the version; not a column. The archive keeps it, so that the rate can be measured again.
     """
 
     niche_id: int
@@ -237,7 +237,7 @@ class SourceScored:
 
 @dataclass(frozen=True)
 class GenerationDone:
-    """One ES step of one niche: statistics of its sample, then of the theta it led to (version ``version_id``).
+    """One ES step of one niche: statistics of its sample, then of the resulting theta (version ``version_id``).
 
     Attributes:
         return_mean, return_median, return_std, return_min, return_max: over the sample's episodes.
@@ -274,8 +274,8 @@ class AgentVersion:
         source_id: the niche that version belongs to; None unless it came by transfer or admission.
         theta_digest: see ``poet.types.theta_digest``.
         score, own_return, own_length, own_outcome: see ``poet.types.Evaluation``.
-        theta: (P,) float32, no column: the archive keeps it apart, and only for some versions; None in a record read
-            back from there.
+        theta: (P,) float32; not a column. The archive keeps it separately, and only for some versions; None in a record
+            read back from there.
     """
 
     id: int

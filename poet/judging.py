@@ -1,4 +1,4 @@
-"""New niches before the criterion once more, with all agents there are: what ANNECS counts (``poet.annecs``).
+"""New niches judged again by the criterion, with all agents: what ANNECS counts (``poet.annecs``).
 
 Reference: Wang et al. 2020, section on ANNECS; POET.md 4.5.
 """
@@ -14,14 +14,14 @@ from poet.types import PoetState, Purpose, theta_digest
 
 
 def judge_admitted(state: PoetState, book: ScoreBook, parts: Parts) -> tuple[PoetState, list[Event]]:
-    """Ask the criterion of every niche admitted in this reproduction, against all agents from before it.
+    """Judge every niche admitted in this reproduction by the criterion, against all agents from before it.
 
-    What the book does not know is run as one request: retired agents in the new niches, and active ones too where
+    Scores missing in the book are run as one request: retired agents in the new niches, and active ones too if
     ``transfer.at_admission`` is false.
 
     Args:
         state: after admission and before retirement.
-        book: what is known of agents' scores, in the new niches too, those of their first agents among them.
+        book: known scores of agents, in the new niches too, including those of their first agents.
         parts: what the config names, and what runs episodes.
     """
     iteration = state.iteration + 1

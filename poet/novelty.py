@@ -1,7 +1,7 @@
 """How novel candidates are among the environments that were ever admitted.
 
-Each measure gives an environment a vector (its genes, or what all agents score in it) and is the mean distance to the
-nearest.
+Our measures give an environment a vector (its genes, or the scores of all agents in it) and take the mean distance to
+the nearest.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ Vector = tuple[float, ...]
 
 @dataclass(frozen=True, eq=False)
 class Environment:
-    """An environment as a measure of novelty is given it.
+    """An environment in the form that measures of novelty get.
 
     Attributes:
         genotype: how it is encoded.
-        scores: (A,) what each agent scores in it, retired ones in order of retirement, then active ones: the same
+        scores: (A,) the score of each agent in it: retired ones in order of retirement, then active ones. The same
             agents for all environments; -inf for a diverged world. None unless the measure ``needs_scores``.
     """
 
@@ -51,7 +51,7 @@ class AbstractNovelty(ABC):
     upper: float
     settings: TerrainSettings
 
-    #: Whether environments are to come with what agents score in them, which costs an episode for each pair.
+    #: Whether environments must come with agents' scores in them, which cost an episode for each pair.
     needs_scores: ClassVar[bool] = False
 
     @abstractmethod
@@ -100,7 +100,7 @@ class NearestGenes(AbstractDistance):
 class PataEc(AbstractDistance):
     """By how all agents rank in an environment: Performance of All Transferred Agents, Environment Characterization.
 
-    Scores are clipped to the criterion's bounds, beyond which they say no more than too hard and too easy. Agents that
+    Scores are clipped to the criterion's bounds; beyond these they only say too hard or too easy. Agents that
     score the same share the mean of their ranks: the released code ranks them by position, so that two environments
     that are too hard for the same agents may look different (POET.md 4.4).
 
@@ -120,7 +120,7 @@ def centred_mean_ranks(values: NDArray[np.float64]) -> Vector:
     """Ranks from -0.5 (lowest) to 0.5 (highest), equal values at the mean of the ranks that they take up.
 
     Args:
-        values: (A,) float64 without NaN. A single one ranks 0: there is nothing to compare it with.
+        values: (A,) float64 without NaN. A single value ranks 0, since there is nothing to compare it with.
     """
     if values.size < 2:
         return (0.0,) * values.size

@@ -74,9 +74,9 @@ def is_at_rest(niche: Niche, state: PoetState, config: Config) -> bool:
     """Whether a niche takes no ES step in the next iteration: it is robustly solved, and it is not its turn.
 
     Its agent stays as it is, a source of transfers and a parent of children, until a transfer replaces it or its
-    success rate is measured anew. Turns go by id, so that niches at rest do not all train in the same iteration. In a
-    fork nobody rests by what its config would not have found: rates that it does not measure, and scores of episodes of
-    another length.
+    success rate is measured again. Turns go by id, so that resting niches do not all train in the same iteration. In a
+    fork no niche rests because of something that the fork's config would not have found: rates that it does not
+    measure, and scores of episodes of another length.
     """
     if niche.success is None or niche.success.pushes < ROBUST_RATE:
         return False
@@ -88,7 +88,7 @@ def is_at_rest(niche: Niche, state: PoetState, config: Config) -> bool:
 def _generation(
     before: Niche, after: Niche, sampled: RolloutResult, noise_std: float, learning_rate: float, iteration: int
 ) -> GenerationDone:
-    """The statistics of a generation; every sum is exact (fsum), hence the same in any order."""
+    """The statistics of a generation. Every sum is exact (fsum), and so the same in any order."""
     returns = sampled.returns.tolist()
     mean = math.fsum(returns) / len(returns)
     return GenerationDone(

@@ -14,18 +14,27 @@ from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
 from agents.strategies import make_strategy, setting_names
 from agents.strategies.base import AbstractStrategy
-from environments.errors import InputError
+from environments.errors import InputError, nearest
 from environments.machine import check_memory
-from environments.registry import load_named
-from environments.terrain import genotype_class
+from environments.registry import load_named, own_settings
+from environments.terrain import genotype_class, our_genotypes
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
-from poet.config import Config, EsConfig
+from poet.config import Config, EsConfig, config_keys
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes, PataEc
 from poet.types import Purpose
 
 #: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
 _EPISODE_BYTES = 50
+
+#: Where the fields are set that every criterion and every measure of novelty has.
+_CRITERION_KEYS = {"lower": "poet.criterion_lower", "upper": "poet.criterion_upper"}
+_NOVELTY_KEYS = {
+    "neighbors": "novelty.neighbors",
+    "scale": "novelty.scale",
+    **_CRITERION_KEYS,
+    "settings": "terrain.settings",
+}
 
 _UNUSED_BY_RULE = {"2019": ["transfer.recent_scores"]}
 
@@ -76,10 +85,11 @@ class Parts:
 
 
 def make_parts(config: Config, evaluate: Evaluate) -> Parts:
-    """Load what a config names.
+    """Load what a config names, with the settings that it has for each.
 
     Raises:
-        InputError: a name is unknown, cannot be imported or is no part of that kind, or the first terrain is none.
+        InputError: a name is unknown, cannot be imported or is no part of that kind; a part has no such setting; or the
+            first terrain is none.
     """
     check_engine(config.evaluation.engine)
     _check_size(config)
@@ -93,17 +103,21 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
             raise InputError(
                 f"{name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {part!r}"
             )
+    of_criterion = own_settings(
+        criterion_type, config.poet.criterion_settings, "poet.criterion_settings", _CRITERION_KEYS
+    )
+    of_novelty = own_settings(novelty_type, config.novelty.settings, "novelty.settings", _NOVELTY_KEYS)
     bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
-    settings = terrain_settings(config)
     genotype_type = genotype_class(config.terrain.genotype)
+    settings = terrain_settings(config, genotype_type)
     return Parts(
         config=config,
         genotype_type=genotype_type,
         settings=settings,
         start_terrain=_start_terrain(config, genotype_type),
         strategy=_make_es(config.es),
-        criterion=criterion_type(*bounds),
-        novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings),
+        criterion=criterion_type(*bounds, **of_criterion),
+        novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings, **of_novelty),
         policy=MLPPolicy(),
         evaluate=evaluate,
     )
@@ -115,16 +129,19 @@ def imported_code(config: Config) -> dict[str, str]:
     return {key: name for key in keys if ":" in (name := _value(config, key))}
 
 
-def terrain_settings(config: Config) -> TerrainSettings:
-    """What terrains may do by a config."""
-    return TerrainSettings(
-        obstacles=config.terrain.obstacles,
-        mutated_genes=config.mutation.genes,
-        roughness_step=config.mutation.roughness_step,
-        most_mutations=config.mutation.most_mutations,
-        max_pit_gap=config.terrain.max_pit_gap,
-        cppn_released_quirks=config.cppn.released_quirks,
-    )
+def terrain_settings(config: Config, genotype_type: type[AbstractGenotype]) -> TerrainSettings:
+    """What terrains of an encoding may do by a config.
+
+    Raises:
+        InputError: the encoding has no such setting.
+    """
+    settings_type = genotype_type.settings_type
+    keys = {**TerrainSettings.config_keys, **settings_type.config_keys}
+    for key in keys.values():
+        if key not in config_keys():
+            raise InputError(f"{settings_type.__name__} names the config key {key!r}: {nearest(key, config_keys())}")
+    own = own_settings(settings_type, config.terrain.settings, "terrain.settings", keys)
+    return settings_type(**{name: _value(config, key) for name, key in keys.items()}, **own)
 
 
 def _start_terrain(config: Config, genotype_type: type[AbstractGenotype]) -> AbstractGenotype | None:
@@ -148,16 +165,17 @@ def _check_size(config: Config) -> None:
 def unused_settings(config: Config) -> dict[str, list[str]]:
     """The keys that differ from their defaults though nothing reads them, by the part that has no use for them.
 
-    A user's own parts may read all there is for their kind, save the settings that a strategy does not have.
+    A user's own criterion and measure of novelty may read all there is for their kind.
     """
     es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
     needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
     known = {"strategy", "settings", *setting_names(es.strategy)}
-    of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", "mutation.genes", "mutation.roughness_step"]
+    of_terrains = {key for encoding in our_genotypes().values() for key in encoding.settings_type.config_keys.values()}
+    of_others = of_terrains - {*genotype_class(genotype).settings_type.config_keys.values()}
     unused: dict[str, list[str]] = {}
     for part, keys in (
         (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
-        (genotype, {"obstacles": _keys("cppn"), "cppn": of_obstacles}.get(genotype, [])),
+        (genotype, [key for key in config_keys() if key in of_others]),
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),
         (measure, [] if needs_scores else ["novelty.cached"]),
         (

@@ -21,10 +21,10 @@ def new_version(
     parent_id: int | None,
     source_id: int | None = None,
 ) -> tuple[PoetState, AgentVersion]:
-    """The record of a niche's new theta, under the next free version id.
+    """The record of a niche's new theta, with the next free version id.
 
     Args:
-        state: whose counter is taken from; its ``iteration`` is the last one done.
+        state: provides the counter; its ``iteration`` is the last one done.
         niche_id: whose agent it becomes.
         theta: (P,) float32.
         evaluation: of theta in that niche.
@@ -50,7 +50,7 @@ def new_version(
 
 
 def replace_niche(state: PoetState, niche: Niche) -> PoetState:
-    """The state in which the active niche of that id is ``niche``."""
+    """The state with ``niche`` in place of the active niche of that id."""
     return replace(state, active=tuple(niche if n.id == niche.id else n for n in state.active))
 
 

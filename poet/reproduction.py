@@ -64,7 +64,7 @@ def reproduce(
     """Mutate ``max_children`` times, each time a parent drawn uniformly (ENV_REPRODUCE).
 
     Returns:
-        The state without the ids used, the candidates, and the verdict on children that an active niche equals.
+        The state with the ids used up, the candidates, and the verdict on children that equal an active niche.
     """
     active = {niche.genotype for niche in state.active}
     candidates: list[Candidate] = []
@@ -150,8 +150,8 @@ def rank_by_novelty(
 ) -> list[Candidate]:
     """Most novel first among all environments ever admitted; equals in order of id (RANK_BY_NOVELTY).
 
-    Where ``novelty.order`` is random, novelty is measured all the same, and a draw of each candidate ranks: such a
-    control runs the same episodes as the run that it is compared with, and differs in whom it admits alone.
+    If ``novelty.order`` is random, novelty is still measured, but a draw for each candidate decides the order. Such a
+    control runs the same episodes as the run that it is compared with, and differs only in whom it admits.
     """
 
     def environment(genotype: AbstractGenotype, site: Site) -> Environment:
@@ -179,7 +179,7 @@ def judged(
     best_score: float | None = None,
     niche_id: int | None = None,
 ) -> CandidateJudged:
-    """The record of what became of a candidate."""
+    """The record of what happened to a candidate."""
     return CandidateJudged(
         id=candidate.id,
         iteration=iteration,

@@ -1,4 +1,4 @@
-"""Blocks of episodes of which some need not be run, because they were before."""
+"""Blocks of episodes, some of which need not be run because they were run before."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from poet.types import Evaluation, Purpose, theta_digest
 def run_unknown(
     blocks: Sequence[Block], known: Mapping[Key, Evaluation], parts: Parts, purpose: Purpose
 ) -> list[tuple[RolloutResult, RolloutResult]]:
-    """Run the episodes of some blocks as one request, but for those that are known.
+    """Run the episodes of some blocks as one request, except those that are known.
 
     Returns:
-        For each block its whole result, and what was run of it.
+        For each block its whole result, and the part that was run.
     """
     found = [_look_up(block, known) for block in blocks]
     short = [_without_known(block, episodes) for block, episodes in zip(blocks, found, strict=True)]
@@ -46,7 +46,7 @@ def _without_known(block: Block, episodes: Sequence[Evaluation | None]) -> Block
 
 
 def _with_known(run: RolloutResult, episodes: Sequence[Evaluation | None]) -> RolloutResult:
-    """The result in which the episodes that are not known come from ``run``, in order."""
+    """The result in which unknown episodes come from ``run``, in order."""
     is_new = np.array([episode is None for episode in episodes], bool)
     if is_new.all():
         return run

@@ -1,4 +1,4 @@
-"""On what an agent is run, and what its score is."""
+"""The ground that an agent is run on, and its score."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ AnyNiche = TypeVar("AnyNiche", Niche, RetiredNiche)
 #: The return from which a finished episode counts as solved (Wang et al. 2019; POET.md 7.1).
 SOLVED_RETURN = 230.0
 
-#: Terrain seeds of a run are below it, as in the released code (POET.md 1.6): no training has seen those from it on.
+#: Terrain seeds of a run are below this, as in the released code (POET.md 1.6). No training has seen seeds from it on.
 FIRST_UNSEEN_SEED = 1_000_000
 
 express = lru_cache(maxsize=4096)(lambda genotype, seed: genotype.express(seed))
@@ -50,7 +50,7 @@ class Ground:
 
     @property
     def training(self) -> tuple[Terrain, ...]:
-        """Where perturbations and scores come from."""
+        """The instances that perturbations and scores come from."""
         return self.fresh or (self.own,)
 
 
@@ -93,7 +93,7 @@ def agent_block(thetas: Sequence[NDArray[np.float32]], ground: Ground) -> Block:
 
 
 def read_evaluations(result: RolloutResult, ground: Ground) -> tuple[Evaluation, ...]:
-    """What an ``agent_block`` gave: one evaluation a theta."""
+    """The results of an ``agent_block``: one evaluation per theta."""
     num_terrains = 1 + len(ground.fresh)
     first_scored = 1 if ground.fresh else 0
     has_succeeded = successes(result)
@@ -153,9 +153,9 @@ def solve(
 ) -> tuple[AnyNiche, list[NicheSolved]]:
     """Mark a niche solved once, by the first attempt that solves it.
 
-    An attempt solves a niche that finishes its own instance with ``SOLVED_RETURN`` or more (the papers' rule) and, in
-    the same evaluation, at least half of the fresh ones. So where there are any, an episode on the own instance alone,
-    such as one for novelty, solves nothing.
+    An attempt solves a niche if it finishes the own instance with ``SOLVED_RETURN`` or more (the papers' rule) and, in
+    the same evaluation, at least half of the fresh ones. So if there are fresh ones, an episode on the own instance
+    alone, such as one for novelty, solves nothing.
 
     Args:
         niche: active or retired.

@@ -1,4 +1,4 @@
-"""The names of a run's random streams: what each draw is for, and the ids that tell it from others.
+"""The names of a run's random streams: the purpose of each draw, and the ids that tell it from others.
 
 Iterations count from 1; 0 is the start of the run.
 """
@@ -19,7 +19,7 @@ def root_terrain(seed: int) -> Stream:
 
 
 def root_genotype(seed: int) -> Stream:
-    """What an encoding draws for its easiest terrain, if anything."""
+    """The draws of an encoding for its easiest terrain, if any."""
     return Stream(seed, "root_genotype")
 
 
@@ -34,7 +34,7 @@ def proposal_sample(seed: int, iteration: int, target_id: int, source_id: int) -
 
 
 def transfer_confirmation(seed: int, iteration: int, target_id: int) -> Stream:
-    """Instances on which a target's agent and the one that would replace it meet once more."""
+    """Instances on which a target's agent and the one that would replace it are compared again."""
     return Stream(seed, "transfer_confirmation", iteration, target_id)
 
 
@@ -44,7 +44,7 @@ def candidate_sample(seed: int, candidate_id: int, source_id: int) -> StreamKey:
 
 
 def mutation(seed: int, candidate_id: int) -> Stream:
-    """Which parent a candidate has, how it differs, and its terrain seed."""
+    """A candidate's parent, its mutation, and its terrain seed."""
     return Stream(seed, "mutation", candidate_id)
 
 

@@ -1,6 +1,6 @@
-"""Transfers: what one niche's agent can do in another niche, as it is or after one ES step there.
+"""Transfers: one niche's agent tried in another niche, as it is or after one ES step there.
 
-``best_source`` is EVALUATE_CANDIDATES of the paper and serves periodic transfers and the test of a candidate alike.
+``best_source`` is EVALUATE_CANDIDATES of the paper. It serves both periodic transfers and the test of a candidate.
 
 Reference: Wang et al. 2019, algorithm 2 and EVALUATE_CANDIDATES; Wang et al. 2020, section on transfers; POET.md 4.3.
 """
@@ -45,7 +45,7 @@ class Target:
     Attributes:
         ledger_id: the niche that pays for the trials.
         ground: what is run on.
-        optimiser: whose step sizes and moments a proposal uses; N = 1.
+        optimiser: its step sizes and moments are used by proposals; N = 1.
         sources: whose agents are tried.
         places: for each source, the stream of its proposal's sample.
     """
@@ -121,7 +121,7 @@ def transfer(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
 
 
 def transfer_threshold(niche: Niche, rule: str) -> float:
-    """What a source must exceed: the last self evaluation (2019), or the best of the last few (2020)."""
+    """The score that a source must exceed: the last self evaluation (2019), or the best of the last few (2020)."""
     if rule == "2019":
         return niche.evaluation.score
     return max(niche.recent_scores, default=niche.evaluation.score)
@@ -160,7 +160,7 @@ def try_proposals(
     purpose: Purpose,
     plain: bool = False,
 ) -> tuple[list[list[Trial]], list[Cost]]:
-    """Give each source worth it one ES step in its target and run what it leads to.
+    """Give each source that deserves it one ES step in its target, and run the result.
 
     Args:
         targets, direct: the trials so far, one list a target.
@@ -236,14 +236,15 @@ def _round_target(niche: Niche, niches: Sequence[Niche], parts: Parts, iteration
 def _refute(
     niches: Sequence[Niche], rivals: Sequence[Winner | None], parts: Parts, iteration: int
 ) -> tuple[frozenset[int], list[Cost]]:
-    """Which rivals are no better than a niche's own agent where both meet the same fresh instances.
+    """Which rivals are no better than a niche's own agent when both meet the same fresh instances.
 
-    A rival is the best of many by one noisy score, hence often a lucky one: of nine that are no better than the own,
-    the luckiest passes most of the time. So both run ``transfer.confirm_episodes`` new episodes. The rival must succeed
-    more often, or as often with a higher score: score alone prefers a walker that falls late to one that arrives.
+    A rival is the best of many by one noisy score, so it is often a lucky one: of nine rivals that are no better than
+    the niche's agent, the luckiest mostly passes. So both run ``transfer.confirm_episodes`` new episodes. The rival
+    must succeed more often, or as often with a higher score: score alone prefers a walker that falls late to one that
+    arrives.
 
     Returns:
-        Ids of the niches whose agents stay, none where the config asks for no such test; and what it cost.
+        Ids of the niches whose agents stay, none if the config asks for no such test; and the costs.
     """
     num_episodes = parts.config.transfer.confirm_episodes
     contests = [(niche, rival) for niche, rival in zip(niches, rivals, strict=True) if num_episodes and rival]

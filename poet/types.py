@@ -17,7 +17,7 @@ from environments.terrain.genotype import AbstractGenotype
 
 
 class Origin(StrEnum):
-    """How an agent version came to be."""
+    """How an agent version was made."""
 
     INITIAL = "initial"
     ES = "es"
@@ -91,7 +91,7 @@ class Niche:
         evaluation: of that theta in this niche.
         recent_scores: last self evaluations, oldest first; the 2020 transfer rule's memory.
         is_solved: whether any agent has solved it once.
-        success: what its agent was when it was last validated; None if it never was.
+        success: the latest success rates of its agent; None if it never was validated.
     """
 
     id: int
@@ -115,9 +115,9 @@ class Niche:
 
 @dataclass(frozen=True, eq=False)
 class RetiredNiche:
-    """A niche put aside: no longer trained, parent, source or target; still compared with for novelty and ANNECS.
+    """A retired niche: no longer trained, a parent, a source or a target; it still counts for novelty and ANNECS.
 
-    It counts as solved, too, when an agent first solves it in an evaluation for novelty.
+    It can still be solved, when an agent first solves it in an evaluation for novelty.
 
     Attributes:
         id, genotype, terrain_seed, parent_id, created, is_solved: as in ``Niche``.
@@ -144,7 +144,7 @@ class PoetState:
     Attributes:
         iteration: iterations done.
         active: niches being optimised, oldest first.
-        retired: niches put aside, in order of retirement.
+        retired: retired niches, in order of retirement.
         next_niche_id, next_version_id, next_candidate_id, next_transfer_id: ids not used yet.
         env_steps: control steps spent so far, the sum of the ledger.
         episodes: episodes run so far.

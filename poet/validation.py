@@ -5,13 +5,13 @@ Each niche has two validation sets of K episodes (``validation.episodes``), the 
 - its own ground under K pushes, drawn from a stream that nothing else draws from;
 - K fresh seeds of its genotype, from a million on, below which all seeds of a run are.
 
-An agent's success rate is the share of a set that it finishes with a return of 230 or more. It is measured of a niche's
-first agent, of one that a transfer puts in its place, of the last one when the niche retires, and of all active agents
-after every ``validation.interval`` iterations. A run has no last iteration, since it can always go further: let the
-number of iterations be a multiple of the interval, and the last measurement is of the run's end.
+An agent's success rate is the share of a set that it finishes with a return of 230 or more. It is measured for a
+niche's first agent, for one that a transfer puts in its place, for the last one when the niche retires, and for all
+active agents after every ``validation.interval`` iterations. A run has no last iteration, since it can always go
+further. If the number of iterations is a multiple of the interval, the last measurement is at the run's end.
 
-No result depends on it, unless ``niche.rest_interval`` lets niches rest that are robustly solved: otherwise a run with
-validation is the run without, with these records and costs added.
+No result depends on it, unless ``niche.rest_interval`` lets robustly solved niches rest. Otherwise a run with
+validation is the same as one without, with these records and costs added.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from poet.population import replace_niche
 from poet.scoring import FIRST_UNSEEN_SEED, cost, express, successes
 from poet.types import Niche, PoetState, Purpose, RetiredNiche, SuccessRates
 
-#: The success rate from which a niche is robustly solved (on pushes), and its agent general (on seeds).
+#: The success rate from which a niche is robustly solved (pushes), and its agent general (seeds).
 ROBUST_RATE = 0.8
 
 
@@ -107,20 +107,20 @@ class ValidationTerrains:
 
 
 def validation_terrains(niche: Niche | RetiredNiche, seed: int, num_episodes: int) -> ValidationTerrains:
-    """The sets of a niche in the run of that seed; those of fewer episodes are the first ones of these."""
+    """The sets of a niche in the run of that seed. Smaller sets are the beginnings of larger ones."""
     own, stream = express(niche.genotype, niche.terrain_seed), streams.validation_pushes(seed, niche.id)
     pushes = tuple(own.with_push(push_from(stream)) for _ in range(num_episodes))
     return ValidationTerrains(pushes, _unseen_seeds(niche.genotype, num_episodes))
 
 
-# More genotypes than are active in any preset: to express a hundred terrains may take longer than to run them.
+# More genotypes than are active in any preset: expressing a hundred terrains may take longer than running them.
 @lru_cache(maxsize=64)
 def _unseen_seeds(genotype: AbstractGenotype, num_episodes: int) -> tuple[Terrain, ...]:
     return tuple(genotype.express(FIRST_UNSEEN_SEED + i) for i in range(num_episodes))
 
 
 def _find_due(state: PoetState, events: Sequence[Event], before: PoetState, is_everybodys_turn: bool) -> list[_Due]:
-    """Who is to be measured: each version once, and none that was before this iteration."""
+    """The agents to measure: each version once, and none that was measured before this iteration."""
     niches = {niche.id: niche for niche in state.niches}
     first_thetas = {event.id: event.theta for event in events if isinstance(event, AgentVersion)}
     due: list[_Due] = []
@@ -146,7 +146,7 @@ def _find_due(state: PoetState, events: Sequence[Event], before: PoetState, is_e
 def _measured(
     due: _Due, validation_set: ValidationSet, result: RolloutResult, part: slice, iteration: int
 ) -> NicheValidated:
-    """The record of one set; sums are exact, hence the same in any order."""
+    """The record of one set. Sums are exact, and so the same in any order."""
     returns, lengths = result.returns[part].tolist(), result.lengths[part].tolist()
     return NicheValidated(
         niche_id=due.niche.id,

@@ -1,4 +1,4 @@
-"""Episodes asked for, run somewhere, and their results."""
+"""Requests for episodes, the executors that run them, and their results."""
 
 from __future__ import annotations
 

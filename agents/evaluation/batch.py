@@ -15,7 +15,7 @@ from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
 from environments.terrain.terrain import Terrain
 
-#: Thetas that a thread makes at once: a piece takes it about half a millisecond.
+#: How many thetas a thread makes at once; this takes about half a millisecond.
 _ROWS_AT_ONCE = 64
 
 

@@ -14,20 +14,20 @@ from agents.rollouts.result import RolloutResult, join
 from environments.copying import NotCopied
 from environments.signals import held
 
-#: Told while episodes run: episodes done, episodes in all, control steps done of this request.
+#: Called while episodes run, with the episodes done, all episodes, and the control steps done of this request.
 Progress = Callable[[int, int, int], None]
 
-#: The most episodes of a chunk. One after the other: few, for chunks are what workers balance; each carries a theta and
-#: its terrains (30 KB). Side by side: many, for the last episodes of a chunk leave lanes empty.
+#: The most episodes of a chunk. If they run one after the other, few: chunks balance the workers, and each episode
+#: carries a theta and its terrains (30 KB). If they run side by side, many: the last ones of a chunk leave lanes empty.
 _MOST, _MOST_BATCHED = 64, 512
-#: Chunks a worker, at least, where episodes run one after the other: they are of unlike length.
+#: The fewest chunks per worker where episodes run one after the other, since their lengths differ.
 _CHUNKS_A_WORKER = 8
-#: The fewest episodes of a batched chunk but the last: as many as an engine has lanes on the widest machines.
+#: The fewest episodes of a batched chunk, except the last: the number of lanes on the widest machines.
 _FEWEST_BATCHED = 32
 
 
 class AbstractExecutor(NotCopied, ABC):
-    """Runs the chunks of a request somewhere. How many workers, which chunks and where change nothing in a result."""
+    """Runs the chunks of a request. How many workers there are, and who runs which chunk, changes no result."""
 
     copy_refusal = "an executor has workers of its own and cannot be copied: make another one"
 
@@ -38,15 +38,15 @@ class AbstractExecutor(NotCopied, ABC):
 
     @abstractmethod
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
-        """The results of the chunks, in order. When it is closed early, or interrupted, nothing goes on running.
+        """Yield the results of the chunks, in order. If closed early or interrupted, it leaves nothing running.
 
-        ``on_progress`` is told, several times a second, how the chunk goes whose result is the next one; (0, 0) for
-        nothing new. What it raises, as it does for Ctrl-C, comes at no other time.
+        ``on_progress`` is called several times a second with the progress of the chunk whose result comes next, or
+        with (0, 0) if there is nothing new. An exception, such as that of Ctrl-C, comes from these calls alone.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Give back processes; the executor is not used after."""
+        """Release the processes. The executor must not be used afterwards."""
 
     def evaluate(self, request: EvaluationRequest, progress: Progress | None = None) -> tuple[RolloutResult, ...]:
         """Run the episodes of a request.
@@ -67,7 +67,7 @@ class AbstractExecutor(NotCopied, ABC):
                 progress(num_done + num_more, request.num_episodes, num_steps + steps_more)
             let_through()
 
-        # Raised at any moment, what a signal raises would leave locked what threads share, or break Ray within a call.
+        # A signal's exception at just any moment could leave shared locks taken, or break Ray within a call.
         with held() as let_through, closing(self._run(chunks, tell)) as finished:
             for result in finished:
                 results.append(result)
@@ -102,6 +102,6 @@ class AbstractExecutor(NotCopied, ABC):
 
 
 def even_size(num: int, most: int, workers: int = 1) -> int:
-    """The size, from 1 to ``most``, of pieces of ``num`` things that come out even: as many for each worker."""
+    """The size, from 1 to ``most``, of pieces of ``num`` things with which each worker gets equally many."""
     rounds = -(-num // (most * workers))
     return max(1, -(-num // max(1, rounds * workers)))

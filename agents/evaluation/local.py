@@ -12,18 +12,18 @@ from agents.rollouts import OnProgress, is_batched, needs_gpu
 from agents.rollouts.result import RolloutResult
 from environments.machine import available_cores
 
-#: The thetas that a batched engine is given at once.
+#: How many thetas a batched engine is given at once.
 _SLAB_BYTES = 256 * 2**20
 
 
 class LocalExecutor(AbstractExecutor):
-    """This process, for an engine with threads of its own; a pool of worker processes for another.
+    """Runs episodes in this process if the engine has its own threads, and otherwise in a pool of worker processes.
 
-    Threads may share it: their requests to the pool wait for each other. A forked child starts workers of its own; a
-    daemon, such as a worker of ``multiprocessing.Pool``, may have none and runs all episodes itself.
+    Threads may share it: their requests to the pool wait for each other. A forked child starts its own workers. A
+    daemon, such as a worker of ``multiprocessing.Pool``, may not have any and runs all episodes itself.
 
     Args:
-        workers: threads or processes, one of which is this process itself; None for one a core.
+        workers: threads or processes, including this process itself; None for one per core.
     """
 
     def __init__(self, workers: int | None = None) -> None:
@@ -50,5 +50,5 @@ class LocalExecutor(AbstractExecutor):
             yield from self._pool.run(chunks, on_progress)
 
     def close(self) -> None:
-        """See ``AbstractExecutor``; workers end at once, also in the middle of an episode."""
+        """See ``AbstractExecutor``. Workers end at once, even in the middle of an episode."""
         self._pool.close()

@@ -1,4 +1,4 @@
-"""A chunk for an engine that makes thetas itself: each episode names its own by sample, perturbation and sign."""
+"""A chunk for an engine that makes thetas itself: each episode names its theta by sample, perturbation and sign."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from environments.errors import InputError
 from environments.streams import WORDS_PER_BLOCK
 from environments.walker.ending import GOES_ON
 
-#: The greatest perturbation: that of the first and the last of 2^32 words is 6.23.
+#: The greatest perturbation: the first and the last of the 2^32 words give 6.23.
 _MOST_DEVIATIONS = 6.3
 
 
@@ -22,8 +22,8 @@ def named_episodes(chunk: EvaluationRequest, terrain_index: NDArray[np.int64]) -
     """The episodes of a chunk, block after block.
 
     Args:
-        chunk: what is to be run. What ``Perturbations`` name by scale and eps alone is made by the engine; thetas of
-            any other sample are made here.
+        chunk: what to run. The engine makes those thetas that ``Perturbations`` name by scale and eps alone;
+            thetas of any other sample are made here.
         terrain_index: (B,) int64.
 
     Raises:
@@ -80,7 +80,7 @@ def _is_made_there(sample: Sample) -> TypeGuard[Perturbations]:
 
 
 def _directions(sample: Perturbations, rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Which perturbation each row of a sample has, and its sign."""
+    """The perturbation of each row of a sample, and its sign."""
     if not sample.antithetic:
         return rows, np.ones_like(rows)
     return rows // 2, 1 - 2 * (rows % 2)

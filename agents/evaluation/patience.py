@@ -1,4 +1,4 @@
-"""What to do about episodes that get lost because whoever ran them died: try again, later and later, for a while."""
+"""What happens to episodes that are lost because their worker died: they are tried again, at growing intervals."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _log = logging.getLogger(__name__)
 
 
 class Patience:
-    """Keeps chunks that were lost until they are to be run again.
+    """Keeps lost chunks until it is time to run them again.
 
     Args:
-        seconds: how long one chunk is tried again, from its first loss on.
+        seconds: how long a chunk is tried again, counted from its first loss.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -44,13 +44,13 @@ class Patience:
         _log.warning("episodes were lost and will be run again in %.0f s: Ray says: %s", wait, reason)
 
     def next(self) -> int | None:
-        """A chunk whose time has come; None if there is none now."""
+        """A chunk that is due; None if there is none."""
         if self._waiting and self._waiting[0][0] <= time.monotonic():
             return heapq.heappop(self._waiting)[1]
         return None
 
     def won(self, chunk: int) -> None:
-        """It has been run after all."""
+        """Forget a chunk that has been run after all."""
         self._first.pop(chunk, None)
         self._waits.pop(chunk, None)
 

@@ -28,15 +28,15 @@ from environments.errors import InputError
 from environments.signals import held, left_to_this_process
 
 _ATTEMPTS = 3
-#: Seconds for which workers are waited for at once: as long does Ctrl-C wait.
+#: Seconds of one wait for workers; Ctrl-C may have to wait as long.
 _POLL = 0.1
 
 
 class WorkerPool(NotCopied):
-    """Processes that are started when there is work for them, and then wait for more; a forked child starts its own.
+    """Processes that start when there is work and then wait for more. A forked child starts its own.
 
     Args:
-        num_workers: how many there are at most.
+        num_workers: the most processes.
     """
 
     copy_refusal = "a pool of processes cannot be copied: make another one"
@@ -50,9 +50,9 @@ class WorkerPool(NotCopied):
         self._idle: list[Connection] = []
 
     def run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
-        """The results of the chunks, in order. Closed early, or by what ``on_progress`` raises, it ends all workers.
+        """Yield the results of the chunks, in order. If closed early, or if ``on_progress`` raises, end all workers.
 
-        Other threads that call it wait for its end.
+        Other threads that call it wait until it ends.
 
         Raises:
             InputError: this thread is in the middle of other chunks.
@@ -63,7 +63,7 @@ class WorkerPool(NotCopied):
             raise InputError(
                 "these workers are in the middle of a request of this thread: use another executor for this"
             )
-        with self._lock:  # here: Ctrl-C could keep a context manager of our own from being left
+        with self._lock:  # not in a context manager of our own: Ctrl-C could keep it from being left
             try:
                 self._thread = get_ident()
                 yield from self._run(chunks, on_progress)
@@ -82,7 +82,7 @@ class WorkerPool(NotCopied):
                     while waiting and self._idle:
                         pipe = self._idle.pop()
                         busy[pipe] = waiting.popleft()
-                        with suppress(OSError):  # it is dead, as its answer will tell
+                        with suppress(OSError):  # it is dead; reading its answer will show that
                             pipe.send(chunks[busy[pipe]])
                     for pipe in cast(list[Connection], wait(list(busy), _POLL)):
                         done, answer = busy.pop(pipe), self._answer(pipe)
@@ -97,7 +97,7 @@ class WorkerPool(NotCopied):
                     on_progress(0, 0)
                 yield finished.pop(number)
         except BaseException:
-            # Ctrl-C, or a caller that wants no more: nothing may go on running behind the caller's back.
+            # On Ctrl-C, or when the caller stops early, nothing may go on running behind the caller's back.
             self.close()
             raise
 
@@ -116,7 +116,7 @@ class WorkerPool(NotCopied):
                 self._idle.append(pipe)
 
     def _answer(self, pipe: Connection) -> RolloutResult | None:
-        """What a worker sends, which then waits for more work; None from a dead one, which is forgotten."""
+        """What a worker sent; it then waits for more work. None if it is dead, in which case it is forgotten."""
         try:
             answer = pipe.recv()
         except (EOFError, OSError):
@@ -129,13 +129,13 @@ class WorkerPool(NotCopied):
         return result
 
     def _forget_dead(self) -> None:
-        """Whoever died while there was no work: otherwise it counts against the first chunk that it is given."""
+        """Forget workers that died while idle, so that no chunk is blamed for their death."""
         for pipe in [pipe for pipe in self._idle if not self._processes[pipe].is_alive()]:
             self._idle.remove(pipe)
             _end(pipe, self._processes.pop(pipe))
 
     def abandon(self) -> None:
-        """In a forked child: leave the workers to the parent, and their pipes, which end them when the parent ends."""
+        """In a forked child: leave workers and pipes to the parent; the workers stop when the pipes close."""
         for pipe in self._processes:
             pipe.close()
         # Python would end them when the child exits.
@@ -143,7 +143,7 @@ class WorkerPool(NotCopied):
         self._processes, self._idle, self._lock, self._thread = {}, [], Lock(), None
 
     def close(self) -> None:
-        """End all workers, also in the middle of an episode; ``run`` would start others."""
+        """End all workers, even in the middle of an episode. ``run`` would start new ones."""
         with held():
             self._idle.clear()
             while self._processes:
@@ -151,7 +151,7 @@ class WorkerPool(NotCopied):
 
 
 def may_have_workers() -> bool:
-    """Whether this process may start others: Python forbids it to daemons, such as the workers of its own pools.
+    """Whether this process may start others. Python forbids it for daemons, such as the workers of its own pools.
 
     Raises:
         InputError: a script that starts processes is being imported by one of them.
@@ -166,7 +166,7 @@ def may_have_workers() -> bool:
 
 
 _pools: WeakSet[WorkerPool] = WeakSet()
-#: Held while workers start, and while this process is forked: a child must not be left with the ``__main__`` of below.
+#: Held while workers start and while this process forks: a child must not inherit the ``__main__`` set below.
 _starting = RLock()
 
 
@@ -188,14 +188,14 @@ def _end(pipe: Connection, process: BaseProcess) -> None:
 
 @contextmanager
 def _workers_start() -> Iterator[None]:
-    """Processes started in here leave signals to this one and do not run the user's script once more.
+    """A block in which new processes leave signals to this one and do not rerun the user's script.
 
-    ``spawn`` imports ``__main__`` again in each process, which costs the imports of the command line, and which a
-    script without ``if __name__ == "__main__"`` does not survive; workers need nothing of it.
+    ``spawn`` imports ``__main__`` again in each process. That costs the imports of the command line, and it breaks a
+    script without ``if __name__ == "__main__"``. Workers need nothing from it.
     """
     with _starting:
         with left_to_this_process():
-            resource_tracker.ensure_running()  # it would be started by the first process, and then unblock Ctrl-C
+            resource_tracker.ensure_running()  # else the first process would start it, and unblock Ctrl-C
         main = sys.modules["__main__"]
         with left_to_this_process():
             sys.modules["__main__"] = ModuleType("__main__")
@@ -216,14 +216,14 @@ def _work(pipe: Connection) -> None:
             answer = run_chunk(ForkingPickler.loads(chunk))
         except Exception as error:
             answer = error
-            if not isinstance(error, InputError):  # that is one sentence for a user; others are for us
+            if not isinstance(error, InputError):  # that is a sentence for the user; other errors are for us
                 error.add_note(f"In a worker process:\n{traceback.format_exc()}")
         with suppress(BrokenPipeError):  # the other end is closed: ``_receive`` ends this process
             pipe.send(answer)
 
 
 def _receive(pipe: Connection, chunks: SimpleQueue[bytes]) -> None:
-    """Pass on what comes; when the other end is closed, by the parent's death too (kill -9), end this process."""
+    """Pass on what comes. End this process when the other end is closed, also by the parent's death (kill -9)."""
     with suppress(EOFError, OSError):
         while True:
             chunks.put(pipe.recv_bytes())

@@ -1,4 +1,4 @@
-"""Episodes on Ray: a cluster that is joined, or a small Ray that this process starts and ends; a task a CPU or GPU."""
+"""Episodes on Ray: on a cluster that is joined, or on a small Ray that this process starts and ends."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from environments.signals import held, left_to_this_process
 
 _ROOT = Path(__file__).parents[2]
 _OBJECT_STORE_BYTES = 80 * 2**20  # Ray's least is 75 MB; chunks and results travel beside the store
-#: How long the same episodes are tried again, in seconds, and where another time may be set.
+#: How long lost episodes are tried again, in seconds, and the environment variable that changes it.
 _PATIENCE, _PATIENCE_NAME = 600.0, "POET_RAY_PATIENCE"
 _MARK = "POET_RAY_OF"
 _CONNECT_SECONDS = 5.0
@@ -41,10 +41,10 @@ _JOIN = "import logging, ray, sys; ray.init(sys.argv[1], logging_level=logging.E
 class RayExecutor(AbstractExecutor):
     """Chunks as Ray tasks of one CPU each, or on actors of one GPU each.
 
-    A Ray that this process has joined already is used and left running.
+    If this process has already joined a Ray, that one is used and left running.
 
     Args:
-        workers: tasks at the same time; None for all CPUs that there are.
+        workers: tasks at the same time; None for one per CPU.
         address: ``"host:port"``, ``"ray://host:port"`` or ``"auto"`` of a running cluster; None to start a Ray here.
 
     Raises:
@@ -67,7 +67,7 @@ class RayExecutor(AbstractExecutor):
             self.close()
             raise
         self._workers = workers or int(self._ray.cluster_resources().get("CPU", 1))
-        # What dies is started again by ``_run``, with patience.
+        # ``_run`` restarts whatever dies, with patience.
         self._task = self._ray.remote(num_cpus=1, max_retries=0)(run_chunk)
         self._actor_type = self._ray.remote(num_cpus=1, num_gpus=1, max_restarts=-1)(_GpuActor)
 
@@ -123,16 +123,16 @@ class RayExecutor(AbstractExecutor):
                 yield finished.pop(index)
             is_done = True
         finally:
-            if not is_done:  # Ctrl-C, or a caller that wants no more: what an actor runs ends with it alone
+            if not is_done:  # on Ctrl-C or an early stop: work ends only with its actor
                 self._end_gpu_actors()
                 tasks.break_off()
 
     def _prepare(self, engine: str) -> None:
         if not needs_gpu(engine):
-            prepare(engine)  # once here, and not in every worker
+            prepare(engine)  # once here instead of in every worker
 
     def _on_gpus(self, num_chunks: int) -> list[Any]:
-        """What runs chunks on each actor; a process keeps its GPU, and what it has compiled and stored."""
+        """The methods that run chunks, one of each actor. A process keeps its GPU, and all it has compiled."""
         while len(self._gpu_actors) < min(self._num_gpus(), num_chunks):
             self._gpu_actors.append(self._actor_type.remote())
         return [actor.run for actor in self._gpu_actors]
@@ -160,7 +160,7 @@ class _GpuActor:
 
 def _import_ray() -> ModuleType:
     try:
-        with held():  # it takes seconds, but half of it is worse
+        with held():  # this takes seconds, but a half-finished import is worse
             import ray
     except ImportError as error:
         message = f"executor 'ray' needs Ray, which is not installed here ({error}); pip install ray, or use 'local'"
@@ -182,7 +182,7 @@ def _patience_seconds() -> float:
 
 
 def _start(ray: ModuleType, workers: int) -> None:
-    """A Ray of this process alone, which ends with it; workers import from where this process does."""
+    """Start a Ray for this process alone, which ends with it. Workers import from where this process does."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     path = os.pathsep.join([str(_ROOT), *filter(None, sys.path)])
     with warnings.catch_warnings(), left_to_this_process(), _marked():
@@ -198,9 +198,9 @@ def _start(ray: ModuleType, workers: int) -> None:
 
 
 def _end(ray: ModuleType) -> None:
-    """End a Ray of this process alone, with what it leaves: processes that were about to start, where a raylet died.
+    """End a Ray of this process alone, and what it leaves behind: processes that were starting when a raylet died.
 
-    Those are found on Linux; elsewhere they end by themselves, within half a minute.
+    They are found on Linux. Elsewhere they end by themselves within half a minute.
     """
     ray.shutdown()
     for environment in Path("/proc").glob("[0-9]*/environ"):
@@ -211,7 +211,7 @@ def _end(ray: ModuleType) -> None:
 
 @contextmanager
 def _marked() -> Iterator[None]:
-    """Processes that are started in this block, and theirs, know whose they are."""
+    """A block in which new processes, and their children, are marked as ours."""
     os.environ[_MARK] = str(os.getpid())
     try:
         yield
@@ -220,10 +220,10 @@ def _marked() -> Iterator[None]:
 
 
 def _join(ray: ModuleType, address: str) -> None:
-    """Join the cluster at ``address``. Its machines run our code as it is here, whatever they have installed.
+    """Join the cluster at ``address``. Its machines run our code as it is here, whatever is installed there.
 
-    Ray itself waits minutes for an address where nobody listens, out of reach of Ctrl-C. So it is first tried from a
-    process that can be ended.
+    If nobody listens at the address, Ray waits for minutes, and Ctrl-C cannot interrupt it. So a process that can be
+    ended tries first.
     """
     problem = _unreachable(address)
     if problem is None:

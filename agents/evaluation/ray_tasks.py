@@ -1,4 +1,4 @@
-"""Chunks that run on Ray now: started, watched and broken off."""
+"""Chunks that are running on Ray: starting, watching and cancelling them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 
-#: Seconds for which Ray is asked at once: as long does Ctrl-C wait.
+#: Seconds of one call to Ray; Ctrl-C may have to wait as long.
 _POLL = 0.1
-#: Seconds for which Ray is given time to end what is broken off.
+#: Seconds that Ray is given to end what is cancelled.
 _END = 10.0
 
 
@@ -21,10 +21,10 @@ class RayTasks:
 
     Args:
         ray: the module.
-        workers: what has ``remote(chunk)``: a remote function, as often as it may run at once, or methods of actors.
+        workers: objects with ``remote(chunk)``: one function, as often as it may run at once, or methods of actors.
 
     Attributes:
-        is_ray_dead: whether this process has lost the Ray that it is connected to, and can run nothing on it any more.
+        is_ray_dead: whether this process has lost its Ray and can no longer run anything on it.
     """
 
     def __init__(self, ray: ModuleType, workers: Sequence[Any]) -> None:
@@ -38,12 +38,12 @@ class RayTasks:
         return bool(self._free)
 
     def start(self, index: int, chunk: EvaluationRequest) -> None:
-        """Give a free worker a chunk, which ``ended`` calls by ``index``."""
+        """Give a chunk to a free worker. ``ended`` reports it under ``index``."""
         worker = self._free.pop()
         self._running[worker.remote(chunk)] = index, worker
 
     def ended(self) -> Iterator[tuple[int, RolloutResult | str]]:
-        """Wait a moment; which chunks have ended in it, with their results, or with what Ray says of how they died.
+        """Wait a moment, and return the chunks that have ended, with their results or with how they died.
 
         Raises:
             Exception: what a worker raised.
@@ -68,7 +68,7 @@ class RayTasks:
         return result
 
     def forget(self) -> list[int]:
-        """Which chunks were running on a Ray that is dead; its workers are free for another Ray."""
+        """The chunks that were running on a Ray that is now dead. Its workers are free for another Ray."""
         found = [index for index, _ in self._running.values()]
         self._free += [worker for _, worker in self._running.values()]
         self._running.clear()
@@ -76,9 +76,9 @@ class RayTasks:
         return found
 
     def break_off(self) -> None:
-        """End all that run; what actors run ends with them, by ``ray.kill``.
+        """Cancel all running chunks. Work on actors ends with the actors, by ``ray.kill``.
 
-        Returns when it is over: Ray aborts when it is shut down while it still works at it.
+        Returns when this is done: Ray aborts if it is shut down while it is still cancelling.
         """
         for task, (_, worker) in self._running.items():
             if isinstance(worker, self._ray.remote_function.RemoteFunction):

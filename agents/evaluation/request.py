@@ -1,4 +1,4 @@
-"""What an executor is asked: blocks of episodes, each row named rather than shipped."""
+"""What an executor is asked for: blocks of episodes, whose rows are named rather than sent."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class EvaluationRequest:
         return sum(block.rows.size for block in self.blocks)
 
     def chunks(self, num_episodes: int) -> Iterator[EvaluationRequest]:
-        """The request in pieces of ``num_episodes`` and a last one of what is left, across its blocks, in order."""
+        """The request in pieces of ``num_episodes`` and a last one with the rest, across its blocks, in order."""
         parts: list[Block] = []
         room = num_episodes
         for block in self.blocks:

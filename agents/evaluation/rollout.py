@@ -1,4 +1,4 @@
-"""Episodes in one call, for people's own code."""
+"""Episodes in one call, for users' own code."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from agents.policy import MLPPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
+from environments.biped import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 from environments.errors import COUNT, InputError, whole_number
 from environments.machine import available_cores
 from environments.terrain.terrain import Terrain, check_terrain_index
-from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 
-#: Kept for the next call, by their workers: processes, where there are any, end with this one.
+#: Executors kept for the next call, by their number of workers. Their processes, if any, end with this one.
 _executors: dict[int, LocalExecutor] = {}
 
 
@@ -95,7 +95,7 @@ def _terrain_index(given: ArrayLike | None, num_rows: int, terrains: tuple[Terra
         raise InputError(
             f"terrain_index must hold {num_rows} whole numbers, one for each theta, but has rows of several lengths"
         ) from None
-    if index.dtype == object:  # whole numbers of pandas that may be missing
+    if index.dtype == object:  # pandas' whole numbers that may be missing
         index = np.array([whole_number("terrain_index", i) for i in index.ravel()], np.int64).reshape(index.shape)
     if index.shape != (num_rows,) or index.dtype.kind not in "iu":
         raise InputError(

@@ -27,13 +27,13 @@ from agents.rollouts.thread import (
 )
 from environments import cuda
 from environments.arithmetic import exact
+from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
 from environments.errors import InputError
 from environments.physics.course import Course
 from environments.physics.layout import WORLD_SIZE
 from environments.streams import WORDS_PER_BLOCK
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
-from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Steps of a round: a walker that falls early waits for its end, and the host for the GPU.
 STEPS_A_ROUND = 16

@@ -30,6 +30,7 @@ from agents.rollouts.thread import (
     solve_late,
 )
 from environments import cuda
+from environments.biped import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.course import Course
 from environments.physics.lidar import RAYS_SIZE
@@ -37,7 +38,6 @@ from environments.physics.solver_layout import SOLVER_SIZE
 from environments.physics.thread_step import NUM_BINS
 from environments.streams import WORDS_PER_BLOCK
 from environments.walker.judge import NUM_READINGS
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 
 # What kernels call: thread numbers, memory, atomic counters.
 gpu = cuda.module()

@@ -17,6 +17,7 @@ from agents.policy import MLPPolicy, forward
 from agents.rollouts import OnProgress, box2d, check_rows
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
+from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
 from environments.compiled import HAS_TICKS, fetch_and_add, kernel, ticks
 from environments.errors import InputError
 from environments.physics.course import Course
@@ -24,7 +25,6 @@ from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, 
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
 from environments.walker.simd import Team, advance, start
-from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 #: Walkers of a team: enough of each kind to fill packs with, few enough that thetas and states stay in the cache.
 TEAM_SIZE = 512

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from agents.policy import forward_column
 from agents.strategies.normal import normal_from_word
+from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
 from environments.compiled import thread_kernel
 from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.contacts import collide
@@ -26,7 +27,6 @@ from environments.physics.thread_step import bin_of, look_ahead, solve_island, s
 from environments.streams import WORDS_PER_BLOCK, philox4x32
 from environments.walker.ending import GOES_ON
 from environments.walker.judge import judge_world
-from environments.walker.spec import NUM_JOINTS, OBSERVATION_SIZE
 
 _MASK, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
 #: In ``Walkers.episode``: the walker has none, and waits for the next.

@@ -1,4 +1,4 @@
-"""The walker's bodies and joints as Box2D has them: numbers of ``spec.py``, rounded to float32, as constant arrays."""
+"""The walker's bodies and joints as Box2D has them: numbers of ``biped.py``, rounded to float32, as constant arrays."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import BODIES, JOINTS, BodySpec
 from environments.physics.shapes import Mass, Polygon, as_box, as_polygon, mass_of
 from environments.terrain.constants import FRICTION
-from environments.walker.spec import BODIES, JOINTS, BodySpec
 
 
 def _polygon(spec: BodySpec) -> Polygon:
@@ -31,7 +31,7 @@ def _radius(polygon: Polygon, mass: Mass) -> float:
 _POLYGONS = [_polygon(spec) for spec in BODIES]
 _MASSES = [mass_of(polygon, spec.density) for polygon, spec in zip(_POLYGONS, BODIES, strict=True)]
 
-# Of the bodies, in the order of ``spec.BODIES``.
+# Of the bodies, in the order of ``biped.BODIES``.
 #: (5,) 1/kg and 1/(kg m2), the latter about the centre of mass.
 INVERSE_MASS = np.array([mass.inverse_mass for mass in _MASSES], np.float32)
 INVERSE_INERTIA = np.array([mass.inverse_inertia for mass in _MASSES], np.float32)
@@ -53,7 +53,7 @@ RADIUS = np.array([_radius(polygon, mass) for polygon, mass in zip(_POLYGONS, _M
 START_POSITION = np.array([spec.position for spec in BODIES], np.float32)
 START_ANGLE = np.array([spec.angle for spec in BODIES], np.float32)
 
-# Of the joints, in the order of ``spec.JOINTS``.
+# Of the joints, in the order of ``biped.JOINTS``.
 #: (4,) indices of bodies.
 JOINT_BODY_A = np.array([joint.body_a for joint in JOINTS], np.int64)
 JOINT_BODY_B = np.array([joint.body_b for joint in JOINTS], np.int64)

@@ -17,12 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.copying import NotCopied
-from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
-from environments.physics.course import Course
-from environments.terrain.constants import FRICTION
-from environments.terrain.terrain import Terrain
-from environments.walker.spec import (
+from environments.biped import (
     BODIES,
     GROUND_CATEGORY,
     HULL,
@@ -35,14 +30,19 @@ from environments.walker.spec import (
     BodySpec,
     JointSpec,
 )
+from environments.copying import NotCopied
+from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
+from environments.physics.course import Course
+from environments.terrain.constants import FRICTION
+from environments.terrain.terrain import Terrain
 
 with warnings.catch_warnings():
-    # Its SWIG types have no module. Where warnings are errors (python -W error), saying so would crash the process.
+    # Its SWIG types have no module. If warnings are errors (python -W error), that warning would crash the process.
     warnings.simplefilter("ignore", DeprecationWarning)
     import Box2D
     from Box2D import _Box2D
 
-# pybox2d's own functions below its properties: half the time of a property, and a step reads 30 numbers.
+# The functions behind pybox2d's properties: they take half the time, and a step reads 30 numbers.
 _set_motor_speed = _Box2D.b2RevoluteJoint___SetMotorSpeed
 _set_max_motor_torque = _Box2D.b2RevoluteJoint___SetMaxMotorTorque
 _joint_angle = _Box2D.b2RevoluteJoint___GetJointAngle
@@ -102,7 +102,7 @@ def _address(body: Any) -> int:
 
 
 class WalkerWorld(NotCopied):
-    """A fresh world with ground, obstacles and walker; the push waits for the first step.
+    """A fresh world with ground, obstacles and walker. The push acts in the first step.
 
     Args:
         terrain: what the walker walks on.
@@ -130,7 +130,7 @@ class WalkerWorld(NotCopied):
         hull = self._bodies[HULL]
         joints = [joint.this for joint in self._joints]
         speeds = [float(speed) for speed in MOTOR_SPEEDS]
-        # Box2D gives out pointers to the hull's own vectors, so these two always show the present.
+        # Box2D returns pointers to the hull's own vectors, so these two are always up to date.
         self._sources = (hull.position.this, hull.linearVelocity.this, hull.this, *joints)
         self._motors = tuple((joint, speed, -speed) for joint, speed in zip(joints, speeds, strict=True))
         self._handle = self._world.this
@@ -151,8 +151,8 @@ class WalkerWorld(NotCopied):
         """Drive the four motors and let 1/50 s pass.
 
         Args:
-            action: for each joint in the order of ``spec.JOINTS`` the direction and share of the torque; finite float32
-                values; beyond -1..1 it counts as -1 or 1.
+            action: for each joint, in the order of ``biped.JOINTS``, the direction and share of the torque; finite
+                float32 values; beyond -1..1 it counts as -1 or 1.
 
         Raises:
             AssertionError: Box2D met a number that is not finite; the world is then unusable.
@@ -183,8 +183,8 @@ class WalkerWorld(NotCopied):
         )  # fmt: skip
         touching = (self._contacts.is_touching_1, self._contacts.is_touching_2)
         _pack_readings(self._readings_buffer, 0, *numbers, *touching)
-        # The legs' positions and velocities are not read: whatever moves a leg turns it with the same impulse, so the
-        # angles and speeds of the joints are finite only if those are. Sums of float32 in float64 do not overflow.
+        # The legs' positions and velocities are not read. The impulse that moves a leg also turns it, so the angles and
+        # speeds of the joints are finite only if those are. Sums of float32 in float64 do not overflow.
         return math.isfinite(sum(numbers))
 
     def body_state(self) -> NDArray[np.float32]:
@@ -217,7 +217,7 @@ class _NearestHit(Box2D.b2RayCastCallback):  # type: ignore[misc]
 
 
 def _ground_fixture(shape: Any) -> Any:
-    """Made anew for each world: its shape changes while the world is filled, and worlds may be made in threads."""
+    """A new one for each world: its shape changes while the world is filled, and threads may make worlds."""
     fixture = Box2D.b2FixtureDef(shape=shape, friction=FRICTION, categoryBits=GROUND_CATEGORY)
     # The definition takes the shape from Python but never frees it.
     shape.thisown = True
@@ -233,7 +233,7 @@ def _add_obstacles(world: Any, terrain: Terrain) -> None:
 
 
 def _add_ground(world: Any, terrain: Terrain) -> None:
-    """One static body for each edge, as Gymnasium has it: a shared body would share its time of impact."""
+    """One static body for each edge, as in Gymnasium: edges of one body would share its time of impact."""
     shape = Box2D.b2EdgeShape()
     fixture = _ground_fixture(shape)
     handles = (world.this, _STATIC_BODY.this, shape.this, fixture.this)

@@ -55,10 +55,10 @@ TIME_TO_SLEEP = np.float32(0.5)
 LINEAR_SLEEP_TOLERANCE = np.float32(0.01)
 ANGULAR_SLEEP_TOLERANCE = np.float32(np.float32(2.0) / np.float32(180.0)) * PI
 
-#: Contacts a world can hold: on ordinary courses there are ten; 61 were seen in a walker that was shot along stumps.
+#: Contacts that a world can hold. Ordinary courses have ten; a walker shot along stumps had 61.
 CONTACT_CAPACITY = 128
 #: Touching contacts that one body can have in the solver.
 TOUCHING_CAPACITY = 16
 
-#: ``layout.FAULT``: a number is not finite, or Box2D would assert; too many contacts, in all or touching a body.
+#: Values of ``layout.FAULT``: a number is not finite or Box2D would assert; a world or a body has too many contacts.
 DIVERGED, TOO_MANY_CONTACTS = 1, 2

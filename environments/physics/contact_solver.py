@@ -5,9 +5,9 @@ body A is the ground or an obstacle: it has no inverse mass and never moves, so 
 Restitution is 0, so a velocity bias is 0 too.
 
 ``q`` and ``m`` are the solver's memory (``solver_layout``), that of slots and that of bodies: a pack has one for both,
-a thread of a GPU keeps bodies in registers. ``lane`` is which of its ``n`` lanes, ``c`` and ``b`` are the first fields
+a thread of a GPU keeps bodies in registers. ``lane`` is one of its ``n`` lanes, ``c`` and ``b`` are the first fields
 of the slot and of the body, ``mass`` and ``inertia`` the body's inverse mass and inertia. Nothing branches on a lane's
-numbers. A slot that is empty in a lane is all zeros: its impulses stay 0 and move nothing.
+numbers. An empty slot of a lane is all zeros: its impulses stay 0 and move nothing.
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def prepare_contact(q, m, lane, n, c, b, mass, inertia, local_x, local_y, sine, 
     k11, k22, k12 = mass + inertia * rn1 * rn1, mass + inertia * rn2 * rn2, mass + inertia * rn1 * rn2
     t11, t22 = mass + inertia * rt1 * rt1, mass + inertia * rt2 * rt2
     det = k11 * k22 - k12 * k12
-    # Nearly the same point twice: the velocity solver then uses the first alone.
+    # Nearly the same point twice: the velocity solver then uses only the first.
     is_block = (count > _ONE) & (k11 * k11 < _MAX_CONDITION * det)
     inverse = _ONE / det if det != _ZERO else det
     has_one, has_two = count > _ZERO, is_block
@@ -186,7 +186,7 @@ def solve_contact_velocity(q, m, lane, n, c, b, mass, inertia, friction, has_two
     Args:
         q, m, lane, n, c, b, mass, inertia: see the module.
         friction: mixed coefficient.
-        has_two: False only where no lane's contact has two points; a constant, so that half of the code can go.
+        has_two: False only if no lane's contact has two points; a constant, so that half of the code is compiled away.
     """
     vx, vy, w = m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane]
     nx, ny = q[(c + NORMAL_X) * n + lane], q[(c + NORMAL_Y) * n + lane]
@@ -277,7 +277,7 @@ def solve_contact_position(q, m, lane, n, c, b, mass, inertia, local_x, local_y,
         has_two: as in ``solve_contact_velocity``.
 
     Returns:
-        The lesser separation of the points before they moved, m; 0 where there is none.
+        The lesser separation of the points before they moved, m; 0 if there is no point.
     """
     cx, cy, angle = m[(b + CENTER_X) * n + lane], m[(b + CENTER_Y) * n + lane], m[(b + ANGLE) * n + lane]
     count = q[(c + POSITION_COUNT) * n + lane]

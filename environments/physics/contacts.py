@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import HULL, LOWER_1, LOWER_2, NUM_BODIES
 from environments.compiled import inline_kernel, kernel
 from environments.physics import course
 from environments.physics.bodies import LOCAL_CENTER, VERTICES
@@ -63,7 +64,6 @@ from environments.physics.layout import (
     TOI_COUNT,
 )
 from environments.physics.manifold import collide_edge, collide_polygon
-from environments.walker.spec import HULL, LOWER_1, LOWER_2, NUM_BODIES
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _EXTENSION = np.float32(AABB_EXTENSION)
@@ -76,9 +76,9 @@ _GONE, _NEAR = -_ONE, _ONE
 
 @kernel
 def collide(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
-    """``Collide``: drop the contacts whose fat boxes have parted, and find anew where the others touch.
+    """``Collide``: drop the contacts whose fat boxes have parted, and update where the others touch.
 
-    Manifolds, which are dear, are found apart: worlds side by side then find theirs at the same time.
+    Manifolds are expensive, so they are found in a loop of their own, in which worlds side by side keep in step.
     """
     num = np.int64(s[at + NUM_CONTACTS * n])
     _sort_out(s, at, n, edges, polygons, num)
@@ -102,7 +102,7 @@ def collide(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _sort_out(s, at, n, edges, polygons, num):  # type: ignore[no-untyped-def]
-    """Mark contacts whose fat boxes have parted, and in TOI, which is of no use now, those that may have points.
+    """Mark contacts whose fat boxes have parted. Those that may have points are marked in TOI, which is free now.
 
     See ``_APART``: where the shapes are that far apart there are no points.
     """
@@ -194,7 +194,7 @@ def _note_touch(s, at, n, contact, body):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def wake(s, at, n, body):  # type: ignore[no-untyped-def]
-    """``SetAwake(true)``: the time of rest begins anew if the body slept."""
+    """``SetAwake(true)``: if the body slept, its time of rest starts again from 0."""
     b = at + (BODY + BODY_SIZE * body) * n
     if s[b + IS_ASLEEP * n] != _ZERO:
         s[b + IS_ASLEEP * n] = _ZERO
@@ -214,7 +214,7 @@ def _begin_touch(s, at, n, body):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _end_touch(s, at, n, body):  # type: ignore[no-untyped-def]
-    """In ``EndContact``: the flag goes with any contact, even if another one still touches."""
+    """In ``EndContact``: any contact that ends clears the flag, even if another one still touches."""
     if body == LOWER_1:
         s[at + IS_TOUCHING_1 * n] = _ZERO
     elif body == LOWER_2:
@@ -248,9 +248,9 @@ def _overlaps_fat_box(s, at, n, body, left, bottom, right, top):  # type: ignore
 
 @inline_kernel
 def box_of(body, x, y, sine, cosine):  # type: ignore[no-untyped-def]
-    """``b2PolygonShape::ComputeAABB``: left, bottom, right, top of a body's shape, skin included, m.
+    """``b2PolygonShape::ComputeAABB``: left, bottom, right and top of a body's shape with its skin, m.
 
-    Of five vertices, since a body with four repeats its last one. No branch: a lane loop packs it.
+    It takes five vertices, since a body with four repeats its last one. It has no branch, so lane loops vectorise.
     """
     x0, y0 = _vertex(body, 0, x, y, sine, cosine)
     x1, y1 = _vertex(body, 1, x, y, sine, cosine)
@@ -270,7 +270,7 @@ def _vertex(body, k, x, y, sine, cosine):  # type: ignore[no-untyped-def]
 
 @kernel
 def synchronise(s, at, n, body):  # type: ignore[no-untyped-def]
-    """``SynchronizeFixtures``: the box of the body's way since alpha0; a new fat box where it left the old one.
+    """``SynchronizeFixtures``: the box around the body's path since alpha0; a new fat box if it left the old one.
 
     Args:
         s, at, n: see the module.

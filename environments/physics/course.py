@@ -1,4 +1,4 @@
-"""Terrains as tables for kernels: of every edge and obstacle what collision and ray casts want to know.
+"""Terrains as tables for kernels: what collision and ray casts need to know of every edge and obstacle.
 
 All numbers are float32 in the operations and the order of Box2D 2.3.0 (``b2EdgeShape.cpp``, ``b2PolygonShape.cpp``,
 ``b2DynamicTree.cpp``), so they have the bits of its shapes. Ground and obstacles stand still at the origin: the frame
@@ -75,7 +75,7 @@ def rows_of(course, terrain):  # type: ignore[no-untyped-def]
 
 
 def _joined(vertices: list[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """One after another, in the one memory order that the kernels are compiled for."""
+    """Concatenate arrays, in the one memory order that the kernels are compiled for."""
     return np.ascontiguousarray(np.concatenate(vertices))
 
 

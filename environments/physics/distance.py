@@ -1,12 +1,12 @@
 """How far a walker's body is from a piece of the terrain: GJK as Box2D runs it, bit for bit.
 
 The terrain's shape stands still at the origin, so its transform is the identity and is left out. A point of the
-Minkowski difference (body minus terrain) is remembered by the two vertices it comes from; the vertices themselves are
-computed anew where they are needed, which gives the same bits.
+Minkowski difference (body minus terrain) is stored as the two vertices it comes from. The vertices themselves are
+recomputed where they are needed, which gives the same bits.
 
 Source: Box2D 2.3.0, ``b2Distance.cpp`` (without radii) and ``b2Math.h``. As there, the search stops only when a pair
-of vertices comes again or after 20 rounds, and what is left then counts: a weight that was not computed in the last
-round is the one from before.
+of vertices comes up again or after 20 rounds, and its last state counts: a weight that the last round did not compute
+keeps its earlier value.
 
 Names used here:
 
@@ -116,7 +116,7 @@ def _cross(ax, ay, bx, by):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _solve_segment(simplex):  # type: ignore[no-untyped-def]
-    """Keep what of the segment 1-2 is nearest to the origin."""
+    """Keep the part of the segment 1-2 that is nearest to the origin."""
     _, one, two, three = simplex
     ex, ey = two[0] - one[0], two[1] - one[1]
     toward_2 = -(one[0] * ex + one[1] * ey)
@@ -132,11 +132,11 @@ def _solve_segment(simplex):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _solve_triangle(simplex):  # type: ignore[no-untyped-def]
-    """Keep what of the triangle 1-2-3 is nearest to the origin; all of it when the origin is inside."""
+    """Keep the part of the triangle 1-2-3 that is nearest to the origin; all of it if the origin is inside."""
     _, one, two, three = simplex
     x1, y1, x2, y2, x3, y3 = one[0], one[1], two[0], two[1], three[0], three[1]
     e12x, e12y, e13x, e13y, e23x, e23y = x2 - x1, y2 - y1, x3 - x1, y3 - y1, x3 - x2, y3 - y2
-    # d12_1: how much of corner 1 the nearest point of the line 1-2 has, not yet divided; and so on.
+    # d12_1: the weight of corner 1 in the nearest point of the line 1-2, not yet divided; and so on.
     d12_1, d12_2 = x2 * e12x + y2 * e12y, -(x1 * e12x + y1 * e12y)
     d13_1, d13_2 = x3 * e13x + y3 * e13y, -(x1 * e13x + y1 * e13y)
     d23_1, d23_2 = x3 * e23x + y3 * e23y, -(x2 * e23x + y2 * e23y)
@@ -170,7 +170,7 @@ def _solve_triangle(simplex):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _direction(simplex):  # type: ignore[no-untyped-def]
-    """Toward the origin from a point or a segment; not normalised."""
+    """The direction from a point or a segment toward the origin; not normalised."""
     num, one, two, _ = simplex
     if num == 1:
         return -one[0], -one[1]
@@ -245,7 +245,7 @@ def distance(table, row, outline, body, pose, cache):  # type: ignore[no-untyped
         table: (K, C) float32, edges or polygons of a ``course.Course``.
         row: which.
         outline, pose, cache: see above; ``EMPTY_CACHE`` before the first search.
-        body: in the order of ``spec.BODIES``.
+        body: in the order of ``biped.BODIES``.
 
     Returns:
         The distance, m, 0 when they overlap, NaN when they do and the last triangle has no area; and the cache for the
@@ -267,7 +267,7 @@ def distance(table, row, outline, body, pose, cache):  # type: ignore[no-untyped
         terrain_index = farthest_of_terrain(table, row, outline, -x, -y)
         local_x, local_y = rotated_back(pose, x, y)
         body_index = farthest_of_body(body, local_x, local_y)
-        # It takes the place, and for now the weight, of a corner that no longer counts.
+        # The new corner takes the place, and for now the weight, of one that no longer counts.
         weight = two[2] if num == 1 else three[2]
         new = _corner(table, row, outline, body, pose, terrain_index, body_index, weight)
         if _has(before, new):

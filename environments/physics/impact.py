@@ -1,17 +1,18 @@
-"""Times of impact within a step: what would pass through the ground is stopped where it first touches, and goes on.
+"""Times of impact within a step: a body that would pass through the ground is stopped where it first touches.
 
 Source: Box2D 2.3.0, ``b2World.cpp`` (``SolveTOI``), ``b2Island.cpp`` (``SolveTOI``), ``b2Body.h`` (``Advance``). The
-terrain's static bodies have a time alpha0 as well: an edge that one leg's impact moved on to a time moves the other
-leg's sweep on when the two are compared.
+terrain's static bodies have a time alpha0 as well: if one leg's impact moved an edge on to a time, that edge moves the
+other leg's sweep on when the two are compared.
 
 A sub-step's island is the body, the contact with the first impact, and every other contact of that body that touches
-then. Joints are left out. Its velocities are solved in ``islands.py``, those of many worlds side by side.
+then. Joints are left out. ``islands.py`` solves the velocities, for many worlds side by side.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import NUM_BODIES
 from environments.compiled import inline_kernel, kernel
 from environments.physics import solver_layout as solver
 from environments.physics.bodies import CONTACT_FRICTION, INVERSE_INERTIA, INVERSE_MASS, LOCAL_CENTER, RADIUS
@@ -71,22 +72,21 @@ from environments.physics.rotation import sin_cos_any
 from environments.physics.solver import capped
 from environments.physics.solver_lane import clear_impulses, load_manifold
 from environments.physics.time_of_impact import stays_apart, time_of_impact
-from environments.walker.spec import NUM_BODIES
 
 _ZERO, _ONE, _EIGHTH = np.float32(0.0), np.float32(1.0), np.float32(0.125)
 _STEP = np.float32(STEP_SECONDS)
 #: An impact later than this is left to the next step (b2World.cpp).
 _END = _ONE - np.float32(10.0) * np.float32(EPSILON)
-#: What the position solver leaves of an overlap in a sub-step (b2ContactSolver.cpp: -1.5 linearSlop).
+#: The overlap that the position solver tolerates in a sub-step (b2ContactSolver.cpp: -1.5 linearSlop).
 _GOOD_SEPARATION = np.float32(-1.5) * LINEAR_SLOP
 
-#: What a contact's TOI says besides a time: it has to be found; and the cheap bound does not tell.
+#: Values of a contact's TOI besides a time: it has to be found; the cheap bound could not decide.
 _UNKNOWN, _CLOSE = -_ONE, np.float32(-2.0)
 
 
 @kernel
 def begin_impacts(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
-    """Look at a world after the step's solution; whether anything in it may meet, and ``next_island`` has to be asked.
+    """Look at a world after the step's solution. Returns whether anything may meet, so that ``next_island`` is needed.
 
     Args:
         s, at, n: the world's memory.
@@ -108,7 +108,7 @@ def next_island(s, at, n, edges, polygons, members):  # type: ignore[no-untyped-
 
     Args:
         s, at, n, edges, polygons: see ``begin_impacts``.
-        members: (TOUCHING_CAPACITY,) int64, written: the contacts of its island, the one with the impact foremost.
+        members: (TOUCHING_CAPACITY,) int64, written: the contacts of its island, the one with the impact first.
 
     Returns:
         How many contacts the island has, 0 when no impact is left; its body; the time, 0..1 of the step.
@@ -125,10 +125,10 @@ def next_island(s, at, n, edges, polygons, members):  # type: ignore[no-untyped-
 
 @kernel
 def _look_ahead(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
-    """Note which contacts have no impact, by a cheap bound; whether any is left: in most steps of most worlds none.
+    """Mark contacts without an impact, by a cheap bound. Returns whether any is left; in most steps none is.
 
-    The bound is dearer than a look at the boxes, which comes first for all contacts: worlds side by side then find
-    theirs at the same time.
+    The bound costs more than comparing boxes, so boxes come first, for all contacts. Worlds side by side then
+    compute the bound at the same time.
     """
     num = np.int64(s[at + NUM_CONTACTS * n])
     for i in range(num):
@@ -160,9 +160,9 @@ def _next_close(s, at, n, i, num):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _passes_by(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
-    """Whether the contact's body passes its fixture on its way from alpha0 on, by their boxes.
+    """Whether the boxes show that the body misses the fixture on its path from alpha0 on.
 
-    Between its ends the way leaves the swept box by at most RADIUS (a - a0)^2 / 8 (time_of_impact.py).
+    Between its ends the path leaves the swept box by at most RADIUS (a - a0)^2 / 8 (time_of_impact.py).
     """
     fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
     b = at + (BODY + BODY_SIZE * body) * n
@@ -173,7 +173,7 @@ def _passes_by(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def _turns_by(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
-    """The same by ``stays_apart``."""
+    """The same, by ``stays_apart``."""
     fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
     b = at + (BODY + BODY_SIZE * body) * n
     return stays_apart(
@@ -200,7 +200,7 @@ def _first_impact(s, at, n, edges, polygons):  # type: ignore[no-untyped-def]
     first, least = np.int64(-1), _ONE
     i = np.int64(s[at + NUM_CONTACTS * n]) - 1
     while i >= 0:
-        # Up to the next one whose time has to be found, so that worlds side by side find theirs at the same time.
+        # Go on to the next one whose time has to be found, so that worlds side by side find theirs at the same time.
         while i >= 0:
             contact = at + (CONTACT + CONTACT_SIZE * i) * n
             if _has_to_be_timed(s, at, n, edges, polygons, contact):
@@ -225,9 +225,9 @@ def _takes_part(s, contact, n):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _has_to_be_timed(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-def]
-    """Whether it is not known when a contact's shapes touch, nor clear that they do not, which is noted in TOI.
+    """Whether the time of impact still has to be found. If the shapes clearly do not touch, TOI records that.
 
-    Brings both to the same alpha0.
+    Brings both bodies to the same alpha0.
     """
     fixture, body = np.int64(s[contact + FIXTURE * n]), np.int64(s[contact + CONTACT_BODY * n])
     b = at + (BODY + BODY_SIZE * body) * n
@@ -263,7 +263,7 @@ def _impact_of(s, at, n, edges, polygons, contact):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def _advance_fixture(s, at, n, fixture, alpha):  # type: ignore[no-untyped-def]
-    """``b2Sweep::Advance`` of a static body: nothing but its time; every contact with it carries that."""
+    """``b2Sweep::Advance`` of a static body: only its time changes, which every contact with it stores."""
     for i in range(np.int64(s[at + NUM_CONTACTS * n])):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
         if s[contact + FIXTURE * n] == np.float32(fixture):
@@ -272,7 +272,7 @@ def _advance_fixture(s, at, n, fixture, alpha):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _advance_sweep(s, b, n, alpha):  # type: ignore[no-untyped-def]
-    """``b2Sweep::Advance``: the beginning of the body's way moves on to the time alpha."""
+    """``b2Sweep::Advance``: the start of the body's path moves on to the time alpha."""
     beta = (alpha - s[b + ALPHA0 * n]) / (_ONE - s[b + ALPHA0 * n])
     rest = _ONE - beta
     s[b + CENTER0_X * n] = rest * s[b + CENTER0_X * n] + beta * s[b + CENTER_X * n]
@@ -292,7 +292,7 @@ def _place_body(s, b, n, body):  # type: ignore[no-untyped-def]
 
 @kernel
 def _meet(s, at, n, edges, polygons, contact, alpha):  # type: ignore[no-untyped-def]
-    """Move the contact's shapes to the time of impact; where they do not touch then, move them back and disable it.
+    """Move the contact's shapes to the time of impact. If they do not touch then, move them back and disable it.
 
     Returns:
         Whether they touch.
@@ -326,7 +326,7 @@ def _meet(s, at, n, edges, polygons, contact, alpha):  # type: ignore[no-untyped
 
 @kernel
 def _gather_island(s, at, n, edges, polygons, members, first, body, alpha):  # type: ignore[no-untyped-def]
-    """List the contacts of ``body`` that touch at ``alpha``, ``first`` foremost; how many."""
+    """List the contacts of ``body`` that touch at ``alpha``, beginning with ``first``. Returns how many."""
     members[0], num = first, 1
     for i in range(np.int64(s[at + NUM_CONTACTS * n]) - 1, -1, -1):
         contact = at + (CONTACT + CONTACT_SIZE * i) * n
@@ -347,7 +347,7 @@ def _gather_island(s, at, n, edges, polygons, members, first, body, alpha):  # t
 
 @kernel
 def load_island(s, at, n, m, lane, lanes, members, num, body, alpha):  # type: ignore[no-untyped-def]
-    """Put an island into a lane, solve its positions, and prepare its velocities, which begin without a warm start.
+    """Load an island into a lane, solve its positions, and prepare its velocities without a warm start.
 
     Args:
         s, at, n: the world's memory.
@@ -379,7 +379,7 @@ def load_island(s, at, n, m, lane, lanes, members, num, body, alpha):  # type: i
             least = min(least, separation)
         if least >= _GOOD_SEPARATION:
             break
-    # Here the body's way goes on.
+    # From here the body's path goes on.
     s[b + CENTER0_X * n], s[b + CENTER0_Y * n] = m[mb + solver.CENTER_X * lanes], m[mb + solver.CENTER_Y * lanes]
     s[b + ANGLE0 * n] = m[mb + solver.ANGLE * lanes]
     sine, cosine = sin_cos_any(s[b + ANGLE0 * n])
@@ -391,7 +391,7 @@ def load_island(s, at, n, m, lane, lanes, members, num, body, alpha):  # type: i
 
 @kernel
 def end_island(s, at, n, edges, polygons, m, lane, lanes, body):  # type: ignore[no-untyped-def]
-    """Let the island's body go on for the rest of the step, with the velocities in its lane."""
+    """Move the island's body for the rest of the step, with the velocities in its lane."""
     b, mb = at + (BODY + BODY_SIZE * body) * n, solver.WINDOW_BODY * lanes + lane
     seconds = m[solver.ISLAND_SECONDS * lanes + lane]
     vx, vy, w = capped(

@@ -1,7 +1,7 @@
 """Sub-steps of many worlds: their islands gathered in packs, one island in each lane, and solved side by side.
 
-A world's sub-steps come one after the other, those of different worlds in any order. So islands wait until a pack is
-full, or until there is nothing else to do. Those with one contact have packs of their own: they are solved faster.
+A world's sub-steps come one after the other; different worlds are independent. So islands wait until a pack is full,
+or until there is nothing else to do. Islands with one contact have their own packs, since they are solved faster.
 
 Source: Box2D 2.3.0, ``b2Island.cpp`` (``SolveTOI``).
 """
@@ -40,7 +40,7 @@ from environments.physics.solver_layout import (
 
 _ZERO = np.float32(0.0)
 _ONE_CONTACT, _MORE_CONTACTS, _NUM_KINDS = range(3)
-# Marks are set after so many passes, then after twice as many and so on, so that any period is found (Brent 1980).
+# Marks are set after this many passes, then after twice as many and so on, so that any period is found (Brent 1980).
 _FIRST_MARK = 4
 
 
@@ -72,7 +72,7 @@ class Islands(NamedTuple):
         return cls(packs, packs.view(np.int32), worlds, bodies, num_contacts, num, members)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy gets memory of its own: between steps no island waits, and ``bits`` must stay that of ``packs``."""
+        """A copy gets its own memory: no island waits between steps, and ``bits`` must stay a view of ``packs``."""
         return Islands.empty, ()
 
 
@@ -122,7 +122,7 @@ def solve_impacts(s, waiting, num_waiting, terrain_of, course, islands):  # type
 
 @kernel
 def _take_island(s, world, terrain_of, course, islands):  # type: ignore[no-untyped-def]
-    """Let a world's next island wait; in which kind of pack, -1 if it has none."""
+    """Queue a world's next island. Returns its kind of pack, or -1 if there is none."""
     at = world * layout.WORLD_SIZE
     edges, polygons = rows_of(course, terrain_of[world])
     num, body, alpha = next_island(s, at, 1, edges, polygons, islands.members)
@@ -138,7 +138,7 @@ def _take_island(s, world, terrain_of, course, islands):  # type: ignore[no-unty
 
 @kernel
 def _solve_pack(s, kind, waiting, num_waiting, terrain_of, course, islands):  # type: ignore[no-untyped-def]
-    """Solve the islands of a pack, and let their worlds wait for their next ones; how many wait then."""
+    """Solve the islands of a pack, and queue the next ones of their worlds. Returns how many then wait."""
     m, num = islands.packs[kind], islands.num[kind]
     most = _fill_up(m, islands.num_contacts[kind, :num])
     _solve_velocities(m, islands.bits[kind], most)
@@ -153,7 +153,7 @@ def _solve_pack(s, kind, waiting, num_waiting, terrain_of, course, islands):  # 
 
 @kernel
 def _fill_up(m, num_contacts):  # type: ignore[no-untyped-def]
-    """Let the slots that a lane has not, and lanes without an island, idle; the most contacts of any lane."""
+    """Clear unused slots, and lanes without an island. Returns the most contacts of any lane."""
     most = 0
     for num in num_contacts:
         most = max(most, num)
@@ -172,8 +172,8 @@ def _fill_up(m, num_contacts):  # type: ignore[no-untyped-def]
 
 @kernel
 def _solve_velocities(m, bits, num_slots):  # type: ignore[no-untyped-def]
-    """180 passes, or fewer that come to the same: what a pass does depends on velocities and impulses alone, so when
-    all come back after some passes, they come back every so many.
+    """Run 180 passes, or fewer with the same result. A pass depends on velocities and impulses alone, so if all of them
+    return to earlier values, they repeat with that period.
     """
     flat_first, flat_second = any_above_one(m, SLOT + COUNT), any_above_one(m, SLOT + SLOT_SIZE + COUNT)
     left, since, between = VELOCITY_ITERATIONS, 0, _FIRST_MARK
@@ -209,7 +209,7 @@ def _solve_slot(m, c):  # type: ignore[no-untyped-def]
 
 @kernel
 def _mark(m, num_slots):  # type: ignore[no-untyped-def]
-    """Keep velocities and impulses."""
+    """Save velocities and impulses."""
     copy_fields(m, MARK, WINDOW_BODY + VELOCITY_X, 3)
     for k in range(num_slots):
         c, mark = SLOT + SLOT_SIZE * k + NORMAL_IMPULSE, MARK + 3 + 4 * k
@@ -219,7 +219,7 @@ def _mark(m, num_slots):  # type: ignore[no-untyped-def]
 
 @kernel
 def _is_marked(bits, num_slots):  # type: ignore[no-untyped-def]
-    """Whether velocities and impulses are what ``_mark`` kept, to the bit."""
+    """Whether velocities and impulses are what ``_mark`` saved, to the bit."""
     if not _are_equal(bits, MARK, WINDOW_BODY + VELOCITY_X, 3):
         return False
     for k in range(num_slots):

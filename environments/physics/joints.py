@@ -3,7 +3,7 @@
 Source: Box2D 2.3.0, ``b2RevoluteJoint.cpp``; ``b2Math.cpp`` for the solution of the small systems. A joint keeps the
 anchors of its bodies a and b together (C1 = 0, two numbers) and, at a limit, their relative angle (C2 >= 0 or <= 0).
 
-``m`` is the solver's memory (``solver_layout``), ``lane`` which of its ``n`` lanes, ``j``, ``a`` and ``b`` the
+``m`` is the solver's memory (``solver_layout``), ``lane`` is one of its ``n`` lanes, ``j``, ``a`` and ``b`` the
 first fields of the joint and its bodies, ``ma``, ``ia``, ``mb``, ``ib`` their inverse masses and inertias. Nothing
 branches on a lane's numbers, so that a loop over lanes packs.
 """
@@ -86,7 +86,7 @@ def prepare_joint(  # type: ignore[no-untyped-def]
     m[(j + INVERSE_DET3) * n + lane] = _ONE / det3 if det3 != _ZERO else det3
 
     limit = limit_state(m[(a + ANGLE) * n + lane], m[(b + ANGLE) * n + lane], lower, upper, reference)
-    # The impulse of a limit outlives the step only while the joint stays at that limit.
+    # The impulse of a limit is kept for the next step only while the joint stays at that limit.
     limit_impulse = m[(j + LIMIT_IMPULSE) * n + lane]
     limit_impulse = limit_impulse if limit != _ZERO and limit == m[(j + LIMIT) * n + lane] else _ZERO
     m[(j + LIMIT) * n + lane], m[(j + LIMIT_IMPULSE) * n + lane] = limit, limit_impulse
@@ -116,7 +116,7 @@ def solve_joint_velocity(m, lane, n, j, a, b, ma, ia, mb, ib, motor_mass, has_li
     Args:
         m, lane, n, j, a, b, ma, ia, mb, ib: see the module.
         motor_mass: 1 / (ia + ib).
-        has_limits: False only where no lane is at a limit; a constant, so that half of the code can go.
+        has_limits: False only if no lane is at a limit; a constant, so that half of the code is compiled away.
     """
     vax, vay, wa = m[(a + VELOCITY_X) * n + lane], m[(a + VELOCITY_Y) * n + lane], m[(a + ANGULAR_VELOCITY) * n + lane]
     vbx, vby, wb = m[(b + VELOCITY_X) * n + lane], m[(b + VELOCITY_Y) * n + lane], m[(b + ANGULAR_VELOCITY) * n + lane]
@@ -149,7 +149,7 @@ def solve_joint_velocity(m, lane, n, j, a, b, ma, ia, mb, ib, motor_mass, has_li
         qx = -(det * (cx * ax + cy * ay + cz * az))
         qy = -(det * (k11 * (cy * k33 - cz * k23) + k12 * (cz * k13 - cx * k33) + k13 * (cx * k23 - cy * k13)))
         qz = -(det * (k11 * (k22 * cz - k23 * cy) + k12 * (k23 * cx - k12 * cz) + k13 * (k12 * cy - k22 * cx)))
-        # A limit only pushes: where it would pull it lets go, and the anchor is solved alone.
+        # A limit only pushes. If it would pull, it is dropped and the anchor is solved alone.
         lets_go = limit * (held + qz) > _ZERO
         sx, sy = -cx + held * k13, -cy + held * k23
         qx = inverse_det2 * (k22 * sx - k12 * sy) if lets_go else qx

@@ -1,14 +1,14 @@
-"""Where each number of a world lies: one flat float32 array for many worlds, the same fields for every engine.
+"""Where each number of a world is stored: one flat float32 array for many worlds, the same fields for every engine.
 
 Functions that need a world's memory take ``(s, at, n)``: field f of the world lies at ``s[at + f * n]``. ``n`` is 1 for
-worlds that lie one after another, and the number of worlds (or lanes) where equal fields lie side by side. Counts,
-flags and keys are float32 as well: whole numbers far below 2^24, so they are exact.
+worlds stored one after another, and the number of worlds (or lanes) if equal fields lie side by side. Counts, flags
+and keys are float32 as well: whole numbers far below 2^24, so they are exact.
 """
 
 from __future__ import annotations
 
+from environments.biped import NUM_BODIES, NUM_JOINTS
 from environments.physics.constants import CONTACT_CAPACITY
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS
 
 # The world.
 #: Contacts in the list, from the oldest to the newest (Box2D's list begins with the newest).
@@ -19,10 +19,10 @@ HAS_FALLEN = 1
 IS_TOUCHING_1, IS_TOUCHING_2 = 2, 3
 #: Horizontal force on the hull in the coming step, N; 0 after it.
 PUSH = 4
-#: What went wrong: see ``constants``; 0 nothing.
+#: What went wrong, see ``constants``; 0 if nothing did.
 FAULT = 5
 
-# A body, at BODY + BODY_SIZE * body, in the order of ``spec.BODIES``.
+# A body, at BODY + BODY_SIZE * body, in the order of ``biped.BODIES``.
 BODY = 6
 #: Centre of mass, m, and angle, rad, now; the same at the time alpha0 of the step; that time, 0..1.
 CENTER_X, CENTER_Y, ANGLE, CENTER0_X, CENTER0_Y, ANGLE0, ALPHA0 = range(7)
@@ -30,11 +30,11 @@ CENTER_X, CENTER_Y, ANGLE, CENTER0_X, CENTER0_Y, ANGLE0, ALPHA0 = range(7)
 VELOCITY_X, VELOCITY_Y, ANGULAR_VELOCITY = range(7, 10)
 #: The body's origin, m, and sine and cosine of its angle: the transform that shapes are seen in.
 ORIGIN_X, ORIGIN_Y, SINE, COSINE = range(10, 14)
-#: Time below the sleep tolerances, s; 1 from the end of a step in which the walker fell asleep to the next command.
+#: Time below the sleep tolerances, s. And 1 from the end of a step in which the walker fell asleep to the next command.
 SLEEP_TIME, IS_ASLEEP = 14, 15
 #: The fat box of the broad phase, m.
 BOX_LEFT, BOX_BOTTOM, BOX_RIGHT, BOX_TOP = range(16, 20)
-#: The box of the body's way from alpha0 to the end of the step, skin included, m.
+#: The box around the body's path from alpha0 to the end of the step, skin included, m.
 SWEPT_LEFT, SWEPT_BOTTOM, SWEPT_RIGHT, SWEPT_TOP = range(20, 24)
 #: Of the angle at alpha0.
 SINE0, COSINE0 = 24, 25
@@ -42,7 +42,7 @@ SINE0, COSINE0 = 24, 25
 SHAPE_LEFT, SHAPE_BOTTOM, SHAPE_RIGHT, SHAPE_TOP = range(26, 30)
 BODY_SIZE = 30
 
-# A joint, at JOINT + JOINT_SIZE * joint, in the order of ``spec.JOINTS``.
+# A joint, at JOINT + JOINT_SIZE * joint, in the order of ``biped.JOINTS``.
 JOINT = BODY + BODY_SIZE * NUM_BODIES
 #: Impulse on the anchor, N s, on the limit and of the motor, N m s.
 IMPULSE_X, IMPULSE_Y, LIMIT_IMPULSE, MOTOR_IMPULSE = range(4)

@@ -1,8 +1,8 @@
 """Where a ray first meets the ground: Box2D's ray casts in float32, bit for bit.
 
-``b2World::RayCast`` with a callback that keeps the nearest hit gives the least fraction over all fixtures, whatever the
-order in which the broad phase reports them. So the fixtures are gone through here from left to right, each for all rays
-at once, and those out of reach are passed over; Box2D's fat boxes pass over nothing that could be hit.
+``b2World::RayCast`` with a callback that keeps the nearest hit gives the least fraction over all fixtures, in whatever
+order the broad phase reports them. So this code goes through the fixtures from left to right, each for all rays at
+once, and skips those out of reach. Box2D's fat boxes skip nothing that could be hit.
 
 Source: Box2D 2.3.0, ``b2EdgeShape.cpp`` and ``b2PolygonShape.cpp`` (``RayCast``), ``b2Math.h`` (``Normalize``). Ground
 and obstacles stand still at the origin, so their transform is the identity.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import LIDAR_RANGE, LIDAR_RAYS, NUM_RAYS
 from environments.compiled import inline_kernel
 from environments.physics.constants import AABB_EXTENSION
 from environments.physics.course import (
@@ -31,11 +32,10 @@ from environments.physics.course import (
     Y1,
 )
 from environments.physics.shapes import VERTEX_SIZE
-from environments.walker.spec import LIDAR_RANGE, LIDAR_RAYS, NUM_RAYS
 
 # Rays lie side by side in whole vectors; those beyond the tenth repeat it.
 _LANES = 16
-# What ``cast_lidar`` keeps of each ray: the way to its end, the nearest hit, and where it is within an obstacle.
+# What ``cast_lidar`` stores for each ray: the vector to its end, the nearest hit, and its part within an obstacle.
 _DX, _DY, _NEAREST, _LOWER, _UPPER, _STAGE = (_LANES * i for i in range(6))
 #: Size of the memory that ``cast_lidar`` works in.
 RAYS_SIZE = 6 * _LANES
@@ -64,8 +64,8 @@ def cast_at_edge(px, py, dx, dy, x, y, edge_x, edge_y, nx, ny, squared_length, m
     numerator = nx * (x - px) + ny * (y - py)
     denominator = nx * dx + ny * dy
     t = numerator / denominator
-    # Box2D asks whether along / squared_length is outside 0..1: the same, as a quotient rounds to 1 only if it is not
-    # greater.
+    # Box2D tests whether along / squared_length is outside 0..1. This is the same: a quotient rounds to 1 only if it is
+    # not greater.
     along = ((px + t * dx) - x) * edge_x + ((py + t * dy) - y) * edge_y
     is_missed = (denominator == _ZERO) | (t < _ZERO) | (max_fraction < t) | (along < _ZERO) | (along > squared_length)
     return max_fraction if is_missed else t

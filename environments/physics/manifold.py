@@ -1,11 +1,11 @@
 """Where a walker's body touches a piece of the terrain: Box2D's contact manifolds, bit for bit.
 
-A manifold has a reference face, of the terrain or of the walker, and up to two points of the other shape at or behind
-it, at most both skins before it. A manifold replaces the one in the contact's record; a point made by the same features
-as a point before inherits its impulses, from which the solver starts.
+A manifold has a reference face, of the terrain or of the walker, and up to two points of the other shape behind it or
+at most both skins in front of it. It replaces the manifold in the contact's record. A point made by the same features
+as an earlier one inherits its impulses, from which the solver starts.
 
-Vertices are transformed again where they are needed, which gives the same bits and wants no memory. The terrain stands
-still at the origin.
+Vertices are transformed again where they are needed, which gives the same bits and needs no memory. The terrain is
+fixed at the origin.
 
 Source: Box2D 2.3.0, ``b2CollideEdge.cpp`` (an edge without neighbours), ``b2CollidePolygon.cpp`` (the search by hill
 climbing that 2.3.1 no longer has), ``b2Collision.cpp`` (``b2ClipSegmentToLine``), ``b2Contact.cpp`` (``Update``).
@@ -24,6 +24,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import NUM_BODIES
 from environments.compiled import inline_kernel, kernel
 from environments.physics.bodies import CENTROID, NORMALS, NUM_VERTICES, VERTICES
 from environments.physics.constants import ANGULAR_SLOP, MAX_FLOAT, POLYGON_RADIUS
@@ -45,7 +46,6 @@ from environments.physics.layout import (
     TANGENT_IMPULSE,
 )
 from environments.physics.shapes import VERTEX_SIZE
-from environments.walker.spec import NUM_BODIES
 
 
 def _body_table() -> NDArray[np.float32]:
@@ -64,7 +64,7 @@ _MAX = np.float32(MAX_FLOAT)
 #: Both skins: shapes touch while they are at most this far apart, m.
 _SKINS = POLYGON_RADIUS + POLYGON_RADIUS
 _SLOP = np.float32(ANGULAR_SLOP)
-#: The terrain's face is preferred: the walker's must be better by so much, or contacts would jitter between the two.
+#: The terrain's face is preferred: the walker's must be better by this much, or contacts would flip between the two.
 _SHARE, _MARGIN = np.float32(0.98), np.float32(0.001)
 
 # Keys of features.
@@ -94,7 +94,7 @@ def _after(table, row, i):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _clip(one, two, nx, ny, offset, corner):  # type: ignore[no-untyped-def]
-    """What of a segment is behind a line, and whether anything is.
+    """The part of a segment that is behind a line, and whether there is any.
 
     Args:
         one, two: its ends, points.
@@ -123,7 +123,7 @@ def _old_point(s, point, n):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _store_point(s, at, n, point, faces_walker, pose, old_num, old_1, old_2):  # type: ignore[no-untyped-def]
-    """Write a point in the frame of the shape that has not the reference face; with the impulses of its like."""
+    """Write a point in the frame of the shape without the reference face, with the impulses of its predecessor."""
     x, y, features = point
     if not faces_walker:
         x, y = rotated_back(pose, x - pose[0], y - pose[1])
@@ -179,7 +179,7 @@ def _lowest_above_edge(body, pose, x1, y1, nx, ny):  # type: ignore[no-untyped-d
 
 @inline_kernel
 def _faces_over_edge(body, pose, x1, y1, x2, y2, nx, ny):  # type: ignore[no-untyped-def]
-    """What the body's faces say of an edge with the normal (nx, ny).
+    """Find the faces of the body that matter for an edge with the normal (nx, ny).
 
     Returns:
         The face that is farthest from the edge among those that look at it, -1 if none does; how far it is, m; and the
@@ -214,7 +214,7 @@ def collide_edge(s, contact, n, edges, i, body, x, y, sine, cosine):  # type: ig
             manifold is replaced; when there are no points, only their number is written.
         edges: (E, 13) float32, of a ``course.Course``.
         i: row of the edge.
-        body: in the order of ``spec.BODIES``.
+        body: in the order of ``biped.BODIES``.
         x, y, sine, cosine: the body's origin, m, and sine and cosine of its angle, float32.
     """
     pose = (x, y, sine, cosine)
@@ -360,8 +360,8 @@ def _store_clipped(  # type: ignore[no-untyped-def]
     vx, vy = _vertex(table, row, face)
     wx, wy = _vertex(table, row, end)
     reference = (local_nx, local_ny, _HALF * (vx + wx), _HALF * (vy + wy))
-    # Box2D normalises the side anew here. So its polygons got their normals, and for the walker's boxes, which got
-    # exact ones, it comes to the same (tested).
+    # Box2D normalises the side again here. Polygons got their normals in the same way; the walker's boxes have exact
+    # ones, which give the same result (tested).
     tx, ty = -ny, nx
     vx, vy = placed(pose, vx, vy)
     wx, wy = placed(pose, wx, wy)

@@ -4,8 +4,8 @@ Box2D calls ``sinf`` and ``cosf``. They are not correctly rounded, so only the s
 Source: glibc 2.28 and later, ``sysdeps/ieee754/flt-32/s_sincosf.h``: the angle is reduced by multiples of pi/2 in
 double, from 120 on by the bits of 4/pi in integers; two polynomials are evaluated in double and rounded once.
 
-glibc picks its code by the processor. With fused multiply-add the remainder is rounded once, without it twice, which
-shows in 34 of the 2.2e9 floats below 120, all beyond 17. Here it is rounded once, without any fused operation.
+glibc chooses its code by the processor. With fused multiply-add the remainder is rounded once, without it twice, which
+matters for 34 of the 2.2e9 floats below 120, all above 17. Here it is rounded once, without any fused operation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _C2 = float.fromhex("0x1.55553e1068f19p-5")
 _C3 = float.fromhex("-0x1.6c087e89a359dp-10")
 _C4 = float.fromhex("0x1.99343027bf8c3p-16")
 
-# 4/pi as 1.45F306DC... in hexadecimal: words of 32 bits, each of them 8 bits further on than the one before.
+# 4/pi as 1.45F306DC... in hexadecimal: words of 32 bits, each starting 8 bits after the one before.
 _FOUR_OVER_PI = 0xA2F9836E4E441529FC2757D1F534DDC0DB6295993C439041
 _WORDS = np.array([_FOUR_OVER_PI >> 8 * (23 - i) & 0xFFFFFFFF for i in range(24)], np.uint64)
 _32, _61, _62 = np.uint64(32), np.uint64(61), np.uint64(62)
@@ -51,7 +51,7 @@ _ZERO = np.float32(0.0)
 def sin_cos(angle):  # type: ignore[no-untyped-def]
     """(sine, cosine), float32, of a float32 angle with |angle| < 120; without branches, for lane loops.
 
-    NaN gives NaN. From 120 on the result is wrong, but no operation traps: look at ``NEAR`` where that can be.
+    NaN gives NaN. From 120 on the result is wrong, but no operation traps: compare with ``NEAR`` where that can happen.
     """
     x = np.float64(angle)
     quarters = (x * _INVERSE_HALF_PI + _ROUNDER) - _ROUNDER
@@ -97,5 +97,5 @@ def sin_cos_far(angle):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def sin_cos_any(angle):  # type: ignore[no-untyped-def]
-    """(sine, cosine), float32, of any float32 angle, for code that goes one by one."""
+    """(sine, cosine), float32, of any float32 angle, for scalar code."""
     return sin_cos(angle) if abs(angle) < NEAR else sin_cos_far(angle)

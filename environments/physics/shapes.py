@@ -97,7 +97,7 @@ def mass_of(polygon: Polygon, density: float) -> Mass:
     mass = rho * area
     x, y = dx + mean[0], dy + mean[1]
     about_origin = rho * moment + mass * ((x * x + y * y) - (dx * dx + dy * dy))
-    # A body's centre is that of its fixtures, weighed by their masses; here it is one.
+    # A body's centre is the mean of its fixtures' centres, weighted by mass; here there is one fixture.
     inverse = _ONE / mass
     cx, cy = (mass * x) * inverse, (mass * y) * inverse
     return Mass(mass, about_origin - mass * (cx * cx + cy * cy), np.array([cx, cy], np.float32))
@@ -156,7 +156,7 @@ def set_polygon(points, row, at):  # type: ignore[no-untyped-def]
             start = i
     count = 0
     here = start
-    # Box2D has no second condition; nothing that a terrain may hold needs it.
+    # Box2D lacks the second condition; no allowed terrain needs it.
     while count == 0 or (here != start and count < num_points):
         row[at + VERTEX_SIZE * count], row[at + VERTEX_SIZE * count + 1] = points[here, 0], points[here, 1]
         count += 1
@@ -169,7 +169,7 @@ def set_polygon(points, row, at):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _next_on_hull(points, here):  # type: ignore[no-untyped-def]
-    """The point that has no other to the right of the way to it; the farthest of those in line."""
+    """The point with no other to the right of the line to it; the farthest of those on one line."""
     best = 0
     for i in range(1, points.shape[0]):
         if best == here:

@@ -4,8 +4,8 @@ Source: Box2D 2.3.0, ``b2Island.cpp`` (``Solve``) and the order of its island: b
 1; joints knee 2, hip 2, hip 1, knee 1; contacts in the order of the bodies, newest first. Contacts of different bodies
 share nothing, since the terrain does not move, so only the order within a body matters.
 
-A lane loop does one small thing for all lanes; every offset in it is a constant but for the place of a contact. What no
-lane needs (a limit, a second point, a slot) is branched around for the whole pack.
+A lane loop does one small thing for all lanes. Every offset in it is a constant, except the place of a contact. What
+no lane needs (a limit, a second point, a slot) is skipped for the whole pack.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from environments.biped import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 from environments.compiled import LANES, inline_kernel, kernel, kernel_of, ticks
 from environments.physics.bodies import (
     ANCHOR_A,
@@ -81,11 +82,10 @@ from environments.physics.solver_layout import (
     WINDOW_SLOT,
 )
 from environments.physics.stages import CONTACTS, IS_DETAILED, JOINTS, charge
-from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)
-#: What the position solver leaves of an overlap (b2ContactSolver.cpp: -3 linearSlop).
+#: The overlap that the position solver tolerates (b2ContactSolver.cpp: -3 linearSlop).
 GOOD_SEPARATION = np.float32(-3.0) * LINEAR_SLOP
 
 
@@ -157,8 +157,8 @@ def _position_pass(joint: int) -> Callable[..., Any]:
 
 
 def _contact_pass(body: int) -> Callable[..., Any]:
-    """Nearly all touching contacts are the first or the second of a leg: these have loops of their own, one for packs
-    in which all have one point, which is less than half the work, and one for both.
+    """Nearly all touching contacts are the first or the second of a leg. These have their own loops: one for packs in
+    which each has one point, which is less than half the work, and one for packs with two.
     """
     first, second = (SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k) for k in range(2))
     b, mass, inertia, friction = BODY + BODY_SIZE * body, *body_constants(body)
@@ -223,10 +223,10 @@ def solve_velocities(m, num_slots, spent):  # type: ignore[no-untyped-def]
 
 @kernel
 def _run_passes(m, num_slots, flat, limits, spent):  # type: ignore[no-untyped-def]
-    """The passes, their parts in an order in which neighbours mostly share no body.
+    """Run the passes, with their parts in an order in which neighbours mostly share no body.
 
-    Parts that share none may change places: here knee 2 is one pass ahead, and the contacts of leg 1 come late. The
-    processor then works on two parts at a time, where each alone waits most of the time for its own results.
+    Parts that share no body may change places: here knee 2 is one pass ahead, and the contacts of leg 1 come late. The
+    processor then works on two parts at a time; a part alone would mostly wait for its own results.
     """
     began = ticks()
     _knee_2(m, limits)
@@ -344,17 +344,17 @@ def capped(vx, vy, w, seconds):  # type: ignore[no-untyped-def]
     return vx * ratio if is_fast else vx, vy * ratio if is_fast else vy, w * turn_ratio if spins else w
 
 
-#: Nearly all worlds are solved after so many passes; of the others, most take part in all 60: they go on apart.
+#: Nearly all worlds are solved after this many passes. Most others need all 60, so they go on in packs of their own.
 FIRST_PASSES = 3
 
 
 @kernel
 def solve_positions(m, num_slots, passes):  # type: ignore[no-untyped-def]
-    """At most so many passes, contacts before joints, until no lane has anything left to do; a lane that is done stays.
+    """Run position passes, contacts before joints, until no lane has anything left to do. A lane that is done is kept.
 
     Args:
         m, num_slots: see ``solve_velocities``; IS_SOLVED is 1 for lanes that are done, or without a world.
-        passes: Box2D does 60 in all.
+        passes: at most this many; Box2D does 60 in all.
     """
     for _ in range(passes):
         _begin_position_pass(m)
@@ -371,7 +371,7 @@ def solve_positions(m, num_slots, passes):  # type: ignore[no-untyped-def]
 
 @kernel
 def place_bodies(m):  # type: ignore[no-untyped-def]
-    """Where bodies and shapes are, from centres and angles: SINE, COSINE, ORIGIN and SHAPE of each body."""
+    """Compute where bodies and shapes are, from centres and angles: SINE, COSINE, ORIGIN and SHAPE of each body."""
     for lane in range(LANES):
         place_body(m, lane, LANES, HULL)
     for lane in range(LANES):
@@ -454,7 +454,7 @@ def _save(m, lane, body):  # type: ignore[no-untyped-def]
 
 @kernel
 def _end_position_pass(m):  # type: ignore[no-untyped-def]
-    """Put lanes back that were done before, and note those that are done now; whether any lane is left."""
+    """Restore lanes that were done before, and mark those that are done now. Returns whether any lane is left."""
     for lane in range(LANES):
         is_done = m[IS_SOLVED * LANES + lane] != _ZERO
         _put_back(m, lane, HULL, is_done)

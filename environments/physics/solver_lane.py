@@ -1,4 +1,4 @@
-"""A world's way into a lane of the solver's memory and back.
+"""Copying a world into a lane of the solver's memory, and back.
 
 Source: Box2D 2.3.0, ``b2Island.cpp`` (``Solve``: what is copied before and after, and sleep), ``b2ContactSolver.cpp``
 (the constructor, ``StoreImpulses``). ``s``, ``at`` and ``n`` are the world's memory (``layout``); ``m`` is the solver's
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import HULL, NUM_BODIES, NUM_JOINTS
 from environments.compiled import inline_kernel, kernel
 from environments.physics import layout
 from environments.physics import solver_layout as solver
@@ -32,7 +33,6 @@ from environments.physics.constants import (
 )
 from environments.physics.contacts import move_box, origin_of, store_box
 from environments.physics.joints import limit_state
-from environments.walker.spec import HULL, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _STEP = np.float32(STEP_SECONDS)
@@ -47,7 +47,7 @@ def load_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-de
     """Copy a world to a lane, with the velocities that gravity and push give it.
 
     Args:
-        s, at, n, m, lane, num: see the module. The world's sweep begins anew.
+        s, at, n, m, lane, num: see the module. The world's sweep starts again.
         num_slots: (5,) int64, written: the number of touching contacts of each body.
     """
     for body in range(NUM_BODIES):
@@ -150,11 +150,11 @@ def clear_slots(m, lane, num, num_before, num_slots):  # type: ignore[no-untyped
 
 @kernel
 def kind_of(s, at, n):  # type: ignore[no-untyped-def]
-    """A number that is near for worlds with alike work: a pack does what any of its worlds has to do.
+    """A number that is close for worlds with similar work, since a pack does whatever any of its worlds needs.
 
-    What there is to do (``work_of``) is written in bits, the dearest foremost. The number is the place of that word in
-    the Gray code, in which neighbours differ in one bit (compared on recorded steps: packs do 1.34 times the work of
-    their mean world on hard ground, 1.45 times when sorted by the word itself).
+    The work (``work_of``) is written as bits, the most expensive first. The number is the place of that word in the
+    Gray code, in which neighbours differ in one bit. On recorded steps on hard ground, packs do 1.34 times the work of
+    their mean world; sorted by the word itself, they do 1.45 times as much.
     """
     has_two, limits, num_of_body = work_of(s, at, n)
     word = (has_two << NUM_JOINTS | limits) << 2 * NUM_BODIES | num_of_body
@@ -191,7 +191,7 @@ def work_of(s, at, n):  # type: ignore[no-untyped-def]
 
 @kernel
 def store_world(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
-    """Copy a lane back to its world, all but what ``store_places`` copies.
+    """Copy a lane back to its world, except what ``store_places`` copies.
 
     Args:
         s, at, n, m, lane, num: see the module.
@@ -252,7 +252,7 @@ def load_position(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def load_limit(s, at, n, m, lane, num, joint):  # type: ignore[no-untyped-def]
-    """Copy to a lane at which limit one joint is."""
+    """Copy to a lane which limit one joint is at."""
     limit = s[at + (layout.JOINT + layout.JOINT_SIZE * joint + layout.LIMIT) * n]
     m[(solver.JOINT + solver.JOINT_SIZE * joint + solver.LIMIT) * num + lane] = limit
 
@@ -276,7 +276,7 @@ def store_position(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def
 
 @kernel
 def store_places(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
-    """Copy back where bodies and shapes are; which bodies have left their fat boxes, as bits."""
+    """Copy back where bodies and shapes are. Returns which bodies have left their fat boxes, as bits."""
     moved = 0
     for body in range(NUM_BODIES):
         moved |= store_place(s, at, n, m, lane, num, body) << body
@@ -285,7 +285,7 @@ def store_places(s, at, n, m, lane, num):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def store_place(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def]
-    """Copy back where one body and its shape are; whether it has left its fat box."""
+    """Copy back where one body and its shape are. Returns whether it has left its fat box."""
     b = at + (layout.BODY + layout.BODY_SIZE * body) * n
     mb = (solver.BODY + solver.BODY_SIZE * body) * num + lane
     sine0, cosine0 = s[b + layout.SINE * n], s[b + layout.COSINE * n]
@@ -305,8 +305,8 @@ def store_place(s, at, n, m, lane, num, body):  # type: ignore[no-untyped-def]
 
 @kernel
 def store_impulses(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untyped-def]
-    """``StoreImpulses``: of the points that the velocity solver used; another keeps what it had."""
-    # Back from the oldest contact and the last slot of each body.
+    """``StoreImpulses``, for the points that the velocity solver used. Other points keep their impulses."""
+    # Backwards: from the oldest contact and each body's last slot.
     for i in range(np.int64(s[at + layout.NUM_CONTACTS * n])):
         contact = at + (layout.CONTACT + layout.CONTACT_SIZE * i) * n
         if s[contact + layout.IS_TOUCHING * n] == _ZERO:
@@ -325,7 +325,7 @@ def store_impulses(s, at, n, m, lane, num, num_slots):  # type: ignore[no-untype
 
 @kernel
 def rest(s, at, n, is_solved):  # type: ignore[no-untyped-def]
-    """Let the walker fall asleep: all five bodies slow for half a second, and positions solved in this step."""
+    """Let the walker fall asleep if all bodies were slow for half a second and this step's positions are solved."""
     least = _MAX_FLOAT
     for body in range(NUM_BODIES):
         b = at + (layout.BODY + layout.BODY_SIZE * body) * n

@@ -1,13 +1,13 @@
 """Where the solver keeps the numbers of one step: field f of lane l lies at ``m[f * n + l]``, n lanes side by side.
 
-A pack of worlds is copied here for the time of a step's solution, so that equal numbers of all lanes are neighbours and
-every offset is a compile-time constant: that is what lets LLVM pack the lane loops (PHYSICS.md section 5).
+A pack of worlds is copied here while a step is solved, so that the same numbers of all lanes are neighbours and every
+offset is a compile-time constant. That lets LLVM vectorise the lane loops (PHYSICS.md section 5).
 """
 
 from __future__ import annotations
 
+from environments.biped import NUM_BODIES, NUM_JOINTS
 from environments.physics.constants import TOUCHING_CAPACITY
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS
 
 # A body, at BODY + BODY_SIZE * body: centre of mass, m; angle, rad; velocities, m/s and rad/s.
 BODY = 0

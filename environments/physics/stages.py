@@ -1,7 +1,7 @@
 """Where a step's time goes: kernels charge ticks of the processor's clock to stages, in an array ``spent``.
 
-``spent`` is (NUM_STAGES + 1,) int64: ticks by stage, then whether the 180 velocity passes are taken apart into joints
-and contacts as well, which costs a little; otherwise joints have it all.
+``spent`` is (NUM_STAGES + 1,) int64: ticks by stage, then whether the 180 velocity passes are split into joints and
+contacts, which costs a little time. Otherwise all of it counts as joints.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ IS_DETAILED = NUM_STAGES
 
 @inline_kernel
 def charge(spent, stage, began):  # type: ignore[no-untyped-def]
-    """Charge the ticks since ``began`` to a stage; now."""
+    """Charge the ticks since ``began`` to a stage. Returns the present tick."""
     now = ticks()
     spent[stage] += now - began
     return now

@@ -1,7 +1,7 @@
-"""A step of many worlds: Box2D's phases in order, the solution in packs of worlds that have alike to do.
+"""A step of many worlds: Box2D's phases in order, solved in packs of worlds with similar work.
 
-Which worlds share a pack changes no bit of any of them, so they are dealt anew in each step: worlds with equal numbers
-of touching contacts and equal limits side by side, which leaves few lanes idle (PHYSICS.md section 5).
+Which worlds share a pack changes no bit of any of them. So each step makes new packs, of worlds with equal numbers of
+touching contacts and equal limits, which leaves few lanes idle (PHYSICS.md section 5).
 
 Source: Box2D 2.3.0, ``b2World.cpp`` (``Step``, ``Solve``).
 """
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import MOTOR_SPEEDS, MOTORS_TORQUE, NUM_BODIES, NUM_JOINTS
 from environments.compiled import LANES, kernel, lane_memory, ticks
 from environments.physics import layout
 from environments.physics.bodies import LOCAL_CENTER, START_ANGLE, START_POSITION
@@ -35,7 +36,6 @@ from environments.physics.solver_lane import (
 )
 from environments.physics.solver_layout import IS_SOLVED, SOLVER_SIZE
 from environments.physics.stages import COLLISION, IMPACT, NUM_STAGES, POSITION, REST, charge
-from environments.walker.spec import MOTOR_SPEEDS, MOTORS_TORQUE, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _TORQUE = np.float32(MOTORS_TORQUE)
@@ -45,7 +45,7 @@ _ALL_BODIES = (1 << NUM_BODIES) - 1
 
 
 class Scratch(NamedTuple):
-    """Memory for a step of W worlds; nothing in it outlives the step but ``spent``.
+    """Memory for a step of W worlds. Only ``spent`` is kept after the step.
 
     Attributes:
         order, keys, moves: (W,) int64: worlds, what they are sorted by, and which bodies left their fat boxes, as bits.
@@ -67,14 +67,14 @@ class Scratch(NamedTuple):
 
     @classmethod
     def empty(cls, num_worlds: int) -> Self:
-        """Memory for at most so many worlds."""
+        """Memory for at most this many worlds."""
         order, keys, moves = (np.zeros(num_worlds, np.int64) for _ in range(3))
         counts, spent = np.zeros(_NUM_VALUES, np.int64), np.zeros(NUM_STAGES + 1, np.int64)
         slots, pack = np.zeros((LANES + 1, NUM_BODIES), np.int64), lane_memory(SOLVER_SIZE * LANES)
         return cls(order, keys, moves, counts, slots, pack, Islands.empty(), spent)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy gets memory of its own, which begins where a vector does, in as many lanes as there are."""
+        """A copy gets its own memory, aligned to vectors, for the current number of lanes."""
         return Scratch.empty, (self.order.size,)
 
 
@@ -126,7 +126,7 @@ def drive(s, at, n, actions, row):  # type: ignore[no-untyped-def]
 
 @kernel
 def step_worlds(s, worlds, terrain_of, course, scratch):  # type: ignore[no-untyped-def]
-    """Let 1/50 s pass in some worlds, whose motors are set.
+    """Let 1/50 s pass in some worlds. Their motors have been set before.
 
     Args:
         s: float32, the memory of all worlds one after another.
@@ -147,7 +147,7 @@ def step_worlds(s, worlds, terrain_of, course, scratch):  # type: ignore[no-unty
     charge(spent, REST, began)
     num_late = 0
     for start in range(0, worlds.size, LANES):
-        # Those that are late take the places in ``order`` of those that are done.
+        # Late worlds take the places in ``order`` of worlds that are done.
         num_late = _solve_pack(s, order[start : min(start + LANES, worlds.size)], scratch, num_late)
     began = ticks()
     for start in range(0, num_late, LANES):
@@ -167,7 +167,7 @@ def step_worlds(s, worlds, terrain_of, course, scratch):  # type: ignore[no-unty
     charge(spent, IMPACT, began)
 
 
-# Of a kind (``kind_of``): it has fewer than 3 * 7 bits.
+# Digits of a kind (``kind_of``), which has at most 3 * 7 bits.
 _DIGIT_BITS, _NUM_DIGITS = 7, 3
 _NUM_VALUES = 1 << _DIGIT_BITS
 _WORLD_BITS = 32
@@ -175,7 +175,7 @@ _WORLD_BITS = 32
 
 @kernel
 def _sort(order, keys, counts, num):  # type: ignore[no-untyped-def]
-    """Sort worlds by kind, digit by digit from the last on (radix sort).
+    """Sort worlds by kind, digit by digit, beginning with the last (radix sort).
 
     Args:
         order: (W,) int64, written: the worlds.
@@ -203,10 +203,10 @@ def _sort(order, keys, counts, num):  # type: ignore[no-untyped-def]
 
 @kernel
 def _solve_pack(s, worlds, scratch, num_late):  # type: ignore[no-untyped-def]
-    """Solve velocities of at most LANES worlds, and positions as far as it is quick.
+    """Solve the velocities of at most LANES worlds, and their positions if few passes are enough.
 
     Returns:
-        How many worlds are now at the front of ``order``: those are added whose positions are not solved yet.
+        How many worlds are now at the front of ``order``. Those whose positions are not solved yet were added.
     """
     m, slots, spent = scratch.pack, scratch.slots, scratch.spent
     began = ticks()
@@ -236,7 +236,7 @@ def _solve_pack(s, worlds, scratch, num_late):  # type: ignore[no-untyped-def]
 
 @kernel
 def _solve_late(s, worlds, scratch):  # type: ignore[no-untyped-def]
-    """The rest of the position passes of at most LANES worlds."""
+    """Run the rest of the position passes of at most LANES worlds."""
     m, slots = scratch.pack, scratch.slots
     for lane in range(worlds.size):
         load_positions(s, worlds[lane] * layout.WORLD_SIZE, 1, m, lane, LANES, slots[lane])
@@ -252,7 +252,7 @@ def _solve_late(s, worlds, scratch):  # type: ignore[no-untyped-def]
 
 @kernel
 def _fill_up(m, num, slots):  # type: ignore[no-untyped-def]
-    """Most contacts of each body to ``slots[LANES]``; slots that a lane has not, and lanes from ``num`` on, idle."""
+    """Write the most contacts of each body to ``slots[LANES]``; clear unused slots, and lanes from ``num`` on."""
     num_slots = slots[LANES]
     num_slots[:] = 0
     for lane in range(num):

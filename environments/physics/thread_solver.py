@@ -1,8 +1,8 @@
-"""One step's solution of velocities and positions for a world by itself: what a thread of a GPU does.
+"""One step's solution of velocities and positions for a single world: what a GPU thread does.
 
-``m`` has one lane of the solver's memory (``solver_layout``). Every place in it that is used here is a constant, and
-every function that is given it is inlined, so that a GPU's compiler keeps it in registers. The places of contacts are
-no constants: they lie in ``slots``, memory with the same layout.
+``m`` is one lane of the solver's memory (``solver_layout``). Every offset into it is a constant here, and all functions
+that take it are inlined, so a GPU's compiler keeps it in registers. The offsets of contacts are not constants, so
+contacts are in ``slots``, memory with the same layout.
 
 The arithmetic and the order of passes are those of ``solver.py``, which solves a pack of worlds side by side.
 """
@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from environments.biped import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 from environments.compiled import inline_kernel, inline_kernel_of
 from environments.physics.bodies import LOCAL_CENTER
 from environments.physics.constants import BAUMGARTE, TOUCHING_CAPACITY, VELOCITY_ITERATIONS
@@ -43,7 +44,6 @@ from environments.physics.solver_layout import (
     SLOT,
     SLOT_SIZE,
 )
-from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
@@ -200,7 +200,7 @@ def integrate(m):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def solve_positions(m, slots, num_slots, passes):  # type: ignore[no-untyped-def]
-    """At most so many passes, contacts before joints; whether all was within the slop at the beginning of one."""
+    """Run position passes, contacts before joints. Returns whether all was within the slop at the start of one."""
     for _ in range(passes):
         least = _place_hull(m, slots, num_slots, _ZERO)
         least = _place_leg_1(m, slots, num_slots, least)
@@ -219,7 +219,7 @@ def solve_positions(m, slots, num_slots, passes):  # type: ignore[no-untyped-def
 
 @inline_kernel
 def place_bodies(m):  # type: ignore[no-untyped-def]
-    """Where bodies and shapes are, from centres and angles."""
+    """Compute where bodies and shapes are, from centres and angles."""
     place_body(m, 0, 1, HULL)
     place_body(m, 0, 1, LEG_1)
     place_body(m, 0, 1, LOWER_1)

@@ -1,4 +1,4 @@
-"""A step of one world by itself, in the order of ``step.py``: what a thread of a GPU does.
+"""A step of a single world, in the order of ``step.py``: what a GPU thread does.
 
 ``m`` and ``slots`` are each one lane of the solver's memory, see ``thread_solver``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2
 from environments.compiled import inline_kernel, kernel
 from environments.physics import layout
 from environments.physics.constants import POSITION_ITERATIONS, VELOCITY_ITERATIONS
@@ -38,7 +39,6 @@ from environments.physics.solver_layout import (
     WINDOW_BODY,
 )
 from environments.physics.thread_solver import integrate, place_bodies, solve_positions, solve_velocities
-from environments.walker.spec import HULL, LEG_1, LEG_2, LOWER_1, LOWER_2
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
@@ -49,8 +49,8 @@ NUM_BINS = 1 << 10
 
 @inline_kernel
 def bin_of(s, at, n):  # type: ignore[no-untyped-def]
-    """A number below NUM_BINS, equal for worlds with equal work, but for contacts of hull and upper legs: these are
-    rare. Worlds of a bin are solved side by side.
+    """A number below NUM_BINS, equal for worlds with equal work, not counting contacts of hull and upper legs, which
+    are rare. Worlds of a bin are solved side by side.
     """
     has_two, limits, num_of_body = work_of(s, at, n)
     word = (limits << 2 | num_of_body >> (2 * LOWER_1) & 3) << 2 | num_of_body >> (2 * LOWER_2) & 3
@@ -59,7 +59,7 @@ def bin_of(s, at, n):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def solve_world(s, at, n, m, slots, num_slots):  # type: ignore[no-untyped-def]
-    """Solve velocities, and positions as far as it is quick.
+    """Solve velocities, and positions if few passes are enough.
 
     Args:
         s, at, n: the world's memory.
@@ -86,7 +86,7 @@ def solve_world(s, at, n, m, slots, num_slots):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def solve_late_world(s, at, n, m, slots, num_slots):  # type: ignore[no-untyped-def]
-    """The rest of the position passes of a world that ``solve_world`` has not solved; arguments as there.
+    """Run the rest of the position passes of a world that ``solve_world`` did not solve; arguments as there.
 
     Returns:
         Which bodies have left their fat boxes, as bits.
@@ -153,7 +153,7 @@ def _store_positions(s, at, n, m):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _store_places(s, at, n, m):  # type: ignore[no-untyped-def]
-    """Where bodies and shapes are; which bodies have left their fat boxes, as bits."""
+    """Store where bodies and shapes are. Returns which bodies have left their fat boxes, as bits."""
     moved = store_place(s, at, n, m, 0, 1, HULL) << HULL
     moved |= store_place(s, at, n, m, 0, 1, LEG_1) << LEG_1
     moved |= store_place(s, at, n, m, 0, 1, LOWER_1) << LOWER_1
@@ -163,7 +163,7 @@ def _store_places(s, at, n, m):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def look_ahead(s, at, n, edges, polygons, moved):  # type: ignore[no-untyped-def]
-    """After the step's solution: contacts of bodies that have left their fat boxes; whether anything may meet."""
+    """Find new contacts of bodies that have left their fat boxes. Returns whether anything may meet in this step."""
     if moved:
         find_new_contacts(s, at, n, edges, polygons, moved)
     return begin_impacts(s, at, n, edges, polygons)

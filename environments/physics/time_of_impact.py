@@ -47,8 +47,8 @@ _MAX_ROOT_ROUNDS = 50
 _NUM_OF_OVERLAP = 3
 _NAN = np.float32(np.nan)
 
-# Constants whose type does not tell their value: plain ones would have ``_first_touch`` and all that it calls compiled
-# twice, for edges and for obstacles. ``stays_apart``, which is small and often called, takes plain ones for just that.
+# Constants whose type does not include their value: with plain ones, ``_first_touch`` and all that it calls would be
+# compiled twice, for edges and for obstacles. ``stays_apart``, which is small and often called, takes plain ones.
 _VERTEX, _VERTEX_SIZE = np.int64(VERTEX), np.int64(VERTEX_SIZE)
 _X1, _EDGE_STRIDE, _TWO_ENDS = np.int64(X1), np.int64(X2 - X1), np.int64(2)
 
@@ -58,7 +58,7 @@ _BETWEEN_VERTICES, _TERRAIN_FACE, _BODY_FACE = range(3)
 
 @inline_kernel
 def _floor(x):  # type: ignore[no-untyped-def]
-    """By addition, which rounds to whole numbers, because every compiler has it."""
+    """Round by adding and subtracting a large number, which every compiler supports."""
     offset = _WHOLE if x > _ZERO else -_WHOLE
     nearest = (x + offset) - offset
     lower = nearest - _ONE if nearest > x else nearest
@@ -139,7 +139,7 @@ def _separation(table, row, outline, body, axis, pair, pose):  # type: ignore[no
 
 @kernel
 def _time_at_target(table, row, outline, sweep, axis, pair, t1, s1, t2, s2, pose2):  # type: ignore[no-untyped-def]
-    """When a pair of vertices is at the target distance along the axis: bisection and secants by turns.
+    """When a pair of vertices is at the target distance along the axis, found by bisections and secants in turn.
 
     Args:
         t1, s1: a time at which they are farther apart, and how far.
@@ -203,7 +203,7 @@ def time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a):  # 
     Args:
         edges, polygons: one terrain's rows of a ``course.Course``, float32.
         fixture: polygons first, then edges.
-        body: in the order of ``spec.BODIES``.
+        body: in the order of ``biped.BODIES``.
         c0x, c0y, a0, cx, cy, a: the body's sweep, float32, m and rad.
 
     Returns:
@@ -225,11 +225,11 @@ def time_of_impact(edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a):  # 
 # constant. So |f''| <= r (a - a0)^2, and f differs from the straight line through f(0) and f(1) by at most
 # r (a - a0)^2 t (1 - t) / 2 <= r (a - a0)^2 / 8. The line is nowhere below the lesser of its ends. Hence during the
 # whole sweep the body is nowhere below the lowest of its vertices at both ends, less R (a - a0)^2 / 8, where R is the
-# greatest r; and on the other side alike. What lies between it and the terrain's vertices along n is a gap that the
-# distance never falls below. A box around the body has a gap that is not wider.
+# greatest r; the same holds on the other side. So between it and the terrain's vertices there is a gap along n, and the
+# distance never falls below it. A box around the body has a gap that is not wider.
 #
 # Box2D reports a touch only when the distance, or the separation of two vertices along the axis between the nearest
-# features, is at most ``_FARTHEST``, and neither is less than that gap but for rounding. ``_MARGIN`` is for rounding:
+# features, is at most ``_FARTHEST``, and neither is below that gap except for rounding. ``_MARGIN`` is for rounding:
 # below ``_FAR`` (m, rad) a point is wrong by some 2e-5 m at most, which turns a side of the terrain that is not
 # shorter than ``_SHORT_SIDE`` by 4e-4 rad, and puts the far end of a body 1.2 m long off by 5e-4 m. The axis between
 # two vertices that are 7 mm apart is turned by up to 3e-3 rad, and the face of a very long edge is looked at from a
@@ -245,8 +245,8 @@ _SQUARED_LONG_SIDE = _LONG_SIDE * _LONG_SIDE
 _INFINITY = np.float32(np.inf)
 _EIGHTH = np.float32(0.125)
 _NUM_GAP_AXES = 3
-# Instead of the body its box is taken: in the body's frame, about the centre of mass, from minus to plus this, m. A leg
-# is its box; the hull's is larger.
+# The body's box stands for the body: in its frame, about the centre of mass, from minus to plus this, m. A leg equals
+# its box; the hull's box is larger than the hull.
 _HALF_SIZE = abs(VERTICES - LOCAL_CENTER[:, None]).max(axis=1)
 _BOX_RADIUS = np.float32(1.000001) * np.sqrt(_HALF_SIZE[:, 0] * _HALF_SIZE[:, 0] + _HALF_SIZE[:, 1] * _HALF_SIZE[:, 1])
 
@@ -311,7 +311,7 @@ def _has_gap(table, row, outline, nx, ny, body, start, end, needed):  # type: ig
 def stays_apart(  # type: ignore[no-untyped-def]
     edges, polygons, fixture, body, c0x, c0y, a0, sine0, cosine0, cx, cy, a, sine, cosine
 ):
-    """A cheap test that spares most calls of ``time_of_impact``.
+    """A cheap test that avoids most calls of ``time_of_impact``.
 
     Args:
         edges, polygons, fixture, body, c0x, c0y, a0, cx, cy, a: as in ``time_of_impact``.
@@ -322,7 +322,7 @@ def stays_apart(  # type: ignore[no-untyped-def]
         when a number is not finite.
     """
     turn = a - a0
-    # One by one: ``max`` of a number and NaN may be the number.
+    # One by one, since ``max`` of a number and NaN may be the number.
     is_near = abs(c0x) < _FAR and abs(c0y) < _FAR and abs(cx) < _FAR and abs(cy) < _FAR and abs(a0) < _FAR
     is_near = is_near and abs(a) < _FAR
     needed = _CLEAR + _BOX_RADIUS[body] * (turn * turn) * _EIGHTH if is_near else _INFINITY

@@ -8,26 +8,36 @@ if TYPE_CHECKING:
     from environments.terrain.genotype import AbstractGenotype
 
 
+def our_genotypes() -> dict[str, type[AbstractGenotype]]:
+    """Our terrain encodings, by the names under which configs and archives know them."""
+    # Imported here so that the constants of this package do not cost an import of numba.
+    from environments.terrain.cppn import CppnGenotype
+    from environments.terrain.obstacles import ObstacleGenotype
+
+    return {encoding.kind: encoding for encoding in (ObstacleGenotype, CppnGenotype)}
+
+
 def genotype_class(name: str) -> type[AbstractGenotype]:
     """The terrain encoding that a config or an archive names.
 
     Args:
-        name: ``"obstacles"``, ``"cppn"``, or a user's own as ``"package.module:Name"``.
+        name: a key of ``our_genotypes``, such as ``"obstacles"``, or a user's own as ``"package.module:Name"``.
 
     Raises:
-        InputError: no such name, or it is not a concrete ``AbstractGenotype``.
+        InputError: no such name, or it is not a concrete ``AbstractGenotype`` with ``TerrainSettings``.
     """
-    # Imported here so that the constants of this package do not cost an import of numba.
     from inspect import isabstract, isclass
 
     from environments.errors import InputError
     from environments.registry import load_named
-    from environments.terrain.cppn import CppnGenotype
-    from environments.terrain.genotype import AbstractGenotype
-    from environments.terrain.obstacles import ObstacleGenotype
+    from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 
-    ours = {encoding.kind: encoding for encoding in (ObstacleGenotype, CppnGenotype)}
-    found = load_named(name, ours, "genotype")
+    found = load_named(name, our_genotypes(), "genotype")
     if not (isclass(found) and issubclass(found, AbstractGenotype)) or isabstract(found):
         raise InputError(f"genotype {name!r} must be a concrete subclass of AbstractGenotype, found {found!r}")
+    if not (isclass(found.settings_type) and issubclass(found.settings_type, TerrainSettings)):
+        raise InputError(
+            f"the settings_type of genotype {name!r} must be a subclass of TerrainSettings, found "
+            f"{found.settings_type!r}"
+        )
     return found

@@ -22,7 +22,7 @@ TERRAIN_GRASS = 10
 FRICTION = 2.5
 #: The push is drawn from -INITIAL_RANDOM to +INITIAL_RANDOM, N.
 INITIAL_RANDOM = 5.0
-#: A corner of a cloud is drawn from a square of this size, m. Nobody meets clouds, but the push is drawn after them.
+#: A corner of a cloud is drawn from a square of this size, m. Clouds touch nothing, but the push is drawn after them.
 CLOUD_CORNER = 5 * TERRAIN_STEP
 
 #: Velocity that is kept from one ground vertex to the next.
@@ -42,7 +42,7 @@ STAIR_WIDTH = 4
 MAX_POLYGON_VERTICES = 16
 #: A polygon whose area is at most this makes Box2D 2.3 assert, m2 (its own bound is FLT_EPSILON, 1.2e-7).
 MIN_POLYGON_AREA = 1e-6
-#: Obstacles lower than this are left out, m: far below anything a foot feels.
+#: Obstacles lower than this are left out, m. No foot would feel them.
 MIN_OBSTACLE_HEIGHT = 1e-3
 #: Least distance in x of two ground vertices where a pit's end nearly meets the grid, m: x stays strictly increasing
 #: in float32.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -28,10 +29,23 @@ from environments.terrain.terrain import Terrain
 
 Gene = TypeVar("Gene", NodeGene, ConnectionGene)
 
-#: How often a child is tried before mutation gives up; the released code tries for ever. A root takes up to about 50.
+#: How often mutation tries to make a child before it gives up; the released code tries for ever. A root takes up to 50.
 MAX_TRIES = 1000
 #: The vertices whose heights are compared for novelty: every tenth, 4.67 m apart, from 13.5 m on.
 STATIONS = tuple(range(29, TERRAIN_LENGTH, 10))
+
+
+@dataclass(frozen=True)
+class CppnSettings(TerrainSettings):
+    """What a run lets CPPN terrains do.
+
+    Attributes:
+        released_quirks: whether they are what the released code makes of them; see ``CppnGenotype``.
+    """
+
+    config_keys: ClassVar[Mapping[str, str]] = {"released_quirks": "cppn.released_quirks"}
+
+    released_quirks: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,16 +55,17 @@ class CppnGenotype(AbstractGenotype):
     Attributes:
         nodes: the output and hidden nodes, in order of id.
         connections: in order of source, then target; the order in which inputs are summed.
-        released_quirks: what the released code does otherwise. Its mutation tests and scales a child on other inputs
-            than those of the course, so amplitudes are unbounded and no ground only descends; and every fifth to ninth
-            vertex is as high as the one before it, where the terrain's seed says. Without, mutation bounds the
-            amplitude of every child to 0.25 to 16 m, and the seed changes nothing but the push.
+        released_quirks: what the released code does differently. Its mutation tests and scales a child on other inputs
+            than those of the course, so amplitudes are unbounded and no ground only descends. And every fifth to ninth
+            vertex, as the terrain's seed decides, is as high as the one before it. Without the quirks, mutation bounds
+            the amplitude of every child to 0.25 to 16 m, and the seed changes only the push.
 
     Raises:
         InputError: genes that do not make an acyclic network from the input to the output.
     """
 
     kind: ClassVar[str] = "cppn"
+    settings_type: ClassVar[type[TerrainSettings]] = CppnSettings
 
     nodes: tuple[NodeGene, ...]
     connections: tuple[ConnectionGene, ...]
@@ -66,27 +81,27 @@ class CppnGenotype(AbstractGenotype):
 
     @property
     def num_nodes(self) -> int:
-        """The output and all hidden nodes."""
+        """How many nodes there are: the output and all hidden ones."""
         return len(self.nodes)
 
     @property
     def num_connections(self) -> int:
-        """Those that are enabled."""
+        """How many connections are enabled."""
         return [gene.is_enabled for gene in self.connections].count(True)
 
     @classmethod
     @exact
-    def initial(cls, settings: TerrainSettings, stream: Stream) -> Self:
-        """A straight slope: weight N(0, 0.25^2), bias N(0, 0.1^2), as in the released code, whose root this is.
+    def initial(cls, settings: CppnSettings, stream: Stream) -> Self:
+        """A straight slope: weight N(0, 0.25^2), bias N(0, 0.1^2), the root of the released code.
 
-        At the end of the course it is N(0, 1.4^2) m above or below the start. It need not be fit to walk on as a child
-        is: one below 0.25 m is not made steeper, since a run starts from the easiest terrain and what mutation asks for
-        is a visible difference from the parent. So the root is the same with and without ``released_quirks``.
+        At the end of the course it is N(0, 1.4^2) m above or below the start. Unlike a child, it is not made steeper if
+        it is below 0.25 m: a run starts from the easiest terrain, and that rule only makes children differ visibly from
+        their parents. So the root is the same with and without ``released_quirks``.
         """
-        return cls(*first_network(stream), settings.cppn_released_quirks)
+        return cls(*first_network(stream), settings.released_quirks)
 
     @exact
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
+    def mutate(self, stream: Stream, settings: CppnSettings) -> Self:
         """A child by NEAT (``cppn_mutation``), tried again until it differs and is fit to walk on (``cppn_ground``).
 
         Every try starts from this genotype with a response of 1. The child has this genotype's ``released_quirks``.
@@ -117,12 +132,12 @@ class CppnGenotype(AbstractGenotype):
         return Terrain(ground=np.column_stack([x, TERRAIN_HEIGHT + heights]), push=draw_push(seed))
 
     @exact
-    def features(self, settings: TerrainSettings) -> NDArray[np.float64]:
+    def features(self, settings: CppnSettings) -> NDArray[np.float64]:
         """(18,) heights above the start pad in m at the vertices ``STATIONS``, none of them held."""
         return cppn_heights(self.nodes, self.connections)[list(STATIONS)]
 
     @classmethod
-    def feature_limits(cls, settings: TerrainSettings) -> NDArray[np.float64]:
+    def feature_limits(cls, settings: CppnSettings) -> NDArray[np.float64]:
         """(18,) the greatest amplitude that mutation makes, m; with ``released_quirks`` heights may go beyond it."""
         return np.full(len(STATIONS), GREATEST_AMPLITUDE)
 

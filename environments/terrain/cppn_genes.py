@@ -48,7 +48,7 @@ class NodeGene:
 
 @dataclass(frozen=True)
 class ConnectionGene:
-    """A connection; one that is not enabled carries nothing, but may be split again.
+    """A connection. A disabled one carries nothing, but may be split again.
 
     Attributes:
         source: -1 for the input, or a hidden node's id.
@@ -116,7 +116,7 @@ def has_path(pairs: Sequence[tuple[int, int]]) -> bool:
 
 
 def _on_cycles(ids: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """What is left when nodes without sources are taken away as long as there are any: cycles and what follows them."""
+    """What is left after nodes without sources are removed again and again: cycles and what follows them."""
     left = set(ids)
     while free := left - {target for source, target in pairs if source in left and target in left}:
         left -= free

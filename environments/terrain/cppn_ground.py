@@ -1,4 +1,4 @@
-"""From a CPPN to ground: heights at the course's vertices, which CPPNs are fit to be walked on, and their scale."""
+"""From a CPPN to ground: heights at the course's vertices, which CPPNs are fit to walk on, and their scale."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Connections = tuple[ConnectionGene, ...]
 #: A ground's amplitude in m, and the ranges into which a smaller and a larger one is brought (released code).
 LEAST_AMPLITUDE, GREATEST_AMPLITUDE = 0.25, 16.0
 SMALL_AMPLITUDES, LARGE_AMPLITUDES = (0.25, 0.75), (12.0, 16.0)
-#: Ground that differs in height by less than this share of the CPPN's values is flat but for rounding: what is left of
-#: the rounding when an amplitude of 0.75 m is made of it lies below a float32's resolution at the start pad's height.
+#: Ground whose heights differ by less than this share of the CPPN's values is flat except for rounding. Scaled to an
+#: amplitude of 0.75 m, rounding errors stay below the resolution of a float32 at the start pad's height.
 LEAST_SHARE = 1e-9
-#: The greatest height or depth with ``released_quirks``, m, which bound none: far below what float32 physics can bear,
-#: far above what anybody climbs. The released code goes on until a number overflows.
+#: The greatest height or depth with ``released_quirks``, m, which set no bound: far below what float32 physics can
+#: handle, far above what anybody climbs. The released code goes on until a number overflows.
 MAX_HEIGHT = 1e6
 
-_FIRST = TERRAIN_STARTPAD + 1  # the first vertex that is not the start pad's
+_FIRST = TERRAIN_STARTPAD + 1  # the first vertex after the start pad
 _PLACES = (np.arange(TERRAIN_LENGTH, dtype=np.float64) - TERRAIN_LENGTH / 2) / (TERRAIN_LENGTH / 2)  # -1 to 0.99
 _INPUTS = _PLACES * math.pi
 
@@ -41,7 +41,7 @@ def cppn_heights(nodes: Nodes, connections: Connections) -> Array:
 
 
 def hold_vertices(heights: Array, stream: Stream) -> Array:
-    """The heights with every fifth to ninth vertex behind the start pad as high as the one before it.
+    """The heights, with every fifth to ninth vertex after the start pad set to the height of the one before it.
 
     The released code's state machine ends a stretch of grass there (POET.md 1.5), in a course without obstacles too.
     """
@@ -60,11 +60,11 @@ def fit_to_walk(nodes: Nodes, connections: Connections, stream: Stream) -> Nodes
     it gives one in range; else one of 0.25 to 0.75 m, or of 12 to 16 m, is drawn.
 
     Returns:
-        None for a ground that is flat but for rounding, or not finite.
+        None for a ground that is flat except for rounding, or not finite.
     """
     values = evaluate(with_response(nodes, 1.0), connections, _INPUTS)
     amplitude = _greatest(_above_start(values))
-    if not amplitude > LEAST_SHARE * _greatest(values):  # nor if one is no number, or infinite
+    if not amplitude > LEAST_SHARE * _greatest(values):  # also refuses NaN and infinity
         return None
     scaled = _scaled(nodes, amplitude, stream)
     if scaled is None or not LEAST_AMPLITUDE <= _greatest(cppn_heights(scaled, connections)) <= GREATEST_AMPLITUDE:
@@ -75,7 +75,7 @@ def fit_to_walk(nodes: Nodes, connections: Connections, stream: Stream) -> Nodes
 def fit_to_walk_as_released(nodes: Nodes, connections: Connections, stream: Stream) -> Nodes | None:
     """As ``fit_to_walk``, but by the greatest rise above the first of the inputs -1 to 0.99, as in the released code.
 
-    The course has other inputs and another first vertex, so its amplitude may be any; descents are never fit.
+    The course has other inputs and another first vertex, so its amplitude may be anything. Descents are never fit.
 
     Returns:
         None for a CPPN that never rises there, or a ground that is not finite or beyond ``MAX_HEIGHT``.
@@ -115,5 +115,5 @@ def _above_start(values: Array) -> Array:
 
 
 def _greatest(numbers: Array) -> float:
-    """The greatest amount; nan if there is one."""
+    """The greatest absolute value; NaN if any value is."""
     return float(np.max(np.abs(numbers)))

@@ -25,7 +25,7 @@ Connections = tuple[ConnectionGene, ...]
 
 #: Standard deviations of first biases and weights (``bias_init_stdev``, ``weight_init_stdev``).
 FIRST_BIAS_STD, FIRST_WEIGHT_STD = 0.1, 0.25
-#: How likely a child has a node more, or one less; never both (``single_structural_mutation``).
+#: How likely a child gains a node, or loses one; never both (``single_structural_mutation``).
 ADD_NODE, DELETE_NODE = 0.1, 0.075
 #: How likely each weight and each bias moves, and the standard deviation of the move.
 MOVE_RATE, MOVE_STD = 0.75, 0.1
@@ -39,7 +39,7 @@ def first_network(stream: Stream) -> tuple[Nodes, Connections]:
 
 
 def mutate_network(nodes: Nodes, connections: Connections, stream: Stream) -> tuple[Nodes, Connections]:
-    """One mutation: perhaps a node more or less, then each weight and each bias, new ones too, moves or stays.
+    """One mutation: a node may be added or removed; then each weight and each bias, even a new one, may move.
 
     Genes come in order of id, and of source and target; draws are made and genes returned in that order.
     """

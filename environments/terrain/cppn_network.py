@@ -12,7 +12,7 @@ from environments.terrain.elementary import sigmoid, sine, tanh
 
 Array = NDArray[np.float64]
 
-#: A scaled sum goes into sin, tanh and sigmoid no further than this (neat-python 0.92, ``activations.py``).
+#: Bound of a scaled sum in sin, tanh and sigmoid (neat-python 0.92, ``activations.py``).
 SATURATION = 60.0
 
 
@@ -20,7 +20,7 @@ def _clamped(z: Array) -> Array:
     return np.clip(z, -SATURATION, SATURATION)
 
 
-#: What a node makes of its sum; the scalings are neat-python 0.92's.
+#: A node's function of its sum; the scalings are neat-python 0.92's.
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "identity": lambda z: z,
     "sin": lambda z: sine(_clamped(5.0 * z)),
@@ -33,9 +33,9 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 def evaluate(nodes: Sequence[NodeGene], connections: Sequence[ConnectionGene], inputs: Array) -> Array:
     """The output node's value at each input.
 
-    Inputs of a node are summed in the order of ``connections``. A node that no enabled connection leads to has no
-    value, and neither has one with such a source; an output without a value is 0 (neat-python 0.92, which evaluates
-    a node once all of its sources are).
+    Inputs of a node are summed in the order of ``connections``. A node without an enabled connection to it has no
+    value, and neither has a node with such a source. An output without a value is 0. (neat-python 0.92 evaluates a
+    node once all of its sources are evaluated.)
 
     Args:
         nodes, connections: an acyclic network.

@@ -56,7 +56,7 @@ def sigmoid(z: Array) -> Array:
 
 
 def normal(stream: Stream, std: float) -> float:
-    """A number of N(0, std^2), by Marsaglia's polar method: the first of its pair, the second is not kept.
+    """A number of N(0, std^2), by Marsaglia's polar method: the first of a pair, the second is dropped.
 
     Reference: Marsaglia and Bray 1964, A Convenient Method for Generating Normal Variables.
     """
@@ -87,7 +87,7 @@ def _exponential_minus_1(z: Array) -> Array:
     halvings = np.rint(z / (_LN2_HIGH + _LN2_LOW))
     r = (z - halvings * _LN2_HIGH) - halvings * _LN2_LOW
     of_r = r + r * (r * _polynomial(_EXPONENTIAL, r))
-    with np.errstate(invalid="ignore"):  # the power of a nan is any, its product a nan
+    with np.errstate(invalid="ignore"):  # a NaN's exponent is arbitrary, but the product is NaN
         power = np.ldexp(1.0, halvings.astype(np.int32))
     return power * of_r + (power - 1.0)
 

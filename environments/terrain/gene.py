@@ -1,6 +1,6 @@
-"""What a gene of obstacle terrains is: which values it has, how they mutate, and what people are told of them.
+"""What a gene of obstacle terrains is: its values, how they mutate, and how they are shown to people.
 
-Which genes there are stands in ``genes``.
+The genes themselves are in ``genes``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from environments.errors import InputError
 
 if TYPE_CHECKING:
     from environments.streams import Stream
-    from environments.terrain.genotype import TerrainSettings
+    from environments.terrain.obstacles import ObstacleSettings
 
 Value = TypeVar("Value")
 Interval = tuple[float, float]
@@ -33,9 +33,9 @@ class AbstractGene(ABC, Generic[Value]):
         unit: of its values, as plots show it; lengths are in terrain steps of 14/30 m.
         step: how far a mutation moves a value.
         limit: the greatest value.
-        challenging: the upper end from which it makes a terrain harder than Gymnasium's hardcore course; None for a
-            gene of which the paper does not say it (Wang et al. 2019; POET.md 7.1).
-        hardcore: the upper end from which a terrain is as hard as that course; None for what that course lacks.
+        challenging: the upper end from which it makes a terrain harder than Gymnasium's hardcore course; None if the
+            paper gives no such bound (Wang et al. 2019; POET.md 7.1).
+        hardcore: the upper end from which a terrain is as hard as that course; None if that course has no such gene.
     """
 
     name: str
@@ -47,20 +47,20 @@ class AbstractGene(ABC, Generic[Value]):
 
     #: The value in a terrain without it.
     absent: ClassVar[Any]
-    #: How many numbers it adds to the features, by which terrains are compared.
+    #: How many numbers it adds to the features that terrains are compared by.
     num_features: ClassVar[int]
 
     @property
     @abstractmethod
     def least(self) -> float:
-        """The least value of one that is present."""
+        """The least value where the gene is present."""
 
-    def greatest(self, settings: TerrainSettings) -> float:
+    def greatest(self, settings: ObstacleSettings) -> float:
         """The greatest value that mutation can give it in a run."""
         return self.limit
 
     @abstractmethod
-    def mutated(self, parent: Value, stream: Stream, settings: TerrainSettings) -> Value:
+    def mutated(self, parent: Value, stream: Stream, settings: ObstacleSettings) -> Value:
         """The child's value; every draw comes from ``stream``."""
 
     @abstractmethod
@@ -68,7 +68,7 @@ class AbstractGene(ABC, Generic[Value]):
         """A value in its canonical type.
 
         Raises:
-            InputError: it is none of this gene.
+            InputError: this gene cannot have that value.
         """
 
     @abstractmethod
@@ -78,10 +78,10 @@ class AbstractGene(ABC, Generic[Value]):
 
 @dataclass(frozen=True, kw_only=True)
 class NumberGene(AbstractGene[float]):
-    """A number from 0, which is absent, to ``limit``; a mutation moves it by at most a step.
+    """A number from 0, which means absent, to ``limit``. A mutation moves it by at most a step.
 
     Attributes:
-        direction_setting: of ``TerrainSettings``, says whether it moves both ways; None: it does.
+        direction_setting: the field of ``ObstacleSettings`` that says whether it moves both ways; None: it does.
     """
 
     direction_setting: str | None = None
@@ -91,10 +91,10 @@ class NumberGene(AbstractGene[float]):
 
     @property
     def least(self) -> float:
-        """That of one that is absent."""
+        """The same as if it were absent."""
         return 0.0
 
-    def mutated(self, parent: float, stream: Stream, settings: TerrainSettings) -> float:
+    def mutated(self, parent: float, stream: Stream, settings: ObstacleSettings) -> float:
         """The parent's number, moved by a uniform draw, and kept within its bounds."""
         direction = getattr(settings, self.direction_setting) if self.direction_setting else "symmetric"
         move = stream.uniform(LEAST_MOVE[direction] * self.step, self.step)
@@ -111,11 +111,11 @@ class NumberGene(AbstractGene[float]):
 
 @dataclass(frozen=True, kw_only=True)
 class IntervalGene(AbstractGene[Interval | None]):
-    """Least and greatest size of the obstacles of one course; None: it has none of them.
+    """Least and greatest size of the obstacles of one course; None: it has no such obstacles.
 
     Attributes:
         initial: the interval with which the obstacle first appears; also the least value of either end.
-        limit_setting: of ``TerrainSettings``, the greatest value in a run; None: ``limit``.
+        limit_setting: the field of ``ObstacleSettings`` with the greatest value in a run; None: ``limit``.
         is_whole: whether both ends are whole numbers.
     """
 
@@ -131,11 +131,11 @@ class IntervalGene(AbstractGene[Interval | None]):
         """The lower end of the first interval."""
         return self.initial[0]
 
-    def greatest(self, settings: TerrainSettings) -> float:
+    def greatest(self, settings: ObstacleSettings) -> float:
         """See ``AbstractGene``."""
         return float(getattr(settings, self.limit_setting)) if self.limit_setting else self.limit
 
-    def mutated(self, parent: Interval | None, stream: Stream, settings: TerrainSettings) -> Interval:
+    def mutated(self, parent: Interval | None, stream: Stream, settings: ObstacleSettings) -> Interval:
         """The first interval, or the parent's with one or both ends moved by one step.
 
         The move is drawn uniformly among those that keep both ends ordered and within bounds. Where none does (a parent
@@ -180,11 +180,11 @@ class GeneGroup:
     """Genes that mutate together: what ``terrain.obstacles`` names.
 
     Attributes:
-        name: there.
+        name: its name there.
         genes: in the order of draws and of features. Intervals of one group are all present, or none is.
-        symbol: what stands for it in a genotype's short name.
+        symbol: its letter in a genotype's short name.
         lay: puts one obstacle on a ``Course``, given the genes' values in that order. None for genes that make no
-            obstacles, but change how others or the ground are laid: they are found in ``Course.genes``.
+            obstacles but change how others or the ground are laid; those are read from ``Course.genes``.
     """
 
     name: str

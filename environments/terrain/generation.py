@@ -61,7 +61,7 @@ def generate_course(stream: Stream, **genes: Any) -> tuple[list[Point], list[lis
 
 
 def draw_push(seed: int) -> float:
-    """The push of the terrain with this seed, N; a stream of its own, so that it does not depend on the ground."""
+    """The push of the terrain with this seed, N. It has its own stream, so it does not depend on the ground."""
     return push_from(Stream(seed, "push"))
 
 

@@ -1,7 +1,7 @@
-"""Every gene of obstacle terrains, and how what it makes is laid: the one place to add a gene (CONTRIBUTING.md).
+"""Every gene of obstacle terrains, and how its obstacles are laid: the one place to add a gene (CONTRIBUTING.md).
 
 Steps, limits and first values: Wang et al. 2019, table 1, and ``reproduce_ops.py`` of the released code; POET.md 1.4.
-From which value a terrain is challenging: Wang et al. 2019; POET.md 7.1.
+Values from which a terrain is challenging: Wang et al. 2019; POET.md 7.1.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from environments.terrain.course import Course
 from environments.terrain.gene import LEAST_MOVE, AbstractGene, GeneGroup, Interval, IntervalGene, NumberGene
 
 if TYPE_CHECKING:
-    from environments.terrain.genotype import TerrainSettings
+    from environments.terrain.obstacles import ObstacleSettings
 
 #: Factor on the height increments of the ground; 1 is Gymnasium's ground.
 ROUGHNESS = NumberGene(
@@ -97,8 +97,8 @@ def lay_stairs(course: Course, height_range: Interval, steps_range: tuple[int, i
         course.add_vertex(course.y)
 
 
-#: What mutates together, by name, in the order of draws and of features: stored runs depend on it, so a new group comes
-#: last. How rough the ground is, is laid with the ground.
+#: Genes that mutate together, by name, in the order of draws and of features. Stored runs depend on this order, so a
+#: new group comes last. Roughness has no ``lay``, since it is laid with the ground.
 GENE_GROUPS = {
     group.name: group
     for group in (
@@ -126,7 +126,7 @@ def check_group(name: str) -> str:
     return name
 
 
-def enabled_groups(settings: TerrainSettings) -> list[GeneGroup]:
+def enabled_groups(settings: ObstacleSettings) -> list[GeneGroup]:
     """The groups that may mutate, in the order of ``GENE_GROUPS``.
 
     Raises:
@@ -147,6 +147,6 @@ def enabled_groups(settings: TerrainSettings) -> list[GeneGroup]:
     return [group for name, group in GENE_GROUPS.items() if name in settings.obstacles]
 
 
-def enabled_genes(settings: TerrainSettings) -> list[AbstractGene[Any]]:
+def enabled_genes(settings: ObstacleSettings) -> list[AbstractGene[Any]]:
     """The genes of ``enabled_groups``."""
     return [gene for group in enabled_groups(settings) for gene in group.genes]

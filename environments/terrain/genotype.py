@@ -1,9 +1,10 @@
-"""What mutates: the contract that every terrain encoding keeps."""
+"""The contract that every terrain encoding keeps."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,40 +16,38 @@ from environments.terrain.terrain import Terrain
 
 @dataclass(frozen=True)
 class TerrainSettings:
-    """What a run lets its terrains do; the ``[terrain]``, ``[mutation]`` and ``[cppn]`` sections of a config.
+    """What a run lets its terrains do. An encoding with more settings has a subclass of this.
+
+    The fields of such a subclass are set in the config's ``terrain.settings``, by their names.
 
     Attributes:
-        obstacles: the gene groups that may mutate, of ``genes.GENE_GROUPS``, such as ``roughness`` and ``stairs``.
-        mutated_genes: ``"all"``: every enabled group mutates in every child (released code); ``"random_subset"``: a
-            non-empty random subset does ("some or all", Wang et al. 2019).
-        roughness_step: ``"symmetric"``: roughness moves by U(-0.6, 0.6) (released code); ``"upward"``: by U(0, 0.6)
-            (the paper's table 1).
-        max_pit_gap: upper bound of the pit gap, in terrain steps: 10 in the paper's table 1, 8 in the released code.
-        most_mutations: a child is its parent mutated once, or, drawn uniformly, up to so many times.
-        cppn_released_quirks: whether CPPN terrains are what the released code makes of them; see ``CppnGenotype``.
+        most_mutations: a child is its parent mutated once, or, drawn evenly, up to so many times.
     """
 
-    obstacles: tuple[str, ...] = ("roughness", "pit_gap", "stump_height")
-    mutated_genes: str = "all"
-    roughness_step: str = "symmetric"
-    max_pit_gap: float = 10.0
-    cppn_released_quirks: bool = False
-    most_mutations: int = 1
+    #: Fields that have a config key of their own instead, with that key. Encodings may share keys; these all have.
+    config_keys: ClassVar[Mapping[str, str]] = {"most_mutations": "mutation.most_mutations"}
+
+    most_mutations: int = field(default=1, kw_only=True)
 
 
 class AbstractGenotype(ABC):
-    """A terrain's encoding. Concrete genotypes are frozen dataclasses and are never subclassed."""
+    """A terrain's encoding. Concrete genotypes are frozen dataclasses and are never subclassed.
+
+    The ``settings`` that methods take are of the encoding's own ``settings_type``.
+    """
 
     #: The name under which configs and archives know this encoding.
     kind: ClassVar[str]
+    #: What a run can set.
+    settings_type: ClassVar[type[TerrainSettings]] = TerrainSettings
 
     @classmethod
     @abstractmethod
-    def initial(cls, settings: TerrainSettings, stream: Stream) -> Self:
+    def initial(cls, settings: Any, stream: Stream) -> Self:
         """The easiest terrain, from which a run starts; draws, if any, come from ``stream``."""
 
     @abstractmethod
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
+    def mutate(self, stream: Stream, settings: Any) -> Self:
         """One mutation of it; every draw comes from ``stream``."""
 
     def child(self, stream: Stream, settings: TerrainSettings) -> Self:
@@ -63,12 +62,12 @@ class AbstractGenotype(ABC):
         """The phenotype: ground and obstacles from the stream ``(seed, "terrain")``, push from ``(seed, "push")``."""
 
     @abstractmethod
-    def features(self, settings: TerrainSettings) -> NDArray[np.float64]:
+    def features(self, settings: Any) -> NDArray[np.float64]:
         """(G,) the genes that are compared for novelty, in the order of ``feature_limits``; absent genes are 0."""
 
     @classmethod
     @abstractmethod
-    def feature_limits(cls, settings: TerrainSettings) -> NDArray[np.float64]:
+    def feature_limits(cls, settings: Any) -> NDArray[np.float64]:
         """(G,) the greatest value of each feature, for ``novelty.scale = "gene_max"``."""
 
     @abstractmethod
@@ -81,5 +80,5 @@ class AbstractGenotype(ABC):
         """The genotype that ``to_json`` described.
 
         Raises:
-            InputError: a key is missing, unknown or out of range.
+            InputError: a key is unknown, a value is out of range, or one is missing that has no default.
         """

@@ -1,4 +1,4 @@
-"""The genotype of Wang et al. 2019: roughness, pits, stumps and stairs, each an interval of sizes; and later genes."""
+"""The genotype of Wang et al. 2019: roughness, pits, stumps and stairs as intervals of sizes; and later genes."""
 
 from __future__ import annotations
 
@@ -18,11 +18,37 @@ from environments.terrain.genes import GENE_GROUPS, ROUGHNESS, enabled_genes, en
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from environments.terrain.terrain import Terrain
 
-#: The genes of the first release, in the order in which ``ObstacleGenotype`` takes them. JSON always has them, null
-#: where absent: fingerprints and the digests of archives are of that text. A gene that came later is written only where
-#: it is present, and read as absent where it is missing. So it changes no text of a terrain without it, and older
-#: archives are read. A POET that does not know it refuses a terrain that has it, rather than run another one.
+#: The genes of the first release, in the order in which ``ObstacleGenotype`` takes them. JSON always has them,
+#: null where absent, since fingerprints and digests of archives are made from that text. A later gene is written only
+#: where it is present. So terrains without it keep their text, and older archives can be read. A POET that does not
+#: know a gene refuses a terrain that has it, instead of running another one.
 FIRST_GENES = ("roughness", "pit_gap", "stump_height", "stair_height", "stair_steps")
+
+
+@dataclass(frozen=True)
+class ObstacleSettings(TerrainSettings):
+    """What a run lets obstacle terrains do.
+
+    Attributes:
+        obstacles: the gene groups that may mutate, of ``genes.GENE_GROUPS``, such as ``roughness`` and ``stairs``.
+        mutated_genes: ``"all"``: every enabled group mutates in every child (released code); ``"random_subset"``: a
+            non-empty random subset does ("some or all", Wang et al. 2019).
+        roughness_step: ``"symmetric"``: roughness moves by U(-0.6, 0.6) (released code); ``"upward"``: by U(0, 0.6)
+            (the paper's table 1).
+        max_pit_gap: upper bound of the pit gap, in terrain steps: 10 in the paper's table 1, 8 in the released code.
+    """
+
+    config_keys: ClassVar[Mapping[str, str]] = {
+        "obstacles": "terrain.obstacles",
+        "mutated_genes": "mutation.genes",
+        "roughness_step": "mutation.roughness_step",
+        "max_pit_gap": "terrain.max_pit_gap",
+    }
+
+    obstacles: tuple[str, ...] = ("roughness", "pit_gap", "stump_height")
+    mutated_genes: str = "all"
+    roughness_step: str = "symmetric"
+    max_pit_gap: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,7 @@ class ObstacleGenotype(AbstractGenotype):
     """
 
     kind: ClassVar[str] = "obstacles"
+    settings_type: ClassVar[type[TerrainSettings]] = ObstacleSettings
 
     roughness: float = 0.0
     pit_gap: tuple[float, float] | None = None
@@ -87,7 +114,7 @@ class ObstacleGenotype(AbstractGenotype):
         )
 
     @classmethod
-    def initial(cls, settings: TerrainSettings, stream: Stream) -> Self:
+    def initial(cls, settings: ObstacleSettings, stream: Stream) -> Self:
         """Flat ground without obstacles; nothing is drawn.
 
         Raises:
@@ -97,7 +124,7 @@ class ObstacleGenotype(AbstractGenotype):
         return cls()
 
     @exact
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
+    def mutate(self, stream: Stream, settings: ObstacleSettings) -> Self:
         """A child by the mutation table of the paper (``gene``); roughness moves by at most 0.6.
 
         Values are rounded to one decimal. The draws are in the order of ``GENE_GROUPS``. Height and number of a stair's
@@ -127,13 +154,13 @@ class ObstacleGenotype(AbstractGenotype):
             push=draw_push(seed),
         )
 
-    def features(self, settings: TerrainSettings) -> NDArray[np.float64]:
+    def features(self, settings: ObstacleSettings) -> NDArray[np.float64]:
         """(G,) roughness and both ends of every interval, of the enabled groups in the order of ``GENE_GROUPS``."""
         values = self.genes
         return np.array([x for gene in enabled_genes(settings) for x in gene.features(values[gene.name])], np.float64)
 
     @classmethod
-    def feature_limits(cls, settings: TerrainSettings) -> NDArray[np.float64]:
+    def feature_limits(cls, settings: ObstacleSettings) -> NDArray[np.float64]:
         """(G,) the greatest value that mutation can give each feature."""
         limits = [gene.greatest(settings) for gene in enabled_genes(settings) for _ in range(gene.num_features)]
         return np.array(limits, np.float64)
@@ -145,20 +172,22 @@ class ObstacleGenotype(AbstractGenotype):
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Self:
-        """The genotype that ``to_json`` described.
+        """The genotype that ``to_json`` described. A gene that is missing is absent from the terrain.
 
         Raises:
-            InputError: a key is missing or unknown, or a value is out of range.
+            InputError: a key is no gene, or a value is out of range.
         """
-        later = [name for name in known_genes() if name not in FIRST_GENES]
-        if not isinstance(data, dict) or not {*FIRST_GENES} <= {*data} <= {*FIRST_GENES, *later}:
-            found = sorted(data) if isinstance(data, dict) else type(data).__name__
-            others = f" and perhaps {later}" if later else ""
+        genes = known_genes()
+        if not isinstance(data, dict):
             raise InputError(
-                f"an obstacle genotype is a JSON object with the keys {sorted(FIRST_GENES)}{others}, found {found}"
+                f"an obstacle genotype is a JSON object with genes as keys ({', '.join(genes)}), "
+                f"found {type(data).__name__}"
             )
-        first = {name: data[name] for name in FIRST_GENES}
-        return cls(**first, later={name: data[name] for name in later if name in data})
+        for name in data:
+            if name not in genes:
+                raise InputError(f"an obstacle genotype has no gene {name!r}: {nearest(name, genes)}")
+        first = {name: data.get(name, genes[name].absent) for name in FIRST_GENES}
+        return cls(**first, later={name: data[name] for name in data if name not in FIRST_GENES})
 
 
 def _check_together(group: GeneGroup, values: Mapping[str, Any]) -> None:

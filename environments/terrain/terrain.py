@@ -20,11 +20,11 @@ from environments.terrain.constants import CLOUD_CORNER, INITIAL_RANDOM, MAX_POL
 
 Point = tuple[float, float]
 
-#: Latest draws among which a push is looked for: most often it is the last one.
+#: How many of the latest draws are searched for a push, which is mostly the last one.
 _DRAWS_SEARCHED = (1_000, 1_000_000)
 #: Draws for a cloud: its place, and two for each of five corners.
 _CLOUD_DRAWS = 11
-#: Draws, 0..1, that are nearer are one: rounding moves them by 1e-15.
+#: Draws, 0..1, that are closer than this are the same: rounding moves them by 1e-15.
 _SAME_DRAW = 1e-9
 
 
@@ -39,8 +39,8 @@ class Terrain:
         push: the horizontal force on the hull's centre during the first step, newtons; a float32 value.
 
     Raises:
-        InputError: an array of another shape, a number that is not finite, a ground that does not go right, a polygon
-            that is not convex or whose area is at most 1e-6 m2 (Box2D asserts on it).
+        InputError: an array has another shape, a number is not finite, x of the ground does not increase, or a polygon
+            is not convex or has an area of at most 1e-6 m2 (Box2D asserts on it).
     """
 
     ground: NDArray[np.float32]
@@ -59,7 +59,7 @@ class Terrain:
             _check_polygon(f"obstacle {i}", polygon)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Unpickle; NumPy forgets on the way that an array is read-only."""
+        """Unpickle. NumPy does not keep an array read-only."""
         self.__dict__.update(state)
         for array in (self.ground, *self.obstacles):
             array.flags.writeable = False
@@ -122,9 +122,9 @@ class Terrain:
     def from_gymnasium(cls, env: Any) -> Self:
         """Geometry and push of a reset ``BipedalWalker-v3`` or ``BipedalWalkerHardcore-v3``, also after steps.
 
-        The step that ``reset`` takes clears the push, but it was the draw of ``np_random`` after those of the clouds'
-        corners, which the env keeps. A copy of the generator, set back, draws them all again, also where a wrapper has
-        drawn from it since (up to a million numbers).
+        The step that ``reset`` takes clears the push. But ``np_random`` drew it right after the clouds' corners, which
+        the env keeps. So a copy of the generator, set back, draws them all again, even if a wrapper has drawn from it
+        since (up to a million numbers).
 
         Args:
             env: the environment, wrapped or not.
@@ -160,7 +160,7 @@ def _push_of(walker: Any) -> float:
     for num_draws in _DRAWS_SEARCHED if hasattr(bits, "advance") and len(clouds) == 2 else ():
         bits.advance(-num_draws)
         draws = generator.random(num_draws)
-        # Two clouds differ in a corner's height by what was drawn, and nothing else.
+        # The heights of two clouds' corners differ only by what was drawn.
         apart = draws[_CLOUD_DRAWS:-1] - draws[: -1 - _CLOUD_DRAWS]
         num_places = apart.size - 2 * (heights.shape[1] - 1)
         is_here = np.ones(num_places, np.bool_)
@@ -271,7 +271,7 @@ def _is_convex(points: Sequence[Point], sign: float) -> bool:
 
 
 def check_terrain_index(index: NDArray[np.integer[Any]], num_terrains: int) -> None:
-    """Kernels read what is not there, where others would count from the end.
+    """Check an index of terrains, since kernels would read outside of their arrays.
 
     Raises:
         InputError: there is no such terrain.

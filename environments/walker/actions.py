@@ -12,9 +12,9 @@ def as_actions(actions: ArrayLike, shape: tuple[int, ...], name: str = "actions"
     """The actions as the engines take them: float32, C order, writeable (kernels are compiled for that alone).
 
     Args:
-        actions: numbers of any kind, also not finite ones: those diverge.
+        actions: numbers of any kind. Those that are not finite make the world diverge.
         shape: (4,) of one walker, (N, 4) of N.
-        name: for the sentences.
+        name: what to call them in error sentences.
 
     Returns:
         The same array if it fits, otherwise a new one.

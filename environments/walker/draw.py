@@ -1,7 +1,7 @@
 """Pixels from a ``Scene``: pure functions on pygame surfaces, without a display and without Gymnasium.
 
-Everything is drawn twice too large and scaled down, which smooths all edges. pygame is imported with the first
-picture.
+Everything is drawn at twice the size and scaled down, which smooths all edges. pygame is imported when the first
+picture is drawn.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import BODIES, FINISH_X, HULL, JOINTS, LIDAR_RANGE
 from environments.terrain.constants import PIT_DEPTH, TERRAIN_STEP
 from environments.terrain.terrain import Terrain
 from environments.walker.scene import DEFAULT_SIZE, Scene, WalkerPose
-from environments.walker.spec import BODIES, FINISH_X, HULL, JOINTS, LIDAR_RANGE
 
 Color = tuple[int, int, int]
 Point = tuple[float, float]
@@ -56,10 +56,10 @@ START_FLAG_X = TERRAIN_STEP * 3
 #: Bodies and their colours, farthest first: leg 1, hull, leg 2.
 _PAINT_ORDER = ((2, FAR_LEG), (1, FAR_LEG), (HULL, HULL_COLOR), (4, NEAR_LEG), (3, NEAR_LEG))
 _LINE = 0.05  # thickness of outlines, m
-_PIT_DROP = 0.8 * PIT_DEPTH * TERRAIN_STEP  # m: ground that falls by more from one vertex to the next is a pit's
+_PIT_DROP = 0.8 * PIT_DEPTH * TERRAIN_STEP  # m: a steeper fall from one vertex to the next is a pit
 _LONGEST_PIT = 16  # vertices: the widest gap, 10 steps, and its walls
 _RULER_STEP = 5  # m
-# Pixels above or below the picture, beyond which nothing is drawn where it is: pygame fills each row of a cliff.
+# Pixels beyond the picture at which drawing is cut off, since pygame fills each row of a cliff.
 _OUTSIDE = 20_000
 
 
@@ -137,7 +137,7 @@ class _Canvas:
             self.pygame.draw.circle(self.surface, color, pixel, width / 2)
 
     def paint_above(self, line: NDArray[np.float64], picture: Any) -> None:
-        """Paint what ``picture`` shows above a line (V, 2) from left to right, m."""
+        """Paint ``picture`` above a line (V, 2) from left to right, m."""
         mask = self.pygame.Surface((self.width, self.height), self.pygame.SRCALPHA, 32)
         pixels = [self.pixel(point) for point in line]
         corners = [(pixels[-1][0], -1.0), (pixels[0][0], -1.0)]
@@ -152,7 +152,7 @@ class _Canvas:
 
     @contextmanager
     def faded(self, opacity: float) -> Iterator[None]:
-        """What is drawn inside is seen through where ``opacity`` is below 1."""
+        """A block whose drawings are transparent if ``opacity`` is below 1."""
         if opacity >= 1.0:
             yield
             return
@@ -170,7 +170,7 @@ def _draw_sky(canvas: _Canvas) -> None:
     column = canvas.pygame.Surface((1, canvas.height), 0, 32)
     canvas.pygame.surfarray.blit_array(column, colors.round().astype(np.uint8))
     canvas.pygame.transform.scale(column, (canvas.width, canvas.height), canvas.surface)
-    # Hills move slower than the ground: they show that the walker moves where the ground is flat.
+    # Hills move more slowly than the ground, which shows that the walker moves even on flat ground.
     share = np.linspace(0.0, 1.0, 61)
     for distance, (color, speed, base) in enumerate(zip(HILLS, (0.15, 0.35), (0.47, 0.38), strict=True)):
         x = share * canvas.camera.width + speed * canvas.camera.left + 17.0 * distance
@@ -199,7 +199,7 @@ def _draw_ground(canvas: _Canvas, terrain: Terrain) -> None:
 
 
 def _without_pits(line: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-    """The ground line before anybody dug: soil lies in layers that a pit cuts, and that a descent does not."""
+    """The ground line without pits: soil has layers that a pit cuts and a descent does not."""
     kept, up_again = [line[0]], 0
     for i, point in enumerate(line[1:], 1):
         if i >= up_again and kept[-1][1] - point[1] > _PIT_DROP:

@@ -10,8 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 
+from environments.biped import FINISH_X
 from environments.compiled import inline_kernel
-from environments.walker import spec
 
 
 class Outcome(IntEnum):
@@ -35,7 +35,7 @@ class Outcome(IntEnum):
 GOES_ON = 0
 
 _FINISHED, _FELL, _TIMEOUT = (int(o) for o in (Outcome.FINISHED, Outcome.FELL, Outcome.TIMEOUT))
-_FINISH_X = float(spec.FINISH_X)
+_FINISH_X = float(FINISH_X)
 
 
 @inline_kernel

@@ -10,6 +10,7 @@ from gymnasium import spaces
 from gymnasium.error import ResetNeeded
 from numpy.typing import ArrayLike, NDArray
 
+from environments.biped import MAX_STEPS, NUM_JOINTS, NUM_RAYS
 from environments.errors import COUNT, InputError, nearest, whole_number
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.obstacles import ObstacleGenotype
@@ -18,7 +19,6 @@ from environments.walker.draw import draw
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
 from environments.walker.scene import Scene, follow, pose_of
-from environments.walker.spec import MAX_STEPS, NUM_JOINTS, NUM_RAYS
 from environments.walker.window import Window
 
 Observation = NDArray[np.float32]

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from environments.arithmetic import exact
+from environments.biped import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 from environments.copying import NotCopied
 from environments.physics.box2d import WalkerWorld
 from environments.physics.lidar import RAYS_SIZE
@@ -16,7 +17,6 @@ from environments.walker.actions import as_actions
 from environments.walker.ending import Outcome
 from environments.walker.judge import judge_step
 from environments.walker.reward import FALL_REWARD
-from environments.walker.spec import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
 
 _OUTCOME_OF = (None, *Outcome)
 _SHAPE = (NUM_JOINTS,)

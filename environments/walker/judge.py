@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from environments.biped import HULL, NUM_BODIES, NUM_BODY_OBSERVATIONS, NUM_JOINTS
 from environments.compiled import kernel
 from environments.physics import layout
 from environments.physics.bodies import JOINT_BODY_A, JOINT_BODY_B, REFERENCE_ANGLE
@@ -14,15 +15,14 @@ from environments.physics.lidar import cast_lidar
 from environments.walker.ending import GOES_ON, Outcome, ending
 from environments.walker.observe import observe_hull, observe_leg
 from environments.walker.reward import FALL_REWARD, shaping, step_reward
-from environments.walker.spec import HULL, NUM_BODIES, NUM_BODY_OBSERVATIONS, NUM_JOINTS
 
-#: What ``judge_world`` gives as the outcome of a world that has more contacts than fit, and of one in which a body has
-#: turned farther than our engines can follow.
+#: Outcomes that ``judge_world`` gives a world with more contacts than fit, and one in which a body has turned farther
+#: than our engines can follow.
 OVERFLOWED, SPUN = -1, -2
 #: rad. Lane loops have sines up to ``rotation.NEAR``. A step's velocities turn a body by pi/2 at most, and position
 #: passes by far less than the 18 rad that are left, if the walker is not torn to pieces.
 MOST_TURN = np.float32(100.0)
-#: Of each body, what a walker is compared by; in ``layout``.
+#: The fields of each body, in ``layout``, that walkers are compared by.
 STATE_FIELDS = np.array(
     [layout.ORIGIN_X, layout.ORIGIN_Y, layout.ANGLE, layout.VELOCITY_X, layout.VELOCITY_Y, layout.ANGULAR_VELOCITY]
 )
@@ -68,7 +68,7 @@ def judge_step(  # type: ignore[no-untyped-def]
 def judge_world(  # type: ignore[no-untyped-def]
     s, at, n, edges, polygons, action, shaping_before, num_steps, max_steps, readings, rays, observation_out
 ):
-    """``judge_step`` of a world of our own physics, and what went wrong in it.
+    """``judge_step`` for a world of our own physics, and what went wrong in it.
 
     Args:
         s, at, n: the world's memory, see ``layout``; edges, polygons: its terrain.
@@ -88,7 +88,7 @@ def judge_world(  # type: ignore[no-untyped-def]
     if is_finite and turn > MOST_TURN:
         return 0.0, shaping_before, SPUN
     if num_steps == 0 and not is_finite:
-        # As ``WalkerEpisode``: a world that is broken by the reset diverges in its first step.
+        # As in ``WalkerEpisode``: a world broken by its reset diverges in its first step.
         s[at + layout.FAULT * n] = DIVERGED
         for i in range(observation_out.size):
             observation_out[i] = 0.0

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import SPEED_HIP, SPEED_KNEE
 from environments.compiled import inline_kernel
 from environments.physics.constants import STEPS_PER_SECOND
-from environments.walker.spec import SPEED_HIP, SPEED_KNEE
 
 _FPS = float(STEPS_PER_SECOND)
 _HIP, _KNEE = float(SPEED_HIP), float(SPEED_KNEE)

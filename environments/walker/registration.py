@@ -1,7 +1,7 @@
 """How ``gymnasium.make("BipedalTerrain-v0")`` finds our env.
 
-Gymnasium looks at no entry points since its release 1.0: whoever offers an env registers it. We do so when Gymnasium is
-there, and never import it ourselves for that: workers that do without it must stay light.
+Since release 1.0 Gymnasium ignores entry points: whoever offers an env registers it. We do so when Gymnasium is
+imported, and never import it for that: workers that do not need it must stay light.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def register_envs() -> None:
     """
     import gymnasium
 
-    from environments.walker.spec import MAX_STEPS
+    from environments.biped import MAX_STEPS
 
     if ENV_ID not in gymnasium.registry:
         gymnasium.register(
@@ -46,7 +46,7 @@ def register_when_gymnasium_is_imported() -> None:
 
 
 class _RegisterAfterImport(MetaPathFinder):
-    """Waits for ``import gymnasium``, lets the usual loader run, registers, and is gone."""
+    """Waits for ``import gymnasium``, lets the usual loader run, registers, and removes itself."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from environments.biped import MOTORS_TORQUE
 from environments.compiled import inline_kernel
 from environments.terrain.constants import SCALE
-from environments.walker.spec import MOTORS_TORQUE
 
 #: Reward of the step in which the walker falls (or its world diverges), instead of everything else.
 FALL_REWARD = -100.0
 
 _SCALE = float(SCALE)
-#: Price of a fully driven motor, per step.
+#: Cost of a fully driven motor per step.
 TORQUE_COST = np.float32(0.00035 * MOTORS_TORQUE)
 _ONE = np.float32(1.0)
 

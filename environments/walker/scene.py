@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import HULL, LIDAR_RAYS, NUM_BODY_OBSERVATIONS
 from environments.terrain.constants import SCALE
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import HULL, LIDAR_RAYS, NUM_BODY_OBSERVATIONS
 
 #: Width and height of a picture, pixels (Gymnasium's viewport).
 DEFAULT_SIZE = (600, 400)
@@ -24,7 +24,7 @@ class WalkerPose:
     """Where a walker's bodies are.
 
     Attributes:
-        bodies: (5, 3) float: x (m), y (m), angle (rad) of each body's origin, in the order of ``spec.BODIES``.
+        bodies: (5, 3) float: x (m), y (m), angle (rad) of each body's origin, in the order of ``biped.BODIES``.
         lidar: (10, 2) float: where each ray ends, m; None: rays are not drawn.
         opacity: 1 is solid, smaller numbers fade.
     """
@@ -104,7 +104,7 @@ def frame(terrain: Terrain, left: float, right: float, size: tuple[int, int] = D
     width = right - left
     x = np.linspace(left, right, _NUM_GROUND_SAMPLES)
     heights = np.interp(x, terrain.ground[:, 0], terrain.ground[:, 1])
-    # What enters or leaves the picture weighs nothing there, so the camera never jumps.
+    # Ground at the picture's edges has no weight, so the camera never jumps.
     weights = np.minimum(x - left, right - x)
     level = float(np.average(heights, weights=weights))
     return Camera(left, level - _BELOW * width * size[1] / size[0], width)

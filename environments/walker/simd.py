@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.arithmetic import exact
+from environments.biped import MAX_STEPS, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 from environments.compiled import kernel, ticks
 from environments.copying import CopiedWhole
 from environments.machine import check_memory
@@ -27,12 +28,11 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
 from environments.walker.episode import WalkerEpisode
 from environments.walker.judge import NUM_READINGS, STATE_FIELDS, judge_world
-from environments.walker.spec import MAX_STEPS, NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 from environments.walker.worlds import show
 
-#: Worlds below which a second thread is not worth its while.
+#: With fewer worlds than this, a second thread does not pay.
 _WORLDS_PER_THREAD = 16
-#: Steps whose actions are kept at first; there is room for twice as many when an episode gets there.
+#: Room for the actions of this many steps at first; it doubles when an episode gets there.
 _STEPS_AT_FIRST = 256
 
 
@@ -54,7 +54,7 @@ class Team(NamedTuple):
 
     @classmethod
     def of(cls, num_worlds: int) -> Self:
-        """A team of ``num_worlds``, in which nobody has begun."""
+        """A team of ``num_worlds``, in which no episode has begun."""
         state, shaping = np.zeros(num_worlds * layout.WORLD_SIZE, np.float32), np.zeros(num_worlds)
         readings, rays = np.zeros(NUM_READINGS, np.float32), np.zeros(RAYS_SIZE, np.float32)
         return cls(state, shaping, Scratch.empty(num_worlds), readings, rays)
@@ -125,7 +125,7 @@ def advance(  # type: ignore[no-untyped-def]
 def advance_and_note(  # type: ignore[no-untyped-def]
     team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps, taken
 ):
-    """``advance``, and write down the actions, from which the episodes can be run again.
+    """``advance``, and record the actions, from which the episodes can be run again.
 
     Args:
         team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps: see there.
@@ -169,7 +169,7 @@ class SimdWorlds(CopiedWhole):
         self._teams = [Team.of(part.stop - part.start) for part in self._parts]
         self._everyone = [np.arange(part.stop - part.start) for part in self._parts]
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
-        # Nobody moves, but the kernel is compiled, or loaded: here, where Ctrl-C ends it, and not in every thread.
+        # Nothing moves, but the kernel is compiled or loaded here, where Ctrl-C can end it, and not in every thread.
         self._advance_team(0, np.zeros(0, np.int64))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -238,18 +238,18 @@ class SimdWorlds(CopiedWhole):
                 for step in steps:
                     step.result()
             finally:
-                wait(steps)  # Ctrl-C must not leave one at work that the next call meets
+                wait(steps)  # Ctrl-C must not leave a thread at work for the next call to meet
         if self.outcomes.min() < GOES_ON:
             self._hand_over()
 
     def _threads(self) -> ThreadPoolExecutor:
-        """Those of this process: a copy has none yet, and those of a parent have not come along into a forked child."""
+        """The threads of this process: a copy has none yet, and a forked child does not inherit its parent's."""
         if self._pool is None or self._pool[0] != os.getpid():
             self._pool = os.getpid(), ThreadPoolExecutor(len(self._teams))
         return self._pool[1]
 
     def _make_room(self) -> None:
-        """For one more action of each world."""
+        """Make room for one more action of each world."""
         if self._most_steps == self._taken.shape[1]:
             self._most_steps = int(self.num_steps.max())
         if self._most_steps == self._taken.shape[1]:
@@ -263,7 +263,7 @@ class SimdWorlds(CopiedWhole):
             show(self, i, self._in_box2d[i], reward)
 
     def _in_box2d_anew(self, i: int) -> tuple[WalkerEpisode, float]:
-        """A world's episode in Box2D up to now, whose bits are the same, and its last reward."""
+        """Replay a world's episode in Box2D, which gives the same bits. Returns it and its last reward."""
         episode, reward = WalkerEpisode(self._terrains[self._terrain_of[i]], self._max_steps), 0.0
         for action in self._taken[i, : self.num_steps[i]]:
             reward, _ = episode.step(action)

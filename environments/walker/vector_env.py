@@ -12,6 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
 
 from environments.arithmetic import exact
+from environments.biped import MAX_STEPS, NUM_JOINTS
 from environments.copying import CopiedWhole
 from environments.errors import COUNT, InputError, nearest, whole_number
 from environments.machine import available_cores, check_memory
@@ -21,7 +22,6 @@ from environments.walker.draw import draw
 from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.env import BipedalTerrainEnv
 from environments.walker.scene import Scene, follow, pose_of
-from environments.walker.spec import MAX_STEPS, NUM_JOINTS
 from environments.walker.worlds import Worlds, make_worlds
 
 Observations = NDArray[np.float32]
@@ -31,7 +31,7 @@ _MODES = {mode.value: mode for mode in AutoresetMode}
 _RENDER_MODES = ("rgb_array",)
 #: Memory of one world in this module alone, bytes: buffers and results; its engine checks for itself.
 _LEAST_WORLD_BYTES = 500
-#: A time limit that no episode reaches: steps are counted as int32.
+#: A time limit that no episode reaches, since steps are counted as int32.
 _NEVER = 2**31 - 1
 
 
@@ -54,7 +54,7 @@ def make_vec_env(
             number.
         num_envs: number of worlds; None: as many as there are terrains.
         engine: who integrates, ``"simd"`` or ``"box2d"``; changes no bit.
-        threads: at most so many cores are used, None: all that this process may use; changes no bit. ``box2d`` uses
+        threads: the most cores that are used; None: all that this process may use. Changes no bit. ``box2d`` uses
             one.
         max_steps: control steps after which an episode is truncated.
         autoreset_mode: when the next episode begins, see ``gymnasium.vector.AutoresetMode``; or its value, such as
@@ -84,7 +84,7 @@ def make_vec_env(
     if mode is None:
         raise InputError(f"autoreset_mode {autoreset_mode!r} is unknown, {nearest(str(autoreset_mode), _MODES)}")
     check_memory(num_worlds, _LEAST_WORLD_BYTES)
-    # An engine prepares each terrain once, however often it was given.
+    # An engine prepares each terrain once, even if it was given several times.
     distinct = {terrain: i for i, terrain in enumerate(dict.fromkeys(given))}
     index = np.array([distinct[terrain] for terrain in given], np.int64)[np.arange(num_worlds) % len(given)]
     worlds = make_worlds(engine, tuple(distinct), index, max_steps, threads)
@@ -105,7 +105,7 @@ def make_registered(
         terrain: as in ``gymnasium.make`` (None: flat ground), or several as in ``make_vec_env``.
         max_episode_steps: steps after which an episode is truncated; -1: never; None: the registered number, which
             Gymnasium gives where the caller gives none.
-        max_steps: another name of it, that of ``make_vec_env``; counts if it is given.
+        max_steps: the name that ``make_vec_env`` has for it; it wins if given.
         options: further arguments of ``make_vec_env``.
 
     Raises:
@@ -250,7 +250,7 @@ class BipedalTerrainVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.fl
         self._worlds = None
 
     def _begin_again(self, worlds: Worlds, is_over: NDArray[np.bool_]) -> dict[str, Any]:
-        """Reset the worlds that are over; the infos of the step with what the resets would hide."""
+        """Reset the worlds that are over. Returns the step's infos with what the resets would hide."""
         if not is_over.any():
             return _infos(worlds, ~is_over, is_over)
         final = np.full(self.num_envs, None, object)

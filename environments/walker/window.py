@@ -12,7 +12,7 @@ from environments.walker.draw import import_pygame
 
 
 class Window(NotCopied):
-    """Shows pictures one after another, at most so many a second.
+    """Shows pictures one after another, with a limit per second.
 
     Args:
         title: of the window.

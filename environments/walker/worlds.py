@@ -1,4 +1,4 @@
-"""Many walkers moved together by actions from outside: the face that every engine offers, and the oracle behind it."""
+"""Many walkers moved together by actions from outside: the interface of every engine, and its version in Box2D."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import OBSERVATION_SIZE
 from environments.copying import CopiedWhole
 from environments.errors import check_name
 from environments.machine import check_memory
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
 from environments.walker.episode import WalkerEpisode
-from environments.walker.spec import OBSERVATION_SIZE
 
 #: Engine name to the module and class of its worlds; imported when first used.
 ENGINES = {
@@ -85,7 +85,7 @@ def make_worlds(
         terrains: the grounds that ``terrain_index`` points into.
         terrain_index: (N,) which terrain each world has.
         max_steps: control steps after which an episode is TIMEOUT.
-        threads: at most so many cores are used; changes no bit. ``box2d`` uses one.
+        threads: the most cores that are used; changes no bit. ``box2d`` uses one.
 
     Raises:
         InputError: the engine is unknown, there is no such terrain, or the worlds do not fit into memory.

@@ -18,7 +18,7 @@ from experiments.analysis.measures import RunCard, flat_config, progress_curves,
 from experiments.analysis.run_tables import RunTables
 from poet.config import NEUTRAL_KEYS
 
-#: Points at which curves of several runs are compared.
+#: How many points curves of several runs are compared at.
 NUM_POINTS = 400
 
 
@@ -36,7 +36,7 @@ class RunGroup:
 
 
 def run_names(paths: Sequence[Path]) -> list[str]:
-    """A short name for each run: its folder's, with as many parents as it takes to tell it from the others.
+    """A short name for each run: its folder's, with as many parent folders as tell it from the others.
 
     Raises:
         InputError: a folder is given twice.
@@ -53,7 +53,7 @@ def run_names(paths: Sequence[Path]) -> list[str]:
 
 
 def group_runs(runs: Mapping[str, RunTables]) -> list[RunGroup]:
-    """Runs by config; the seed and settings that change no result do not count.
+    """Group runs by config, without the seed and settings that change no result.
 
     Raises:
         InputError: two runs have the same config and the same seed: they are one run, and would count twice.
@@ -89,7 +89,7 @@ def spread(group: RunGroup, measure: str, end: int) -> pd.DataFrame:
     Args:
         group: of runs.
         measure: a column of these curves.
-        end: env-steps up to which; ``last_shared_step([group])`` is the furthest that says something.
+        end: env-steps at the last point; ``last_shared_step([group])`` is the furthest that makes sense.
 
     Returns:
         Columns env_steps, lower (first quartile), median, upper (third quartile), num_runs (with a value there).
@@ -112,13 +112,13 @@ def spread(group: RunGroup, measure: str, end: int) -> pd.DataFrame:
 
 
 def measures_of(groups: Sequence[RunGroup]) -> list[str]:
-    """Every curve that some run has, env_steps aside, in order."""
+    """Every curve that some run has, except env_steps, in order."""
     names = [name for group in groups for curves in group.curves.values() for name in curves.columns]
     return [name for name in dict.fromkeys(names) if name != "env_steps"]
 
 
 def aggregate_table(groups: Sequence[RunGroup]) -> pd.DataFrame:
-    """Median and quartiles of every measure where the shortest of all runs ends.
+    """Median and quartiles of every measure at the point where the shortest of all runs ends.
 
     Returns:
         Columns group, measure, num_runs, env_steps, lower, median, upper.
@@ -138,7 +138,7 @@ def runs_table(runs: Mapping[str, RunTables]) -> pd.DataFrame:
 
 
 def card_values(card: RunCard) -> dict[str, int | float]:
-    """A card as plain numbers by name, without those that are None; challenging terrains as one number a level."""
+    """A card as plain numbers by name, without those that are None. Challenging terrains are one number per level."""
     values = {name: value for name, value in asdict(card).items() if value is not None}
     levels = values.pop("solved_challenging", ())
     names = [f"solved_once_{name.replace(' ', '_')}" for name in CHALLENGE_NAMES[1:]]
@@ -146,9 +146,9 @@ def card_values(card: RunCard) -> dict[str, int | float]:
 
 
 def _result_settings(run: RunTables) -> dict[str, object]:
-    """The settings that decide a result, the seed aside; of the start the name is all there is to compare by.
+    """The settings that decide a result, except the seed. The start is compared by its name.
 
-    A fork may have got its settings on the way: where it left its original is one of them.
+    A fork's settings may have changed on the way, so the point where it left its original counts as a setting.
     """
     others = {*NEUTRAL_KEYS, "run.seed"} - {"run.start"}
     settings = {key: v for key, v in flat_config(run.config).items() if key not in others}
@@ -156,7 +156,7 @@ def _result_settings(run: RunTables) -> dict[str, object]:
 
 
 def _values_at(curves: pd.DataFrame, measure: str, points: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The measure after the last iteration that ended by each point; NaN before the first, and where there is none."""
+    """The measure after the last iteration that ended by each point; NaN before the first, and if it is missing."""
     if measure not in curves:
         return np.full(points.size, np.nan)
     last = np.searchsorted(curves["env_steps"].to_numpy(), points, side="right") - 1

@@ -33,9 +33,9 @@ _WIDTH, _PANEL_HEIGHT, _BOTTOM = 13.0, 2.4, 0.6
 
 @themed
 def plot_aggregate(groups: Sequence[RunGroup]) -> Figure:
-    """One panel for each measure: the median of each group of runs with its interquartile band, and every run thinly.
+    """One panel per measure: the median of each group of runs with its interquartile band, and a thin line per run.
 
-    Measures stand in pairs, such as admitted and solved; a pair has one scale.
+    Measures come in pairs, such as admitted and solved. A pair shares a scale.
     """
     measures = [name for name in measures_of(groups) if _is_ever_above_zero(groups, name)]
     pairs = [measures[i : i + 2] for i in range(0, len(measures), 2)]
@@ -65,7 +65,7 @@ def plot_aggregate(groups: Sequence[RunGroup]) -> Figure:
 
 
 def _is_ever_above_zero(groups: Sequence[RunGroup], measure: str) -> bool:
-    """Whether there is anything to see; of a gene, ANNECS, and success, both curves are drawn or none."""
+    """Whether there is anything to see. For a gene, ANNECS and success, either both curves are drawn or none."""
     names = [measure.removesuffix("_solved") + "_admitted", measure] if measure.endswith("_solved") else [measure]
     names = next((pair for pair in _PAIRS if measure in pair), names)
     return any(

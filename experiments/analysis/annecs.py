@@ -21,7 +21,7 @@ def annecs_frame(
     validations: pd.DataFrame,
     admissible: Sequence[int],
 ) -> pd.DataFrame:
-    """ANNECS at the end of each iteration, in all ways.
+    """ANNECS at the end of each iteration, by all of its definitions.
 
     Args:
         niches, judgements, solved, validations: of ``poet.archive.reader.Run``.
@@ -61,7 +61,7 @@ def annecs_frame(
 
 
 def _record(row: dict[Any, Any]) -> NicheJudged:
-    """The record of a row, whose missing values pandas has its own way of writing."""
+    """The record of a row, with pandas' missing values as None."""
     has_retired = row["retired_judgement"] is not None
     return NicheJudged(
         niche_id=row["niche_id"],

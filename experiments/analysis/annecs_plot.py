@@ -18,10 +18,10 @@ _WIDTH, _HEIGHT, _TOP, _BOTTOM, _LEFT = 13.0, 4.2, 0.95, 0.6, 0.65
 
 @themed
 def plot_annecs(run: RunTables) -> Figure | None:
-    """All counts, and above the paper's those that passed and are not solved yet.
+    """All counts; on top of the paper's, the environments that passed and are not solved yet.
 
     Returns:
-        None when nothing is known of it: no niche was judged.
+        None if nothing is known, since no niche was judged.
     """
     table = annecs_table(run)
     known = table[table["annecs_paper"].notna()]

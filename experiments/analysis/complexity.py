@@ -19,12 +19,12 @@ from poet.parts import NOVELTY_MEASURES
 
 #: Measures of the profile, which hold for every encoding.
 PROFILE_MEASURES = ("variation", "largest_step", "relief", "widest_hollow", "slope_power")
-#: Those by which it is asked whether terrains grow harder. The largest step is left out: where there are pits it is
-#: their depth for good, but for rare high stumps, whose few replicates would outweigh every other measure.
+#: The measures that tell whether terrains grow harder. The largest step is left out: once there are pits it stays
+#: their depth, except for rare high stumps, whose few replicates would outweigh every other measure.
 VERDICT_MEASURES = ("variation", "relief", "widest_hollow", "slope_power")
-#: Measures of the genotype, which say nothing of how hard its terrain is: flat ground may have many nodes.
+#: Measures of the genotype, which do not tell how hard its terrain is: flat ground may have many nodes.
 GENOME_MEASURES = ("gene_distance", "challenge_level", "cppn_nodes", "cppn_connections")
-#: What growth is looked at: each measure with what it is called, and its unit.
+#: The measures whose growth is examined, each with its title and unit.
 GROWTH_MEASURES = {
     "variation": ("rise and fall of the walked profile", "m per m"),
     "largest_step": ("largest step", "m"),
@@ -96,9 +96,9 @@ def niche_complexity(run: RunTables) -> pd.DataFrame:
 
 
 def tries_retired(run: RunTables) -> bool:
-    """Whether agents also run in retired niches, and may solve them: where novelty needs scores (PATA-EC).
+    """Whether agents also run in retired niches, and may solve them, which is so if novelty needs scores (PATA-EC).
 
-    Of a measure that is not ours it is not known, and taken to be so.
+    It is unknown for a measure that is not ours, and then assumed.
     """
     measure = NOVELTY_MEASURES.get(run.config.novelty.measure)
     return measure is None or measure.needs_scores
@@ -110,7 +110,7 @@ def known_measures(frame: pd.DataFrame) -> list[str]:
 
 
 def growth_curves(run: RunTables) -> pd.DataFrame:
-    """How complex the terrains admitted, and those solved, were by the end of each iteration.
+    """How complex the admitted and the solved terrains were by the end of each iteration.
 
     Returns:
         Indexed by iteration: env_steps; for each measure of ``known_measures`` ``MEASURE_admitted_max``,
@@ -135,7 +135,7 @@ def greatest_so_far(run: RunTables) -> pd.DataFrame:
 
 
 def so_far(values: pd.DataFrame, happened: pd.Series[int]) -> dict[str, pd.DataFrame]:
-    """Greatest value and median of each column, over what had happened by each iteration in which something did.
+    """Greatest value and median of each column over the rows so far, for each iteration in which a row was added.
 
     Args:
         values: a row for each niche.
@@ -152,7 +152,7 @@ def so_far(values: pd.DataFrame, happened: pd.Series[int]) -> dict[str, pd.DataF
 
 
 def levels_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Terrains by challenge level and how long they took; from a ``niche_complexity`` frame.
+    """Terrains by challenge level, and how long they took, from a ``niche_complexity`` frame.
 
     Returns:
         Columns level (in words), admitted, solved, unsolved_active, unsolved_retired, median_iterations_to_solve,

@@ -1,4 +1,4 @@
-"""How complex terrains are over env-steps, and in their neutral shadow; and how long they took to be solved."""
+"""How complex terrains are over env-steps, compared with their neutral shadow, and how long they took to be solved."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from experiments.analysis.theme import themed
 
 _WIDTH, _PANEL_HEIGHT, _TOP, _BOTTOM = 13.0, 2.2, 1.1, 0.6
 _STATISTICS = {"max": "greatest so far", "median": "median so far"}
-#: How far above the run's own values a panel shows the shadow: unwalked terrains may be as high as houses.
+#: How far above the run's own values a panel shows the shadow, whose terrains may be as high as houses.
 _SHADOW_ROOM = 2.5
 
 
@@ -67,7 +67,7 @@ def plot_complexity(
 
 @themed
 def plot_times(run: RunTables) -> Figure | None:
-    """Two panels: how long each niche took to be solved, or has waited for it; and how deep its lineage is.
+    """Two panels: how long each niche took to be solved, or has been waiting; and how deep its lineage is.
 
     Returns:
         None for a run of one niche.

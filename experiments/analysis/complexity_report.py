@@ -1,4 +1,4 @@
-"""What a report says of complexity."""
+"""What a report says about complexity."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def complexity_sections(run: RunTables, folder: Path, plot_section: PlotSection)
 
 
 def _waiting(run: RunTables) -> str:
-    """Where those stand that were not solved."""
+    """The state of the niches that were not solved."""
     if tries_retired(run):
         return (
             "Both stand at the time from admission to the run's end, since agents are also run in retired niches, "
@@ -81,7 +81,7 @@ def _waiting(run: RunTables) -> str:
 
 
 def _genome_section(run: RunTables, folder: Path, plot_section: PlotSection) -> list[str]:
-    """How genomes grow, which is another question than how hard terrains are."""
+    """How genomes grow, which is a different question from how hard terrains are."""
     if not set(known_measures(niche_complexity(run))) & set(GENOME_MEASURES):
         return []
     how = (
@@ -93,7 +93,7 @@ def _genome_section(run: RunTables, folder: Path, plot_section: PlotSection) -> 
 
 
 def _comparison(run: RunTables, measures: Sequence[str]) -> str:
-    """Verdicts on the solved and the admitted, and the numbers behind them."""
+    """Verdicts on the solved and the admitted terrains, and the numbers behind them."""
     remarks = [shadow_remark(run, measures)]
     if run.shadow.niches is not None:
         admitted = growth_verdict(run, "admitted", measures)

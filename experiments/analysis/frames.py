@@ -1,6 +1,6 @@
-"""Tables of one run: what was spent, which niches there were, who came from whom.
+"""Tables of one run: what was spent, its niches, and the genealogies.
 
-Every time comes twice: as iteration, and as env-steps spent by the end of that iteration, which is what plots use.
+Every time is given twice: as iteration, and as env-steps spent by the end of that iteration, which plots use.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def cumulative_steps(run: RunTables) -> pd.Series[int]:
 
 
 def ledger_table(run: RunTables) -> pd.DataFrame:
-    """What env-steps and episodes went into.
+    """What env-steps and episodes were spent on.
 
     Returns:
         Columns purpose, env_steps, episodes, share (of env-steps, 0 to 1); greatest first.
@@ -47,7 +47,7 @@ def niche_ledger_table(run: RunTables) -> pd.DataFrame:
 
 
 def score_history(run: RunTables) -> pd.DataFrame:
-    """What every niche's agent scored at the end of each iteration.
+    """The score of every niche's agent at the end of each iteration.
 
     Returns:
         Columns niche_id, iteration, env_steps, score (-inf where a world diverged); in order of niche and iteration.
@@ -138,7 +138,7 @@ def terrain_genealogy(run: RunTables) -> pd.DataFrame:
 
 
 def agent_genealogy(run: RunTables) -> pd.DataFrame:
-    """How agents moved between niches: every version that neither an ES step nor the start of the run made.
+    """How agents moved between niches: every version that was made neither by an ES step nor by the start of the run.
 
     Returns:
         One row for each edge: columns version_id, parent_version_id, source_id, target_id (niches), origin, iteration,

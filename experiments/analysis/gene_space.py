@@ -17,15 +17,14 @@ from numpy.typing import NDArray
 
 from environments.streams import Stream
 from environments.terrain.genes import enabled_genes
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.analysis.genes import level_of
 from experiments.analysis.run_tables import RunTables
 from poet.config import Config
 
 #: Environments sampled of each level (Wang et al. 2019).
 SAMPLES_PER_LEVEL = 1000
-#: The samples are the same for every run, so that runs can be compared: they are no part of any.
+#: The samples are the same for every run, so that runs can be compared. They are not part of any run.
 SAMPLE_SEED = 0
 #: Equal parts of a gene's range, for the share of cells.
 CELLS_PER_GENE = 5
@@ -39,7 +38,7 @@ class GeneSpace:
         settings: of its terrains; only ``obstacles`` and ``max_pit_gap`` are used.
     """
 
-    settings: TerrainSettings
+    settings: ObstacleSettings
 
     @property
     def limits(self) -> NDArray[np.float64]:
@@ -78,7 +77,7 @@ def gene_space(config: Config) -> GeneSpace | None:
     """The space of a run's genes; None where terrains are not made of obstacle genes."""
     if config.terrain.genotype != ObstacleGenotype.kind:
         return None
-    return GeneSpace(TerrainSettings(obstacles=config.terrain.obstacles, max_pit_gap=config.terrain.max_pit_gap))
+    return GeneSpace(ObstacleSettings(obstacles=config.terrain.obstacles, max_pit_gap=config.terrain.max_pit_gap))
 
 
 def coverage_table(run: RunTables) -> pd.DataFrame:

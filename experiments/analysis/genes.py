@@ -1,4 +1,4 @@
-"""What terrains are made of: the genes of admitted niches, and how hard they are by the paper's three conditions."""
+"""The genes of admitted niches, and how hard their terrains are by the paper's three conditions."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from environments.terrain.genes import known_genes
 from environments.terrain.obstacles import FIRST_GENES
 from experiments.analysis.run_tables import RunTables
 
-#: What a terrain is called that meets that many of the conditions (Wang et al. 2019).
+#: Names of terrains by how many of the conditions they meet (Wang et al. 2019).
 CHALLENGE_NAMES = ("not yet challenging", "challenging", "very challenging", "extremely challenging")
 
 
 def challenges() -> dict[str, float]:
-    """Each gene that can make a terrain challenging, with the upper end from which it does (``AbstractGene``)."""
+    """Each gene that can make a terrain challenging, with the upper end from which it does so (``AbstractGene``)."""
     return {name: gene.challenging for name, gene in known_genes().items() if gene.challenging is not None}
 
 
@@ -26,7 +26,7 @@ def hardcore_bounds() -> dict[str, float]:
 
 
 def unit_text(gene: str) -> str:
-    """What stands behind a gene's name in a title: a comma and its unit; nothing for a gene that is not known."""
+    """What follows a gene's name in a title: a comma and its unit, or nothing for an unknown gene."""
     genes = known_genes()
     return f", {genes[gene].unit}" if gene in genes else ""
 
@@ -34,7 +34,7 @@ def unit_text(gene: str) -> str:
 def genes_table(run: RunTables) -> pd.DataFrame:
     """The numeric genes of every niche, one row each.
 
-    A number is an interval whose ends are equal; a gene that a niche lacks, or that is no number, has no row.
+    A number is an interval with equal ends. A gene that a niche lacks, or that is not a number, has no row.
 
     Returns:
         Columns niche_id, gene, low, high; in the order of niches, then of genes.
@@ -92,7 +92,7 @@ def challenge_level(genotype: Mapping[str, Any]) -> int | None:
 
 
 def level_of(uppers: Mapping[str, float]) -> int:
-    """``challenge_level`` of a terrain with these upper ends; more than three conditions are called like three."""
+    """``challenge_level`` of a terrain with these upper ends. More than three conditions count as three."""
     met = sum(uppers[gene] >= bound for gene, bound in challenges().items() if gene in uppers)
     return min(met, len(CHALLENGE_NAMES) - 1)
 
@@ -104,7 +104,7 @@ def upper_end(genotype: Mapping[str, Any], gene: str) -> float:
 
 
 def hardness(genotype: Mapping[str, Any]) -> tuple[int, float]:
-    """How hard a terrain is by the paper's conditions, to be compared: how many it meets, then how near it comes.
+    """How hard a terrain is by the paper's conditions, for comparisons: how many it meets, then how near it comes.
 
     Returns:
         ``challenge_level`` and the sum of roughness, gap and stump, upper ends over where each becomes challenging; (0,
@@ -123,7 +123,7 @@ def _in_order(genotype: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _ends(value: Any) -> tuple[float, float] | None:
-    """Both ends of a gene; None for what is neither a number nor two."""
+    """Both ends of a gene; None for anything but one number or two."""
     ends = value if isinstance(value, list | tuple) else [value, value]
     if len(ends) != 2 or any(isinstance(end, bool) or not isinstance(end, int | float) for end in ends):
         return None

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from experiments.analysis.complexity import GENOME_MEASURES, GROWTH_MEASURES, VERDICT_MEASURES, known_measures, so_far
 
-#: How unlikely under drift a run must be to count as grown. Of 100 runs that only drift, one does all the same.
+#: How unlikely a run must be under drift to count as grown. Of 100 runs that only drift, one counts nevertheless.
 ALPHA = 0.01
-#: Growth has to go on: the share of replicates that may rise as much as the run from its middle third to its late one.
+#: Growth has to go on: the most replicates, as a share, that may rise as much as the run from middle to late third.
 GOES_ON = 0.5
 #: The share of a shadow's replicates that its band leaves out on either side.
 BAND_TAIL = 0.05
@@ -30,7 +30,7 @@ class GrowthSummary:
             the two), goes_on (whether the rise from the middle third to the late one is beyond ``GOES_ON``).
         num_terrains: terrains in a third.
         num_shadows: replicates.
-        alpha: from which p value down a measure counts.
+        alpha: the greatest p value at which a measure counts.
         p_value: of growth by any measure: the least corrected one; NaN where the data cannot tell.
         has_grown: whether any measure did; None where the data cannot tell.
         sentence: the same in words.
@@ -54,27 +54,27 @@ def growth_summary(
 ) -> GrowthSummary:
     """Compare how a run's terrains rise, and how high the late ones are, with each replicate of its shadow.
 
-    The terrains solved (or all), the root left out, are parted by admission into an early, a middle and a late third. A
-    measure x becomes log(1 + x / m), where m is the median of all that is compared and not 0: without the logarithm one
-    cliff among a shadow's unwalked terrains would outweigh all its others. Its means over thirds give two statistics:
+    The solved terrains (or all of them), without the root, are split by admission into an early, a middle and a late
+    third. A measure x becomes log(1 + x / m), where m is the median of all compared values that are not 0: without the
+    logarithm, one cliff among a shadow's terrains would outweigh all others. Its means over thirds give two statistics:
     the trend, late minus early, and the level, late alone. Under drift alone the run is one more replicate, and the p
-    value of a statistic is the share of run and replicates in which it is at least as great. For looking at several
-    measures it is corrected by the greatest standardised statistic: the share in which any measure exceeds its mean by
-    as many standard deviations, means and deviations over run and replicates together (Westfall and Young 1993,
-    single-step maxT), however measures hang together.
+    value of a statistic is the share of run and replicates in which it is at least as great. Since several measures are
+    tested, it is corrected by the greatest standardised statistic: the share in which any measure exceeds its mean by
+    as many standard deviations, with means and deviations over run and replicates together (Westfall and Young 1993,
+    single-step maxT). This holds however the measures are correlated.
 
     A measure has grown where the corrected p values of trend and level are both at most alpha, and the rise goes on
-    from the middle third to the late one (``GOES_ON``). A level alone is no growth: the shadow admits whatever comes,
-    so any criterion, though it never changes, lifts a run above it from the first admission on. A trend alone is none
-    either: a run may come back from below. Trend and level are two families of tests, but to be called grown a run has
-    to pass the trend's, which keeps alpha by itself; what is asked beyond that makes it only rarer.
+    from the middle third to the late one (``GOES_ON``). A level alone is not growth: the shadow admits everything, so
+    any criterion, even one that never changes, lifts a run above it from the first admission on. A trend alone is not
+    growth either: a run may come back from below. Trend and level are two families of tests. But a run that counts as
+    grown has passed the trend's test, which keeps alpha by itself; the further conditions only make that rarer.
 
-    What this does not tell: why a run grew (a criterion that never changes but has one side only may let some measure
-    drift on faster); and, among the solved, what the choice of niches does. Shadows solve nothing, so that their niches
-    count where the run's of the same id were solved: what is solved may rise otherwise than what is admitted, and alpha
-    is known to be kept for the admitted alone. Nor is what is not shown absent: of 20 planted archives in which the
-    hardest of eight mutations is admitted, 20, 18, 16 and 20 were found with 60, 90, 120 and 160 terrains (20 active,
-    100 replicates).
+    This does not tell why a run grew: a one-sided criterion that never changes may let some measure drift faster. Nor
+    does it tell, for solved terrains, what the choice of niches does. Shadows solve nothing, so their niches count if
+    the run's niche of the same id was solved. Solved terrains may rise differently from admitted ones, and alpha is
+    known to be kept for admitted ones only. And growth that is not shown may still be there: of 20 planted archives in
+    which the hardest of eight mutations is admitted, 20, 18, 16 and 20 were found with 60, 90, 120 and 160 terrains (20
+    active, 100 replicates).
 
     Args:
         frame: the run's ``niche_complexity``.
@@ -112,7 +112,7 @@ def growth_summary(
 
 
 def corrected_p_values(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each measure, corrected for looking at all, from (1 + replicates, measures) with the run first."""
+    """The p value of each measure, corrected for testing all, from (1 + replicates, measures) with the run first."""
     deviations = statistics.std(axis=0)
     varies = deviations > 1e-12
     scores = np.where(varies, (statistics - statistics.mean(axis=0)) / np.where(varies, deviations, 1.0), -np.inf)
@@ -121,7 +121,7 @@ def corrected_p_values(statistics: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def shadow_band(frame: pd.DataFrame, shadow: pd.DataFrame, measure: str, which: str, statistic: str) -> pd.DataFrame:
-    """Where 90 % of a shadow's replicates are, as in ``growth_curves``.
+    """The band with 90 % of a shadow's replicates, as in ``growth_curves``.
 
     Args:
         frame: the run's ``niche_complexity``, which says when a niche counts.
@@ -163,7 +163,7 @@ def _typical(values: NDArray[np.float64]) -> list[float]:
 
 
 def _too_little(third: int, num_shadows: int, alpha: float, which: str, measures: list[str]) -> str:
-    """Why nothing can be said; empty where something can."""
+    """Why nothing can be said; empty if something can."""
     if 1.0 / (1 + num_shadows) > alpha:
         needed = int(np.ceil(1.0 / alpha)) - 1
         return f"{num_shadows} replicates of the neutral shadow are too few to tell growth from drift: make {needed}."

@@ -1,4 +1,4 @@
-"""How a walker learns flat ground: its stored versions on pushes that its training never saw."""
+"""How a walker learns flat ground: its stored versions, tested under pushes that its training never saw."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from poet.scoring import FIRST_UNSEEN_SEED
 
 
 def learning_curve(run: Run, evaluate: Evaluate, num_pushes: int = 50) -> pd.DataFrame:
-    """Every stored version of the root's agent on whole courses of flat ground with unseen pushes.
+    """Test every stored version of the root's agent on whole courses of flat ground under unseen pushes.
 
     Args:
         run: of the preset ``walker``.

@@ -76,7 +76,7 @@ def score_matrix(
 
 
 def solves_table(matrix: pd.DataFrame) -> pd.DataFrame:
-    """How general agents are, and how hard terrains.
+    """How general agents are, and how hard terrains are.
 
     Returns:
         Columns niche_id, terrains_solved (by its agent), solved_by (agents that solve its terrain), own_solved (by its

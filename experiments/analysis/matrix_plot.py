@@ -17,7 +17,7 @@ from matplotlib.transforms import Affine2D
 from experiments.analysis import theme
 from experiments.analysis.theme import themed
 
-#: Agents up to which every cell says its score in figures.
+#: With more agents than this, cells do not show their scores as numbers.
 MAX_FIGURES = 24
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 1.3, 1.3, 0.3
 
@@ -86,7 +86,7 @@ def _write_scores(
 
 
 def _bold(figures: str) -> Path:
-    """Figures as a marker, which is drawn around its origin."""
+    """Digits as a marker, drawn around its origin."""
     path = TextPath((0.0, 0.0), figures, prop=FontProperties(weight="bold"))
     low, high = path.vertices.min(axis=0), path.vertices.max(axis=0)
     return path.transformed(Affine2D().translate(*(-0.5 * (low + high))))

@@ -145,7 +145,7 @@ def run_card(run: RunTables) -> RunCard:
 
 
 def candidates_table(run: RunTables) -> pd.DataFrame:
-    """What became of candidates.
+    """What happened to candidates.
 
     Returns:
         Columns outcome, candidates, share (of all, 0 to 1); every outcome, in the order of refusal.
@@ -158,5 +158,5 @@ def candidates_table(run: RunTables) -> pd.DataFrame:
 
 
 def _count_so_far(happened: pd.Series[int], iterations: pd.Index[int]) -> pd.Series[int]:
-    """How many of these events there were by the end of each iteration."""
+    """The number of these events by the end of each iteration."""
     return happened.value_counts().reindex(iterations, fill_value=0).cumsum()

@@ -1,4 +1,4 @@
-"""What a run reached when: the first terrain of each class that was solved once, robustly, and by a general agent."""
+"""When a run reached what: the first terrain of each class that was solved once, robustly, and by a general agent."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from experiments.analysis.genes import CHALLENGE_NAMES, challenge_level, hardcor
 from experiments.analysis.run_tables import RunTables
 
 ANY_CHILD, HARDCORE_LIKE = "any child", "hardcore-like"
-#: Every class, from the easiest on; a terrain that is very challenging is challenging, too.
+#: Every class, beginning with the easiest. A very challenging terrain is also challenging.
 CLASSES = (ANY_CHILD, HARDCORE_LIKE, *CHALLENGE_NAMES[1:])
 
-#: What can be reached, and the column of ``niches_table`` that says when it was.
+#: What can be reached, and the column of ``niches_table`` that says when.
 _REACHED = {"once": "solved", "robust": "robust", "general": "general"}
 _TIMES = [f"{reached}_{unit}" for reached in _REACHED for unit in ("env_steps", "seconds")]
 
@@ -66,8 +66,8 @@ def median_milestones(runs: Mapping[str, RunTables], groups: Sequence[RunGroup])
     """``milestones_table`` of several runs: for each group and class the median over its runs.
 
     Returns:
-        Columns group, num_runs, class, then those of ``milestones_table`` as medians. A run that never got somewhere
-        took longer than any that did: where the median run is one of these, the time is missing.
+        Columns group, num_runs, class, then those of ``milestones_table`` as medians. A run that never reached
+        something took longer than any that did: if the median run is one of these, the time is missing.
     """
     parts = []
     for group in groups:

@@ -9,9 +9,9 @@ import pandas as pd
 from experiments.analysis import theme
 from experiments.text import as_html
 
-#: What ``readable`` makes of numbers, percentages and missing values; only to set them right.
+#: What ``readable`` makes of numbers, percentages and missing values; only used to align them.
 _NUMBER = r"(-?([\d.,]+(e[-+]\d+)?|inf)( %)?)?"
-#: How a page is known to be ours, and may be written over.
+#: Marks a page as ours, so that it may be overwritten.
 GENERATOR = '<meta name="generator" content="poet analyse">'
 
 _STYLE = f"""
@@ -76,12 +76,12 @@ def image(path: str, description: str) -> str:
 
 
 def note(text: str) -> str:
-    """A line that must not be missed; plain text."""
+    """A line that nobody should overlook; plain text."""
     return f'<p class="note">{as_html(text)}</p>'
 
 
 def tiles(values: Sequence[tuple[str, str]]) -> str:
-    """The few numbers that matter, large; each with what it is."""
+    """The few numbers that matter, in large type, each with its meaning."""
     cells = "".join(f'<div class="tile"><b>{as_html(v)}</b><span>{as_html(name)}</span></div>' for name, v in values)
     return f'<div class="tiles">{cells}</div>'
 
@@ -98,7 +98,7 @@ def shares_bar(shares: Mapping[str, float]) -> str:
 
 
 def table(frame: pd.DataFrame, html_columns: Sequence[str] = ()) -> str:
-    """A table of texts (``readable``); columns of words stand left, of numbers right.
+    """A table of texts (``readable``). Words are aligned to the left, numbers to the right.
 
     Args:
         frame: texts.

@@ -20,9 +20,9 @@ from experiments.analysis.theme import themed
 from experiments.analysis.thumbnail import make_thumbnail
 from experiments.analysis.tree import tree_rows
 
-#: Niches up to which every node has its terrain beside it; with more, rows are too low for it.
+#: With more niches than this, rows are too low for a picture of the terrain beside each node.
 MAX_THUMBNAILS = 60
-#: Arcs that can be told apart.
+#: The most arcs that can be told apart.
 MAX_ARCS = 250
 # Inches.
 _WIDTH, _LEFT, _TOP, _BOTTOM = 13.0, 0.35, 0.85, 0.6
@@ -56,9 +56,9 @@ def plot_phylogeny(run: RunTables) -> Figure:
 
 
 def bundle_arcs(moved: pd.DataFrame, parents: dict[int, int | None], end: int) -> pd.DataFrame:
-    """Transfers between niches, those of one direction and one stretch of time as one arc.
+    """Transfers between niches. Those of one direction within one stretch of time are one arc.
 
-    The first agent of a niche that came from its parent is no arc: the branch says so.
+    A niche's first agent has no arc if it came from the parent, since the branch shows that.
 
     Args:
         moved: ``agent_genealogy`` of the run.
@@ -82,7 +82,7 @@ def bundle_arcs(moved: pd.DataFrame, parents: dict[int, int | None], end: int) -
 
 
 def busiest_arcs(arcs: pd.DataFrame, limit: int) -> pd.DataFrame:
-    """At most ``limit`` of some ``bundle_arcs``: those with most transfers; of equals some evenly over time."""
+    """At most ``limit`` of some ``bundle_arcs``: those with the most transfers; among equals, some evenly over time."""
     if len(arcs) <= limit:
         return arcs
     least = int(arcs["count"].nlargest(limit).min())

@@ -1,4 +1,4 @@
-"""Tables for people: the same numbers in fewer digits, as text. Nobody reads a number back from here."""
+"""Tables for people: the same numbers with fewer digits, as text. Nothing reads them back."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from experiments.analysis.shadow_comparison import named_measures, shadow_remark
 from experiments.analysis.success import REACHED, percentage
 from experiments.analysis.transfers import transfers_by_kind
 
-#: Columns whose whole numbers are names, or are typed after an option: they have no commas.
+#: Columns whose whole numbers are names, or are typed after an option. They get no commas.
 _NAMES = {
     "seed", "iteration", "niche", "niche_id", "parent", "parent_id", "source_id", "target_id", "from niche", "to niche",
     "version_id", "parent_version_id",
 }  # fmt: skip
-#: Iterations of a niche, by what they are called here.
+#: Iterations of a niche, by their names in these tables.
 _TIMES = {"admitted": "created", "solved once": "solved", "retired": "retired"}
-#: Up to which depth a tree is moved in; deeper lineages would leave no room for anything else.
+#: The depth up to which a tree is indented; deeper lineages would leave no room for anything else.
 _DEEPEST = 12
 
 
@@ -96,8 +96,8 @@ def settings_table(run: RunTables) -> pd.DataFrame:
 def short_niches_table(run: RunTables) -> pd.DataFrame:
     """``niches_table`` in the columns that fit a terminal; iterations, not env-steps.
 
-    Where agents were validated, ``robust`` and ``general`` say since when they were, and success is that at admission
-    and now.
+    If agents were validated, ``robust`` and ``general`` say since when they are, and success is shown at admission and
+    now.
     """
     niches = niches_table(run)
     genotypes = run.niches.set_index("niche_id")["genotype"]
@@ -176,7 +176,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _text(name: str, value: object) -> str:
-    """A value for reading; ``name`` says what it is."""
+    """A value as text for people. ``name`` says what it is."""
     if value is None or value is pd.NA or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, bool):

@@ -47,9 +47,9 @@ class MatrixOptions:
 def write_report(
     runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | None = None, shadow_folder: Path | None = None
 ) -> Path:
-    """Write a folder with ``index.html``, ``plots/*.png`` and ``tables/*.csv``; for several runs, one for each below.
+    """Write a folder with ``index.html``, ``plots/*.png`` and ``tables/*.csv``; for several runs, a subfolder for each.
 
-    The folder is made if need be. One that holds an earlier report is written over, file by file; nothing is deleted.
+    The folder is made if necessary. An earlier report in it is overwritten, file by file; nothing is deleted.
 
     Args:
         runs: by name, see ``experiments.analysis.aggregate.run_names``.
@@ -87,10 +87,10 @@ def _matrix(run: Run, tables: RunTables, options: MatrixOptions | None) -> pd.Da
 
 
 def check_output(output: Path, num_runs: int) -> None:
-    """Refuse a folder that a report cannot go to; an earlier report is written over.
+    """Refuse a folder that a report cannot go to. An earlier report may be overwritten.
 
     Args:
-        output: the folder; a link to one is followed, since the user named it. Within it none is.
+        output: the folder. A link to it is followed, since the user named it; links within it are not.
         num_runs: how many runs are reported on.
 
     Raises:
@@ -110,7 +110,7 @@ def check_output(output: Path, num_runs: int) -> None:
 
 
 def _run_folders(num_runs: int) -> list[str]:
-    """Where the reports of several runs are; one run's is the whole."""
+    """The folders of several runs' reports; a single run's report has no folder of its own."""
     return [f"run{i:02d}" for i in range(1, num_runs + 1)] if num_runs > 1 else []
 
 
@@ -166,7 +166,7 @@ def _write_overview(
 
 
 def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables], verdicts: pd.DataFrame) -> list[str]:
-    """What a reader of medians must know."""
+    """What a reader of medians has to know."""
     remarks = []
     alone = [name for name, run in tables.items() if run.shadow.niches is None]
     if alone:
@@ -189,6 +189,6 @@ def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables], verdic
 
 
 def _links(folders: Mapping[str, str]) -> str:
-    """The way to the report of each run."""
+    """Links to the report of each run."""
     links = [f'<a href="{folder}/index.html">{as_html(name)}</a>' for name, folder in folders.items()]
     return f"<p>Reports: {', '.join(links)}</p>"

@@ -173,7 +173,7 @@ def _card_section(run: RunTables) -> str:
 
 
 def _success_tiles(card: RunCard) -> list[tuple[str, str]]:
-    """Nothing where nobody was validated."""
+    """Nothing if no agent was validated."""
     if card.niches_robust is None:
         return []
     first, last = percentage(card.success_share_at_admission), percentage(card.success_share_last)
@@ -185,7 +185,7 @@ def _success_tiles(card: RunCard) -> list[tuple[str, str]]:
 
 
 def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, how: str, below: str = "") -> str:
-    """Save a plot and show it, with HTML below it; nothing where there is no plot."""
+    """Save a plot and show it, with HTML below it; nothing if there is no plot."""
     if figure is None:
         return ""
     theme.save_figure(figure, sub_folder(folder / "plots") / f"{file}.png")
@@ -228,7 +228,7 @@ def _milestone_section(run: RunTables) -> str:
 
 
 def _annecs_shares(run: RunTables) -> str:
-    """The counts beside what the cadence of admissions allows."""
+    """The counts, compared with what the cadence of admissions allows."""
     table = annecs_table(run)
     possible, paper, robust = (table[name].iloc[-1] for name in ("admissible", "paper_share", "robust_share"))
     if math.isnan(paper):

@@ -1,4 +1,4 @@
-"""What the analysis reads of a run, read once: tables and terrains as they were after one iteration."""
+"""All that the analysis reads from a run, read once: tables and terrains as they were after one iteration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 
 from environments.errors import InputError
 from environments.terrain.terrain import Terrain
-from experiments.controls.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, birth_origins, read_shadow
+from experiments.analysis.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, birth_origins, read_shadow
 from poet.annecs import admissible_niches
 from poet.config import Config
 
@@ -64,7 +64,7 @@ FRAMES = (
 
 
 def read_tables(run: Run, shadow_folder: Path | None = None) -> RunTables:
-    """Everything up to the run's last iteration; what a run that goes on writes meanwhile is left out.
+    """Read everything up to the run's last iteration. What a running run writes in the meantime is left out.
 
     Args:
         run: to be read.

@@ -19,9 +19,9 @@ from experiments.analysis.theme import themed
 from poet.config import Config
 from poet.scoring import SOLVED_RETURN
 
-#: Points of time at which scores are drawn; a run has more iterations than a plot has pixels.
+#: How many points in time scores are drawn at; a run has more iterations than a plot has pixels.
 NUM_POINTS = 700
-#: Niches up to which transfers are marked on their bands; with more, bands are too low for it.
+#: With more niches than this, bands are too low for marks of transfers.
 MAX_MARKED = 60
 _TITLES = {False: "Scores of all niches", True: "Scores and success of all niches"}
 # Inches.
@@ -32,7 +32,7 @@ _WIDTH, _TOP, _BOTTOM, _CURVES, _GAP, _LEFT, _RIGHT = 13.0, 0.95, 0.6, 3.4, 0.4,
 def plot_scores(run: RunTables) -> Figure:
     """Above, every niche's score as a curve; below, a row a niche with what happened to it.
 
-    A row is a curve of success where agents were validated, and the scores as a coloured band where they were not.
+    A row is a curve of success if agents were validated, and otherwise a band coloured by score.
     """
     niches, end = niches_table(run), int(cumulative_steps(run).iloc[-1])
     points = np.linspace(0, end, NUM_POINTS)
@@ -69,7 +69,7 @@ def plot_scores(run: RunTables) -> Figure:
 
 
 def scores_at(run: RunTables, points: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each niche's agent scored at given env-steps.
+    """The score of each niche's agent at given env-steps.
 
     A score holds until the next iteration ends. The last point is after the last iteration.
 
@@ -171,7 +171,7 @@ def _draw_transfers(axes: Axes, moved: pd.DataFrame, niches: pd.DataFrame, band:
 
 
 def _draw_colorbar(figure: Figure, bands: Axes) -> None:
-    """What the colours of the bands mean, right of them, 1.6 inches high where there is room."""
+    """The key to the bands' colours, to their right, 1.6 inches high if there is room."""
     width, height = figure.get_size_inches()
     place = bands.get_position()
     bar_height = min(1.6, max(0.5, place.height * height))

@@ -1,4 +1,4 @@
-"""A run beside its neutral shadow, in numbers and in sentences; and what to say where it has none."""
+"""A run compared with its neutral shadow, in numbers and in sentences; and what to say if it has none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from experiments.analysis.complexity import (
 from experiments.analysis.growth import ALPHA, GrowthSummary, growth_summary
 from experiments.analysis.run_tables import RunTables
 
-#: What is known of the p values that a page shows together.
+#: What has to be said about the p values that a page shows together.
 FAMILIES = (
     f"Each sentence keeps alpha ({ALPHA:g}) for all its measures at once. The solved and the admitted, terrains and "
     "genomes, are questions of their own: who asks n of them is wrong by chance with n times alpha at most. Which "
@@ -28,14 +28,14 @@ FAMILIES = (
 def growth_verdict(
     run: RunTables, which: str = "solved", measures: Sequence[str] = VERDICT_MEASURES
 ) -> GrowthSummary | None:
-    """Whether terrains (or by ``GENOME_MEASURES`` genomes) grow beyond drift; None for a run without a shadow."""
+    """Whether terrains (or genomes, by ``GENOME_MEASURES``) grow beyond drift; None for a run without a shadow."""
     if run.shadow.niches is None:
         return None
     return growth_summary(niche_complexity(run), run.shadow.niches, which, measures)
 
 
 def shadow_remark(run: RunTables, measures: Sequence[str] = VERDICT_MEASURES) -> str:
-    """What has to be known before a curve is read."""
+    """What one has to know before reading a curve."""
     verdict = growth_verdict(run, measures=measures)
     if verdict is None:
         return (
@@ -46,7 +46,7 @@ def shadow_remark(run: RunTables, measures: Sequence[str] = VERDICT_MEASURES) ->
 
 
 def verdicts_table(runs: Mapping[str, RunTables]) -> pd.DataFrame:
-    """What can be said of growth in each of several runs.
+    """What can be said about growth in each of several runs.
 
     Returns:
         Columns run, terrains (``solved``, ``admitted``), replicates, p_value (missing: nothing can be told), verdict.
@@ -63,7 +63,7 @@ def verdicts_table(runs: Mapping[str, RunTables]) -> pd.DataFrame:
 
 
 def summary_table(run: RunTables, measures: Sequence[str] = VERDICT_MEASURES) -> pd.DataFrame:
-    """Late terrains of the run and of its shadow; without a shadow the run's alone.
+    """Late terrains of the run and of its shadow; without a shadow, only the run's.
 
     Returns:
         Columns terrains (``solved``, ``admitted``), then those of ``GrowthSummary.table``; without a shadow that can be
@@ -89,5 +89,5 @@ def genome_table(run: RunTables) -> pd.DataFrame:
 
 
 def named_measures(table: pd.DataFrame) -> pd.DataFrame:
-    """The same table with what each measure is called."""
+    """The same table, with titles for measures."""
     return table.assign(measure=table["measure"].map({name: what for name, (what, _) in GROWTH_MEASURES.items()}))

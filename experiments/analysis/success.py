@@ -10,9 +10,9 @@ from experiments.analysis.run_tables import RunTables
 from poet.events import Occasion, ValidationSet
 from poet.validation import ROBUST_RATE
 
-#: What a niche is called whose agent reaches ``ROBUST_RATE`` on a set.
+#: The word for a niche whose agent reaches ``ROBUST_RATE`` on a set.
 REACHED = {ValidationSet.PUSHES: "robust", ValidationSet.SEEDS: "general"}
-#: More than the error of a float that is a whole percentage, less than an episode is worth.
+#: More than the rounding error of a whole percentage, and less than one episode counts.
 _ROUNDING = 1e-9
 
 
@@ -58,12 +58,12 @@ def success_history(run: RunTables) -> pd.DataFrame:
 
 
 def percentage(rate: float) -> str:
-    """A success rate in whole percent, rounded down, since 79.6 % is not robust; empty where it was not measured."""
+    """A success rate in whole percent, rounded down since 79.6 % is not robust; empty if it was not measured."""
     return "" if isnan(rate) else f"{floor(100 * rate + _ROUNDING)} %"
 
 
 def _with_rates(validations: pd.DataFrame) -> pd.DataFrame:
-    """A niche's later versions have later ids, whichever niche's agents they were made from."""
+    """In order of version ids: a niche's later versions have later ids, whichever niche's agents they come from."""
     table = validations.sort_values(["version_id", "validation_set"], ignore_index=True)
     table["rate"] = table["num_successes"] / table["num_episodes"]
     return table

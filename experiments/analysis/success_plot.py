@@ -15,7 +15,7 @@ from experiments.analysis.success import percentage, success_history
 from poet.events import ValidationSet
 from poet.validation import ROBUST_RATE
 
-#: Where a curve runs within its row, which is 1 high, from a rate of 0 to one of 1.
+#: Where a curve lies within its row of height 1, at a rate of 0 and at one of 1.
 _REACH = 0.8
 
 
@@ -48,7 +48,7 @@ def draw_success(axes: Axes, run: RunTables, niches: pd.DataFrame, end: int) -> 
 
 
 def curve(mine: pd.DataFrame, which: ValidationSet, last: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Env-steps and rates of a niche's measurements on a set; the last rate holds until ``last``."""
+    """Env-steps and rates of a niche's measurements on a set. The last rate holds until ``last``."""
     measured = mine[mine["validation_set"] == which]
     steps, rates = (measured[name].to_numpy(np.float64) for name in ("env_steps", "rate"))
     return np.append(steps, max(last, steps[-1])), np.append(rates, rates[-1])

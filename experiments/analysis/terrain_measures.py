@@ -1,8 +1,8 @@
-"""What a terrain asks of a walker, whatever encoding it came from: measures of the profile that a foot meets.
+"""What a terrain demands of a walker, whatever its encoding: measures of the profile that a foot meets.
 
-All of them are lengths, or ratios of lengths, of one course; none knows a gene. They say nothing of the push. None is
-difficulty itself: each says one thing of the profile, and not all of them go up as a course becomes harder. Of pits
-(all equally deep) wider gaps make
+All of them are lengths, or ratios of lengths, of one course. None of them knows genes or the push. None is difficulty
+itself: each tells one thing about the profile, and not all of them rise as a course becomes harder. With pits, which
+are all equally deep, wider gaps make
 
 * ``variation`` and ``slope_power`` fall: they count walls, and fewer wide pits fit on a course;
 * ``largest_step`` stay: it is the depth;
@@ -20,49 +20,49 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from environments.biped import LEG_WIDTH
 from environments.terrain.constants import TERRAIN_STEP
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import LEG_WIDTH
 
 #: How far apart two points of a step may be, m.
 REACH = TERRAIN_STEP
-#: A hollow between upright walls that is narrower lets no foot in: the width of a lower leg, m.
+#: The width of a lower leg, m. No foot fits into a narrower hollow between upright walls.
 FOOT_WIDTH = 0.8 * LEG_WIDTH
-#: Distance of two samples of a profile, m; a little less or more, so that a whole number of them fits. Less than
-#: ``FOOT_WIDTH``, so that every pit holds a sample.
+#: Distance between two samples of a profile, m; adjusted a little, so that a whole number of them fits. Less than
+#: ``FOOT_WIDTH``, so that every pit contains a sample.
 SAMPLE_SPACING = TERRAIN_STEP / 3
-#: Wavelengths that part the bands of the slope's spectrum, m. A leg is 2.3 m long, a hull 2.1 m.
+#: Wavelengths that separate the bands of the slope's spectrum, m. A leg is 2.3 m long, a hull 2.1 m.
 BAND_EDGES = (8.0, 4.0, 2.0)
-#: A bump or a hollow is what ends within this, m: the widest pit of Wang et al. 2019 (10 terrain steps).
+#: Bumps and hollows end within this length, m: the widest pit of Wang et al. 2019 (10 terrain steps).
 RELIEF_WINDOW = 10 * TERRAIN_STEP
-#: From which depth a hollow counts in ``widest_hollow``, m: a foot that steps in does not step out.
+#: The depth from which a hollow counts in ``widest_hollow``, m: a foot that steps in does not step out.
 HOLLOW_DEPTH = 0.5
-#: Of this code: measures that were stored by another version mean something else.
+#: The version of this code. Measures stored by another version mean something else.
 MEASURES_VERSION = 2
 _STEP_DIGITS = 5
-#: Relative power below which a wave is rounding.
+#: Relative power below which a wave counts as rounding.
 _NO_POWER = 1e-12
 
 
 @dataclass(frozen=True)
 class TerrainMeasures:
-    """Of one terrain. On level ground all are 0, but for the two that are NaN there; see above for what pits do.
+    """Measures of one terrain. On level ground all are 0, except two that are NaN; see above for the effect of pits.
 
     Attributes:
         variation: sum of all rises and falls of the walked profile over the length of the course, m/m.
         largest_step: greatest difference in height of two points of the profile that are at most ``REACH`` apart, m.
-            One pit that a foot can enter makes it the pits' depth, however wide; only what is higher adds to that.
+            One pit that a foot can enter sets it to the pits' depth, however wide; only higher steps exceed that.
         relief: mean height of bumps and depth of hollows that end within ``RELIEF_WINDOW``, m. A pit counts by its
             depth and its width; slopes count for nothing.
         widest_hollow: width of the widest hollow that is deeper than ``HOLLOW_DEPTH`` below what a board of
-            ``RELIEF_WINDOW`` laid over it would reach down to, in whole samples, m. What is between two stumps is one
-            too; what is wider than the window is a valley and none.
+            ``RELIEF_WINDOW`` laid over it would reach down to, in whole samples, m. The space between two
+            stumps is one too. Anything wider than the window is a valley and does not count.
         slope_power: mean square of the sampled slope; the sum of the four bands. An upright wall of height h adds
             h^2 / (spacing of samples * length of the course) where it is alone between two samples on level ground.
         power_over_8m, power_4_to_8m, power_2_to_4m, power_under_2m: its parts by wavelength; what has none (the net
             slope from the first sample to the last) counts as long.
         spectral_centroid: mean wave number, weighted by power, 1/m; NaN on level ground.
-        spectral_entropy: how evenly power is spread over waves, from 0 (one wave) to 1 (all alike); NaN on level
+        spectral_entropy: how evenly power is spread over waves, from 0 (one wave) to 1 (all equal); NaN on level
             ground.
     """
 
@@ -103,12 +103,12 @@ def measure_terrain(terrain: Terrain) -> TerrainMeasures:
 
 
 def walked_profile(terrain: Terrain) -> NDArray[np.float64]:
-    """What a foot meets that comes down from above: ``upper_envelope`` without cracks that no foot can enter.
+    """What a foot meets as it comes down from above: ``upper_envelope`` without cracks that no foot can enter.
 
     A crack is a hollow between two upright walls less than ``FOOT_WIDTH`` apart; it is filled up to the lower rim.
 
     Returns:
-        As ``upper_envelope``.
+        Vertices, as in ``upper_envelope``.
     """
     profile = upper_envelope(terrain).copy()
     x, y = profile.T
@@ -124,10 +124,10 @@ def walked_profile(terrain: Terrain) -> NDArray[np.float64]:
 
 
 def upper_envelope(terrain: Terrain) -> NDArray[np.float64]:
-    """The highest of ground and obstacles.
+    """The upper outline of ground and obstacles.
 
     Stumps and stairs stand on it with their tops and both walls. A pit is cut into it from the inner edge of one wall
-    to that of the other, down to the ground below. What hangs over the ends of the ground is cut off.
+    to that of the other, down to the ground below. Parts that hang over the ends of the ground are cut off.
 
     Returns:
         (V, 2) vertices from left to right, m; two with the same x are the ends of a vertical wall.
@@ -139,7 +139,7 @@ def upper_envelope(terrain: Terrain) -> NDArray[np.float64]:
     xs = np.unique(np.concatenate([ground[:, 0], edges[:, 0], edges[:, 2], crossings]))
     xs = xs[(xs >= first) & (xs <= last)]
 
-    # Between two of these places one line is on top all along; the ground is the last column.
+    # Between two neighbouring places, one line is on top everywhere. The ground is the last column.
     left, right = xs[:-1, None], xs[1:, None]
     covers = (edges[:, 0] <= left) & (right <= edges[:, 2])
     slopes = (edges[:, 3] - edges[:, 1]) / (edges[:, 2] - edges[:, 0])
@@ -163,7 +163,7 @@ def largest_step(profile: NDArray[np.float64]) -> float:
     """The greatest difference in height of two points of a ``walked_profile`` at most ``REACH`` apart, m.
 
     On straight pieces the difference is greatest where one of the points is a vertex, and the other one too or
-    ``REACH`` away. Rounded to 0.01 mm: two pits of one depth are one step also where float32 rounds them apart.
+    ``REACH`` away. Rounded to 0.01 mm, since float32 may round two pits of the same depth differently.
     """
     x, y = profile[:, 0], profile[:, 1]
     greatest = 0.0
@@ -182,8 +182,8 @@ def largest_step(profile: NDArray[np.float64]) -> float:
 def relief(profile: NDArray[np.float64]) -> float:
     """Mean difference of the closing and the opening of a ``walked_profile`` by ``RELIEF_WINDOW``, m.
 
-    The closing fills what no window-wide board, laid on the profile, would reach down to; the opening takes off what
-    such a board, pushed up from below, would not. Boards may hang over the ends of the course.
+    The closing fills what a window-wide board, laid on the profile, would not reach down to. The opening removes what
+    such a board, pushed up from below, would not reach. Boards may hang over the ends of the course.
     """
     heights, spacing = _sampled(profile)
     reach = _window_reach(spacing)
@@ -208,16 +208,16 @@ def slope_spectrum(profile: NDArray[np.float64]) -> tuple[NDArray[np.float64], N
     heights, spacing = _sampled(profile)
     slopes = np.diff(heights) / spacing
     power: NDArray[np.float64] = np.abs(np.fft.rfft(slopes) / len(slopes)) ** 2
-    # A real signal has every wave twice, but for the constant and, at even length, the shortest.
+    # A real signal has every wave twice, except the constant and, at even length, the shortest.
     power[1 : (len(slopes) + 1) // 2] *= 2.0
     wave_numbers = np.arange(len(power)) / (len(slopes) * spacing)
     return wave_numbers, power
 
 
 def _sampled(profile: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
-    """Heights in the middle of equal stretches, and the length of a stretch, m.
+    """Heights at the middle of equal intervals, and the length of an interval, m.
 
-    The middle, since walls stand on the grid of terrain steps: no sample may fall on one.
+    The middle, since walls stand on the grid of terrain steps and no sample may fall on one.
     """
     start, length = profile[0, 0], profile[-1, 0] - profile[0, 0]
     num_samples = max(2, round(length / SAMPLE_SPACING))
@@ -227,12 +227,12 @@ def _sampled(profile: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
 
 
 def _window_reach(spacing: float) -> int:
-    """Samples on either side of a window that holds one more than can lie within ``RELIEF_WINDOW``."""
+    """Samples on either side of the centre of a window with one sample more than fit into ``RELIEF_WINDOW``."""
     return int(RELIEF_WINDOW / spacing / 2) + 1
 
 
 def _distinct(profile: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Without vertices that repeat the one before."""
+    """The profile without vertices that repeat the one before."""
     is_new = np.append(True, (profile[1:] != profile[:-1]).any(axis=1))
     distinct: NDArray[np.float64] = profile[is_new]
     return distinct
@@ -291,6 +291,6 @@ def _crossings(edges: NDArray[np.float64], ground: NDArray[np.float64]) -> NDArr
 
 
 def _height(edges: NDArray[np.float64], x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the line through each edge (E, 4) at each x (E,)."""
+    """The y of the line through each edge (E, 4) at each x (E,)."""
     share = (x - edges[:, 0]) / (edges[:, 2] - edges[:, 0])
     return edges[:, 1] + (edges[:, 3] - edges[:, 1]) * share

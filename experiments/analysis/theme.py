@@ -28,11 +28,11 @@ Drawn = TypeVar("Drawn")
 INK, MUTED, FAINT, PAPER = "#2a3038", "#79828d", "#dfe3e8", "#ffffff"
 SOLVED, UNSOLVED, TRANSFER, WARNING = "#23806c", "#a9b2bc", "#d9822b", "#b5483a"
 SKY, GROUND, OBSTACLE = "#f1f5f8", "#a3b09c", "#5d6b62"
-#: Of a terrain that meets none, one, two, three of the paper's conditions.
+#: Colours of terrains that meet none, one, two, three of the paper's conditions.
 CHALLENGE_COLORS = ("#8b95a1", "#cf8fb2", "#ad3f84", "#5b1050")
-#: For groups of runs and parts of a bar, in this order.
+#: Colours for groups of runs and parts of a bar, in this order.
 GROUP_COLORS = ("#2f6ea3", "#d9822b", "#23806c", "#a05195", "#7a6a53", "#b5483a")
-#: Scores from a fall to the end of the course; the darker, the better.
+#: Colours for scores from a fall to the end of the course; the darker, the better.
 SCORE_COLORS = LinearSegmentedColormap.from_list(
     "score", ["#f4efe6", "#e6dcc3", "#bccfb4", "#6fa99a", "#2b7a78", "#123f52"]
 )
@@ -40,7 +40,7 @@ LOWEST_SCORE = -100.0
 SCORE_NORM = Normalize(LOWEST_SCORE, 340.0, clip=True)
 
 DPI = 140
-#: Of every plot. What it leaves open is as matplotlib ships it, whatever a notebook or a matplotlibrc says.
+#: Settings of every plot. All others are matplotlib's defaults, whatever a notebook or a matplotlibrc says.
 _STYLE = {
     **{key: value for key, value in mpl.rcParamsDefault.items() if not key.startswith(("backend", "webagg."))},
     "font.family": "DejaVu Sans",
@@ -84,16 +84,16 @@ def themed(plot: Callable[Params, Drawn]) -> Callable[Params, Drawn]:
 
 
 def make_figure(width: float, height: float, **options: Any) -> Figure:
-    """A figure of that many inches that is drawn off screen; no global state, no window."""
+    """A figure of this size in inches that is drawn off screen, without global state or a window."""
     figure = Figure(figsize=(width, height), **options)
     FigureCanvasAgg(figure)
     return figure
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG; the file does not say when or with what it was made.
+    """Write a figure as PNG. The file does not say when or with what it was made.
 
-    Texts may hold names of a stranger's archive.
+    Its texts may contain names from a stranger's archive.
     """
     for text in figure.findobj(Text):
         text.set_text(visible(text.get_text()))
@@ -153,7 +153,7 @@ def draw_heading(
 
 
 def heading_height(num_rows: int = 1) -> float:
-    """Inches that a heading takes whose legend has that many rows, with the space below it."""
+    """Inches that a heading takes if its legend has this many rows, with the space below it."""
     return 0.75 + 0.2 * num_rows
 
 

@@ -1,4 +1,4 @@
-"""A terrain drawn small, for plots and pages alike."""
+"""A terrain drawn small, for plots and pages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Thumbnail:
 
 
 def make_thumbnail(terrain: Terrain, width: float, height: float) -> Thumbnail:
-    """A whole course in a picture of that size, in any unit; what is higher or lower is cut off at the edge."""
+    """A whole course in a picture of this size, in any unit. Parts beyond the picture's edge are cut off."""
     left, right = float(terrain.ground[0, 0]), float(terrain.ground[-1, 0])
     x_scale = width / (right - left)
     deepest = float(np.max(np.abs(terrain.ground[:, 1] - TERRAIN_HEIGHT)))

@@ -1,4 +1,4 @@
-"""How often agents moved: transfer attempts and what became of them."""
+"""How often agents moved: transfer attempts and their outcomes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from poet.events import TransferOutcome
 
 
 def transfers_by_kind(run: RunTables) -> pd.DataFrame:
-    """Transfer attempts by where they aim and what the best source was.
+    """Transfer attempts by kind and by the origin of the best source.
 
     Returns:
         Columns kind (``periodic`` or ``admission``), origin (of the best source; ``none`` where the rule tried none),

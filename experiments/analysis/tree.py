@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 
 def tree_rows(parents: Mapping[int, int | None]) -> dict[int, int]:
-    """A row for each niche, such that branches cross neither each other nor a niche's line.
+    """A row for each niche, chosen so that branches cross neither each other nor a niche's line.
 
     A niche's line goes right from the time of its admission; a branch goes down to it from its parent's line at that
-    time. Children stand below their parent, the youngest nearest. What a branch passes on its way down are the younger
-    siblings of the child that it leads to, and their descendants: all of them begin later, right of the branch.
+    time. Children stand below their parent, the youngest nearest. On its way down a branch passes only the younger
+    siblings of its child, and their descendants. All of them begin later, to the right of the branch.
 
     Args:
         parents: niche id to parent id, None for a root; ids grow with admission.

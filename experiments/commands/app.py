@@ -1,4 +1,4 @@
-"""What each command is called.
+"""The names of all commands.
 
 Everything heavy is imported inside the commands, so that ``poet --help`` answers at once.
 """

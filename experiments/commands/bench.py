@@ -85,7 +85,7 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
     names = against or [name for name in OTHERS if is_installed(name)]
     cases = [case for name in engines for case in engine_cases(name)]
     cases += [case for name in names for case in OTHERS[name]()]
-    # Box2D, which calls Python, aborts where that raises: Ctrl-C is heard between timings.
+    # Box2D calls Python and aborts if that raises, so Ctrl-C acts between timings.
     with counted("timings") as count, held() as let_through, compiling("the kernels of what is measured", let_through):
 
         def tell(num_done: int, num_all: int) -> None:

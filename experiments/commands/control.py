@@ -24,7 +24,7 @@ from experiments.controls import NUM_REPLICATES
 from experiments.execution import Execution
 from experiments.text import poet_command
 
-#: Who is admitted in a control: whatever mutation brings; or one drawn among candidates that pass the criterion.
+#: Who is admitted in a control: every mutation, or one drawn among the candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
 
 app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral, es.", no_args_is_help=True)
@@ -141,9 +141,9 @@ def es(
 
 def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: bool) -> None:
     from environments.terrain import genotype_class
+    from experiments.analysis.shadow_file import FOLDER_NAME, check_output, write_shadow
     from experiments.commands.display import counted
     from experiments.controls.neutral import neutral_shadow
-    from experiments.controls.shadow_file import FOLDER_NAME, check_output, write_shadow
     from experiments.files import check_sub_folder
     from experiments.interrupts import stopping_cleanly
     from experiments.trust import check_trust
@@ -171,7 +171,7 @@ def _run_control(
     execution: Execution,
     trust: bool,
 ) -> None:
-    """The same run, but for whom it admits among candidates that pass the criterion."""
+    """The same run, except for its choice among candidates that pass the criterion."""
     from experiments.settings import resolve_config
     from experiments.trust import check_trust
     from poet.archive.reader import open_run

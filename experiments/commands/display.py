@@ -1,4 +1,4 @@
-"""What moves on a terminal: the panel of a run and the count of episodes; and what stands for them elsewhere."""
+"""What moves on a terminal: a run's panel and the count of episodes; and what replaces them elsewhere."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 #: Of a table that is printed.
 MAX_ROWS = 60
-#: One for all: what moves within what moves is drawn below it.
+#: One console for all, so that nested displays are drawn below each other.
 _CONSOLE = Console()
 
 
 @contextmanager
 def _moving(what: Live | Status) -> Iterator[None]:
-    """A block in which something moves on the terminal, whose cursor comes back after; also if Ctrl-C comes between."""
+    """A block in which something moves on the terminal. The cursor comes back afterwards, also after Ctrl-C."""
     try:
         with held():
             what.start()
@@ -46,7 +46,7 @@ def _moving(what: Live | Status) -> Iterator[None]:
 
 
 class LivePanel(AbstractDisplay):
-    """Three lines that are drawn anew a few times a second: a bar of iterations, what happens now, and the facts."""
+    """Three lines that are redrawn a few times a second: a bar of iterations, the present work, and the facts."""
 
     def __init__(self, tracker: RunTracker, console: Console) -> None:
         self._tracker = tracker
@@ -54,7 +54,7 @@ class LivePanel(AbstractDisplay):
         self._moving = _moving(live)
 
     def iteration_done(self) -> None:
-        """Nothing to do: the panel looks at the tracker by itself."""
+        """Nothing to do: the panel reads the tracker by itself."""
 
     def __enter__(self) -> Self:
         self._moving.__enter__()
@@ -80,7 +80,7 @@ def make_display(tracker: RunTracker) -> AbstractDisplay:
 
 @contextmanager
 def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Say what is compiled, and how long that takes, if anything has to be: the disk cache has the rest.
+    """Say what is being compiled, and how long that takes, unless the disk cache has everything.
 
     Args:
         what: such as ``"the simd engine's kernels"``.
@@ -113,16 +113,16 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iter
 
 
 def prepare_engine(name: str) -> None:
-    """Compile what the engine called ``name`` needs, or load it from the disk cache; Ctrl-C is heard between passes.
+    """Compile what the engine called ``name`` needs, or load it from the disk cache. Ctrl-C acts between passes.
 
-    LLVM calls Python while it compiles, and what a signal raises there is lost.
+    LLVM calls Python while it compiles, and an exception that a signal raises there is lost.
     """
     with held() as let_through, compiling(f"the {name} engine's kernels", let_through):
         prepare(name)
 
 
 def print_tables(tables: Sequence[tuple[str, pd.DataFrame]]) -> None:
-    """Print titled tables of texts, of long ones the first and the last rows; as wide as they are on no terminal."""
+    """Print titled tables of texts; of long ones only the first and last rows. Without a terminal, at full width."""
     console = _CONSOLE if _CONSOLE.is_terminal else Console(width=200)
     for title, frame in tables:
         table = Table(title=_shown(title), title_justify="left", title_style="bold", box=SIMPLE, pad_edge=False)
@@ -138,7 +138,7 @@ def print_tables(tables: Sequence[tuple[str, pd.DataFrame]]) -> None:
 
 
 def _shown(text: str) -> Text:
-    """A text as rich shows it: no markup, no letter that steers a terminal."""
+    """A text for rich, without markup or letters that control a terminal."""
     return Text(visible(text))
 
 
@@ -146,13 +146,13 @@ class Count(Protocol):
     """Told how much is done: the ``Progress`` of executors and that of ``experiments.replay``."""
 
     def __call__(self, num_done: int, num_all: int, num_steps: int = 0, /) -> None:
-        """So many are done, of so many, after so many env-steps."""
+        """Show how many are done, of how many, after how many env-steps."""
         ...
 
 
 @contextmanager
 def counted(what: str) -> Iterator[Count]:
-    """Show how many of some things are done: a line that changes on a terminal, a line every 10 s elsewhere.
+    """Show how many of some things are done: a changing line on a terminal, a line every 10 s elsewhere.
 
     Args:
         what: the things, such as ``"pictures"``.

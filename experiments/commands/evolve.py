@@ -149,7 +149,7 @@ def fork(
 
 
 def check_new(folder: Path) -> None:
-    """Before any work: the archive checks again when it makes the folder."""
+    """Check the folder before any work. The archive checks again when it makes it."""
     from poet.archive.errors import explained
     from poet.archive.folder import is_free
 
@@ -164,7 +164,7 @@ def check_new(folder: Path) -> None:
 
 
 def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[[Parts], None] | None = None) -> None:
-    """Run until the end and say where it is; ``prepare`` makes the folder once all that can be checked has been."""
+    """Run until the end and say where it is. ``prepare`` makes the folder once everything has been checked."""
     from experiments.commands.display import make_display, prepare_engine
     from experiments.runner import run_experiment
     from experiments.settings import NO_END, describe, differences
@@ -173,7 +173,7 @@ def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[
     with interrupts.stopping_cleanly() as requests, execution.open() as executor:
 
         def begin(engine: str) -> None:
-            """Called when nothing can be refused any more."""
+            """Called once nothing can be refused any more."""
             what = describe(differences(config)) or "nothing but defaults"
             say(f"{folder}: {what} ({execution.executor} executor, workers={executor.num_workers})")
             say(*(f"imported {name}, named by {key}" for key, name in imported_code(config).items()))

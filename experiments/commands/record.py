@@ -1,4 +1,4 @@
-"""``poet fingerprint``, ``poet verify`` and ``poet export``: what a run's record is worth to others."""
+"""``poet fingerprint``, ``poet verify`` and ``poet export``: a run's record for others."""
 
 from __future__ import annotations
 

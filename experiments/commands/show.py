@@ -101,14 +101,14 @@ def analyse(
     import os
     from contextlib import ExitStack
 
-    os.environ["MPLBACKEND"] = "agg"  # a notebook's may not exist here, and no plot is shown
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's backend may not exist here, and no plot is shown
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
     from experiments.analysis.readable import render_tables
     from experiments.analysis.report import MatrixOptions, check_output, write_report
     from experiments.analysis.run_tables import read_tables
+    from experiments.analysis.shadow_file import FILE_NAME
     from experiments.commands.display import counted, prepare_engine, print_tables
-    from experiments.controls.shadow_file import FILE_NAME
     from experiments.files import check_sub_folder
     from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run

@@ -1,12 +1,12 @@
-"""What ES alone makes of a niche's terrain: the control of the claim that stepping stones were needed.
+"""How ES alone does on a niche's terrain: the control for the claim that stepping stones were needed.
 
-One niche, whose terrain is that of the niche in question and whose first agent is the walker that the run began with:
-it trains by the run's settings, on as many fresh pushes or seeds, and nothing is born or moved. Then its agent and the
-run's are tried under the same pushes, which decided nothing.
+The control has one niche, with the terrain in question and with the walker that the run began with. It trains by the
+run's settings, on as many fresh pushes or seeds, without children or transfers. Then its agent and the run's are
+tried under the same pushes, which decided nothing.
 
 Three budgets are fair in a way: what was spent on the agent's own lineage, on the niche and those that its terrain
-descends from, and on the whole run. The control has one optimiser from first to last: in a run step sizes begin anew
-with each admission and each accepted transfer, so that a control which fails with the run's decay may do better with a
+descends from, and on the whole run. The control has one optimiser from first to last. In a run, step sizes start again
+with each admission and each accepted transfer. So a control that fails with the run's decay may do better with a
 slower one, ``es.learning_rate_decay``.
 
 Reference: Wang et al. 2020, section on controls (direct optimisation by ES).
@@ -30,7 +30,7 @@ from poet.config import Config
 from poet.loop import random_theta
 from poet.types import theta_digest
 
-#: What the control may cost, from the least.
+#: What the control may cost, beginning with the least.
 BUDGETS = ("lineage", "ancestry", "run")
 
 
@@ -53,7 +53,7 @@ def goal_of(run: Run, niche_id: int) -> Goal:
     Raises:
         InputError: no such niche.
     """
-    run.terrain(niche_id)  # or there is no such niche
+    run.terrain(niche_id)  # raises if there is no such niche
     rates = rates_by_niche(run.validations)
     if niche_id in rates.index and not pd.isna(rates["robust"][niche_id]):
         return Goal(niche_id, int(rates["robust"][niche_id]))
@@ -78,7 +78,7 @@ def es_config(run: Run, goal: Goal, assignments: list[str], seed: int | None, en
         "run.start_terrain_seed": row["terrain_seed"],
         "run.seed": seed,
         "evaluation.engine": engine,
-        "poet.reproduction_interval": NO_END,  # there is none
+        "poet.reproduction_interval": NO_END,  # never
     }
     config = resolve_config(assignments=assignments, flags=flags, base=run.config_at(row["iteration"]))
     _check_start(run, config)
@@ -88,8 +88,8 @@ def es_config(run: Run, goal: Goal, assignments: list[str], seed: int | None, en
 def env_steps_of(run: Run, goal: Goal) -> dict[str, int]:
     """What the run had spent to reach a niche, for each of ``BUDGETS``.
 
-    A lineage is an agent and those that it was made from, whichever niches they lived in: each niche counts in the
-    iterations in which it gave one of them, with all that was spent on it then.
+    A lineage is an agent and all agents that it was made from, whichever niches they lived in. Each niche counts for
+    the iterations in which it contributed one of them, with all that was spent on it then.
     """
     ledger = run.ledger
     ledger = ledger[ledger["iteration"] <= goal.iteration]
@@ -109,7 +109,7 @@ def tried(run: Run, goal: Goal, made: Run) -> tuple[float, float]:
 
 
 def _check_start(run: Run, config: Config) -> None:
-    """A file may have changed since, and another seed draws other weights."""
+    """Check the first walker: a file may have changed since, and another seed draws other weights."""
     theta = start_theta(config.run.start)
     theta = random_theta(MLPPolicy(), config.run.seed) if theta is None else theta
     if theta_digest(theta) != run.agent(0, 0).version.theta_digest:
@@ -133,7 +133,7 @@ def _lineage(run: Run, goal: Goal) -> list[tuple[int, int]]:
 
 
 def _ancestry(run: Run, niche_id: int) -> list[int]:
-    """A niche and those that its terrain descends from."""
+    """A niche and the niches that its terrain descends from."""
     parents = run.niches.set_index("niche_id")["parent_id"]
     found = [niche_id]
     while not pd.isna(parents[found[-1]]):

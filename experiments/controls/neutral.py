@@ -2,14 +2,14 @@
 
 Niche k of a replicate stands for niche k of the run: it is admitted in the same iteration, and it retires in the same
 iteration, since the rule of retirement looks at age alone. Its parent is drawn uniformly among the niches active when
-its iteration began, mutated once under the settings that the run then had, and what comes of it is admitted whatever it
-is: nobody walks, and nobody ranks. Terrains of a run drift upward by mutation alone, since flat ground has only one
-side; a run has to go beyond its shadow.
-How far is what ``experiments.analysis.growth`` asks.
+its iteration began, and mutated once under the run's settings at that time. The child is admitted whatever it is: no
+agent walks, and nothing is ranked. Mutation alone makes a run's terrains drift upward, since flat ground has only one
+side. A run has to go beyond its shadow.
+``experiments.analysis.growth`` asks how far.
 
-A child that equals an active niche is drawn again, its parent too, as the run refuses it before anything is run: this
-is no judgement of terrains, and shadows that kept it would drift more slowly than the run's mutation does. So is one
-that no engine can stand on, such as ground beyond float32.
+A child that equals an active niche is drawn again, with its parent. The run refuses it too, before running anything:
+this does not judge terrains, and shadows that kept it would drift more slowly than the run's mutation. A child that no
+engine can stand on, such as ground beyond float32, is also drawn again.
 
 Every draw is keyed by the run's seed, "neutral", the replicate and the niche, so that a longer run, or more replicates,
 add to a shadow and change nothing in it.
@@ -28,13 +28,13 @@ from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from experiments.analysis.complexity import measure_niche
 from experiments.analysis.gene_space import gene_space
+from experiments.analysis.shadow_file import birth_origins
 from experiments.analysis.terrain_measures import MEASURES_VERSION
-from experiments.controls.shadow_file import birth_origins
 from poet.archive.reader import Run
 from poet.parts import terrain_settings
 from poet.scoring import draw_terrain_seed, express
 
-#: Draws until the last parent's terrain is admitted once more: where genes can take few values.
+#: Draws until the last parent's terrain is admitted again, which happens if genes can take few values.
 MAX_DRAWS = 100
 
 
@@ -76,13 +76,13 @@ def neutral_shadow(
     """The niches of all replicates of a run's shadow, with their measures.
 
     Args:
-        run: as it stands at one moment, if it goes on.
+        run: the run; if it is still going on, as it stands at one moment.
         num_replicates: how many.
         progress: told how many replicates are done, of how many.
-        genotype_type: the run's; None if it is one of ours. Code that an archive names is imported by nobody else.
+        genotype_type: the run's; None if it is one of ours. No code that an archive names is imported otherwise.
 
     Returns:
-        A row for each replicate and niche, the root's included: ``COLUMNS`` of ``experiments.controls.shadow_file``,
+        A row for each replicate and niche, the root's included: ``COLUMNS`` of ``experiments.analysis.shadow_file``,
         with genotypes as JSON values, and the measures of ``experiments.analysis.complexity.measure_niche``.
 
     Raises:
@@ -90,10 +90,12 @@ def neutral_shadow(
     """
     num_replicates = whole_number("--replicates", num_replicates, 1)
     with run.at_one_moment():
-        iteration, config, births, root = run.iteration, run.config, births_of(run), _root(run, genotype_type)
+        iteration, config, births = run.iteration, run.config, births_of(run)
+        encoding = genotype_type or _our_genotype(run)
+        root = _root(run, encoding)
         configs = {birth.admitted: run.config_at(birth.admitted) for birth in births}
         origins = birth_origins(run.niches, run.config_at)
-    settings = {admitted: terrain_settings(in_force) for admitted, in_force in configs.items()}
+    settings = {admitted: terrain_settings(in_force, encoding) for admitted, in_force in configs.items()}
     space, rows = gene_space(config), []
     same = {"run_seed": config.run.seed, "run_iteration": iteration, "measures_version": MEASURES_VERSION}
     for replicate in range(num_replicates):
@@ -157,7 +159,7 @@ def drift(
 
 
 def active_at(births: Sequence[Birth], iteration: int) -> list[int]:
-    """The ids of niches active when an iteration began: who is admitted in it is not, who retires in it still is."""
+    """The ids of niches active when an iteration began: without those admitted in it, with those that retire in it."""
     return [
         niche_id
         for niche_id, birth in enumerate(births)
@@ -165,14 +167,17 @@ def active_at(births: Sequence[Birth], iteration: int) -> list[int]:
     ]
 
 
-def _root(run: Run, genotype_type: type[AbstractGenotype] | None) -> ShadowNiche:
+def _our_genotype(run: Run) -> type[AbstractGenotype]:
+    name = run.config.terrain.genotype
+    if ":" in name:
+        raise InputError(f"the run {run.folder} has the genotype {name!r}, which is not ours: give its genotype_type")
+    return genotype_class(name)
+
+
+def _root(run: Run, genotype_type: type[AbstractGenotype]) -> ShadowNiche:
     """The run's root, which every replicate shares."""
     row = run.niches.sort_values("niche_id").iloc[0]
-    name = run.config.terrain.genotype
-    if genotype_type is None and ":" in name:
-        raise InputError(f"the run {run.folder} has the genotype {name!r}, which is not ours: give its genotype_type")
-    genotype = (genotype_type or genotype_class(name)).from_json(row["genotype"])
-    return ShadowNiche(0, None, genotype, int(row["terrain_seed"]))
+    return ShadowNiche(0, None, genotype_type.from_json(row["genotype"]), int(row["terrain_seed"]))
 
 
 def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, settings: TerrainSettings) -> ShadowNiche:
@@ -188,7 +193,7 @@ def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, setting
 
 
 def _is_terrain(genotype: AbstractGenotype, terrain_seed: int) -> bool:
-    """Whether there is anything to stand on: a height beyond float32 is none."""
+    """Whether there is ground to stand on; heights beyond float32 are none."""
     try:
         express(genotype, terrain_seed)
     except InputError:

@@ -1,8 +1,8 @@
 """Stable-Baselines3's PPO on a terrain that POET evolved: ``python -m experiments.examples.train_ppo RUN``.
 
-RUN is any run, such as one that ``make demo`` made; after it may stand the number of env-steps and the niche whose
-terrain is taken. After each update SB3's table says how many steps a second (``fps``) and what the last hundred
-episodes gave (``ep_rew_mean``). Needs the extra ``sb3``: ``pip install -e '.[sb3]'``.
+RUN is any run, such as one that ``make demo`` made. The number of env-steps and the niche whose terrain is taken may
+follow. After each update SB3's table shows steps per second (``fps``) and the mean return of the last hundred episodes
+(``ep_rew_mean``). Needs the extra ``sb3``: ``pip install -e '.[sb3]'``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ GAMMA = 0.99
 
 
 class WalkerVecEnv(VecEnv):  # type: ignore[misc] # an extra without which mypy sees Any
-    """Our walkers behind SB3's own interface, which is older than Gymnasium's: one info for each world, one ``done``.
+    """Our walkers behind SB3's own interface, which is older than Gymnasium's: each world has an info and one ``done``.
 
     Args:
         terrains: dealt out in turn, see ``make_vec_env``.
@@ -87,7 +87,7 @@ class WalkerVecEnv(VecEnv):  # type: ignore[misc] # an extra without which mypy 
 def main(folder: Path, num_steps: int = NUM_STEPS, niche_id: int | None = None, *, engine: str = "simd") -> None:
     """Train on the terrain of a niche, None: the one solved last.
 
-    One of two settings tried on one terrain with one seed; with the other (a discount of 0.999 and smaller steps) the
+    Two settings were tried on one terrain with one seed. With the other (a discount of 0.999 and smaller steps) the
     walker stood still for a million steps.
     """
     with open_run(folder) as run:

@@ -1,4 +1,4 @@
-"""The presets: named differences from the defaults, one TOML file each, with the source of every number beside it."""
+"""The presets: named differences from the defaults, one TOML file each, with the source of every number."""
 
 from __future__ import annotations
 

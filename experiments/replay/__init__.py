@@ -1,4 +1,4 @@
-"""Archived pairs again: drawn, or checked against the archive."""
+"""Archived pairs walk again: they are drawn, or checked against the archive."""
 
 from __future__ import annotations
 

@@ -28,15 +28,15 @@ _SUPERSAMPLING = 4
 
 @dataclass(frozen=True)
 class Caption:
-    """Short texts, two on each side, and how the episode ended.
+    """Short texts, two on each side, and the outcome of the episode.
 
     Attributes:
         pair: who walks where.
-        version: which version that is.
+        version: of the agent.
         progress: the return so far.
         time: time and step.
-        success: how often this agent succeeds on this ground; empty where that was not measured. Left out where there
-            is no room for it.
+        success: how often this agent succeeds on this ground; empty if that was not measured. Left out if there is no
+            room for it.
         outcome: None while the episode goes on.
     """
 
@@ -49,7 +49,7 @@ class Caption:
 
 
 def caption_of(pair: Pair, walk: Walk, step: int) -> Caption:
-    """What is said of a moment."""
+    """The caption for a moment of the walk."""
     version = pair.agent.version
     who = f"agent {version.niche_id}" if pair.archived else f"agent of niche {version.niche_id}"
     return Caption(
@@ -70,7 +70,7 @@ def _success_of(pair: Pair) -> str:
 
 
 def fitting(caption: Caption, room: float, letters: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
-    """The lower text on the left: with the success if both fit into the room, pixels."""
+    """The lower text on the left, with the success if both fit into the given pixels."""
     whole = caption.version + caption.success
     return whole if letters.getlength(whole) <= room else caption.version
 
@@ -85,7 +85,7 @@ def draw_band(caption: Caption, size: tuple[int, int]) -> NDArray[np.uint8]:
     Returns:
         (H, W, 3) uint8, RGB.
     """
-    # Large letters made small are evenly spaced, which small letters are not.
+    # Large letters scaled down are evenly spaced; small letters are not.
     width, height = (_SUPERSAMPLING * length for length in size)
     image = Image.new("RGB", (width, height), PAPER)
     pen = ImageDraw.Draw(image)
@@ -103,5 +103,5 @@ def draw_band(caption: Caption, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def font(pixels: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Pillow's own letters; its digits have one width, so that running numbers stand still."""
+    """Pillow's own font. Its digits all have the same width, so that running numbers do not jump."""
     return ImageFont.load_default(pixels)

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import HULL
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
 from environments.walker.scene import Camera, Scene, WalkerPose, frame
-from environments.walker.spec import HULL
 from experiments.replay.captions import caption_of, draw_band
 from experiments.replay.pairs import Pair
 from experiments.replay.walk import Walk
 
-#: Steps from one picture to the next, unless that makes too many: 25 pictures a second.
+#: Steps from one picture to the next, for 25 pictures a second, unless that makes too many.
 STRIDE = 2
 #: How long the last picture stays, s: it says how the episode ended.
 LAST_SECONDS = 1.5
@@ -68,7 +68,7 @@ class Film:
 
 
 def _camera(terrain: Terrain, pose: WalkerPose, size: tuple[int, int]) -> Camera:
-    """The camera that goes with the walker, stays within the course and never loses the walker on steep ground."""
+    """The camera that follows the walker, stays within the course and never loses the walker on steep ground."""
     x, y, _ = pose.bodies[HULL].tolist()
     start, end = terrain.ground[[0, -1], 0].tolist()
     left = max(start, min(x - _BEHIND * _VIEW_WIDTH, end - _VIEW_WIDTH))

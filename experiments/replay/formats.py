@@ -21,7 +21,7 @@ from experiments.replay.strip import draw_strip
 from experiments.replay.walk import Walk
 
 GIF_SIZE = (400, 267)
-#: Even, as yuv420p wants it.
+#: Even, since yuv420p requires that.
 MP4_SIZE = (720, 480)
 
 # A picture of 128 colours takes about 8 kB.
@@ -29,7 +29,7 @@ _MAX_GIF_PICTURES = 700
 _NUM_COLORS = 128
 _NUM_SAMPLES = 16
 
-# It warns of a film that is stopped before its first picture.
+# It warns about a film that is stopped before its first picture.
 logging.getLogger("imageio_ffmpeg").setLevel(logging.ERROR)
 
 
@@ -44,7 +44,7 @@ def check_format(path: Path) -> None:
 
 
 def write_replay(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None:
-    """Draw a walk into a file, which appears when it is whole; one of that name is replaced.
+    """Draw a walk into a file, which appears when it is complete and replaces one of that name.
 
     Raises:
         InputError: see ``check_format``.
@@ -56,7 +56,7 @@ def write_replay(path: Path, pair: Pair, walk: Walk, progress: Progress) -> None
 
 
 def _write_gif(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> None:
-    """An animation that repeats for ever; all pictures share one palette, so what stands still costs nothing."""
+    """An animation that repeats for ever. All pictures share one palette, so what stands still costs nothing."""
     film = Film(pair, walk, GIF_SIZE, _MAX_GIF_PICTURES)
     samples = sorted({film.steps[i * (len(film) - 1) // (_NUM_SAMPLES - 1)] for i in range(_NUM_SAMPLES)})
     sheet = Image.fromarray(np.concatenate([film.picture(step) for step in samples]))
@@ -72,10 +72,10 @@ def _write_gif(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> N
 def _write_mp4(file: IO[bytes], pair: Pair, walk: Walk, progress: Progress) -> None:
     """H.264 that browsers play, encoded by the ffmpeg that comes with imageio-ffmpeg.
 
-    ffmpeg says nothing: it has many words for a film that Ctrl-C cuts short. So its work is looked at when it is done.
+    ffmpeg is kept silent, since it says much about a film that Ctrl-C cuts short. So its result is checked afterwards.
     """
     film = Film(pair, walk, MP4_SIZE)
-    path = str(Path(file.name).absolute())  # which ffmpeg opens once more, and takes for no option
+    path = str(Path(file.name).absolute())  # ffmpeg opens it again, and cannot mistake it for an option
     num_last = round(LAST_SECONDS / film.seconds_apart) - 1
     writer = imageio_ffmpeg.write_frames(
         path,

@@ -1,4 +1,4 @@
-"""Which agent is shown on which terrain, and what the archive says about it."""
+"""Which agent is shown on which terrain, and what the archive knows about it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Pair:
         terrain: the niche's own instance.
         max_steps: control steps after which the episode is TIMEOUT.
         choice: why this niche; empty when the user named it.
-        successes: of how many pushes on this ground the agent was validated, and in how many it succeeded; None where
-            it never was. An episode is one of them; this is how lucky it may be.
+        successes: how many pushes the agent was validated under on this ground, and under how many it succeeded; None
+            if it never was. It tells how lucky a single episode may be.
     """
 
     niche_id: int
@@ -38,7 +38,7 @@ class Pair:
 
     @property
     def archived(self) -> AgentVersion | None:
-        """The record of this very episode; None for an agent on another's terrain, of which the archive has none."""
+        """The record of this very episode; None for an agent on another's terrain, which the archive does not have."""
         version = self.agent.version
         return version if version.niche_id == self.niche_id else None
 
@@ -68,7 +68,7 @@ def choose_pair(
 
 
 def pair_of(run: Run, niche_id: int, agent: StoredAgent, choice: str = "") -> Pair:
-    """A niche's terrain and a stored agent version, of whichever niche."""
+    """A niche's terrain and a stored agent version of any niche."""
     config = run.config_at(agent.version.iteration)
     successes = _successes(run, niche_id, agent)
     return Pair(niche_id, agent, run.terrain(niche_id), config.evaluation.max_steps, choice, successes)

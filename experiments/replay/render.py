@@ -51,7 +51,7 @@ class ReplayReport:
 
     @property
     def is_equal(self) -> bool | None:
-        """Whether return, length and outcome are the archived ones to the last bit; None if there are none."""
+        """Whether return, length and outcome equal the archived ones to the last bit; None if none are archived."""
         if self.archived is None:
             return None
         then = (self.archived.own_return, self.archived.own_length, self.archived.own_outcome)

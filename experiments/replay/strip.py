@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from environments.biped import BODIES
 from environments.terrain.terrain import Terrain
 from environments.walker.draw import draw
 from environments.walker.scene import Camera, Scene
-from environments.walker.spec import BODIES
 from experiments.files import written
 from experiments.replay.captions import INK, OUTCOME_COLORS, PAPER, caption_of, draw_band, font
 from experiments.replay.pairs import Pair
@@ -25,15 +25,15 @@ _NUM_ROWS = 3
 _GAP = 6  # pixels between rows
 _NUM_COLORS = 192
 _BAND_HEIGHT = 64
-#: The walker is drawn each time it has come so much farther, m; then none covers another.
+#: The walker is drawn each time it has gone this much farther, m, so that no drawing covers another.
 _SPACING = 3.0
 _WALKER_WIDTH = 2.3
 _OPACITY = 0.62
 # Room below the lowest and above the highest ground of a row, m.
 _BELOW, _ABOVE = 1.5, 2.9
 _LABEL_ROOM = 0.9
-#: A row is no taller, m: on higher ground it shows what lies around its first walker, or else around its left end. All
-#: of a ground within 16 m of the start fits.
+#: The greatest height of a row, m. On higher ground a row shows the part around its first walker, or else around its
+#: left end. Ground within 16 m of the start always fits.
 _TALLEST = 40.0
 _LETTERS = font(20)
 
@@ -71,12 +71,12 @@ def moments(walk: Walk) -> list[int]:
             farthest = x
     left, right = _reach(walk.bodies[-1])
     reaches = {step: _reach(walk.bodies[step]) for step in steps}
-    # Where the end would cover another moment, only the end is drawn.
+    # If the end would cover another moment, only the end is drawn.
     return [*(step for step in steps if reaches[step][0] > right or reaches[step][1] < left), walk.length]
 
 
 def _draw_row(walk: Walk, steps: list[int], left: float, right: float) -> NDArray[np.uint8]:
-    """The course from ``left`` to ``right``, m, and who is on it."""
+    """The course from ``left`` to ``right``, m, and the walkers on it."""
     seen = [step for step in steps if left - _WALKER_WIDTH < walk.hull_x[step] < right + _WALKER_WIDTH]
     tops = {step: float(_outline(walk.bodies[step])[:, 1].max()) for step in seen}
     low, high = _extent(walk.terrain, left, right)
@@ -103,7 +103,7 @@ def _draw_row(walk: Walk, steps: list[int], left: float, right: float) -> NDArra
 
 
 def _extent(terrain: Terrain, left: float, right: float) -> tuple[float, float]:
-    """The lowest and highest y that a row shows for its terrain's sake, m."""
+    """The lowest and highest y that a row shows because of its terrain, m."""
     points = np.concatenate([terrain.ground, *terrain.obstacles])
     y = points[(points[:, 0] >= left - 1.0) & (points[:, 0] <= right + 1.0), 1]
     return float(y.min()) - _BELOW, float(y.max()) + _ABOVE

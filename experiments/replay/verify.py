@@ -40,7 +40,7 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What came of it.
+    """The result of a verification.
 
     Attributes:
         folder: of the run.
@@ -54,7 +54,7 @@ class VerifyReport:
 
     @property
     def exit_status(self) -> int:
-        """0 if every pair is as archived, else 1."""
+        """The exit code: 0 if every pair does what the archive says, else 1."""
         return int(bool(self.mismatches))
 
     def lines(self) -> list[str]:
@@ -85,14 +85,14 @@ def verify(
 ) -> VerifyReport:
     """Run stored agents again on the instances of their own niches and compare with the archive.
 
-    The episodes run in interpreters of their own that see nothing but the archive; code that the user's config names is
-    not imported.
+    The episodes run in separate interpreters that see nothing but the archive. Code that the user's config names is not
+    imported.
 
     Args:
         run_path: the run's folder.
         niche_id, agent_id: only this niche's agent; None for those of all niches.
         iteration: of each agent only the latest version stored at or before it; None for all versions.
-        workers: processes; None for one a core.
+        workers: processes; None for one per core.
         progress: told how many pairs are done.
         engine: ``"box2d"``: the Gymnasium env ``BipedalTerrain-v0``, step by step; or another of
             ``agents.rollouts.ENGINES``.
@@ -135,7 +135,7 @@ def _chosen(run: Run, niche_id: int | None, agent_id: int | None, iteration: int
     if wanted is not None and iteration is not None:
         return [run.agent(wanted, iteration).version]
     if wanted is not None:
-        run.agent(wanted)  # says so if there is none
+        run.agent(wanted)  # raises if there is none
     versions = [agent.version for agent in run.stored_agents() if wanted in (None, agent.version.niche_id)]
     if iteration is not None:
         by_time = sorted((v for v in versions if v.iteration <= iteration), key=lambda v: (v.iteration, v.id))
@@ -150,13 +150,13 @@ def _run_again(folder: Path, engine: str, ids: list[int], workers: int) -> Itera
     source = str(Path(experiments.__file__).parents[1])
     path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path}
-    # -P: a folder of the user's that is called like one of our packages is not taken for it.
+    # -P: a folder of the user's with the name of one of our packages must not be taken for it.
     command = [sys.executable, "-P", "-m", "experiments.replay.verify_worker", str(folder.resolve()), engine]
     reading, writing = os.pipe()
     with ExitStack() as stack, os.fdopen(reading, encoding="utf-8") as lines:
         with os.fdopen(writing, "w") as results:
             for i in range(min(workers, len(ids))):
-                with held():  # a session of its own does not hear Ctrl-C: no process may begin that nobody ends
+                with held():  # its own session gets no Ctrl-C, so a process that starts must be one that we end
                     process = subprocess.Popen(
                         command, stdin=subprocess.PIPE, stdout=results, env=environment, text=True,
                         start_new_session=True,

@@ -30,7 +30,7 @@ def main() -> None:
     with open_run(Path(sys.argv[1])) as run:
         for agent in run.stored_agents():
             if agent.version.id in wanted:
-                # One write a line: several processes share the pipe, which keeps such short writes whole.
+                # One write per line: several processes share the pipe, which keeps such short writes whole.
                 sys.stdout.write(json.dumps(_recomputed(run, agent, sys.argv[2])) + "\n")
                 sys.stdout.flush()
 
@@ -40,12 +40,12 @@ def _recomputed(run: Run, agent: StoredAgent, engine: str) -> dict[str, Any]:
     try:
         terrain = run.terrain(version.niche_id)
         max_steps = run.config_at(version.iteration).evaluation.max_steps
-        if engine == "box2d":  # the oracle is asked through the env, which shares no loop with any engine
+        if engine == "box2d":  # the oracle is used through the env, which shares no loop with any engine
             own_return, length, outcome = run_episode(terrain, policy.controller(agent.theta), max_steps)
         else:
             result = rollout(policy, agent.theta, terrain, engine=engine, max_steps=max_steps)
             own_return, length, outcome = float(result.returns[0]), int(result.lengths[0]), result.outcomes[0]
-    except ValueError as error:  # of a damaged theta or terrain
+    except ValueError as error:  # a damaged theta or terrain
         return {"version_id": version.id, "error": str(error)[:1000]}
     return {
         "version_id": version.id,
@@ -82,4 +82,4 @@ if __name__ == "__main__":
     try:
         main()
     except BrokenPipeError:
-        os._exit(1)  # who asked was stopped, and nobody is left to be told; an ordinary exit would try to flush again
+        os._exit(1)  # the caller is gone and nobody is left to tell; a normal exit would try to flush again

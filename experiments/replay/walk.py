@@ -1,4 +1,4 @@
-"""One episode, written down so that any moment of it can be drawn."""
+"""One episode, recorded so that any moment of it can be drawn."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from environments.arithmetic import exact
+from environments.biped import HULL
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.signals import held
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
 from environments.walker.scene import WalkerPose, pose_of
-from environments.walker.spec import HULL
 
 Controller = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -66,7 +66,7 @@ def record_walk(terrain: Terrain, act: Controller, max_steps: int) -> Walk:
     episode = WalkerEpisode(terrain, max_steps)
     total, outcome = 0.0, None
     bodies, observations, returns = [episode.world.body_state()[:, :3]], [episode.observation], [total]
-    with held() as let_through:  # Box2D, which calls Python, aborts where that raises
+    with held() as let_through:  # Box2D calls Python and aborts if that raises
         while outcome is None:
             reward, outcome = episode.step(act(episode.observation))
             total += reward

@@ -22,8 +22,8 @@ from experiments.analysis.genes import challenge_level, gene_text, hardness
 from experiments.analysis.measures import run_card
 from experiments.analysis.milestones import HARDCORE_LIKE, classes_of
 from experiments.analysis.run_tables import FRAMES, RunTables, read_tables
+from experiments.analysis.shadow_file import NO_SHADOW
 from experiments.analysis.success import percentage
-from experiments.controls.shadow_file import NO_SHADOW
 from experiments.files import write_text
 from experiments.reports.pages import markdown_table, run_as_program
 from experiments.settings import differences

@@ -1,13 +1,13 @@
-"""The page of what seeds of one config reach: ``python -m experiments.reports.desktop FOLDER RUN...``.
+"""The page about what seeds of one config reach: ``python -m experiments.reports.desktop FOLDER RUN...``.
 
 The runs are of one config with several seeds, validated (``validation.episodes``). FOLDER gets README.md: the first
 terrain of each class over the seeds, the hardest terrain that each seed still crosses robustly, with a film strip, each
 niche from admission to its end, and each run beside its neutral shadow, which is made (and kept in the run's folder)
 where there is none.
 
-A niche counts as robustly solved by its validation set. That set is asked again and again, so that the best of many
-answers is lucky. What this page calls crossed is therefore what the niche's last agent does under other pushes
-(``experiments.reports.learning``). They choose the hardest terrain crossed, so that its agent is tried once more.
+A niche counts as robustly solved by its validation set. That set is used again and again, so the best of many results
+is lucky. Therefore this page calls a terrain crossed by what the niche's last agent does under other pushes
+(``experiments.reports.learning``). Those pushes choose the hardest terrain crossed, so its agent is tried once more.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from experiments.analysis.measures import run_card
 from experiments.analysis.milestones import median_milestones
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import FAMILIES, verdicts_table
+from experiments.analysis.shadow_file import FOLDER_NAME, write_shadow
 from experiments.analysis.success import percentage
 from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
-from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text
 from experiments.replay.strip import stack_strips
 from experiments.reports.learning import FAILED_RATE, children_of, draw_before_and_after, niche_rows, retest
@@ -115,7 +115,7 @@ def main(folder: Path, run_folders: list[Path]) -> None:
 
 
 def _check_runs(runs: Mapping[str, Path]) -> None:
-    """Refuse, before anything is run, what are no seeds of one config, or terrains without the paper's genes."""
+    """Refuse, before anything is run, runs that are not seeds of one config, and terrains without the paper's genes."""
     tables = {}
     for name, path in runs.items():
         with open_run(path) as run:
@@ -234,7 +234,7 @@ def _growth(tables: Mapping[str, RunTables]) -> str:
 
 
 def _first(name: str, reached: Reached) -> str:
-    again = reached.robust.set_index("niche_id")["again"]  # of the others only the validation is known
+    again = reached.robust.set_index("niche_id")["again"]  # for the others only the validation is known
     children = reached.children.assign(again=reached.children["niche_id"].map(again))
     return f"""## The family of {as_code(name)}
 

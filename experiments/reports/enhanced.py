@@ -2,7 +2,7 @@
 
 RUN is made by ``poet run RUN --preset report2020``. KIND is ``random``, a run of the same config that admits at random
 (``poet control neutral RUN --admission random``); ``uncached``, one with ``novelty.cached=false``; or ``rule2019``, one
-with ``transfer.rule=2019``: what they are compared by ends where the shorter of the two does. FOLDER gets README.md and
+with ``transfer.rule=2019``: the comparison ends where the shorter of the two does. FOLDER gets README.md and
 its pictures. The neutral shadow is made if the run has none.
 """
 
@@ -23,9 +23,9 @@ from experiments.analysis.frames import annecs_table
 from experiments.analysis.measures import run_card
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
+from experiments.analysis.shadow_file import FOLDER_NAME, write_shadow
 from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
-from experiments.controls.shadow_file import FOLDER_NAME, write_shadow
 from experiments.files import sub_folder, write_text
 from experiments.replay.render import replay
 from experiments.replay.strip import stack_strips
@@ -42,7 +42,7 @@ KINDS = {
 }
 _NUM_STRIPS = 4
 _TRANSFERS = ("transfer_direct", "transfer_proposal", "transfer_confirmation")
-#: Tables in which a run with other costs but equal results is equal.
+#: Tables that are equal for runs with equal results, whatever these cost.
 _RESULTS = ("niches", "candidates", "judgements", "solved", "retirements", "transfers", "transfer_sources", "versions")
 
 
@@ -61,7 +61,7 @@ class Compared:
 
     @classmethod
     def of(cls, ours: RunTables, other: RunTables) -> Compared:
-        """Two runs, however long."""
+        """Compare two runs of any length."""
         return cls(ours, other, min(ours.iteration, other.iteration))
 
     def steps(self, *purposes: str) -> tuple[int, int]:
@@ -74,7 +74,7 @@ class Compared:
         return found[0], found[1]
 
     def has_equal_results(self) -> bool:
-        """Whether both have the same history, costs aside."""
+        """Whether both have the same history, apart from costs."""
         return all(self._until(self.ours, name).equals(self._until(self.other, name)) for name in _RESULTS)
 
     def _until(self, run: RunTables, name: str) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
     output.mkdir(parents=True, exist_ok=True)
     with open_run(run_folder) as run:
         tables = read_tables(run)
-        if tables.shadow.niches is None:  # there is none, or none of the run as it is now
+        if tables.shadow.niches is None:  # there is none, or none that fits the run as it is now
             write_shadow(neutral_shadow(run, NUM_REPLICATES), sub_folder(run_folder / FOLDER_NAME))
             tables = read_tables(run)
         copy_plots(run_folder.name, run, ("annecs", "phylogeny", "complexity"), output)
@@ -109,7 +109,7 @@ def main(run_folder: Path, output: Path, others: dict[str, Path]) -> None:
 
 
 def _draw_hardest(run: Run, tables: RunTables, output: Path) -> pd.DataFrame:
-    """Film strips of the solved niches whose ground rises and falls most, of those that their last agent finishes.
+    """Film strips of the solved niches whose ground rises and falls most, among those that their last agent finishes.
 
     Returns:
         Their rows, if any.

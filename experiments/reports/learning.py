@@ -1,12 +1,12 @@
-"""The page of what runs have learnt: ``python -m experiments.reports.learning FOLDER RUN...``.
+"""The page about what runs have learnt: ``python -m experiments.reports.learning FOLDER RUN...``.
 
 The runs are of one config with several seeds, validated (``validation.episodes``). FOLDER gets README.md, with how
 often each niche's agent succeeds at admission and at the end, and pictures of the first run: one niche before and
 after, all scores and success rates, the family tree.
 
-Where niches rest once they are robustly solved, the rate that lets them rest is more often lucky than not. So every
-last agent is run once more here, under pushes that decided nothing, and these rates say what was learnt. It is run
-again with its weights rounded to float16, and with noise of 1e-6 on them, which must not matter.
+If niches rest once they are robustly solved, the rate that lets them rest is more often lucky than not. So every last
+agent is run again here, under pushes that decided nothing, and these rates say what was learnt. It is also run with its
+weights rounded to float16, and with noise of 1e-6 on them, which must not matter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from experiments.trials import NUM_TRIALS, num_successes
 from poet.archive.reader import Run, open_run
 from poet.validation import ROBUST_RATE
 
-#: A niche was failed at its admission whose first agent's success rate was below this.
+#: A niche counts as failed at admission if its first agent's success rate was below this.
 FAILED_RATE = 0.4
 _PLOTS = ("scores", "phylogeny")
 
@@ -45,8 +45,8 @@ def children_of(run: RunTables) -> pd.DataFrame:
     """The niches that were admitted, the root left out.
 
     Returns:
-        The rows of ``niches_table`` but the root's, whose first and last agents were both validated, with version_id,
-        the first agent's.
+        The rows of ``niches_table``, without the root's, of niches whose first and last agents were both validated; and
+        version_id, the first agent's.
 
     Raises:
         InputError: the run was not validated.

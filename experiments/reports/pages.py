@@ -55,7 +55,7 @@ def markdown_table(frame: pd.DataFrame) -> str:
 
 
 def run_as_program(doc: str | None, main: Callable[[Path, list[Path]], None]) -> None:
-    """Make a page from the command line, FOLDER RUN...; what is wrong ends in a sentence and exit code 2."""
+    """Make a page from the command line, FOLDER RUN... Wrong input ends with a sentence and exit code 2."""
     if len(sys.argv) < 3:
         print(doc, file=sys.stderr)
         sys.exit(2)

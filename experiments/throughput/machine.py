@@ -1,4 +1,4 @@
-"""On what a measurement was made."""
+"""The machine that a measurement was made on."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _version(name: str) -> str:
 
 
 def _cores() -> str:
-    """Those that this process may use, of those that there are."""
+    """The cores that this process may use, and all cores of the machine."""
     usable, present = available_cores(), os.cpu_count()
     return str(usable) if usable == present else f"{usable} of {present}"
 

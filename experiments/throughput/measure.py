@@ -1,4 +1,4 @@
-"""How speeds are measured: cases take turns, so that whatever else the machine does hinders all of them alike."""
+"""How speeds are measured: cases take turns, so that other load on the machine affects all of them equally."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Work:
     """What a case did in one repetition.
 
     Attributes:
-        num_steps: control steps; a reset is none.
+        num_steps: control steps; resets do not count.
         num_episodes: episodes begun.
         seconds: wall-clock time, resets included.
-        reset_seconds: the part of it that resets took; None where nobody can tell, or nobody asks.
+        reset_seconds: the part of it that resets took; None if that is unknown.
     """
 
     num_steps: int
@@ -39,7 +39,7 @@ class Case:
         ground: what it walks on.
         num_threads: how many of its threads walk.
         warm_up: compiles or loads what a repetition needs.
-        run: one repetition, the same walks every time; of EnvPool only as many, since its worlds cannot be reseeded.
+        run: one repetition, with the same walks every time; EnvPool's worlds cannot be reseeded, so only as many walks.
     """
 
     who: str
@@ -55,7 +55,7 @@ class Measurement:
 
     Attributes:
         who, ground, num_threads: as in ``Case``.
-        resets: ``"in"`` the time, or ``"out"`` of it.
+        resets: ``"in"`` the measured time, or ``"out"`` of it.
         first_seconds: the warm-up: compilation, or the loading of what was compiled before.
         steps_per_second: of each repetition.
         steps_per_episode: mean.
@@ -111,7 +111,7 @@ def measure(cases: Sequence[Case], progress: Callable[[int, int], None]) -> list
         progress: told how many repetitions are done, of how many.
 
     Returns:
-        One measurement for each case; two, with resets in and out, where the case tells what resets took.
+        One measurement for each case; two, with resets in and out, if the case tells how long resets took.
     """
     first = [timed(case.warm_up)[0] for case in cases]
     works: list[list[Work]] = [[] for _ in cases]
@@ -144,8 +144,8 @@ def ratios(ours: Sequence[Measurement], others: Sequence[Measurement]) -> list[R
         ours, others: measurements of one run.
 
     Returns:
-        Our engines on one thread over each of the others, at its fastest count; the faster of our engines over the
-        slower on the same ground; several threads over one.
+        Our engines on one thread against each of the others at its fastest; the faster of our engines against the
+        slower on the same ground; several threads against one.
     """
     found = []
     names = dict.fromkeys(other.who for other in others)

@@ -17,14 +17,14 @@ from experiments.throughput.measure import Case, Work
 
 #: Control steps of one repetition: about a second.
 GYMNASIUM_STEPS = 5000
-#: Worlds of EnvPool, and how often all of them step in one repetition: the more steps, the slower they become.
+#: Worlds of EnvPool, and how often all of them step in one repetition. They become slower with more steps.
 ENVPOOL_WORLDS, ENVPOOL_STEPS = 64, 250
 
 _NUM_ACTIONS = 4
 
 
 def gymnasium_cases() -> list[Case]:
-    """Gymnasium's own walker on its easy course and on its hardcore one, without its checks of the user's mistakes."""
+    """Gymnasium's own walker on its easy course and on its hardcore one, without its checks for mistakes."""
     import gymnasium
 
     def case(name: str) -> Case:
@@ -54,7 +54,7 @@ def gymnasium_cases() -> list[Case]:
 
 
 def envpool_cases() -> list[Case]:
-    """EnvPool's hardcore walker (C++), 64 worlds on one thread of its own.
+    """EnvPool's hardcore walker (C++), with 64 worlds on its own thread.
 
     Raises:
         InputError: EnvPool is not installed.
@@ -62,7 +62,7 @@ def envpool_cases() -> list[Case]:
     if not is_installed("envpool"):
         raise InputError(HOW_TO_INSTALL["envpool"])
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the many packages that it imports
+        warnings.simplefilter("ignore")  # from the many packages that it imports
         import envpool
     name = "BipedalWalkerHardcore-v3"
     envs: Any = envpool.make(name, env_type="gymnasium", num_envs=ENVPOOL_WORLDS, num_threads=1, seed=0)
@@ -90,7 +90,7 @@ def envpool_cases() -> list[Case]:
 
 #: What ``--against`` knows.
 OTHERS: dict[str, Callable[[], list[Case]]] = {"gymnasium": gymnasium_cases, "envpool": envpool_cases}
-#: What to do about one of them that is not there.
+#: What to do if one of them is missing.
 HOW_TO_INSTALL = {"envpool": "EnvPool is not installed: pip install -e '.[bench]' -c constraints.txt"}
 
 

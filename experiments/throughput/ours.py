@@ -26,7 +26,7 @@ MAX_STEPS = 2000
 NOISE_STD = 0.05
 THREADS = (1, 2)
 
-#: An engine that runs one episode after the other gets a part of the batch, so many times smaller.
+#: An engine that runs one episode after the other gets a batch that is this many times smaller.
 ONE_BY_ONE_DIVISOR = 128
 
 
@@ -39,7 +39,7 @@ def grounds() -> dict[str, Terrain]:
 
 
 def engine_cases(name: str) -> list[Case]:
-    """An engine on every ground, with every number of threads that it takes.
+    """An engine on every ground, with every number of threads that it supports.
 
     Raises:
         InputError: the engine is unknown or not available.
@@ -66,7 +66,7 @@ def stages(name: str) -> dict[str, dict[str, float]]:
     """Microseconds of one thread that a control step spends in each stage of an engine, by ground.
 
     Returns:
-        Nothing if the engine does not know its stages. They are timed in a call of their own, whose clock costs a
+        Nothing if the engine does not know its stages. They are timed in a separate call, since the clock costs a
         little.
     """
     stage_shares = getattr(engine_module(name), "stage_shares", None)

@@ -61,7 +61,7 @@ class BenchReport:
         return ratios(self.ours, self.others)
 
     def tables(self) -> list[Table]:
-        """The tables that have rows, in the order in which one reads them."""
+        """The tables that have rows, in reading order."""
         tables = [
             _speed_table([*self.ours, *self.others]),
             _ratio_table(self.ratios),
@@ -115,7 +115,7 @@ def check_output(path: Path) -> None:
 
 
 def write_report(report: BenchReport, path: Path) -> None:
-    """Write the report as Markdown or JSON, by the name's ending; a file of that name is replaced.
+    """Write the report as Markdown or JSON, by the name's ending. A file of that name is replaced.
 
     Raises:
         InputError: see ``check_output``.

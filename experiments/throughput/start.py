@@ -1,4 +1,4 @@
-"""How long it takes until a run walks: with an empty cache of kernels, and with a full one."""
+"""How long it takes to start a run, with an empty kernel cache and with a full one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from experiments.throughput.measure import timed
 NUM_WARM_STARTS = 3
 
 _ROOT = Path(__file__).parents[2]
-#: The least that passes through every kernel of a run: one iteration of one niche, a few episodes of 0.4 s.
+#: The smallest run that uses every kernel: one iteration of one niche, with a few episodes of 0.4 s.
 _LEAST = ("--preset", "tiny", "--iterations", "1", "--workers", "1", "--set", "es.pairs=1")
 _SHORT = ("--set", "evaluation.max_steps=20")
 
@@ -36,12 +36,12 @@ class Start:
 
     @property
     def warm_median(self) -> float:
-        """Median of the warm starts; more than what passes until the first episode runs."""
+        """Median of the warm starts. The first episode runs before that."""
         return median(self.warm_seconds)
 
 
 def measure_start(engine: str) -> Start:
-    """Start a small run in processes of their own, whose cache of kernels is empty at first.
+    """Start a small run in new processes, whose kernel cache is empty at first.
 
     Raises:
         RuntimeError: a run failed.

@@ -15,7 +15,7 @@ _FOLDER = Path(__file__).parent
 
 
 def walker_names() -> list[str]:
-    """The names that ``run.start`` knows, beside ``random``."""
+    """The names that ``run.start`` knows, besides ``random``."""
     return sorted(path.stem for path in _FOLDER.glob("*.npz"))
 
 

@@ -1,8 +1,8 @@
-"""Measure what walkers sense: ``python -m experiments.walkers.observations`` writes the table of ``standardised_es``.
+"""Measure what walkers observe: ``python -m experiments.walkers.observations`` writes the table of ``standardised_es``.
 
 The shipped walker, mostly with noise on its weights as in a generation of an evolution strategy, on five kinds of
-ground from flat to hard. The seeds are among those that walkers are tested on and none is trained on: two numbers an
-input, over thousands of observations, tell nothing of one ground.
+ground from flat to hard. The seeds are among those that walkers are tested on and never trained on. Two numbers per
+input, over thousands of observations, reveal nothing about a single ground.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ GROUNDS = (
     ObstacleGenotype(pit_gap=(1.0, 3.0), stair_height=(0.4, 1.2), stair_steps=(3, 5)),
 )
 NUM_EPISODES = 150
-#: Standard deviation on the weights; every fifth walker of a ground has none.
+#: Standard deviation of the noise on the weights; every fifth walker of a ground has none.
 NOISE_STD, EXACT_EVERY = 0.1, 5
-#: Control steps of an episode at most, and how many of them go by for each observation that counts.
+#: The most control steps of an episode, and the number of steps per recorded observation.
 MAX_STEPS, STEP = 600, 5
 
 

@@ -25,7 +25,7 @@ _REPORT = _WALKERS.parent / "reports" / "walker"
 
 
 def main(folders: list[Path]) -> None:
-    """Test the runs' walkers, ship the best, write its papers and the learning curves."""
+    """Test the runs' walkers, ship the best, and write its description and the learning curves."""
     if not 1 <= len(folders) <= MAX_RUNS:
         sys.exit(f"give one to {MAX_RUNS} run folders, found {len(folders)}")
     curves: dict[str, pd.DataFrame] = {}

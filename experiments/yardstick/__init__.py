@@ -1,1 +1,1 @@
-"""How good the optimisers are: measured before anything is tuned, and after."""
+"""How good the optimisers are, measured before and after tuning."""

@@ -1,9 +1,9 @@
-"""The outer yardstick: what settings reach in as many env-steps each, over several seeds.
+"""The outer yardstick: what settings reach with the same number of env-steps, over several seeds.
 
 ``poet bench evolution FOLDER NAME...``: a NAME is a preset, ``a`` or ``b`` (settings that stand in
 ``experiments/yardstick/settings``), or a TOML file. Each run is FOLDER/NAME-SEED and goes on until its env-steps are
-spent, whatever number of iterations its settings ask for. Those that are there go on, so a yardstick that was
-interrupted, or is to reach further, is called again. At the end ``poet analyse`` writes FOLDER/report: the first
+spent, whatever number of iterations its settings ask for. Existing runs go on, so a yardstick that was interrupted, or
+should reach further, is simply called again. At the end ``poet analyse`` writes FOLDER/report: the first
 terrain of each class that was solved once, robustly, and by a general agent, success at admission and at last, and
 env-steps by purpose, as medians over seeds.
 
@@ -56,8 +56,8 @@ def make_entries(
         left_out: keys; each makes an ablation of the first settings, which has the default of this key.
 
     Raises:
-        InputError: two settings of one name, settings that do not exist or do not fit, a key that the first settings do
-            not change, or a run that is there already and has other settings.
+        InputError: two settings have one name, settings do not exist or do not fit, the first settings have the default
+            of a key that is left out, or a run exists already and has other settings.
     """
     stems = [Path(name).stem for name in names]
     if len(set(stems)) < len(stems):

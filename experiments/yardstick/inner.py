@@ -1,9 +1,9 @@
 """The inner suite: how many env-steps an optimiser needs until its walker crosses four of five fresh grounds.
 
 ``poet bench inner`` trains one walker for each task and seed with the config's ``es``, ``niche`` and ``evaluation``,
-just as a run of POET with one niche would, all side by side. After every so many env-steps each walker is tested on 100
-seeds of its genotype that no training draws. A walker is done at a success rate of 80 %, or when its budget is spent.
-``poet bench compare`` shows the medians over seeds.
+just as a run of POET with one niche would, all side by side. At fixed intervals of env-steps each walker is tested on
+100 seeds of its genotype that training never draws. A walker is done at a success rate of 80 %, or when its budget is
+spent. ``poet bench compare`` shows the medians over seeds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from poet.types import Evaluation, Niche, PoetState, Purpose
 from poet.validation import ROBUST_RATE, validation_terrains
 
 NUM_EPISODES = 100
-#: What the suite trains with where no preset says otherwise: pairs that share 32 fresh seeds a generation.
+#: What the suite trains with unless a preset says otherwise: pairs that share 32 fresh seeds per generation.
 DEFAULTS = ("niche.instances=32", "es.pairs=128")
 COLUMNS = ("task", "seed", "env_steps", "generation", "success_rate", "return_mean")
 
@@ -67,17 +67,17 @@ def suite_config(preset: str | None, assignments: Sequence[str]) -> Config:
 
 
 def run_suite(parts: Parts, learners: Sequence[Learner], budget: float, every: float) -> Iterator[pd.DataFrame]:
-    """Train all learners; each time some were tested, the whole table so far.
+    """Train all learners. Each time some were tested, yield the whole table so far.
 
     Args:
         parts: of the config.
         learners: who learns.
-        budget: env-steps that each may train for: those of its samples; tests and the one evaluation of each step's
-            outcome are not counted.
+        budget: env-steps that each may train for. Only those of its samples count, not tests or the evaluation after
+            each step.
         every: env-steps between two tests of a learner.
 
     Yields:
-        One row a test, columns ``COLUMNS``; the first test of each is of the walker it starts from.
+        One row per test, with the columns ``COLUMNS``. The first test of each learner is of the walker it starts from.
     """
     rows: list[tuple[object, ...]] = []
     by_niche = {learner.niche_id: learner for learner in learners}
@@ -134,7 +134,7 @@ def _test(niches: Sequence[Niche], parts: Parts) -> list[tuple[float, float]]:
 
 
 def time_to_success(table: pd.DataFrame) -> pd.Series[float]:
-    """Env-steps to the first test with a success rate of 80 %, by (task, seed); infinity where it was not reached."""
+    """Env-steps to the first test with a success rate of 80 %, by (task, seed); infinity if it was not reached."""
     reached = table.assign(env_steps=table["env_steps"].where(table["success_rate"] >= ROBUST_RATE, np.inf))
     return reached.groupby(["task", "seed"], sort=False)["env_steps"].min()
 
@@ -165,7 +165,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """What ``poet bench inner`` wrote.
 
     Raises:
-        InputError: it is not there, or is no such table.
+        InputError: the file is missing, or is not such a table.
     """
     if not path.is_file():
         raise InputError(f"there is no table {path}; poet bench inner {path} makes one")
@@ -179,7 +179,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def chosen_learners(names: Sequence[str] | None, num_seeds: int) -> list[Learner]:
-    """Every seed of the tasks of these names, all tasks for None; a learner's id does not depend on the choice."""
+    """Every seed of the tasks of these names, None for all tasks. A learner's id does not depend on the choice."""
     return [
         Learner(task, seed, seed * len(TASKS) + number)
         for seed, (number, task) in product(range(num_seeds), enumerate(TASKS))

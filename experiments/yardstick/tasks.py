@@ -13,7 +13,7 @@ class Task:
 
     Attributes:
         name: in tables.
-        genotype: whose seeds are trained and tested on.
+        genotype: seeds of it are trained and tested on.
         start: a shipped walker's name, or ``"random"`` for random weights.
     """
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from agents.policy import MLPPolicy
 from agents.rollouts import simd
 from agents.rollouts.result import RolloutResult
+from environments.biped import NUM_JOINTS
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.simd import SimdWorlds
-from environments.walker.spec import NUM_JOINTS
 
 NUM = 1000
 #: Most episodes are over by then, at very different times.

@@ -7,11 +7,11 @@ import pytest
 
 from agents.rollouts import box2d, simd
 from agents.rollouts.result import RolloutResult
+from environments.biped import NUM_BODIES
 from environments.physics import layout
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.walker.ending import Outcome
 from environments.walker.judge import OVERFLOWED, SPUN
-from environments.walker.spec import NUM_BODIES
 from environments.walker.worlds import make_worlds
 from tests.agents import crowd
 

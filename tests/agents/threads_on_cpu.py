@@ -26,6 +26,7 @@ from agents.rollouts.thread import (
     solve_found,
     solve_late,
 )
+from environments.biped import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 from environments.compiled import kernel
 from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.course import Course
@@ -35,7 +36,6 @@ from environments.physics.solver_layout import SOLVER_SIZE
 from environments.physics.thread_step import NUM_BINS
 from environments.streams import WORDS_PER_BLOCK
 from environments.walker.judge import NUM_READINGS
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
 
 
 class Memory(NamedTuple):

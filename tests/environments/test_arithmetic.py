@@ -25,9 +25,8 @@ from agents.strategies.openai_es import OpenAIES
 from agents.strategies.shaping import centered_ranks
 from environments.arithmetic import exact
 from environments.streams import Stream, stream_key
-from environments.terrain.cppn import CppnGenotype
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.cppn import CppnGenotype, CppnSettings
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
 from environments.walker.episode import WalkerEpisode
 from environments.walker.vector_env import make_vec_env
@@ -95,16 +94,16 @@ def _strategy() -> list[Any]:
 def _obstacles() -> list[Any]:
     genotype, stream = ObstacleGenotype(2.0, pit_gap=(0.4, 1.2)), Stream(5, "test arithmetic")
     for _ in range(5):
-        genotype = genotype.mutate(stream, TerrainSettings())
+        genotype = genotype.mutate(stream, ObstacleSettings())
     return [repr(genotype), genotype.express(seed=3).digest()]
 
 
 def _cppn() -> list[Any]:
     stream = Stream(6, "test arithmetic")
-    genotype = CppnGenotype.initial(TerrainSettings(), stream)
+    genotype = CppnGenotype.initial(CppnSettings(), stream)
     for _ in range(3):
-        genotype = genotype.mutate(stream, TerrainSettings())
-    return [repr(genotype), genotype.express(seed=3).digest(), genotype.features(TerrainSettings())]
+        genotype = genotype.mutate(stream, ObstacleSettings())
+    return [repr(genotype), genotype.express(seed=3).digest(), genotype.features(ObstacleSettings())]
 
 
 def _policy() -> list[Any]:
@@ -199,10 +198,10 @@ for module in modules:
 @pytest.mark.parametrize(
     ("mode", "modules"),
     [
-        ("up", ["environments.walker.spec", "environments.physics.constants", "environments.walker.draw"]),
+        ("up", ["environments.biped", "environments.physics.constants", "environments.walker.draw"]),
         ("down", ["environments", "environments.terrain.constants", "environments.walker.judge"]),
-        ("zero", ["agents.evaluation.local", "environments.walker.spec"]),
-        ("down", ["poet.config", "agents.strategies.openai_es", "environments.walker.spec"]),
+        ("zero", ["agents.evaluation.local", "environments.biped"]),
+        ("down", ["poet.config", "agents.strategies.openai_es", "environments.biped"]),
     ],
 )
 def test_constants_are_rounded_to_nearest(tmp_path: Path, mode: str, modules: list[str]) -> None:
@@ -219,7 +218,7 @@ def test_constants_are_rounded_to_nearest(tmp_path: Path, mode: str, modules: li
         for each in (mode, "none")
     ]
 
-    assert list(tmp_path.rglob("spec.*.pyc"))
+    assert list(tmp_path.rglob("biped.*.pyc"))
     expected = [
         f"{name} { {key: repr(value) for key, value in vars(import_module(name)).items() if key.isupper()} }"
         for name in modules

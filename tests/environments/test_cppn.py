@@ -17,15 +17,14 @@ from environments import CppnGenotype
 from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain import cppn
-from environments.terrain.cppn import MAX_TRIES, STATIONS
+from environments.terrain.cppn import MAX_TRIES, STATIONS, CppnSettings
 from environments.terrain.cppn_genes import ConnectionGene, NodeGene
 from environments.terrain.cppn_ground import cppn_heights, fit_to_walk, fit_to_walk_as_released
-from environments.terrain.genotype import TerrainSettings
 from tests.environments.test_cppn_network import chain
 from tests.naive_cppn import is_series_parallel, naive_heights
 
 HEIGHT = 400 / 30 / 4
-OURS, RELEASED = TerrainSettings(), TerrainSettings(cppn_released_quirks=True)
+OURS, RELEASED = CppnSettings(), CppnSettings(released_quirks=True)
 BOTH = pytest.mark.parametrize("rules", [OURS, RELEASED], ids=["ours", "released"])
 SLOPE = CppnGenotype(*chain(weight=0.2))
 JSON: dict[str, Any] = {
@@ -89,7 +88,7 @@ GOLDEN: dict[bool, tuple[int, dict[str, Any], list[str]]] = {
 }
 
 
-def lineage(seed: int, num_mutations: int, rules: TerrainSettings) -> list[CppnGenotype]:
+def lineage(seed: int, num_mutations: int, rules: CppnSettings) -> list[CppnGenotype]:
     """A root and its descendants."""
     genotypes = [CppnGenotype.initial(rules, Stream(seed, "root"))]
     for generation in range(num_mutations):
@@ -110,14 +109,14 @@ def slope(weight: float) -> Any:
 @BOTH
 @settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), num_mutations=st.integers(1, 40))
-def test_a_lineage_is_valid_throughout(rules: TerrainSettings, seed: int, num_mutations: int) -> None:
+def test_a_lineage_is_valid_throughout(rules: CppnSettings, seed: int, num_mutations: int) -> None:
     """Each child differs, is a split edge with the direct connection kept, and makes a finite legal course."""
     genotypes = lineage(seed, num_mutations, rules)
     for parent, child in pairwise(genotypes):
         pairs = [(gene.source, gene.target) for gene in child.connections]
         assert parent != child
         assert (-1, 0) in pairs and is_series_parallel(pairs)
-        assert rules.cppn_released_quirks == child.released_quirks
+        assert rules.released_quirks == child.released_quirks
         assert all(node.response == 1.0 for node in child.nodes if node.id)
         assert all(abs(number) <= 10.0 for number in [n.bias for n in child.nodes])
         terrain = child.express(seed)
@@ -137,7 +136,7 @@ def test_every_child_has_an_amplitude_from_a_quarter_to_16_metres(seed: int, num
 
 @BOTH
 @given(seed=st.integers(0, 10**6))
-def test_a_genotype_comes_back_from_json_to_the_bit(rules: TerrainSettings, seed: int) -> None:
+def test_a_genotype_comes_back_from_json_to_the_bit(rules: CppnSettings, seed: int) -> None:
     """Equal, of one hash, with the same JSON and the same course."""
     genotype = lineage(seed, 8, rules)[-1]
     text = json.dumps(genotype.to_json())
@@ -300,7 +299,7 @@ def test_only_the_released_code_refuses_descents() -> None:
     assert fit_to_walk(nodes, connections, Stream(1, "fit")) is not None
     assert fit_to_walk_as_released(nodes, connections, Stream(1, "fit")) is None
     is_descent = {
-        rules.cppn_released_quirks: [
+        rules.released_quirks: [
             bool(np.all(np.diff(cppn_heights(child.nodes, child.connections)[21:]) <= 0.0))
             for seed in range(10)
             for child in lineage(seed, 10, rules)[1:]
@@ -333,10 +332,10 @@ def test_a_mutation_that_finds_no_child_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("rules", [OURS, RELEASED], ids=["ours", "released"])
-def test_every_try_starts_from_a_response_of_1(rules: TerrainSettings) -> None:
+def test_every_try_starts_from_a_response_of_1(rules: CppnSettings) -> None:
     """A parent that was scaled hands its genes on, but not its scale."""
     nodes, connections = chain(weight=0.2)
-    parent = CppnGenotype((replace(nodes[0], response=50.0),), connections, rules.cppn_released_quirks)
+    parent = CppnGenotype((replace(nodes[0], response=50.0),), connections, rules.released_quirks)
     children = [parent.mutate(Stream(i, "mutation"), rules) for i in range(30)]
     assert max(child.nodes[0].response for child in children) < 40.0
     assert 1.0 in {child.nodes[0].response for child in children}
@@ -355,9 +354,9 @@ def test_features_are_heights_along_the_course() -> None:
 
 
 @BOTH
-def test_genes_and_courses_are_the_same_on_every_machine(rules: TerrainSettings) -> None:
+def test_genes_and_courses_are_the_same_on_every_machine(rules: CppnSettings) -> None:
     """The bits of mutated genomes and of their courses are fixed for ever: recorded runs depend on them."""
-    generation, genome, digests = GOLDEN[rules.cppn_released_quirks]
+    generation, genome, digests = GOLDEN[rules.released_quirks]
     genotypes = [lineage(seed, 25, rules)[-1] for seed in (1, 2, 3)]
     assert genome == lineage(1, generation, rules)[-1].to_json()
     assert digests == [genotype.express(7).digest() for genotype in genotypes]

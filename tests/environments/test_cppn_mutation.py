@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from environments.streams import Stream
 from environments.terrain import cppn
-from environments.terrain.cppn import CppnGenotype
+from environments.terrain.cppn import CppnGenotype, CppnSettings
 from environments.terrain.cppn_genes import ACTIVATION_NAMES, ConnectionGene, NodeGene
 from environments.terrain.cppn_ground import cppn_heights
 from environments.terrain.cppn_mutation import first_network, mutate_network
-from environments.terrain.genotype import TerrainSettings
 
-RELEASED = TerrainSettings(cppn_released_quirks=True)
+RELEASED = CppnSettings(released_quirks=True)
 NODES = (NodeGene(0, 0.0, 1.0, "identity"), NodeGene(1, 0.2, 1.0, "sin"), NodeGene(2, -0.3, 1.0, "tanh"))
 CONNECTIONS = (
     ConnectionGene(-1, 0, 0.4, False),

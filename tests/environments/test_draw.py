@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from environments.biped import LIDAR_RANGE, NUM_RAYS
 from environments.terrain.constants import TERRAIN_HEIGHT
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -17,7 +18,6 @@ from environments.walker.draw import draw
 from environments.walker.episode import WalkerEpisode
 from environments.walker.registration import ENV_ID, register_envs
 from environments.walker.scene import Camera, Scene, WalkerPose, follow, frame, pose_of
-from environments.walker.spec import LIDAR_RANGE, NUM_RAYS
 
 register_envs()
 

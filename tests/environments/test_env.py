@@ -19,6 +19,7 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
+from environments.biped import FINISH_X, MAX_STEPS, NUM_BODIES
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
@@ -26,7 +27,6 @@ from environments.walker.ending import GOES_ON, Outcome, ending
 from environments.walker.env import BipedalTerrainEnv
 from environments.walker.episode import WalkerEpisode
 from environments.walker.registration import ENV_ID, register_envs
-from environments.walker.spec import FINISH_X, MAX_STEPS, NUM_BODIES
 from tests.environments.actors import straddling
 
 register_envs()

@@ -15,13 +15,12 @@ from environments.streams import Stream
 from environments.terrain.gene import GeneGroup, NumberGene
 from environments.terrain.generation import FIRST_KINDS
 from environments.terrain.genes import GENE_GROUPS, known_genes
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import FIRST_GENES
+from environments.terrain.obstacles import FIRST_GENES, ObstacleSettings
 from tests.new_gene import failures_with_it, new_group
 
 STEP = 14 / 30
 FIRST_GROUPS = ("roughness", "pit_gap", "stump_height", "stairs")
-BUMPY = TerrainSettings(obstacles=("bumps", "stump_height"))
+BUMPY = ObstacleSettings(obstacles=("bumps", "stump_height"))
 RICH = ObstacleGenotype(2.4, (0.4, 3.2), (0.2, 2.0), (0.0, 1.4), (1, 5))
 
 
@@ -43,7 +42,7 @@ def _all_that_is_stored() -> list[str]:
     seen = []
     for rule in ("all", "random_subset"):
         for groups in (FIRST_GROUPS, ("roughness", "pit_gap"), ("stairs",)):
-            rules = TerrainSettings(groups, rule, "upward" if rule == "all" else "symmetric", max_pit_gap=8.0)
+            rules = ObstacleSettings(groups, rule, "upward" if rule == "all" else "symmetric", max_pit_gap=8.0)
             genotype = ObstacleGenotype.initial(rules, Stream(1, "root"))
             for generation in range(12):
                 stream = Stream(2, "mutation", generation)
@@ -133,12 +132,12 @@ def test_a_terrain_with_the_gene_is_stored(bumps: GeneGroup) -> None:
 
 def test_novelty_sees_the_gene_where_it_is_enabled(bumps: GeneGroup) -> None:
     """Behind the others, each end over its greatest value; where it is not enabled it does not count."""
-    rules = TerrainSettings(obstacles=("bumps", "roughness"))
+    rules = ObstacleSettings(obstacles=("bumps", "roughness"))
 
     assert [1.2, 0.4, 1.0] == bumpy(0.4, 1.0, roughness=1.2).features(rules).tolist()
     assert [0.0, 0.0, 0.0] == ObstacleGenotype().features(rules).tolist()
     assert [10.0, 2.0, 2.0] == ObstacleGenotype.feature_limits(rules).tolist()
-    assert [1.2] == bumpy(0.4, 1.0, roughness=1.2).features(TerrainSettings(("roughness",))).tolist()
+    assert [1.2] == bumpy(0.4, 1.0, roughness=1.2).features(ObstacleSettings(("roughness",))).tolist()
 
 
 @pytest.mark.parametrize(
@@ -160,20 +159,21 @@ def test_an_impossible_later_gene_is_refused(bumps: GeneGroup, later: dict[str, 
     "change", [{"gravity": 1.0}, {"later": {}}, {"later": {"bump_height": [0.0, 1.0]}}, {"bumps": None}]
 )
 def test_a_stored_terrain_with_something_else_is_refused(bumps: GeneGroup, change: dict[str, Any]) -> None:
-    """Archives come from strangers: a key that is no gene's is none, and the first genes must all be there."""
-    data = bumpy(0.0, 1.0).to_json()
+    """Archives come from strangers: a key that is no gene's is none. A gene that is missing is absent."""
+    data = bumpy(0.0, 1.0, pit_gap=(0.0, 0.8)).to_json()
 
-    with pytest.raises(InputError, match=r"keys .*stump_height.* and perhaps \['bump_height'\], found .*roughness"):
+    (key,) = change
+    with pytest.raises(InputError, match=f"no gene '{key}': known: bump_height, pit_gap, roughness"):
         ObstacleGenotype.from_json(data | change)
-    with pytest.raises(InputError, match="keys"):
-        ObstacleGenotype.from_json({name: value for name, value in data.items() if name != "pit_gap"})
+    few = {name: value for name, value in data.items() if name != "pit_gap"}
+    assert bumpy(0.0, 1.0) == ObstacleGenotype.from_json(few)
 
 
 def test_a_terrain_with_an_unknown_gene_is_refused() -> None:
     """Who has not got the gene says so, rather than run another terrain."""
     data = {**RICH.to_json(), "bump_height": [0.0, 1.0]}
 
-    with pytest.raises(InputError, match=r"keys .*found .*bump_height"):
+    with pytest.raises(InputError, match="no gene 'bump_height'"):
         ObstacleGenotype.from_json(data)
     with pytest.raises(InputError, match="bump_height"):
         bumpy(0.0, 1.0)
@@ -192,7 +192,7 @@ def test_a_number_may_come_later_too(monkeypatch: pytest.MonkeyPatch) -> None:
         stump.lay(course, heights)
 
     monkeypatch.setitem(GENE_GROUPS, "stump_height", replace(stump, lay=lay))
-    rules = TerrainSettings(obstacles=("length",))
+    rules = ObstacleSettings(obstacles=("length",))
     children = {RICH.mutate(Stream(i, "mutation"), rules) for i in range(100)}
 
     assert {i / 10 for i in range(6)} == {child.genes["length"] for child in children}
@@ -217,7 +217,7 @@ def test_genes_can_be_told_apart(monkeypatch: pytest.MonkeyPatch, has_new_one: b
     assert list(FIRST_GENES) == [gene.name for gene in genes[: len(FIRST_GENES)]]
     assert list(FIRST_GROUPS) == list(GENE_GROUPS)[: len(FIRST_GROUPS)]
     assert {*FIRST_KINDS} == {name for name in FIRST_GROUPS if GENE_GROUPS[name].lay}
-    everything = TerrainSettings(obstacles=tuple(GENE_GROUPS))
+    everything = ObstacleSettings(obstacles=tuple(GENE_GROUPS))
     for gene in genes:
         value = gene.mutated(gene.absent, Stream(1, "mutation"), everything)
         assert value == gene.checked(value)

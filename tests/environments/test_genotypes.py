@@ -11,15 +11,17 @@ import pytest
 
 from environments.streams import Stream
 from environments.terrain import genotype_class
+from environments.terrain.cppn import CppnSettings
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
+from environments.terrain.obstacles import ObstacleSettings
 
 ENCODINGS = pytest.mark.parametrize(
     ("kind", "rules"),
     [
-        ("obstacles", TerrainSettings(("roughness", "pit_gap", "stump_height", "stairs"))),
-        ("obstacles", TerrainSettings(mutated_genes="random_subset", roughness_step="upward")),
-        ("cppn", TerrainSettings()),
-        ("cppn", TerrainSettings(cppn_released_quirks=True)),
+        ("obstacles", ObstacleSettings(("roughness", "pit_gap", "stump_height", "stairs"))),
+        ("obstacles", ObstacleSettings(mutated_genes="random_subset", roughness_step="upward")),
+        ("cppn", CppnSettings()),
+        ("cppn", CppnSettings(released_quirks=True)),
     ],
 )
 

@@ -9,6 +9,7 @@ import re
 import numpy as np
 import pytest
 
+from environments.biped import LIDAR_RANGE, LIDAR_RAYS, NUM_RAYS
 from environments.compiled import inline_kernel
 from environments.physics.box2d import WalkerWorld
 from environments.physics.course import Course
@@ -16,7 +17,6 @@ from environments.physics.lidar import RAYS_SIZE, cast_lidar
 from environments.streams import Stream
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import LIDAR_RANGE, LIDAR_RAYS, NUM_RAYS
 
 NUM_POSITIONS = 800
 TERRAINS = {

@@ -17,12 +17,12 @@ from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain import genotype_class
 from environments.terrain.generation import generate_course
-from environments.terrain.genotype import TerrainSettings
+from environments.terrain.obstacles import ObstacleSettings
 from tests.naive import naive_course
 
 STEP = 14 / 30
 ALL_GROUPS = ("roughness", "pit_gap", "stump_height", "stairs")
-EVERYTHING = TerrainSettings(obstacles=ALL_GROUPS)
+EVERYTHING = ObstacleSettings(obstacles=ALL_GROUPS)
 RICH = ObstacleGenotype(2.4, (0.4, 3.2), (0.2, 2.0), (0.0, 1.4), (1, 5))
 
 # Least value of either end, greatest value, step, first interval (Wang et al. 2019, table 1; released code).
@@ -58,14 +58,14 @@ def _naive_children(name: str, parent: tuple[float, float], limit: float | None 
     return found
 
 
-def _mutated_many(parent: ObstacleGenotype, count: int, rules: TerrainSettings = EVERYTHING) -> list[ObstacleGenotype]:
+def _mutated_many(parent: ObstacleGenotype, count: int, rules: ObstacleSettings = EVERYTHING) -> list[ObstacleGenotype]:
     return [parent.mutate(Stream(i, "mutation"), rules) for i in range(count)]
 
 
 def test_a_run_starts_flat_and_without_obstacles() -> None:
     """The initial genotype has roughness 0 and no obstacle of any kind."""
     assert ObstacleGenotype(0.0, None, None, None, None) == ObstacleGenotype.initial(
-        TerrainSettings(), Stream(1, "root")
+        ObstacleSettings(), Stream(1, "root")
     )
 
 
@@ -73,7 +73,7 @@ def test_obstacles_first_appear_with_the_papers_sizes() -> None:
     """Every enabled group is in the first child, with the first interval of table 1; the others stay absent."""
     child = ObstacleGenotype().mutate(Stream(1, "mutation"), EVERYTHING)
     assert {name: row[3] for name, row in TABLE.items()} == {name: getattr(child, name) for name in TABLE}
-    without_stairs = ObstacleGenotype().mutate(Stream(1, "mutation"), TerrainSettings())
+    without_stairs = ObstacleGenotype().mutate(Stream(1, "mutation"), ObstacleSettings())
     assert ((0.0, 0.8), (0.0, 0.4), None, None) == (
         without_stairs.pit_gap,
         without_stairs.stump_height,
@@ -119,7 +119,7 @@ def test_children_are_exactly_the_legal_neighbours(name: str, parent: tuple[floa
 
 def test_the_greatest_pit_follows_the_settings() -> None:
     """With the released code's bound of 8 no pit outgrows 8; a parent already above it keeps its pits."""
-    rules = TerrainSettings(max_pit_gap=8.0)
+    rules = ObstacleSettings(max_pit_gap=8.0)
     children = {child.pit_gap for child in _mutated_many(ObstacleGenotype(pit_gap=(7.2, 8.0)), 200, rules)}
     assert _naive_children("pit_gap", (7.2, 8.0), limit=8.0) == children
     assert (9.2, 10.0) == ObstacleGenotype(pit_gap=(9.2, 10.0)).mutate(Stream(1, "mutation"), rules).pit_gap
@@ -135,7 +135,7 @@ def test_roughness_moves_by_at_most_six_tenths() -> None:
 
 def test_the_papers_roughness_never_falls() -> None:
     """With ``upward`` roughness changes by a rounded U(0, 0.6): 0.1 to 0.5 equally often, 0 and 0.6 half as often."""
-    rules = TerrainSettings(roughness_step="upward")
+    rules = ObstacleSettings(roughness_step="upward")
     counts = Counter(child.roughness for child in _mutated_many(ObstacleGenotype(roughness=5.0), 3000, rules))
     assert [5.0, 5.1, 5.2, 5.3, 5.4, 5.5, 5.6] == sorted(counts)
     expected = {value: 250 if value in (5.0, 5.6) else 500 for value in counts}
@@ -160,7 +160,7 @@ def test_roughness_stops_at_its_bounds() -> None:
 )
 def test_a_lineage_never_leaves_the_table(seed: int, rule: str, groups: list[str]) -> None:
     """Over 60 generations every gene is within its bounds, on its grid, and absent unless its group is enabled."""
-    rules = TerrainSettings(obstacles=tuple(groups), mutated_genes=rule)
+    rules = ObstacleSettings(obstacles=tuple(groups), mutated_genes=rule)
     genotype = ObstacleGenotype.initial(rules, Stream(1, "root"))
     for generation in range(60):
         genotype = genotype.mutate(Stream(seed, "mutation", generation), rules)
@@ -190,7 +190,7 @@ def test_stairs_really_mutate() -> None:
 
 def test_a_random_subset_is_any_that_is_not_empty() -> None:
     """With ``random_subset`` each of the seven non-empty subsets of three groups mutates equally often."""
-    rules = TerrainSettings(mutated_genes="random_subset")
+    rules = ObstacleSettings(mutated_genes="random_subset")
     parent = ObstacleGenotype(5.0, (1.2, 3.2), (1.0, 2.0))
     counts: Counter[tuple[bool, bool]] = Counter()
     for child in _mutated_many(parent, 3500, rules):
@@ -204,7 +204,7 @@ def test_a_random_subset_is_any_that_is_not_empty() -> None:
 @pytest.mark.parametrize("rule", ["all", "random_subset"])
 def test_only_enabled_groups_mutate(rule: str) -> None:
     """Genes of groups that are not enabled are handed on as they are."""
-    rules = TerrainSettings(obstacles=("stump_height",), mutated_genes=rule)
+    rules = ObstacleSettings(obstacles=("stump_height",), mutated_genes=rule)
     for child in _mutated_many(RICH, 20, rules):
         assert RICH.stump_height != child.stump_height
         assert RICH == ObstacleGenotype(**{**child.to_json(), "stump_height": RICH.stump_height})
@@ -213,13 +213,13 @@ def test_only_enabled_groups_mutate(rule: str) -> None:
 @pytest.mark.parametrize(
     ("rules", "complaint"),
     [
-        (TerrainSettings(obstacles=("stumps_height",)), "unknown group 'stumps_height': did you mean 'stump_height'"),
-        (TerrainSettings(obstacles=()), "at least one group"),
-        (TerrainSettings(mutated_genes="some"), "must be 'all' or 'random_subset', found 'some'"),
-        (TerrainSettings(roughness_step="up"), "must be 'symmetric' or 'upward', found 'up'"),
+        (ObstacleSettings(obstacles=("stumps_height",)), "unknown group 'stumps_height': did you mean 'stump_height'"),
+        (ObstacleSettings(obstacles=()), "at least one group"),
+        (ObstacleSettings(mutated_genes="some"), "must be 'all' or 'random_subset', found 'some'"),
+        (ObstacleSettings(roughness_step="up"), "must be 'symmetric' or 'upward', found 'up'"),
     ],
 )
-def test_settings_that_name_nothing_are_refused(rules: TerrainSettings, complaint: str) -> None:
+def test_settings_that_name_nothing_are_refused(rules: ObstacleSettings, complaint: str) -> None:
     """A run with a misspelt group or rule stops before its first terrain."""
     with pytest.raises(InputError, match=complaint):
         ObstacleGenotype.initial(rules, Stream(1, "root"))
@@ -252,11 +252,31 @@ def test_impossible_genes_are_refused(genes: dict[str, Any], complaint: str) -> 
         ObstacleGenotype(**genes)
 
 
-@pytest.mark.parametrize("data", [{}, {**RICH.to_json(), "gravity": 1.0}, [1.0]])
-def test_json_of_something_else_is_refused(data: Any) -> None:
-    """An object without exactly the five genes is no obstacle genotype."""
-    with pytest.raises(InputError, match="keys"):
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({**RICH.to_json(), "gravity": 1.0}, "has no gene 'gravity': known: .*pit_gap, roughness"),
+        ({"pit_gaps": [4, 6]}, "has no gene 'pit_gaps': did you mean 'pit_gap'?"),
+        ({"roughness": None}, "roughness must be a number from 0 to 10, found None"),
+        ({"stair_height": [0, 1]}, "give both or neither"),
+        ([1.0], "is a JSON object with genes as keys .*, found list"),
+    ],
+)
+def test_json_of_something_else_is_refused(data: Any, sentence: str) -> None:
+    """A key that is no gene, or a value that is none of its gene, is named."""
+    with pytest.raises(InputError, match=sentence):
         ObstacleGenotype.from_json(data)
+
+
+def test_json_may_leave_out_absent_genes() -> None:
+    """What is missing is absent, and is written as such: a text by hand and a stored one give the same terrain."""
+    genotype = ObstacleGenotype.from_json({"roughness": 4.5, "pit_gap": [4, 6]})
+
+    assert ObstacleGenotype(4.5, (4.0, 6.0)) == genotype
+    assert {
+        "roughness": 4.5, "pit_gap": [4.0, 6.0], "stump_height": None, "stair_height": None, "stair_steps": None,
+    } == genotype.to_json()  # fmt: skip
+    assert ObstacleGenotype() == ObstacleGenotype.from_json({})
 
 
 def test_a_name_is_canonical() -> None:
@@ -273,7 +293,7 @@ def test_features_are_the_enabled_genes() -> None:
     """Novelty compares all ends of the enabled groups in a fixed order, absent ones as 0, each with its limit."""
     assert [2.4, 0.4, 3.2, 0.2, 2.0, 0.0, 1.4, 1.0, 5.0] == RICH.features(EVERYTHING).tolist()
     assert [10.0, 10.0, 10.0, 5.0, 5.0, 5.0, 5.0, 9.0, 9.0] == RICH.feature_limits(EVERYTHING).tolist()
-    released = TerrainSettings(obstacles=("stump_height", "pit_gap"), max_pit_gap=8.0)
+    released = ObstacleSettings(obstacles=("stump_height", "pit_gap"), max_pit_gap=8.0)
     assert [0.4, 3.2, 0.2, 2.0] == RICH.features(released).tolist()
     assert [8.0, 8.0, 5.0, 5.0] == RICH.feature_limits(released).tolist()
     assert [0.0] * 9 == ObstacleGenotype().features(EVERYTHING).tolist()

@@ -11,10 +11,10 @@ import pytest
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from numpy.typing import NDArray
 
+from environments.biped import MAX_STEPS
 from environments.streams import Stream
 from environments.terrain.terrain import Terrain
 from environments.walker.env import BipedalTerrainEnv
-from environments.walker.spec import MAX_STEPS
 
 Actor = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 

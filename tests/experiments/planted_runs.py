@@ -8,8 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from environments.streams import Stream
-from environments.terrain.genotype import AbstractGenotype, TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.genotype import AbstractGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.analysis.terrain_measures import measure_terrain
 from poet.config import make_config
 from poet.events import Cost, Event, NicheAdmitted, NicheRetired, NicheSolved
@@ -80,7 +80,7 @@ def _child(
     trials: list[tuple[int, AbstractGenotype, int]] = []
     while len(trials) < num_trials:
         parent_id, parent = stream.choice(active)
-        child, terrain_seed = parent.mutate(stream, TerrainSettings()), stream.integer(0, 1_000_000)
+        child, terrain_seed = parent.mutate(stream, ObstacleSettings()), stream.integer(0, 1_000_000)
         if any(child == genotype for _, genotype in active):
             continue
         if band is None or band[0] < measure_terrain(child.express(terrain_seed)).variation < band[1]:

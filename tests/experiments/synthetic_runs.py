@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
 from environments.streams import Stream
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
 from experiments.analysis.run_tables import RunTables, read_tables
 from poet.archive.database import connect_to_write, transaction
@@ -289,7 +288,7 @@ class _Simulation:
         is_full = False
         for _ in range(self.config.poet.max_children if parents else 0):
             parent = self.stream.choice(parents)
-            child = parent.genotype.mutate(self.stream, TerrainSettings())
+            child = parent.genotype.mutate(self.stream, ObstacleSettings())
             score = _score(parent.skill, child)
             outcome = CandidateOutcome.NOT_REACHED if is_full else CandidateOutcome.ADMITTED
             outcome = CandidateOutcome.TOO_HARD if score < 50.0 else outcome

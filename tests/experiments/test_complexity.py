@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.streams import Stream
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.analysis.complexity import (
     GENOME_MEASURES,
     PROFILE_MEASURES,
@@ -43,8 +42,8 @@ from experiments.analysis.terrain_measures import measure_terrain
 from poet.config import make_config
 from tests.experiments.synthetic_runs import GENES, read, simulated_run, three_niches
 
-ROUGH = GeneSpace(TerrainSettings(obstacles=("roughness",)))
-ALL = GeneSpace(TerrainSettings(obstacles=("roughness", "pit_gap", "stump_height", "stairs"), max_pit_gap=8.0))
+ROUGH = GeneSpace(ObstacleSettings(obstacles=("roughness",)))
+ALL = GeneSpace(ObstacleSettings(obstacles=("roughness", "pit_gap", "stump_height", "stairs"), max_pit_gap=8.0))
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +150,7 @@ def test_the_gene_space_knows_which_features_are_upper_ends() -> None:
     assert {"roughness": 0, "pit_gap": 2, "stump_height": 4, "stair_height": 6, "stair_steps": 8} == ALL.uppers
     assert {"roughness": 0} == ROUGH.uppers
     assert (1, 3) == (ROUGH.max_level, ALL.max_level)
-    assert 2 == GeneSpace(TerrainSettings(max_pit_gap=5.0)).max_level
+    assert 2 == GeneSpace(ObstacleSettings(max_pit_gap=5.0)).max_level
     assert gene_space(make_config({"terrain": {"genotype": "somebody:Else"}})) is None
 
 
@@ -185,7 +184,7 @@ def test_samples_are_drawn_uniformly_from_their_stream() -> None:
 
 def test_samples_begin_at_the_least_value_of_each_gene() -> None:
     """Stairs are from 0 to 5 high and have 1 to 9 steps: both ends are drawn over all of that, the lower one first."""
-    stairs = GeneSpace(TerrainSettings(obstacles=("stairs",)))
+    stairs = GeneSpace(ObstacleSettings(obstacles=("stairs",)))
     stream = Stream(SAMPLE_SEED, "coverage", 0)
     drawn = [
         [*sorted(stream.uniform(0.0, 5.0) for _ in range(2)), *sorted(stream.uniform(1.0, 9.0) for _ in range(2))]

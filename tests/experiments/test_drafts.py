@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from environments.errors import InputError
-from experiments.controls.shadow_file import FILE_NAME, check_output
+from experiments.analysis.shadow_file import FILE_NAME, check_output
 from experiments.drafts import draft_of, new_folder
 from tests.experiments.command_line import ROOT, Poet
 from tests.experiments.test_bad_input import assert_refused

@@ -13,7 +13,7 @@ import pytest
 from environments.errors import InputError
 from experiments.analysis.page import GENERATOR
 from experiments.analysis.report import write_report
-from experiments.controls.shadow_file import FILE_NAME, write_shadow
+from experiments.analysis.shadow_file import FILE_NAME, write_shadow
 from experiments.files import written
 from experiments.replay.strip import stack_strips
 from experiments.throughput.report import BenchReport

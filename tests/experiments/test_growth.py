@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from environments.streams import Stream
-from environments.terrain.cppn import CppnGenotype
-from environments.terrain.genotype import AbstractGenotype, TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.cppn import CppnGenotype, CppnSettings
+from environments.terrain.genotype import AbstractGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.analysis.complexity import GENOME_MEASURES, measure_niche, niche_complexity
 from experiments.analysis.gene_space import gene_space
 from experiments.analysis.growth import ALPHA, GOES_ON, growth_summary, shadow_band
@@ -29,7 +29,7 @@ def planted_shadow(folder: Path, root: AbstractGenotype) -> pd.DataFrame:
     """The neutral shadow of a planted archive. All with one root have the same schedule, so that it is that of each."""
     with open_run(planted_run(folder, seed=12345, num_trials=1, root=root)) as run:
         births, space = births_of(run), gene_space(run.config)
-    first, settings = ShadowNiche(0, None, root, 0), TerrainSettings()
+    first, settings = ShadowNiche(0, None, root, 0), ObstacleSettings()
     return pd.DataFrame(
         {"replicate": replicate, "niche_id": niche.niche_id}
         | measure_niche(niche.genotype.to_json(), express(niche.genotype, niche.terrain_seed), space)
@@ -68,7 +68,7 @@ def test_a_criterion_that_never_changes_is_no_growth(obstacle_shadow: pd.DataFra
 @pytest.mark.parametrize(("num_trials", "has_grown"), [(1, False), (8, True)])
 def test_growth_of_cppns_is_told_from_drift(tmp_path: Path, num_trials: int, has_grown: bool) -> None:
     """The same of terrains without obstacles, where selection goes by the profile: 5 of 6."""
-    root = CppnGenotype.initial(TerrainSettings(), Stream(0, "planted root"))
+    root = CppnGenotype.initial(CppnSettings(), Stream(0, "planted root"))
     shadow = planted_shadow(tmp_path / "first", root)
     said = []
     for seed in range(6):

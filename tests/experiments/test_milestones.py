@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from environments.streams import Stream
-from environments.terrain.cppn import CppnGenotype
-from environments.terrain.genotype import TerrainSettings
+from environments.terrain.cppn import CppnGenotype, CppnSettings
 from environments.terrain.obstacles import ObstacleGenotype
 from experiments.analysis.aggregate import group_runs
 from experiments.analysis.milestones import classes_of, median_milestones, milestones_table, spending_table
@@ -46,7 +45,7 @@ def test_a_terrain_is_of_every_class_whose_bounds_it_reaches(genes, classes) -> 
 
 def test_a_cppn_is_of_no_class_but_that_of_all() -> None:
     """The conditions do not speak of it."""
-    genotype = CppnGenotype.initial(TerrainSettings(), Stream(0, "test"))
+    genotype = CppnGenotype.initial(CppnSettings(), Stream(0, "test"))
 
     assert ["any child"] == classes_of(genotype.to_json())
 

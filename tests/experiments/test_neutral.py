@@ -13,17 +13,16 @@ import pytest
 
 from environments.errors import InputError
 from environments.streams import Stream
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
 from experiments.analysis.complexity import PROFILE_MEASURES, measure_niche
 from experiments.analysis.gene_space import gene_space
 from experiments.analysis.run_tables import read_tables
+from experiments.analysis.shadow_file import COLUMNS, FILE_NAME, birth_origins, write_shadow
 from experiments.controls.neutral import Birth, ShadowNiche, active_at, births_of, drift, neutral_shadow
-from experiments.controls.shadow_file import COLUMNS, FILE_NAME, birth_origins, write_shadow
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
-from poet.config import Config
+from poet.config import Config, make_config
 from tests.experiments.command_line import Poet
 from tests.experiments.planted_runs import planted_run
 from tests.experiments.synthetic_runs import read, three_niches
@@ -31,7 +30,7 @@ from tests.experiments.test_bad_input import assert_refused
 from tests.poet.archive_examples import SESSION
 
 ROOT = ShadowNiche(0, None, ObstacleGenotype(), 77)
-SETTINGS = TerrainSettings()
+SETTINGS = ObstacleSettings()
 #: One niche an iteration, of which four are active.
 BIRTHS = [Birth(i, i + 4 if i + 4 < 40 else None) for i in range(40)]
 
@@ -83,7 +82,7 @@ def test_a_longer_run_adds_to_a_shadow_and_changes_nothing_in_it() -> None:
 
 def test_a_child_that_equals_an_active_niche_is_drawn_again() -> None:
     """The root's first pits are all alike: while one is active, a second such child of the root is none."""
-    settings = TerrainSettings(obstacles=("pit_gap",))
+    settings = ObstacleSettings(obstacles=("pit_gap",))
     births = [Birth(0, None), Birth(1, None), Birth(2, None)]
 
     assert {1} == {drift(births, ROOT, lambda _: settings, 0, replicate)[2].parent_id for replicate in range(20)}
@@ -91,7 +90,7 @@ def test_a_child_that_equals_an_active_niche_is_drawn_again() -> None:
 
 @dataclass(frozen=True)
 class _Stuck(ObstacleGenotype):
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> _Stuck:
+    def mutate(self, stream: Stream, settings: ObstacleSettings) -> _Stuck:
         return self
 
 
@@ -104,7 +103,7 @@ def test_where_nothing_new_can_come_an_equal_is_admitted() -> None:
 
 @dataclass(frozen=True)
 class _OftenTooHigh(ObstacleGenotype):
-    def mutate(self, stream: Stream, settings: TerrainSettings) -> _OftenTooHigh:
+    def mutate(self, stream: Stream, settings: ObstacleSettings) -> _OftenTooHigh:
         return _OftenTooHigh(roughness=stream.integer(0, 101) / 10.0)
 
     def express(self, seed: int) -> Terrain:
@@ -123,7 +122,7 @@ def test_a_terrain_that_nothing_can_stand_on_is_drawn_again() -> None:
 
 def test_settings_are_those_of_the_iteration() -> None:
     """A run whose config changed on the way mutates by the config it then had."""
-    rough, stumps = (TerrainSettings(obstacles=(group,)) for group in ("roughness", "stump_height"))
+    rough, stumps = (ObstacleSettings(obstacles=(group,)) for group in ("roughness", "stump_height"))
     niches = drift(BIRTHS[:9], ROOT, lambda iteration: rough if iteration < 5 else stumps, 0, 0)
 
     assert all(niche.genotype.stump_height is None for niche in niches[:5])
@@ -199,6 +198,17 @@ def test_a_shadow_is_tied_to_root_and_settings(run_folder: Path) -> None:
 
         assert all((own[i] == later[i]) == (i < 10) for i in own)
         assert not set(own.values()) & set(birth_origins(moved, run.config_at).values())
+
+
+def test_a_shadow_from_before_terrain_settings_fits_its_run() -> None:
+    """Where ``terrain.settings`` says nothing, a niche's origin is that of the first release; otherwise another."""
+    niches = pd.DataFrame({"niche_id": [0], "iteration": [0], "genotype": [{"roughness": 0.0}], "terrain_seed": [7]})
+    first_release = "ee59968a33bb2b2c78b2067773a1a59341fc6fbf90339516931ba2f7a5ba5955"
+
+    assert {0: first_release} == birth_origins(niches, lambda iteration: Config())
+    assert {0: first_release} != birth_origins(
+        niches, lambda iteration: make_config({"terrain": {"settings": {"rise": 1}}})
+    )
 
 
 def test_a_shadow_runs_nothing_and_needs_nothing_to_run(run_folder: Path) -> None:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageSequence
 
 from agents.rollouts import ENGINES, Engine
+from environments.biped import HULL
 from environments.errors import InputError
 from environments.terrain.constants import TERRAIN_HEIGHT
 from environments.terrain.obstacles import ObstacleGenotype
@@ -28,7 +29,6 @@ from environments.walker.draw import HULL_COLOR, TURF
 from environments.walker.ending import Outcome
 from environments.walker.episode import WalkerEpisode
 from environments.walker.scene import Camera
-from environments.walker.spec import HULL
 from experiments.replay import formats, render
 from experiments.replay.captions import OUTCOME_COLORS
 from experiments.replay.film import Film

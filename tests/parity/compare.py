@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import BODIES, HULL, NUM_BODY_OBSERVATIONS, NUM_JOINTS, NUM_RAYS
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON, Outcome
-from environments.walker.spec import BODIES, HULL, NUM_BODY_OBSERVATIONS, NUM_JOINTS, NUM_RAYS
 from environments.walker.worlds import Worlds
 from tests.parity.episodes import Case
 

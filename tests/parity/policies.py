@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
 from agents.strategies.normal import normals
+from environments.biped import NUM_JOINTS
 from environments.streams import Stream, stream_key
-from environments.walker.spec import NUM_JOINTS
 from experiments.walkers import load_walker
 from tests.parity.terrains import log_uniform
 

@@ -14,6 +14,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import START_X
 from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain.constants import (
@@ -25,14 +26,12 @@ from environments.terrain.constants import (
     TERRAIN_STEP,
 )
 from environments.terrain.genes import PIT_GAP, ROUGHNESS, STAIR_HEIGHT, STUMP_HEIGHT
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import START_X
 
 Heights = NDArray[np.float64]
 
-_ALL_GENES = TerrainSettings(obstacles=("roughness", "pit_gap", "stump_height", "stairs"))
+_ALL_GENES = ObstacleSettings(obstacles=("roughness", "pit_gap", "stump_height", "stairs"))
 #: Where the ground's last vertex lies, and where the start pad ends, m.
 _END_X = TERRAIN_LENGTH * TERRAIN_STEP
 _PAD_END_X = TERRAIN_STARTPAD * TERRAIN_STEP

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.errors import InputError
-from environments.terrain.genotype import TerrainSettings
-from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from poet.novelty import AbstractNovelty, Environment, NearestGenes, PataEc, centred_mean_ranks
 from tests.naive import naive_mean_ranks, naive_pata_ec
 from tests.poet.builders import make_test_parts
 
 SCORES = st.one_of(st.just(-math.inf), st.floats(-150.0, 400.0), st.sampled_from([50.0, 300.0, 123.0]))
-PITS = TerrainSettings(obstacles=("roughness", "pit_gap"))
+PITS = ObstacleSettings(obstacles=("roughness", "pit_gap"))
 
 
 class Longest(AbstractNovelty):
@@ -28,7 +27,7 @@ class Longest(AbstractNovelty):
         return [float(len(str(candidate.genotype.to_json()))) for candidate in candidates]
 
 
-def nearest_genes(neighbors: int, scale: str, settings: TerrainSettings, candidate, others) -> float:
+def nearest_genes(neighbors: int, scale: str, settings: ObstacleSettings, candidate, others) -> float:
     """One candidate among others by genes."""
     measure = NearestGenes(neighbors, scale, 50.0, 300.0, settings)
     (found,) = measure.measure([Environment(candidate)], [Environment(other) for other in others])
@@ -37,7 +36,7 @@ def nearest_genes(neighbors: int, scale: str, settings: TerrainSettings, candida
 
 def pata_ec(neighbors: int = 5) -> PataEc:
     """The measure with the paper's band."""
-    return PataEc(neighbors, "none", 50.0, 300.0, TerrainSettings())
+    return PataEc(neighbors, "none", 50.0, 300.0, ObstacleSettings())
 
 
 def place(*scores: float) -> Environment:
@@ -60,7 +59,7 @@ def test_novelty_is_the_mean_distance_to_the_nearest_genes():
 
 def test_scaled_novelty_divides_each_gene_by_its_greatest_value():
     """A gap of 4 of 10 is farther than a roughness of 3 of 10, and stairs count when they are enabled."""
-    settings = TerrainSettings(obstacles=("roughness", "pit_gap", "stairs"))
+    settings = ObstacleSettings(obstacles=("roughness", "pit_gap", "stairs"))
     flat = [ObstacleGenotype()]
     stairs = ObstacleGenotype(stair_height=(0.0, 2.0), stair_steps=(1, 1))
 

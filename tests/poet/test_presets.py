@@ -19,7 +19,14 @@ ES = {
     "settings": {},
 }
 START = {"start_terrain": "", "start_terrain_seed": "drawn"}
-NOVELTY = {"measure": "nearest_genes", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True}
+NOVELTY = {
+    "measure": "nearest_genes",
+    "order": "novelty",
+    "neighbors": 5,
+    "scale": "none",
+    "settings": {},
+    "cached": True,
+}
 
 PAPER = {
     "run": {"seed": 0, "iterations": 25200, "start": "random", **START, "reject": []},
@@ -27,6 +34,7 @@ PAPER = {
         "genotype": "obstacles",
         "obstacles": ["roughness", "pit_gap", "stump_height", "stairs"],
         "max_pit_gap": 10.0,
+        "settings": {},
     },
     "mutation": {"genes": "random_subset", "roughness_step": "upward", "most_mutations": 1},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
@@ -41,6 +49,7 @@ PAPER = {
         "max_children": 8,
         "max_admitted": 1,
         "criterion": "return_band",
+        "criterion_settings": {},
         "criterion_lower": 50.0,
         "criterion_upper": 300.0,
         "annecs": True,
@@ -60,7 +69,12 @@ PAPER = {
 }
 RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", **START, "reject": []},
-    "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
+    "terrain": {
+        "genotype": "obstacles",
+        "obstacles": ["roughness", "pit_gap", "stump_height"],
+        "max_pit_gap": 8.0,
+        "settings": {},
+    },
     "mutation": {"genes": "all", "roughness_step": "symmetric", "most_mutations": 1},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
@@ -74,6 +88,7 @@ RELEASED = {
         "max_children": 8,
         "max_admitted": 1,
         "criterion": "return_band",
+        "criterion_settings": {},
         "criterion_lower": 25.0,
         "criterion_upper": 340.0,
         "annecs": True,
@@ -95,11 +110,16 @@ RELEASED = {
 
 ENHANCED = {
     # What CPPN terrains have no use for stands at its default.
-    "terrain": {"genotype": "cppn", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 10.0},
+    "terrain": {
+        "genotype": "cppn",
+        "obstacles": ["roughness", "pit_gap", "stump_height"],
+        "max_pit_gap": 10.0,
+        "settings": {},
+    },
     "mutation": {"genes": "all", "roughness_step": "symmetric", "most_mutations": 1},
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
-    "novelty": {"measure": "pata_ec", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True},
+    "novelty": {**NOVELTY, "measure": "pata_ec"},
     "evaluation": {"max_steps": 2000, "engine": "simd"},
     "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate
 }
@@ -116,6 +136,7 @@ PAPER_2020 = {
         "max_children": 8,
         "max_admitted": 1,
         "criterion": "return_band",
+        "criterion_settings": {},
         "criterion_lower": 50.0,
         "criterion_upper": 300.0,
         "annecs": True,
@@ -143,6 +164,7 @@ RELEASED_2020 = {
         "max_children": 8,
         "max_admitted": 1,
         "criterion": "return_band",
+        "criterion_settings": {},
         "criterion_lower": 25.0,
         "criterion_upper": 340.0,
         "annecs": True,

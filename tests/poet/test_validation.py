@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from environments.streams import Stream
-from environments.terrain.cppn import CppnGenotype
-from environments.terrain.genotype import TerrainSettings
+from environments.terrain.cppn import CppnGenotype, CppnSettings
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
@@ -26,7 +25,7 @@ from tests.poet.test_loop import rugged
 from tests.poet.test_transfer import of_kind
 
 SEED = 7
-CPPN = CppnGenotype.initial(TerrainSettings(), Stream(SEED, "test"))
+CPPN = CppnGenotype.initial(CppnSettings(), Stream(SEED, "test"))
 #: Reproduction and transfers in every iteration, two niches at most.
 BUSY = {
     "run": {"seed": SEED},

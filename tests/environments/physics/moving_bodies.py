@@ -9,10 +9,10 @@ from typing import Any
 import Box2D
 import numpy as np
 
+from environments.biped import BODIES
 from environments.physics.bodies import LOCAL_CENTER, NUM_VERTICES, VERTICES
 from environments.physics.course import Course
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import BODIES
 
 NUM_OBSTACLES = 40
 

@@ -6,11 +6,11 @@ import Box2D
 import numpy as np
 import pytest
 
+from environments.biped import NUM_BODIES
 from environments.physics.course import COUNT, VERTEX, X1, X2
 from environments.physics.distance import EMPTY_CACHE, distance
 from environments.physics.rotation import sin_cos
 from environments.physics.shapes import VERTEX_SIZE
-from environments.walker.spec import NUM_BODIES
 from tests.environments.physics.moving_bodies import (
     BODY_SHAPES,
     COURSE,

@@ -12,13 +12,13 @@ import Box2D
 import numpy as np
 import pytest
 
+from environments.biped import BODIES
 from environments.physics import bodies, layout
 from environments.physics.course import Course
 from environments.physics.layout import CONTACT_SIZE, MANIFOLD_TYPE, NUM_POINTS, POINT, POINT_SIZE
 from environments.physics.manifold import collide_edge, collide_polygon
 from environments.physics.shapes import normalised
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import BODIES
 
 NUM_CASES = 500
 POSES_PER_CASE = 4

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS, START_X
 from environments.physics.bodies import (
     CONTACT_FRICTION,
     INVERSE_INERTIA,
@@ -29,7 +30,6 @@ from environments.physics.constants import (
     STEP_SECONDS,
 )
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import LOWER_1, LOWER_2, NUM_BODIES, NUM_JOINTS, START_X
 from tests.environments.physics import box2d_memory as memory
 from tests.environments.physics.twins import (
     BODY,

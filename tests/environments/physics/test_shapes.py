@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from environments.biped import BODIES, JOINTS
 from environments.physics import bodies
 from environments.physics.box2d import WalkerWorld
 from environments.physics.shapes import Mass, Polygon, as_box, as_polygon, mass_of
 from environments.terrain.constants import FRICTION
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import BODIES, JOINTS
 
 _finite = st.floats(-100.0, 100.0, width=32)
 _size = st.floats(0.125, 8.0, width=32)

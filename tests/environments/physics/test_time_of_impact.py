@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
+from environments.biped import LEG_HEIGHT, LOWER_1, NUM_BODIES
 from environments.physics.bodies import LOCAL_CENTER
 from environments.physics.course import Course
 from environments.physics.rotation import sin_cos_any
 from environments.physics.time_of_impact import stays_apart, time_of_impact
 from environments.terrain.terrain import Terrain
-from environments.walker.spec import LEG_HEIGHT, LOWER_1, NUM_BODIES
 from tests.environments.physics.moving_bodies import (
     BODY_SHAPES,
     COURSE,

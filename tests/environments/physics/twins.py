@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from environments.biped import NUM_BODIES, NUM_JOINTS
 from environments.physics import layout
 from environments.physics.box2d import WalkerWorld
 from environments.terrain.terrain import Terrain
 from environments.walker.simd import SimdWorlds, Team
-from environments.walker.spec import NUM_BODIES, NUM_JOINTS
 from tests.environments.physics import box2d_memory as memory
 
 #: Name to array; a list of contacts is one row for each, the newest first.

@@ -1,4 +1,4 @@
-"""A neutral shadow on disk: one Parquet file beside its run, and whether it still is that run's."""
+"""A neutral shadow on disk: one Parquet file beside its run, and whether it still belongs to that run."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ from poet.config import Config
 
 #: Folder in a run's folder, and the file in it.
 FOLDER_NAME, FILE_NAME = "neutral", "shadows.parquet"
-#: What every row has beside its measures. The first three are the same in all: the run's seed, the last iteration that
-#: it had done, and which code measured. ``origin`` is that of ``birth_origins``.
+#: What every row has besides its measures. The first three are the same in all rows: the run's seed, its last iteration
+#: at the time, and the version of the measuring code. ``origin`` is that of ``birth_origins``.
 COLUMNS = (
     "run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "parent_id", "admitted", "retired",
     "origin", "genotype", "terrain_seed",
 )  # fmt: skip
 #: Keys that shadows of before did not know, with what they did.
-_KEYS_SINCE = {"mutation.most_mutations": 1}
-#: Those that no row lacks.
+_KEYS_SINCE = {"mutation.most_mutations": 1, "terrain.settings": {}}
+#: Columns without missing values.
 _COUNTS = ("run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "admitted")
 
 
 @dataclass(frozen=True, eq=False)
 class Shadow:
-    """What an analysis has of a neutral shadow.
+    """What an analysis knows of a neutral shadow.
 
     Attributes:
-        niches: the replicates' niches with ``COLUMNS`` and measures; None where there is none that fits the run.
-        remark: why not; empty where there is.
+        niches: the replicates' niches with ``COLUMNS`` and measures; None if none fits the run.
+        remark: why there is none; empty if there is one.
     """
 
     niches: pd.DataFrame | None
@@ -51,7 +51,7 @@ NO_SHADOW = Shadow(None, "there is none")
 
 
 def check_output(folder: Path) -> None:
-    """Refuse a folder that a shadow cannot go to; an earlier shadow is written over.
+    """Refuse a folder that a shadow cannot go to. An earlier shadow may be overwritten.
 
     Raises:
         InputError: it is a file, or holds other things.
@@ -64,7 +64,7 @@ def check_output(folder: Path) -> None:
 
 
 def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
-    """Write the file at once, over an earlier one; genotypes (JSON values) become text."""
+    """Write the file in one piece, over an earlier one. Genotypes (JSON values) become text."""
     check_output(folder)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE_NAME
@@ -74,7 +74,7 @@ def write_shadow(niches: pd.DataFrame, folder: Path) -> Path:
 
 
 def birth_origins(niches: pd.DataFrame, config_at: Callable[[int], Config]) -> dict[int, str]:
-    """What the shadow of each niche depends on beside the run's seed and births, by niche id.
+    """What the shadow of each niche depends on besides the run's seed and births, by niche id.
 
     Args:
         niches: of the run, see ``poet.archive.reader.Run``.
@@ -120,7 +120,7 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
         return NO_SHADOW
     try:
         niches = pd.read_parquet(path)
-    except Exception as error:  # Arrow has errors of its own for each kind of damage
+    except Exception as error:  # Arrow has its own error for each kind of damage
         raise InputError(f"{path} cannot be read as Parquet ({error}): make it anew by poet control neutral") from error
     version = niches.get("measures_version", pd.Series(dtype="int64"))
     if is_numeric_dtype(version) and len(version) and version.iloc[0] != MEASURES_VERSION:
@@ -152,7 +152,7 @@ def _is_shadow(niches: pd.DataFrame) -> bool:
 
 
 def _same_births(shadow: pd.DataFrame, births: pd.DataFrame, iteration: int) -> bool:
-    """Whether niches came and went alike up to an iteration."""
+    """Whether the same niches came and went up to an iteration."""
     found = []
     for frame in (shadow, births):
         ordered = frame.sort_values("niche_id")

@@ -1,7 +1,7 @@
 """The walker's body and senses: every number of Gymnasium's ``BipedalWalker``.
 
 Source: ``gymnasium/envs/box2d/bipedal_walker.py``, same values in POET's ``bipedal_walker_custom.py`` (POET.md 1.2).
-The expressions are kept as they stand there: a product in another order could round to another float.
+The expressions are kept as they are written there: a product in another order could round to another float.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from environments.terrain.constants import (
     TERRAIN_STEP,
 )
 
-#: Steps after which an episode ends by itself (POET's ``simulate``; Gymnasium's v3 says 1600).
+#: The time limit of an episode, in steps (from POET's ``simulate``; Gymnasium's v3 has 1600).
 MAX_STEPS = 2000
 #: An episode is finished when the hull is beyond this x, m.
 FINISH_X = (TERRAIN_LENGTH - TERRAIN_GRASS) * TERRAIN_STEP
