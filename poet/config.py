@@ -35,6 +35,9 @@ class RunConfig(_Section):
 
     seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the run is keyed by it")
     iterations: Count = Field(25200, description="POET iterations; a resumed run may go further (paper: 25,200)")
+    trainer: str = Field(
+        "poet", description="who makes its iterations: 'poet', 'es' (alone, on one terrain) or 'package.module:Name'"
+    )
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(
         "", description="the root's genotype, as JSON (poet control es fills it in); '' for the easiest"
@@ -43,6 +46,12 @@ class RunConfig(_Section):
         "drawn", description="of the root's own instance; from a million on seeds are unseen, see validation"
     )
     reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject fills it")
+
+
+class TrainerConfig(_Section):
+    """What ``run.trainer`` has of its own."""
+
+    settings: dict[str, int | float | str] = Field({}, description="settings of the trainer named")
 
 
 class TerrainConfig(_Section):
@@ -201,6 +210,7 @@ class Config(_Section):
     """The whole tree; the sections of a preset file."""
 
     run: RunConfig = RunConfig()
+    trainer: TrainerConfig = TrainerConfig()
     terrain: TerrainConfig = TerrainConfig()
     mutation: MutationConfig = MutationConfig()
     cppn: CppnConfig = CppnConfig()
@@ -225,11 +235,11 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
 #: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool | float | str] = {
+EARLIER_VALUES: dict[str, bool | float | str | dict[str, float]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
-    "run.start_terrain": "", "run.start_terrain_seed": "drawn",
+    "run.start_terrain": "", "run.start_terrain_seed": "drawn", "run.trainer": "poet", "trainer.settings": {},
 }  # fmt: skip
 
 

@@ -22,6 +22,7 @@ from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config, EsConfig
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes, PataEc
+from poet.trainers import unread_sections
 from poet.types import Purpose
 
 #: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
@@ -110,8 +111,8 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
 
 
 def imported_code(config: Config) -> dict[str, str]:
-    """The keys that name code which is not ours, with what they name: ``make_parts`` imports it."""
-    keys = ("terrain.genotype", "es.strategy", "poet.criterion", "novelty.measure")
+    """The keys that name code which is not ours, with what they name: whoever runs the config imports it."""
+    keys = ("run.trainer", "terrain.genotype", "es.strategy", "poet.criterion", "novelty.measure")
     return {key: name for key in keys if ":" in (name := _value(config, key))}
 
 
@@ -155,6 +156,7 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
     of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", *_keys("mutation")]
     unused: dict[str, list[str]] = {}
     for part, keys in (
+        (config.run.trainer, [key for section in unread_sections(config.run.trainer) for key in _keys(section)]),
         (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
         (genotype, {"obstacles": _keys("cppn"), "cppn": of_obstacles}.get(genotype, [])),
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),

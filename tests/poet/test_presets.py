@@ -18,11 +18,12 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
-START = {"start_terrain": "", "start_terrain_seed": "drawn"}
+START = {"trainer": "poet", "start_terrain": "", "start_terrain_seed": "drawn"}
 NOVELTY = {"measure": "nearest_genes", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True}
 
 PAPER = {
     "run": {"seed": 0, "iterations": 25200, "start": "random", **START, "reject": []},
+    "trainer": {"settings": {}},
     "terrain": {
         "genotype": "obstacles",
         "obstacles": ["roughness", "pit_gap", "stump_height", "stairs"],
@@ -60,6 +61,7 @@ PAPER = {
 }
 RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", **START, "reject": []},
+    "trainer": {"settings": {}},
     "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
@@ -94,6 +96,7 @@ RELEASED = {
 
 
 ENHANCED = {
+    "trainer": {"settings": {}},
     # What CPPN terrains have no use for stands at its default.
     "terrain": {"genotype": "cppn", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 10.0},
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
