@@ -10,6 +10,7 @@ from environments.errors import InputError, nearest
 from environments.registry import load_named
 
 if TYPE_CHECKING:
+    from poet.archive.reader import Run
     from poet.config import Config
     from poet.events import AnyEvent
     from poet.trainers.base import AbstractTrainer
@@ -47,9 +48,13 @@ def unread_sections(name: str) -> tuple[str, ...]:
     return _trainer_class(name).unused
 
 
-def declared_events(name: str) -> frozenset[type[AnyEvent]] | None:
-    """The kinds of events that the trainer called ``name`` has; None for a user's own, which is not imported."""
-    return _trainer_class(name).events if name in TRAINERS else None
+def shown_events(run: Run) -> frozenset[type[AnyEvent]]:
+    """The kinds of events by which a run is shown: those that its trainer declares.
+
+    A user's own trainer is not imported by who looks at a run: there the kinds count of which there are any.
+    """
+    name = run.config.run.trainer
+    return _trainer_class(name).events if name in TRAINERS else run.recorded
 
 
 def _trainer_class(name: str) -> type[AbstractTrainer[Any]]:
