@@ -18,6 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from agents.strategies.base import StrategyState, concatenate, split
 from environments.errors import InputError
@@ -63,10 +64,7 @@ def encode_state(state: RunState) -> bytes:
         "retired": [_retired_to_json(niche) for niche in state.retired],
     }
     if own.others:
-        header["others"] = {
-            name: adapter.dump_python(getattr(state, name), mode="json", warnings="error")
-            for name, adapter in own.others.items()
-        }
+        header["others"] = {name: _plain(state, name, adapter) for name, adapter in own.others.items()}
     # Python's JSON writes -Infinity for -inf and reads it back; no other program reads the header.
     arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     buffer = io.BytesIO()
@@ -134,6 +132,14 @@ def _own_fields(state_type: type[RunState]) -> _OwnFields:
     counters = tuple(name for name in names if hints[name] is int)
     others = {name: TypeAdapter(hints[name]) for name in names if name not in arrays and name not in counters}
     return _OwnFields(counters, arrays, others)
+
+
+def _plain(state: RunState, name: str, adapter: TypeAdapter[Any]) -> Any:
+    """What JSON holds of a field."""
+    try:
+        return adapter.dump_python(getattr(state, name), mode="json", warnings="error")
+    except PydanticSerializationError as error:
+        raise ValueError(f"{type(state).__name__}: {name} is not of its type: {error}") from error
 
 
 def _dtype(hint: Any) -> np.dtype[Any] | None:
