@@ -1,4 +1,4 @@
-"""POET's main loop, one iteration at a time: state in, (state, events) out.
+"""POET's main loop, one iteration at a time: state in, (state, events) out; and what other trainers begin and end with.
 
 Reference: Wang et al. 2019, algorithm 2 (POET MAIN LOOP); names in capitals in these modules are the paper's.
 """

@@ -184,13 +184,14 @@ def test_es_killed_again_and_again_is_the_same_run(tmp_path: Path, es_fingerprin
 
 
 def test_es_alone_is_poet_in_which_nothing_is_born(tmp_path: Path) -> None:
-    """The same agents, to the bit, at the same cost; and none of POET's words in what is shown of it."""
-    contract = TestPoet()
-    contract.run(tmp_path / "es", config=contract.config(run__trainer="es"))
-    contract.run(tmp_path / "poet", config=contract.config(poet__reproduction_interval=1000))
+    """The same agents, to the bit, at the same cost."""
+    contract, same = TestPoet(), {"validation.episodes": 2, "validation.interval": 3, "niche.instances": 2}
+    contract.run(tmp_path / "es", config=contract.config(run__trainer="es", **same))
+    contract.run(tmp_path / "poet", config=contract.config(poet__reproduction_interval=1000, **same))
 
     with open_run(tmp_path / "es") as es, open_run(tmp_path / "poet") as poet:
-        for name in ("niches", "versions", "generations", "solved", "ledger"):
+        assert 6 == len(es.validations)
+        for name in ("niches", "versions", "generations", "validations", "solved", "ledger"):
             assert getattr(es, name).to_csv() == getattr(poet, name).to_csv()
 
 
