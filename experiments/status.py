@@ -158,10 +158,10 @@ def _lines_by_kind(status: RunStatus, is_validated: bool) -> list[str]:
 
 def _last_row(noted: pd.DataFrame) -> str:
     """The last row of what a trainer alone notes: ``iteration 12: terrain_seed 7, mean 61.2``."""
-    row = noted.iloc[-1].drop("number").to_dict()
-    iteration = row.pop("iteration")
-    values = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in row.items()]
-    return f"iteration {iteration}: {', '.join(values)}"
+    (row,) = noted.tail(1).to_dict("records")
+    values = {name: value for name, value in row.items() if name not in ("iteration", "number") and not pd.isna(value)}
+    words = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()]
+    return f"iteration {row['iteration']}: {', '.join(words)}"
 
 
 def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:

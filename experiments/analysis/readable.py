@@ -29,7 +29,7 @@ from poet.events import AnyEvent, CandidateJudged, TransferAttempted
 #: Columns whose whole numbers are names, or are typed after an option: they have no commas.
 _NAMES = {
     "seed", "iteration", "niche", "niche_id", "parent", "parent_id", "source_id", "target_id", "from niche", "to niche",
-    "version_id", "parent_version_id",
+    "version_id", "parent_version_id", "terrain_seed",
 }  # fmt: skip
 #: Iterations of a niche, by what they are called here.
 _TIMES = {"admitted": "created", "solved once": "solved", "retired": "retired"}

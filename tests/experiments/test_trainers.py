@@ -210,6 +210,23 @@ def test_what_is_shown_goes_by_the_events_that_a_trainer_has(poet: Poet, tmp_pat
     assert "no terrain of" in refused.err or "poet" == name
 
 
+def test_what_a_trainer_alone_notes_is_shown(poet: Poet, tmp_path: Path) -> None:
+    """The last row in ``status``, each number as it is; a value that is None is left out."""
+    contract = TestClimber()
+    contract.run(tmp_path / "run")
+    with open_run(tmp_path / "run") as run:
+        last = run.own_tables["steps"].tail(1).to_dict("records")[0]
+    lines = poet("status", tmp_path / "run").out.splitlines()
+    (shown,) = [line for line in lines if line.startswith("steps ")]
+    note = "" if last["note"] is None else f", note {last['note']}"
+    score = f"score {last['score']:.4g}, change {last['change']}{note}"
+    assert f"steps       iteration 6: {score}, best {last['best']}" == shown
+    analysed = poet("analyse", tmp_path / "run", "--matrix", 0).out
+    assert "Noted by its trainer: steps" in analysed
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "<h2>Noted by its trainer" in page and "<h3>Steps" in page
+
+
 @pytest.mark.parametrize(
     ("name", "settings", "sentence"),
     [
