@@ -233,7 +233,7 @@ def _gene_section(run: RunTables, folder: Path) -> str:
 
 
 def _complexity_section(run: RunTables, folder: Path) -> str:
-    return "".join(complexity_sections(run, folder, _plot_section))
+    return "\n".join(part for part in complexity_sections(run, folder, _plot_section) if part)
 
 
 def _band_remark(run: RunTables) -> str:
