@@ -71,6 +71,9 @@ class MutationConfig(_Section):
     roughness_step: Literal["symmetric", "upward"] = Field(
         "symmetric", description="U(-0.6, 0.6) as the released code has it, or the paper's U(0, 0.6)"
     )
+    most_mutations: int = Field(
+        1, ge=1, le=20, description="a child is its parent mutated 1 to so many times, drawn; papers: once"
+    )
 
 
 class CppnConfig(_Section):
@@ -239,7 +242,8 @@ EARLIER_VALUES: dict[str, bool | float | str | dict[str, float]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
-    "run.start_terrain": "", "run.start_terrain_seed": "drawn", "run.trainer": "poet", "trainer.settings": {},
+    "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
+    "run.trainer": "poet", "trainer.settings": {},
 }  # fmt: skip
 
 

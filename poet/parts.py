@@ -122,6 +122,7 @@ def terrain_settings(config: Config) -> TerrainSettings:
         obstacles=config.terrain.obstacles,
         mutated_genes=config.mutation.genes,
         roughness_step=config.mutation.roughness_step,
+        most_mutations=config.mutation.most_mutations,
         max_pit_gap=config.terrain.max_pit_gap,
         cppn_released_quirks=config.cppn.released_quirks,
     )
@@ -153,7 +154,7 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
     es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
     needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
     known = {"strategy", "settings", *setting_names(es.strategy)}
-    of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", *_keys("mutation")]
+    of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", "mutation.genes", "mutation.roughness_step"]
     unused: dict[str, list[str]] = {}
     for part, keys in (
         (config.run.trainer, [key for section in unread_sections(config.run.trainer) for key in _keys(section)]),

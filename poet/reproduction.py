@@ -73,7 +73,7 @@ def reproduce(
     for candidate_id in range(first, first + parts.config.poet.max_children):
         stream = streams.mutation(parts.seed, candidate_id)
         parent = stream.choice(parents)
-        genotype = parent.genotype.mutate(stream, parts.settings)
+        genotype = parent.genotype.child(stream, parts.settings)
         terrain_seed = draw_terrain_seed(stream)
         ground = make_ground(
             genotype, terrain_seed, parts.config, streams.candidate_instances(parts.seed, candidate_id)

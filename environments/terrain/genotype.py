@@ -24,6 +24,7 @@ class TerrainSettings:
         roughness_step: ``"symmetric"``: roughness moves by U(-0.6, 0.6) (released code); ``"upward"``: by U(0, 0.6)
             (the paper's table 1).
         max_pit_gap: upper bound of the pit gap, in terrain steps: 10 in the paper's table 1, 8 in the released code.
+        most_mutations: a child is its parent mutated once, or, drawn uniformly, up to so many times.
         cppn_released_quirks: whether CPPN terrains are what the released code makes of them; see ``CppnGenotype``.
     """
 
@@ -32,6 +33,7 @@ class TerrainSettings:
     roughness_step: str = "symmetric"
     max_pit_gap: float = 10.0
     cppn_released_quirks: bool = False
+    most_mutations: int = 1
 
 
 class AbstractGenotype(ABC):
@@ -47,7 +49,14 @@ class AbstractGenotype(ABC):
 
     @abstractmethod
     def mutate(self, stream: Stream, settings: TerrainSettings) -> Self:
-        """A child; every draw comes from ``stream``."""
+        """One mutation of it; every draw comes from ``stream``."""
+
+    def child(self, stream: Stream, settings: TerrainSettings) -> Self:
+        """It after one mutation, or after as many as are drawn where ``settings.most_mutations`` is more than 1."""
+        genotype = self
+        for _ in range(stream.integer(1, settings.most_mutations + 1) if settings.most_mutations > 1 else 1):
+            genotype = genotype.mutate(stream, settings)
+        return genotype
 
     @abstractmethod
     def express(self, seed: int) -> Terrain:

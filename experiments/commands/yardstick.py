@@ -83,6 +83,10 @@ def evolution(
     ],
     seed: Annotated[list[int] | None, typer.Option("--seed", help="May be repeated; 1, 2 and 3 if not given.")] = None,
     env_steps: Annotated[int, typer.Option("--env-steps", help="Of each run.")] = 200_000_000,
+    without: Annotated[
+        list[str] | None,
+        typer.Option("--without", help="A key of the first NAME that an ablation leaves at its default; repeatable."),
+    ] = None,
     assignments: Assignments = None,
 ) -> None:
     """Run settings for as many env-steps each, and report what each reached. Called again, runs go on."""
@@ -90,7 +94,7 @@ def evolution(
 
     if env_steps < 1:
         raise InputError(f"--env-steps must be 1 or more, found {env_steps}")
-    entries = make_entries(folder, names, seed or [1, 2, 3], assignments or [])
+    entries = make_entries(folder, names, seed or [1, 2, 3], assignments or [], without or [])
     folder.mkdir(parents=True, exist_ok=True)
     for entry in entries:
         go_on(entry.folder, entry.config, Execution(env_steps=env_steps))

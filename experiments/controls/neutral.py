@@ -180,7 +180,7 @@ def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, setting
     known = {niche.genotype for niche in active}
     for _ in range(MAX_DRAWS):
         parent = stream.choice(active)
-        genotype = parent.genotype.mutate(stream, settings)
+        genotype = parent.genotype.child(stream, settings)
         terrain_seed = draw_terrain_seed(stream)
         if genotype not in known and _is_terrain(genotype, terrain_seed):
             return ShadowNiche(niche_id, parent.niche_id, genotype, terrain_seed)

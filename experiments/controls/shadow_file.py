@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
@@ -27,6 +28,8 @@ COLUMNS = (
     "run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "parent_id", "admitted", "retired",
     "origin", "genotype", "terrain_seed",
 )  # fmt: skip
+#: Keys that shadows of before did not know, with what they did.
+_KEYS_SINCE = {"mutation.most_mutations": 1}
 #: Those that no row lacks.
 _COUNTS = ("run_seed", "run_iteration", "measures_version", "replicate", "niche_id", "admitted")
 
@@ -85,11 +88,19 @@ def birth_origins(niches: pd.DataFrame, config_at: Callable[[int], Config]) -> d
     root = (first["genotype"], int(first["terrain_seed"]))
     digests: dict[int, str] = {}
     for admitted in niches["iteration"].unique().tolist():
-        config = config_at(admitted).to_json()
-        text = json.dumps([root, *(config[name] for name in ("terrain", "mutation", "cppn"))], sort_keys=True)
+        text = json.dumps([root, *_terrain_sections(config_at(admitted))], sort_keys=True)
         digests[admitted] = hashlib.sha256(text.encode()).hexdigest()
     pairs = zip(niches["niche_id"].tolist(), niches["iteration"].tolist(), strict=True)
     return {niche_id: digests[admitted] for niche_id, admitted in pairs}
+
+
+def _terrain_sections(config: Config) -> list[dict[str, Any]]:
+    """What decides mutation; a later key that says what was done before it came makes no shadow another one."""
+    values = config.to_json()
+    return [
+        {key: value for key, value in values[section].items() if (f"{section}.{key}", value) not in _KEYS_SINCE.items()}
+        for section in ("terrain", "mutation", "cppn")
+    ]
 
 
 def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -> Shadow:

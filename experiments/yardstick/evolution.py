@@ -6,6 +6,9 @@ spent, whatever number of iterations its settings ask for. Those that are there 
 interrupted, or is to reach further, is called again. At the end ``poet analyse`` writes FOLDER/report: the first
 terrain of each class that was solved once, robustly, and by a general agent, success at admission and at last, and
 env-steps by purpose, as medians over seeds.
+
+What a part of the first settings is worth is asked by leaving it out: ``--without KEY`` adds an ablation of them that
+has the default there, which is the papers' value. Its runs are FOLDER/NAME-without-KEY-SEED.
 """
 
 from __future__ import annotations
@@ -14,11 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from environments.errors import InputError
+from environments.errors import InputError, nearest
 from experiments.presets import preset_names
 from experiments.runner import check_settings
-from experiments.settings import NO_END, resolve_config
-from poet.config import Config
+from experiments.settings import NO_END, differences, resolve_config
+from poet.config import Config, config_keys
 
 SETTINGS = Path(__file__).with_name("settings")
 
@@ -36,12 +39,25 @@ class Entry:
     config: Config
 
 
-def make_entries(folder: Path, names: Sequence[str], seeds: Sequence[int], assignments: Sequence[str]) -> list[Entry]:
+def make_entries(
+    folder: Path,
+    names: Sequence[str],
+    seeds: Sequence[int],
+    assignments: Sequence[str],
+    left_out: Sequence[str] = (),
+) -> list[Entry]:
     """The runs that are asked for, seed by seed.
 
+    Args:
+        folder: of the runs.
+        names: of settings.
+        seeds: of each.
+        assignments: ``key=value``, laid over all settings.
+        left_out: keys; each makes an ablation of the first settings, which has the default of this key.
+
     Raises:
-        InputError: two settings of one name, settings that do not exist or do not fit, or a run that is there already
-            and has others.
+        InputError: two settings of one name, settings that do not exist or do not fit, a key that the first settings do
+            not change, or a run that is there already and has other settings.
     """
     stems = [Path(name).stem for name in names]
     if len(set(stems)) < len(stems):
@@ -50,13 +66,24 @@ def make_entries(folder: Path, names: Sequence[str], seeds: Sequence[int], assig
         raise InputError(f"FOLDER must be a folder, new or not, but {folder} is a file")
     entries = []
     for seed in seeds:
-        for name, stem in zip(names, stems, strict=True):
-            config = _config_of(name, seed, assignments)
-            entry = Entry(folder / f"{stem}-{seed}", config)
-            if entry.folder.exists():
-                check_settings(entry.folder, entry.config)
-            entries.append(entry)
+        configs = [_config_of(name, seed, assignments) for name in names]
+        arms = dict(zip(stems, configs, strict=True))
+        arms |= {f"{stems[0]}-without-{key}": _without(key, stems[0], configs[0]) for key in left_out}
+        entries += [Entry(folder / f"{stem}-{seed}", config) for stem, config in arms.items()]
+    for entry in entries:
+        if entry.folder.exists():
+            check_settings(entry.folder, entry.config)
     return entries
+
+
+def _without(key: str, name: str, config: Config) -> Config:
+    """The ablation of settings that has the default of a key."""
+    if key not in config_keys():
+        raise InputError(f"--without takes a config key, found {key!r}; {nearest(key, config_keys())}")
+    if key not in differences(config):
+        raise InputError(f"--without {key} changes nothing: {name} has its default; leave it out")
+    section, _, option = key.partition(".")
+    return resolve_config(base=config, flags={key: Config().to_json()[section][option]})
 
 
 def _config_of(name: str, seed: int, assignments: Sequence[str]) -> Config:

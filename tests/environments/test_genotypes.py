@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from inspect import isabstract
 
 import numpy as np
@@ -47,6 +48,23 @@ def test_a_mutation_leaves_its_parent_as_it_was(kind: str, rules: TerrainSetting
         before = json.dumps(parent.to_json())
         parent.mutate(Stream(9, "mutation"), rules)
         assert before == json.dumps(parent.to_json())
+
+
+@ENCODINGS
+def test_a_child_is_as_many_mutations_as_are_drawn(kind: str, rules: TerrainSettings) -> None:
+    """Their number is drawn first and evenly; where one alone is allowed nothing is, and it is the mutation."""
+    parent = lineage(kind, rules, 5)[-1]
+    assert parent.mutate(Stream(0, "m"), rules) == parent.child(Stream(0, "m"), rules)
+
+    upto_three, drawn = replace(rules, most_mutations=3), []
+    for i in range(60):
+        stream = Stream(i, "m")
+        drawn.append(stream.integer(1, 4))
+        expected = parent
+        for _ in range(drawn[-1]):
+            expected = expected.mutate(stream, rules)
+        assert expected == parent.child(Stream(i, "m"), upto_three)
+    assert {1, 2, 3} == {*drawn}
 
 
 @ENCODINGS

@@ -12,7 +12,7 @@ import pytest
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
-from experiments.settings import resolve_config
+from experiments.settings import differences, resolve_config
 from experiments.yardstick import evolution, inner
 from experiments.yardstick.tasks import TASKS
 from poet.archive.reader import open_run
@@ -138,6 +138,8 @@ def test_tables_of_the_suite_are_written_and_compared(poet: Poet, tmp_path: Path
         (("evolution", "folder", "tiny", "--env-steps", 0), ("--env-steps must be 1 or more",)),
         (("evolution", "folder", "tiny", "x/tiny.toml"), ("settings must have names of their own",)),
         (("evolution", __file__, "tiny"), ("FOLDER must be a folder",)),
+        (("evolution", "folder", "tiny", "--without", "es.pears"), ("--without takes a config key", "es.pairs")),
+        (("evolution", "folder", "tiny", "--without", "es.noise_std"), ("--without es.noise_std changes nothing",)),
         (("--engine", "simd", "compare", "t.csv"), ("the options of poet bench are not those of poet bench compare",)),
     ],
 )
@@ -158,6 +160,17 @@ def test_settings_are_found_by_name_and_end_with_their_env_steps(tmp_path: Path,
     assert tmp_path / f"{name}-7" == entry.folder
     assert (7, 5, evolution.NO_END) == (entry.config.run.seed, entry.config.es.pairs, entry.config.run.iterations)
     assert "flat" == entry.config.run.start
+
+
+def test_an_ablation_is_the_first_settings_but_for_one_key(tmp_path: Path) -> None:
+    """It has the default there, beside the settings themselves and those that they are compared with."""
+    entries = evolution.make_entries(tmp_path, ["desktop", "a"], [7], [], ["es.strategy", "niche.vary"])
+
+    names = ["desktop-7", "a-7", "desktop-without-es.strategy-7", "desktop-without-niche.vary-7"]
+    assert names == [entry.folder.name for entry in entries]
+    whole, _, plain, seeds = (entry.config for entry in entries)
+    assert {"es.strategy": "openai_es"} == differences(plain, whole)
+    assert {"niche.vary": "seed"} == differences(seeds, whole)
 
 
 def test_evolutions_go_on_where_they_stopped(poet: Poet, tmp_path: Path) -> None:

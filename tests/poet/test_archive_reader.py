@@ -218,6 +218,7 @@ def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, 
         "novelty.order": "random", "niche.vary": "push", "niche.rest_interval": 2, "poet.eligible_share": 0.5,
         "validation.interval": 26, "run.start_terrain": "{}", "run.start_terrain_seed": 3,
         "run.trainer": "es", "trainer.settings": {"terrains": 4},
+        "mutation.most_mutations": 2,
     }  # fmt: skip
     other = toy_run(tmp_path / "other", 4, _with(key, others.get(key, not EARLIER_VALUES[key])))
     with closing(sqlite3.connect(now / "run.sqlite")) as connection:

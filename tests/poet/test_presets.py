@@ -29,7 +29,7 @@ PAPER = {
         "obstacles": ["roughness", "pit_gap", "stump_height", "stairs"],
         "max_pit_gap": 10.0,
     },
-    "mutation": {"genes": "random_subset", "roughness_step": "upward"},
+    "mutation": {"genes": "random_subset", "roughness_step": "upward", "most_mutations": 1},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
@@ -63,7 +63,7 @@ RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", **START, "reject": []},
     "trainer": {"settings": {}},
     "terrain": {"genotype": "obstacles", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 8.0},
-    "mutation": {"genes": "all", "roughness_step": "symmetric"},
+    "mutation": {"genes": "all", "roughness_step": "symmetric", "most_mutations": 1},
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
@@ -99,7 +99,7 @@ ENHANCED = {
     "trainer": {"settings": {}},
     # What CPPN terrains have no use for stands at its default.
     "terrain": {"genotype": "cppn", "obstacles": ["roughness", "pit_gap", "stump_height"], "max_pit_gap": 10.0},
-    "mutation": {"genes": "all", "roughness_step": "symmetric"},
+    "mutation": {"genes": "all", "roughness_step": "symmetric", "most_mutations": 1},
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
     "novelty": {"measure": "pata_ec", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True},

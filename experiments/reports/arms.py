@@ -1,0 +1,179 @@
+"""The page of settings against each other: ``python -m experiments.reports.arms FOLDER RUN...``.
+
+The runs are those of ``poet bench evolution``: folders called ARM-SEED, validated (``validation.episodes``). All are
+compared as they were when the one with the fewest env-steps ends. FOLDER gets README.md: for each arm, and each seed of
+it, after how many env-steps the first terrain of a kind was solved once and robustly solved, and what its agents were
+worth at admission and at the end.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from environments.errors import InputError
+from experiments.analysis.aggregate import run_names
+from experiments.analysis.frames import cumulative_steps, niches_table
+from experiments.analysis.genes import challenge_level, gene_text, hardness
+from experiments.analysis.measures import run_card
+from experiments.analysis.milestones import HARDCORE_LIKE, classes_of
+from experiments.analysis.run_tables import FRAMES, RunTables, read_tables
+from experiments.analysis.success import percentage
+from experiments.controls.shadow_file import NO_SHADOW
+from experiments.files import write_text
+from experiments.reports.pages import markdown_table, run_as_program
+from experiments.settings import differences
+from experiments.text import visible
+from poet.archive.reader import open_run
+
+#: From which roughness on first times are told; the last one is the paper's challenging one.
+ROUGHNESSES = (1.0, 2.0, 3.0, 4.5)
+#: What stands for a seed that never got there.
+NEVER = "-"
+
+
+def main(folder: Path, run_folders: list[Path]) -> None:
+    """Write the page."""
+    tables = {}
+    for name, path in zip(run_names(run_folders), run_folders, strict=True):
+        with open_run(path) as run:
+            tables[name] = read_tables(run)
+        if tables[name].validations.empty:
+            raise InputError(f"{name} was not validated: run it with validation.episodes")
+        if any(challenge_level(genotype) is None for genotype in tables[name].niches["genotype"]):
+            raise InputError(f"the page ranks terrains by the genes of Wang et al. 2019, which {name} does not have")
+    shortest = min(int(cumulative_steps(run).iloc[-1]) for run in tables.values())
+    arms = _arms({name: until(run, shortest) for name, run in tables.items()})
+    parts = (_first_times(arms), _learning(arms), _settings(arms), _how(folder, run_folders))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "README.md", "\n\n".join(parts) + "\n")
+
+
+def until(run: RunTables, env_steps: int) -> RunTables:
+    """A run as it was after the last iteration by whose end no more than ``env_steps`` were spent."""
+    steps = cumulative_steps(run)
+    last = int(steps.index[steps <= env_steps][-1])
+    frames = {name: getattr(run, name) for name in FRAMES}
+    frames = {name: frame[frame["iteration"] <= last].reset_index(drop=True) for name, frame in frames.items()}
+    return replace(run, iteration=last, admissible=run.admissible[: last + 1], shadow=NO_SHADOW, **frames)
+
+
+def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:
+    """After how many env-steps the first terrain of each kind was reached.
+
+    Returns:
+        By kind (``roughness 1`` and up, hardcore-like) and by how it was reached, ``solved`` once or ``robust``; None
+        where no child of the kind ever was.
+    """
+    niches = niches_table(run)
+    niches = niches[niches["parent_id"].notna()]
+    genotypes = niches["niche_id"].map(run.niches.set_index("niche_id")["genotype"])
+    kinds = {f"roughness {bound:g}": niches["roughness"] >= bound for bound in ROUGHNESSES}
+    is_hardcore = [HARDCORE_LIKE in classes_of(genotype) for genotype in genotypes]
+    kinds[HARDCORE_LIKE] = pd.Series(is_hardcore, niches.index, dtype=bool)
+    found = {}
+    for kind, mine in kinds.items():
+        for reached in ("solved", "robust"):
+            first = niches.loc[mine, f"{reached}_env_steps"].min()
+            found[kind, reached] = None if pd.isna(first) else int(first)
+    return found
+
+
+def _arms(tables: Mapping[str, RunTables]) -> dict[str, list[RunTables]]:
+    """Runs by what stands before the seed in their names, by seed."""
+    arms: dict[str, list[RunTables]] = {}
+    for name, run in sorted(tables.items(), key=lambda item: item[1].config.run.seed):
+        arm = Path(name).name.removesuffix(f"-{run.config.run.seed}")
+        arms.setdefault(arm, []).append(run)
+    order = [Path(name).name.removesuffix(f"-{run.config.run.seed}") for name, run in tables.items()]
+    return {arm: arms[arm] for arm in dict.fromkeys(order)}
+
+
+def _first_times(arms: Mapping[str, Sequence[RunTables]]) -> str:
+    texts = []
+    for reached, title in (("robust", "robustly solved"), ("solved", "solved once")):
+        rows = []
+        for arm, runs in arms.items():
+            times = [first_times(run) for run in runs]
+            kinds = dict.fromkeys(kind for kind, _ in times[0])
+            cells = {kind: ", ".join(_millions(found[kind, reached]) for found in times) for kind in kinds}
+            rows.append({"settings": arm, "seeds": len(runs)} | cells)
+        texts.append(f"### First {title}, after M env-steps\n\n{markdown_table(pd.DataFrame(rows))}")
+    spent = [run_card(run).env_steps for runs in arms.values() for run in runs]
+    episodes = next(iter(arms.values()))[0].config.validation.episodes
+    return f"""# Settings against each other
+
+Each run had {_span(spent)} M env-steps. A cell has one number for each seed; {NEVER} where it never came to that.
+Solved once is the papers' rule: one episode with 230 or more, which may be luck. Robustly solved is 80 % of {episodes}
+pushes that nothing trains on.
+
+{texts[0]}
+
+{texts[1]}"""
+
+
+def _learning(arms: Mapping[str, Sequence[RunTables]]) -> str:
+    rows = []
+    for arm, runs in arms.items():
+        cards = [run_card(run) for run in runs]
+        rows.append(
+            {
+                "settings": arm,
+                "terrains admitted": ", ".join(str(card.niches_admitted) for card in cards),
+                "robustly solved": ", ".join(str(card.niches_robust) for card in cards),
+                "success at admission": ", ".join(percentage(card.success_share_at_admission) for card in cards),
+                "at the end": ", ".join(percentage(card.success_share_last) for card in cards),
+                "hardest robustly solved": "; ".join(_hardest(run) for run in runs),
+            }
+        )
+    return f"""## What agents were worth
+
+Means over the children of each run; the end of a niche is its last validation.
+
+{markdown_table(pd.DataFrame(rows))}"""
+
+
+def _hardest(run: RunTables) -> str:
+    niches = niches_table(run)
+    ids = niches.loc[niches["parent_id"].notna() & niches["robust"].notna(), "niche_id"]
+    genotypes = [run.niches.set_index("niche_id")["genotype"][niche_id] for niche_id in ids]
+    return gene_text(max(genotypes, key=hardness)) if genotypes else NEVER
+
+
+def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
+    first, *others = arms
+    base = arms[first][0].config
+    lines = [f"## How settings differ from those of `{first}`\n"]
+    for arm in others:
+        config = arms[arm][0].config
+        changed = {key: value for key, value in differences(config, base).items() if key != "run.seed"}
+        lines.append(f"- {arm}: " + ", ".join(f"`{key}` {value}" for key, value in changed.items()))
+    return "\n".join(lines)
+
+
+def _how(folder: Path, run_folders: Sequence[Path]) -> str:
+    page = shlex.join(["python", "-m", "experiments.reports.arms", str(folder), *map(str, run_folders)])
+    return f"""## How to make it again
+
+The runs by `poet bench evolution`, an arm that lacks a part by its option `--without`; then
+
+```
+{visible(page)}
+```"""
+
+
+def _span(env_steps: Sequence[int]) -> str:
+    ends = dict.fromkeys(map(_millions, (min(env_steps), max(env_steps))))
+    return " to ".join(ends)
+
+
+def _millions(env_steps: int | None) -> str:
+    return NEVER if env_steps is None else f"{env_steps / 1e6:.0f}"
+
+
+if __name__ == "__main__":
+    run_as_program(__doc__, main)
