@@ -100,7 +100,12 @@ def _make_table(connection: sqlite3.Connection, table: str, sql: str) -> None:
     """Make a table, unless the run has it already."""
     made = own_tables(connection).get(table)
     if made is None:
-        connection.execute(sql)
+        try:
+            connection.execute(sql)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:  # a full disk, say
+                raise
+            raise ValueError(f"{table}: a field must not be called by a word of SQL ({error})") from error
     elif made != sql:
         raise InputError(f"the run has a table {table} with other columns than its trainer writes now: name it anew")
 

@@ -145,12 +145,19 @@ def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
     class Odd(OwnEvent):
         table = "odd; DROP TABLE niches"
 
+    @dataclass(frozen=True)
+    class Word(OwnEvent):
+        table = "words"
+
+        order: int
+
     folder = _run(tmp_path / "run", {2: [_boundary(2)]})
     step = toy_steps(5)[5]
     for event, error, sentence in (
         (_boundary(5, math.nan), ValueError, "bound is NaN"),
         (Renamed(5, 1.0), InputError, "has a table own_boundaries with other columns"),
         (Odd(5), ValueError, "must be small letters"),
+        (Word(5, 1), ValueError, "a field must not be called by a word of SQL"),
     ):
         with RunArchive.open(folder, session=SESSION) as archive, pytest.raises(error, match=sentence):
             archive.append(step.state, [*step.events, event], seconds=0.25)
