@@ -27,9 +27,10 @@ def export_run(run: Run, output: Path) -> list[str]:
 
     Args:
         run: what is exported, as it stands at one moment if it goes on.
-        output: the folder; gets ``config.json``, a Parquet file for each table (JSON columns as text), and for each
-            niche ``terrains/ID.json``, ``genotypes/ID.json`` and ``agents/ID.npz``, which ``run.start`` takes:
-            ``theta`` (P,) float32 of the latest version kept, ``version_id``, ``iteration``.
+        output: the folder; gets ``config.json``, a Parquet file for each table (JSON columns as text; ``own_NAME`` for
+            those that its trainer alone has), and for each niche ``terrains/ID.json``, ``genotypes/ID.json`` and
+            ``agents/ID.npz``, which ``run.start`` takes: ``theta`` (P,) float32 of the latest version kept,
+            ``version_id``, ``iteration``.
 
     Returns:
         Lines for people that say what was written.
@@ -42,8 +43,11 @@ def export_run(run: Run, output: Path) -> list[str]:
         _write_json(draft / "config.json", run.config.to_json())
         for name in TABLES:
             _parquet_ready(getattr(run, name)).to_parquet(draft / f"{name}.parquet", index=False)
+        own = run.own_tables
+        for name, frame in own.items():
+            frame.to_parquet(draft / f"own_{name}.parquet", index=False)
         niche_ids = _export_niches(run, draft)
-    return [f"{output}: {len(TABLES)} tables, and terrain, genotype and agent of {len(niche_ids)} niches"]
+    return [f"{output}: {len(TABLES) + len(own)} tables, and terrain, genotype and agent of {len(niche_ids)} niches"]
 
 
 def _export_niches(run: Run, draft: Path) -> list[int]:

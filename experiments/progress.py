@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Any, Self, TextIO
 
 from agents.evaluation.request import EvaluationRequest
 from environments.signals import held
 from experiments.text import visible
-from poet.types import PoetState, Purpose
+from poet.types import Purpose, RunState
 
 #: Seconds between two plain lines when no iteration ends.
 LINE_INTERVAL = 10.0
@@ -44,12 +44,19 @@ class RunTracker:
     Args:
         iterations: how many the run shall have.
         clock: seconds, monotonic.
+        facts: what the trainer says of a state, see ``AbstractTrainer.facts``.
     """
 
-    def __init__(self, iterations: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        iterations: int,
+        clock: Callable[[], float] = time.monotonic,
+        facts: Callable[[Any], Sequence[str]] = lambda state: (),
+    ) -> None:
         self.iterations = iterations
         self._clock = clock
-        self._state: PoetState | None = None
+        self._facts = facts
+        self._state: RunState | None = None
         self._phase = "starting"
         self._steps_of_phase = 0
         self._steps_before = 0
@@ -74,7 +81,7 @@ class RunTracker:
         while len(self._rates) > 2 and self._rates[1][0] < now - _RATE_WINDOW:
             self._rates.popleft()
 
-    def end_iteration(self, state: PoetState) -> None:
+    def end_iteration(self, state: RunState) -> None:
         """The state stands on disk."""
         self._state = state
         self._ends.append(self._clock())
@@ -109,8 +116,10 @@ class RunTracker:
 
     @property
     def facts(self) -> str:
-        """Niches, best score, speed, time left."""
-        return ", ".join([*_population(self._state), *self._pace()])
+        """Niches, best score, what the trainer says, speed, time left."""
+        state = self._state
+        of_state = [] if state is None else [*_population(state), *self._facts(state)]
+        return ", ".join([*of_state, *self._pace()])
 
     def done_line(self) -> str:
         """One line for the iteration that has just ended."""
@@ -202,8 +211,6 @@ def best_score(scores: Sequence[float]) -> str:
     return f"best {max(finite):.1f}" if finite else "no finite score"
 
 
-def _population(state: PoetState | None) -> list[str]:
-    if state is None:
-        return []
+def _population(state: RunState) -> list[str]:
     retired = [f"{len(state.retired)} retired"] if state.retired else []
     return [count(len(state.active), "niche"), *retired, best_score([niche.evaluation.score for niche in state.active])]

@@ -19,7 +19,6 @@ from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import prepare, resolve_engine
 from agents.rollouts.result import RolloutResult
-from agents.strategies.base import StrategyState
 from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.signals import held
@@ -32,9 +31,9 @@ from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
 from poet.archive.records import SessionInfo
 from poet.config import Config
-from poet.loop import poet_iteration, start
 from poet.parts import Parts, make_parts
-from poet.types import PoetState
+from poet.trainers import make_trainer
+from poet.types import RunState
 
 #: What a session notes, beside Python: the packages between us and the result.
 _NOTED_PACKAGES = ("numpy", "numba", "numba-cuda", "Box2D", "gymnasium", "evotorch", "torch", "ray")
@@ -82,11 +81,12 @@ def run_experiment(
         InputError: the folder, the config or the start walker cannot be used.
         ArchiveError: an iteration could not be written down.
     """
-    tracker = RunTracker(config.run.iterations)
+    trainer = make_trainer(config)
+    tracker = RunTracker(config.run.iterations, facts=trainer.facts)
     parts = make_parts(config, partial(_evaluate, executor, tracker))
     session = session_info(config.evaluation.engine, executor_name, executor.num_workers)
     archive: RunArchive | None = None
-    state: PoetState | None = None  # the last one on disk
+    state: RunState | None = None  # the last one on disk
     is_interrupted = False
     with interrupts(), ExitStack() as stack:
         try:
@@ -100,7 +100,7 @@ def run_experiment(
             display = stack.enter_context(make_display(tracker))
             if archive is None or state is None:
                 begun = time.perf_counter()
-                first, events = start(parts, theta)
+                first, events = trainer.start(parts, theta)
                 with held():
                     archive = archive or stack.enter_context(create_run(folder, config, session=session))
                     archive.append(first, events, time.perf_counter() - begun)
@@ -108,7 +108,7 @@ def run_experiment(
             tracker.end_iteration(state)
             while not is_done(state, config, env_steps):
                 begun = time.perf_counter()
-                following, events = poet_iteration(state, parts)
+                following, events = trainer.iterate(state, parts)
                 with held():
                     archive.append(following, events, time.perf_counter() - begun)
                     state = following
@@ -134,7 +134,7 @@ def _evaluate(executor: AbstractExecutor, tracker: RunTracker, request: Evaluati
     return executor.evaluate(request, tracker.advance)
 
 
-def is_done(state: PoetState, config: Config, env_steps: int | None) -> bool:
+def is_done(state: RunState, config: Config, env_steps: int | None) -> bool:
     """Whether a run need not go on."""
     return state.iteration >= config.run.iterations or (env_steps is not None and state.env_steps >= env_steps)
 
@@ -162,14 +162,17 @@ def start_theta(name: str) -> NDArray[np.float32] | None:
     return None if name == "random" else load_walker(name)
 
 
-def stored_state(run: Run, parts: Parts, iteration: int | None = None) -> PoetState:
+def stored_state(run: Run, parts: Parts, iteration: int | None = None) -> RunState:
     """A state from which a run can go on; None for the last.
 
     Raises:
         InputError: it is not kept, is damaged, or is not one of the run's parts.
     """
-    like: StrategyState = parts.strategy.initial_state(np.zeros((1, parts.policy.num_parameters), np.float32))
-    state = run.load_state(iteration, state_type=type(like), genotype_type=parts.genotype_type)
+    trainer = make_trainer(parts.config)
+    like = trainer.first_optimiser(parts, np.zeros(parts.policy.num_parameters, np.float32))
+    state = run.load_state(
+        iteration, state_type=trainer.state_type, optimiser_type=type(like), genotype_type=parts.genotype_type
+    )
     for niche in state.active:
         for field in fields(like):
             expected, found = getattr(like, field.name), getattr(niche.optimiser, field.name)
@@ -180,7 +183,7 @@ def stored_state(run: Run, parts: Parts, iteration: int | None = None) -> PoetSt
     return state
 
 
-def _last_state(folder: Path, parts: Parts) -> PoetState | None:
+def _last_state(folder: Path, parts: Parts) -> RunState | None:
     """The state from which a run goes on; None before its start."""
     with open_run(folder) as run:
         return None if run.iteration is None else stored_state(run, parts)

@@ -17,6 +17,8 @@ from experiments.settings import describe, differences
 from experiments.text import poet_command
 from poet.annecs import AnnecsCount, admissible_niches
 from poet.archive.lock import writer_of
+from poet.events import AnyEvent, NicheJudged, TransferAttempted
+from poet.trainers import shown_events
 from poet.validation import ROBUST_RATE
 
 if TYPE_CHECKING:
@@ -54,9 +56,11 @@ class RunStatus:
     Attributes:
         iteration, iterations: done and wanted.
         niches: all of them, active and retired, by id.
+        kinds: of events that its trainer has; what it has none of is not shown.
         num_accepted, num_attempts: periodic transfers.
         annecs: all counts; None where they are unknown.
         admissible: how many niches the cadence of reproductions would have let in.
+        own: what its trainer alone noted last, in words, by the name of its table.
         env_steps, episodes: spent so far.
         steps_per_second, seconds_per_iteration: over the last iterations.
         writer: process id of who writes it now; 0 if that is not known, None if nobody does.
@@ -66,10 +70,12 @@ class RunStatus:
     iteration: int
     iterations: int
     niches: tuple[NicheStatus, ...]
+    kinds: frozenset[type[AnyEvent]]
     num_accepted: int
     num_attempts: int
     annecs: AnnecsCount | None
     admissible: int
+    own: Mapping[str, str]
     env_steps: int
     episodes: int
     steps_per_second: float
@@ -95,10 +101,12 @@ def _read(run: Run, iteration: int) -> RunStatus:
         iteration=iteration,
         iterations=config.run.iterations,
         niches=_niches(run),
+        kinds=shown_events(run),
         num_accepted=int((periodic["outcome"] == "accepted").sum()),
         num_attempts=len(periodic),
         annecs=_annecs(run, iteration),
         admissible=admissible_niches(run.configs, iteration)[-1],
+        own={name: _last_row(frame) for name, frame in run.own_tables.items()},
         env_steps=int(clock["env_steps"].sum()),
         episodes=int(clock["episodes"].sum()),
         steps_per_second=float(recent["env_steps"].sum()) / seconds if seconds else 0.0,
@@ -126,8 +134,8 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
         f"niches      {len(active):,} active, {len(status.niches) - len(active):,} retired, {num_solved:,} solved once",
         *([_success_line(status)] if is_validated else []),
         f"best        {best.score:.1f} in niche {best.id}",
-        f"transfers   {status.num_accepted:,} accepted of {status.num_attempts:,}",
-        f"ANNECS      {_annecs_words(status, is_validated)}",
+        *_lines_by_kind(status, is_validated),
+        *(f"{name:<11} {words}" for name, words in status.own.items()),
         f"env-steps   {status.env_steps:,} in {status.episodes:,} episodes",
         f"speed       {status.steps_per_second:,.0f} steps/s lately",
         *time_left,
@@ -137,6 +145,23 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
         + f"{'admitted':>12}{'now':>8}" * 2 * is_validated,
         *_niche_lines(folder, status.niches),
     ]
+
+
+def _lines_by_kind(status: RunStatus, is_validated: bool) -> list[str]:
+    """The lines that say something of a kind of event, where the trainer has it."""
+    lines: dict[type[AnyEvent], str] = {
+        TransferAttempted: f"transfers   {status.num_accepted:,} accepted of {status.num_attempts:,}",
+        NicheJudged: f"ANNECS      {_annecs_words(status, is_validated)}",
+    }
+    return [line for kind, line in lines.items() if kind in status.kinds]
+
+
+def _last_row(noted: pd.DataFrame) -> str:
+    """The last row of what a trainer alone notes: ``iteration 12: terrain_seed 7, mean 61.2``."""
+    (row,) = noted.tail(1).to_dict("records")
+    values = {name: value for name, value in row.items() if name not in ("iteration", "number") and not pd.isna(value)}
+    words = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()]
+    return f"iteration {row['iteration']}: {', '.join(words)}"
 
 
 def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:

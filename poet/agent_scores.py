@@ -139,14 +139,6 @@ def remember(state: PoetState, book: ScoreBook, parts: Parts) -> PoetState:
     return replace(state, retired_scores=table, scored_steps=parts.config.evaluation.max_steps)
 
 
-def forget_other_episodes(state: PoetState, parts: Parts) -> PoetState:
-    """The state after all active agents were evaluated by this config, without scores from other lengths."""
-    max_steps = parts.config.evaluation.max_steps
-    if state.scored_steps == max_steps:
-        return state
-    return replace(state, retired_scores=np.zeros((0, 0)), scored_steps=max_steps)
-
-
 def fill_in(
     book: ScoreBook, sites: Sequence[Site], parts: Parts, purpose: Purpose, iteration: int, anew: bool = False
 ) -> tuple[ScoreBook, list[Cost]]:

@@ -38,6 +38,9 @@ class RunConfig(_Section):
 
     seed: int = Field(0, ge=0, lt=2**63, description="every random draw of the run is keyed by it")
     iterations: Count = Field(25200, description="POET iterations; a resumed run may go further (paper: 25,200)")
+    trainer: str = Field(
+        "poet", description="who makes its iterations: 'poet', 'es' (alone, on one terrain) or 'package.module:Name'"
+    )
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(
         "", description="the root's genotype, as JSON (poet control es fills it in); '' for the easiest"
@@ -46,6 +49,12 @@ class RunConfig(_Section):
         "drawn", description="of the root's own instance; from a million on seeds are unseen, see validation"
     )
     reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject fills it")
+
+
+class TrainerConfig(_Section):
+    """What ``run.trainer`` has of its own."""
+
+    settings: dict[str, int | float | str] = Field({}, description="settings of the trainer named")
 
 
 class TerrainConfig(_Section):
@@ -214,6 +223,7 @@ class Config(_Section):
     """The whole tree; the sections of a preset file."""
 
     run: RunConfig = RunConfig()
+    trainer: TrainerConfig = TrainerConfig()
     terrain: TerrainConfig = TerrainConfig()
     mutation: MutationConfig = MutationConfig()
     cppn: CppnConfig = CppnConfig()
@@ -244,6 +254,7 @@ EARLIER_VALUES: dict[str, bool | float | str | dict[str, Any]] = {
     "validation.interval": 25, "transfer.confirm_episodes": 0,
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
+    "run.trainer": "poet", "trainer.settings": {},
 }  # fmt: skip
 
 
@@ -268,6 +279,12 @@ def make_config(*layers: dict[str, Any]) -> Config:
         return Config.model_validate(merged)
     except ValidationError as error:
         raise InputError(_sentence(error.errors()[0])) from None
+
+
+def config_value(config: Config, key: str) -> Any:
+    """The value of a ``section.key``."""
+    section, _, name = key.partition(".")
+    return getattr(getattr(config, section), name)
 
 
 def config_keys() -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -316,3 +316,22 @@ Event = (
     | AgentVersion
     | Cost
 )
+
+
+@dataclass(frozen=True)
+class OwnEvent:
+    """Base of the events that one trainer alone has: a frozen dataclass, whose rows make a table of its own.
+
+    A field is a column: a number (int, float, bool), a text, one of these or None, or what JSON can hold, which is
+    stored as its text. No number is NaN. ``number``, the place among the iteration's events of the kind, is added.
+
+    Attributes:
+        table: its name, of small letters, digits and ``_``; the archive puts ``own_`` before it.
+    """
+
+    table: ClassVar[str]
+
+    iteration: int
+
+
+AnyEvent = Event | OwnEvent

@@ -1,28 +1,30 @@
-"""POET's main loop, one iteration at a time: state in, (state, events) out.
+"""POET's main loop, one iteration at a time: state in, (state, events) out; and what other trainers begin and end with.
 
 Reference: Wang et al. 2019, algorithm 2 (POET MAIN LOOP); names in capitals in these modules are the paper's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from agents.policy import MLPPolicy
+from agents.strategies.base import StrategyState
 from agents.strategies.normal import normals
 from environments.arithmetic import exact
 from poet import streams
 from poet.admission import reproduce_and_admit
-from poet.events import Cost, Event, NicheAdmitted
+from poet.events import AnyEvent, Cost, Event, NicheAdmitted
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.population import new_version
 from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
 from poet.transfer import transfer
-from poet.types import Niche, Origin, PoetState, Purpose
+from poet.types import Niche, Origin, PoetState, Purpose, RunState, State
 from poet.validation import validate
 
 #: Standard deviation of random first weights (``--init random`` of the released code; POET.md 2).
@@ -68,13 +70,41 @@ def is_due(iteration: int, interval: int) -> bool:
     return iteration % interval == 0
 
 
+#: The kind of a trainer's events.
+Kind = TypeVar("Kind", bound=AnyEvent)
+#: A niche's first optimiser, N = 1, around its theta (P,) float32.
+MakeOptimiser = Callable[[Parts, NDArray[np.float32]], StrategyState]
+
+
+def strategy_optimiser(parts: Parts, theta: NDArray[np.float32]) -> StrategyState:
+    """That of ``es.strategy``."""
+    optimiser: StrategyState = parts.strategy.initial_state(theta[None, :])
+    return optimiser
+
+
+@overload
+def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetState, tuple[Event, ...]]: ...
+@overload
+def start(
+    parts: Parts,
+    theta: NDArray[np.float32] | None,
+    state_type: type[State],
+    make_optimiser: MakeOptimiser = strategy_optimiser,
+) -> tuple[State, tuple[Event, ...]]: ...
 @exact
-def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetState, tuple[Event, ...]]:
+def start(
+    parts: Parts,
+    theta: NDArray[np.float32] | None = None,
+    state_type: type[Any] = PoetState,
+    make_optimiser: MakeOptimiser = strategy_optimiser,
+) -> tuple[Any, tuple[Event, ...]]:
     """A run's beginning: the root niche, on the easiest terrain unless the config has another, with its first agent.
 
     Args:
         parts: what the config names, and what runs episodes.
         theta: (P,) float32, the walker to start from; None for random weights, N(0, 0.1^2).
+        state_type: of the run's trainer; its own fields have their defaults.
+        make_optimiser: what makes the root's.
 
     Returns:
         The state after 0 iterations, and the root's events.
@@ -91,7 +121,9 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
     (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)
     (evaluation,) = read_evaluations(result, ground)
 
-    nobody = PoetState(iteration=0, active=(), next_niche_id=1, scored_steps=parts.config.evaluation.max_steps)
+    nobody: RunState = state_type(
+        iteration=0, active=(), next_niche_id=1, scored_steps=parts.config.evaluation.max_steps
+    )
     state, version = new_version(nobody, 0, theta, evaluation, Origin.INITIAL, parent_id=None)
     root = Niche(
         id=0,
@@ -99,7 +131,7 @@ def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetS
         terrain_seed=terrain_seed,
         parent_id=None,
         created=0,
-        optimiser=parts.strategy.initial_state(theta[None, :]),
+        optimiser=make_optimiser(parts, theta),
         version_id=version.id,
         evaluation=evaluation,
     )
@@ -119,13 +151,13 @@ def random_theta(policy: MLPPolicy, seed: int) -> NDArray[np.float32]:
     return np.float32(INITIAL_THETA_STD) * eps
 
 
-def close_iteration(state: PoetState, events: Iterable[Event]) -> tuple[PoetState, tuple[Event, ...]]:
+def close_iteration(state: State, events: Iterable[Kind]) -> tuple[State, tuple[Kind | Cost, ...]]:
     """Count the iteration as done, with one ledger entry for each niche and purpose."""
     state, booked = _book(state, events)
     return replace(state, iteration=state.iteration + 1), booked
 
 
-def _book(state: PoetState, events: Iterable[Event]) -> tuple[PoetState, tuple[Event, ...]]:
+def _book(state: State, events: Iterable[Kind]) -> tuple[State, tuple[Kind | Cost, ...]]:
     """Add what was spent to the state; costs come last, one for each niche and purpose."""
     others = [event for event in events if not isinstance(event, Cost)]
     costs: dict[tuple[int, Purpose], Cost] = {}

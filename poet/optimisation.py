@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
@@ -13,26 +13,41 @@ from agents.rollouts.result import RolloutResult
 from agents.strategies.base import concatenate, split
 from environments.walker.ending import Outcome
 from poet import streams
-from poet.agent_scores import forget_other_episodes
 from poet.config import Config
 from poet.events import Event, GenerationDone
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
-from poet.scoring import agent_block, cost, niche_ground, own_attempt, read_evaluations, solve, training_block
-from poet.types import Niche, Origin, PoetState, Purpose
+from poet.scoring import (
+    Ground,
+    agent_block,
+    cost,
+    niche_ground,
+    own_attempt,
+    read_evaluations,
+    solve,
+    training_block,
+)
+from poet.types import Niche, Origin, Purpose, RunState, State
 from poet.validation import ROBUST_RATE
 
 
-def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
+def optimise(
+    state: State, parts: Parts, ground_of: Callable[[Niche, Config, int], Ground] = niche_ground
+) -> tuple[State, list[Event]]:
     """Take one ES step in each active niche that does not rest, and evaluate the theta that it leads to.
 
     All niches' samples run as one request, then all their new thetas as another.
+
+    Args:
+        state: of any trainer.
+        parts: what the config names, and what runs episodes.
+        ground_of: where a niche's agent trains and is scored in an iteration; its own instance is always one of these.
     """
     iteration, strategy = state.iteration + 1, parts.strategy
     niches = [niche for niche in state.active if not is_at_rest(niche, state, parts.config)]
     if not niches:
         return state, []
-    grounds = [niche_ground(niche, parts.config, iteration) for niche in niches]
+    grounds = [ground_of(niche, parts.config, iteration) for niche in niches]
 
     before = concatenate([niche.optimiser for niche in niches])
     samples = strategy.ask(before, [streams.es_sample(parts.seed, iteration, niche.id) for niche in niches])
@@ -57,7 +72,7 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
             evaluation=evaluation,
             recent_scores=(*niche.recent_scores, evaluation.score)[-parts.config.transfer.recent_scores :],
         )
-        moved, solved = solve(moved, [own_attempt(moved, Origin.ES)], iteration, parts.config.niche.num_fresh)
+        moved, solved = solve(moved, [own_attempt(moved, Origin.ES)], iteration, len(grounds[n].fresh))
         state = replace_niche(state, moved)
         done = _generation(niche, moved, sampled[n], float(noise_std[n]), float(learning_rate[n]), iteration)
         events += [
@@ -67,10 +82,10 @@ def optimise(state: PoetState, parts: Parts) -> tuple[PoetState, list[Event]]:
             cost(iteration, niche.id, Purpose.ES, sampled[n]),
             cost(iteration, niche.id, Purpose.SELF_EVAL, evaluated[n]),
         ]
-    return forget_other_episodes(state, parts), events
+    return state.evaluated_at(parts.config.evaluation.max_steps), events
 
 
-def is_at_rest(niche: Niche, state: PoetState, config: Config) -> bool:
+def is_at_rest(niche: Niche, state: RunState, config: Config) -> bool:
     """Whether a niche takes no ES step in the next iteration: it is robustly solved, and it is not its turn.
 
     Its agent stays as it is, a source of transfers and a parent of children, until a transfer replaces it or its

@@ -17,9 +17,9 @@ from agents.strategies.base import AbstractStrategy
 from environments.errors import InputError, nearest
 from environments.machine import check_memory
 from environments.registry import load_named, own_settings
-from environments.terrain import genotype_class, our_genotypes
+from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
-from poet.config import Config, EsConfig, config_keys
+from poet.config import Config, EsConfig, config_keys, config_value
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes, PataEc
 from poet.types import Purpose
@@ -35,8 +35,6 @@ _NOVELTY_KEYS = {
     **_CRITERION_KEYS,
     "settings": "terrain.settings",
 }
-
-_UNUSED_BY_RULE = {"2019": ["transfer.recent_scores"]}
 
 #: Runs the episodes of a request; ``AbstractExecutor.evaluate`` with its progress bound.
 Evaluate = Callable[[EvaluationRequest], tuple[RolloutResult, ...]]
@@ -124,9 +122,9 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
 
 
 def imported_code(config: Config) -> dict[str, str]:
-    """The keys that name code which is not ours, with what they name: ``make_parts`` imports it."""
-    keys = ("terrain.genotype", "es.strategy", "poet.criterion", "novelty.measure")
-    return {key: name for key in keys if ":" in (name := _value(config, key))}
+    """The keys that name code which is not ours, with what they name: whoever runs the config imports it."""
+    keys = ("run.trainer", "terrain.genotype", "es.strategy", "poet.criterion", "novelty.measure")
+    return {key: name for key in keys if ":" in (name := config_value(config, key))}
 
 
 def terrain_settings(config: Config, genotype_type: type[AbstractGenotype]) -> TerrainSettings:
@@ -141,7 +139,7 @@ def terrain_settings(config: Config, genotype_type: type[AbstractGenotype]) -> T
         if key not in config_keys():
             raise InputError(f"{settings_type.__name__} names the config key {key!r}: {nearest(key, config_keys())}")
     own = own_settings(settings_type, config.terrain.settings, "terrain.settings", keys)
-    return settings_type(**{name: _value(config, key) for name, key in keys.items()}, **own)
+    return settings_type(**{name: config_value(config, key) for name, key in keys.items()}, **own)
 
 
 def _start_terrain(config: Config, genotype_type: type[AbstractGenotype]) -> AbstractGenotype | None:
@@ -160,47 +158,6 @@ def _check_size(config: Config) -> None:
         check_memory(config.es.pairs, 2 * instances * _EPISODE_BYTES, "pairs")
     except InputError as error:
         raise InputError(f"es.pairs is {config.es.pairs}: {error}") from None
-
-
-def unused_settings(config: Config) -> dict[str, list[str]]:
-    """The keys that differ from their defaults though nothing reads them, by the part that has no use for them.
-
-    A user's own criterion and measure of novelty may read all there is for their kind.
-    """
-    es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
-    needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
-    known = {"strategy", "settings", *setting_names(es.strategy)}
-    of_terrains = {key for encoding in our_genotypes().values() for key in encoding.settings_type.config_keys.values()}
-    of_others = of_terrains - {*genotype_class(genotype).settings_type.config_keys.values()}
-    unused: dict[str, list[str]] = {}
-    for part, keys in (
-        (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
-        (genotype, [key for key in config_keys() if key in of_others]),
-        (measure, ["novelty.scale"] if measure == "pata_ec" else []),
-        (measure, [] if needs_scores else ["novelty.cached"]),
-        (
-            "niche.instances = fixed",
-            [] if config.niche.num_fresh or config.transfer.confirm_episodes else ["niche.vary"],
-        ),
-        ("transfer.periodic = false", [] if config.transfer.periodic else ["transfer.confirm_episodes"]),
-        (
-            "validation.episodes = 0",
-            [] if config.validation.episodes else ["validation.interval", "niche.rest_interval"],
-        ),
-        (f"the {config.transfer.rule} transfer rule", _UNUSED_BY_RULE.get(config.transfer.rule, [])),
-    ):
-        if changed := [key for key in keys if _value(config, key) != _value(Config(), key)]:
-            unused[part] = [*unused.get(part, []), *changed]
-    return unused
-
-
-def _keys(section: str) -> list[str]:
-    return [f"{section}.{name}" for name in type(getattr(Config(), section)).model_fields]
-
-
-def _value(config: Config, key: str) -> Any:
-    section, _, name = key.partition(".")
-    return getattr(getattr(config, section), name)
 
 
 def _make_es(es: EsConfig) -> AbstractStrategy[Any]:

@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 from poet.config import PoetConfig
 from poet.events import AgentVersion, NicheRetired
-from poet.types import Evaluation, Niche, Origin, PoetState, RetiredNiche, theta_digest
+from poet.types import Evaluation, Niche, Origin, RetiredNiche, State, theta_digest
 
 
 def new_version(
-    state: PoetState,
+    state: State,
     niche_id: int,
     theta: NDArray[np.float32],
     evaluation: Evaluation,
     origin: Origin,
     parent_id: int | None,
     source_id: int | None = None,
-) -> tuple[PoetState, AgentVersion]:
+) -> tuple[State, AgentVersion]:
     """The record of a niche's new theta, with the next free version id.
 
     Args:
@@ -49,12 +49,12 @@ def new_version(
     return replace(state, next_version_id=state.next_version_id + 1), version
 
 
-def replace_niche(state: PoetState, niche: Niche) -> PoetState:
+def replace_niche(state: State, niche: Niche) -> State:
     """The state with ``niche`` in place of the active niche of that id."""
     return replace(state, active=tuple(niche if n.id == niche.id else n for n in state.active))
 
 
-def retire_oldest(state: PoetState, config: PoetConfig) -> tuple[PoetState, list[NicheRetired]]:
+def retire_oldest(state: State, config: PoetConfig) -> tuple[State, list[NicheRetired]]:
     """Retire from the front until at most ``max_active`` are left (REMOVE_OLDEST of algorithm 3)."""
     num_over = max(0, len(state.active) - config.max_active) if config.retirement == "oldest" else 0
     leaving, staying = state.active[:num_over], state.active[num_over:]

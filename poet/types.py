@@ -1,4 +1,4 @@
-"""What POET knows between two iterations: niches, active and retired, and the counters of ids.
+"""What a run knows between two iterations: niches, active and retired, and the counters of ids.
 
 All of it is frozen: an iteration takes a state and returns the next one with the events between them.
 """
@@ -6,8 +6,9 @@ All of it is frozen: an iteration takes a state and returns the next one with th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,21 +139,22 @@ class RetiredNiche:
 
 
 @dataclass(frozen=True, eq=False)
-class PoetState:
-    """A run between two iterations.
+class RunState:
+    """What every trainer knows of a run between two iterations; a trainer's own state has further fields.
+
+    A further field is an ``int`` from 0 on, an array of numbers (``NDArray[np.float64]``), or what JSON can hold:
+    ``float``, ``str``, ``bool``, None, dicts, and tuples and frozen dataclasses of these. By its type an archive reads
+    it back, to the bit.
 
     Attributes:
         iteration: iterations done.
-        active: niches being optimised, oldest first.
+        active: niches being optimised, oldest first; at least one.
         retired: retired niches, in order of retirement.
-        next_niche_id, next_version_id, next_candidate_id, next_transfer_id: ids not used yet.
+        next_niche_id, next_version_id: ids not used yet.
         env_steps: control steps spent so far, the sum of the ledger.
         episodes: episodes run so far.
-        retired_scores: (R, N) float64, what the agent of each retired niche, in order of retirement, scores on the own
-            instance of each niche ever admitted, by id; -inf for a diverged world, NaN where it was never run. It never
-            changes, so it is never run again. (0, 0) where novelty needs no scores. See ``poet.agent_scores``.
-        scored_steps: ``evaluation.max_steps`` of the episodes that these scores and the active niches' evaluations come
-            from; 0 in a state of archive schema 1, which does not say.
+        scored_steps: ``evaluation.max_steps`` of the episodes that the active niches' evaluations come from; 0 in a
+            state of archive schema 1, which does not say.
     """
 
     iteration: int
@@ -160,17 +162,53 @@ class PoetState:
     retired: tuple[RetiredNiche, ...] = ()
     next_niche_id: int = 0
     next_version_id: int = 0
-    next_candidate_id: int = 0
-    next_transfer_id: int = 0
     env_steps: int = 0
     episodes: int = 0
-    retired_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     scored_steps: int = 0
 
     @property
     def niches(self) -> tuple[Niche | RetiredNiche, ...]:
         """All ever admitted: retired ones in order of retirement, then active ones, oldest first."""
         return (*self.retired, *self.active)
+
+    def evaluated_at(self, max_steps: int) -> Self:
+        """The state once all active agents were evaluated in episodes of that length."""
+        return replace(self, scored_steps=max_steps)
+
+    def check(self) -> None:
+        """Raise ``ValueError``, with a clause that says why, if a state that was read cannot be one."""
+
+
+#: The state of some trainer.
+State = TypeVar("State", bound=RunState)
+
+
+@dataclass(frozen=True, eq=False)
+class PoetState(RunState):
+    """A run of POET between two iterations.
+
+    Attributes:
+        next_candidate_id, next_transfer_id: ids not used yet.
+        retired_scores: (R, N) float64, what the agent of each retired niche, in order of retirement, scores on the own
+            instance of each niche ever admitted, by id; -inf for a diverged world, NaN where it was never run. It never
+            changes, so it is never run again, while episodes are as long as ``scored_steps``. (0, 0) where novelty
+            needs no scores. See ``poet.agent_scores``.
+    """
+
+    next_candidate_id: int = 0
+    next_transfer_id: int = 0
+    retired_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+
+    def evaluated_at(self, max_steps: int) -> Self:
+        """See ``RunState``; scores that come from other episodes are dropped."""
+        kept = self if self.scored_steps == max_steps else replace(self, retired_scores=np.zeros((0, 0)))
+        return super(PoetState, kept).evaluated_at(max_steps)
+
+    def check(self) -> None:
+        """See ``RunState``."""
+        scores = self.retired_scores
+        if scores.ndim != 2 or len(scores) > len(self.retired) or scores.shape[1] > self.next_niche_id:
+            raise ValueError(f"retired_scores of the shape {scores.shape} do not fit its niches")
 
 
 def theta_digest(theta: NDArray[np.float32]) -> str:

@@ -44,7 +44,7 @@ from poet.events import (
 from poet.parts import Parts
 from poet.population import replace_niche
 from poet.scoring import FIRST_UNSEEN_SEED, cost, express, successes
-from poet.types import Niche, PoetState, Purpose, RetiredNiche, SuccessRates
+from poet.types import Niche, Purpose, RetiredNiche, RunState, State, SuccessRates
 
 #: The success rate from which a niche is robustly solved (pushes), and its agent general (seeds).
 ROBUST_RATE = 0.8
@@ -61,8 +61,8 @@ class _Due:
 
 
 def validate(
-    state: PoetState, events: Sequence[Event], before: PoetState, parts: Parts, iteration: int
-) -> tuple[PoetState, list[Event]]:
+    state: State, events: Sequence[Event], before: RunState, parts: Parts, iteration: int
+) -> tuple[State, list[Event]]:
     """Measure the success rates that are due at the end of an iteration, all as one request.
 
     Args:
@@ -119,7 +119,7 @@ def _unseen_seeds(genotype: AbstractGenotype, num_episodes: int) -> tuple[Terrai
     return tuple(genotype.express(FIRST_UNSEEN_SEED + i) for i in range(num_episodes))
 
 
-def _find_due(state: PoetState, events: Sequence[Event], before: PoetState, is_everybodys_turn: bool) -> list[_Due]:
+def _find_due(state: RunState, events: Sequence[Event], before: RunState, is_everybodys_turn: bool) -> list[_Due]:
     """The agents to measure: each version once, and none that was measured before this iteration."""
     niches = {niche.id: niche for niche in state.niches}
     first_thetas = {event.id: event.theta for event in events if isinstance(event, AgentVersion)}

@@ -24,11 +24,12 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.analysis.success import REACHED, percentage
 from experiments.analysis.transfers import transfers_by_kind
+from poet.events import AnyEvent, CandidateJudged, TransferAttempted
 
 #: Columns whose whole numbers are names, or are typed after an option. They get no commas.
 _NAMES = {
     "seed", "iteration", "niche", "niche_id", "parent", "parent_id", "source_id", "target_id", "from niche", "to niche",
-    "version_id", "parent_version_id",
+    "version_id", "parent_version_id", "terrain_seed",
 }  # fmt: skip
 #: Iterations of a niche, by their names in these tables.
 _TIMES = {"admitted": "created", "solved once": "solved", "retired": "retired"}
@@ -64,20 +65,21 @@ def render_tables(runs: Mapping[str, RunTables]) -> list[tuple[str, pd.DataFrame
 
 
 def run_summary(run: RunTables) -> list[tuple[str, pd.DataFrame]]:
-    """One run's tables, see ``render_tables``."""
-    tables = [
-        ("Run", card_table(run)),
-        ("Settings that differ from the defaults", settings_table(run)),
-        ("Niches", short_niches_table(run)),
-        ("First of each class", readable(milestones_table(run))),
-        (f"Complexity. {shadow_remark(run)}", readable(named_measures(summary_table(run)))),
-        ("Terrains: which was mutated from which", genealogy_table(run)),
-        ("Agents: which moved where", agents_table(run)),
-        ("Candidates", readable(candidates_table(run))),
-        ("Transfers", readable(transfers_by_kind(run))),
-        ("Cost", readable(ledger_table(run))),
+    """One run's tables, see ``render_tables``: those of kinds of events that its trainer has."""
+    tables: list[tuple[str, pd.DataFrame, type[AnyEvent] | None]] = [
+        ("Run", card_table(run), None),
+        ("Settings that differ from the defaults", settings_table(run), None),
+        ("Niches", short_niches_table(run), None),
+        *((f"Noted by its trainer: {name}", readable(own), None) for name, own in run.own.items()),
+        ("First of each class", readable(milestones_table(run)), None),
+        (f"Complexity. {shadow_remark(run)}", readable(named_measures(summary_table(run))), CandidateJudged),
+        ("Terrains: which was mutated from which", genealogy_table(run), CandidateJudged),
+        ("Agents: which moved where", agents_table(run), TransferAttempted),
+        ("Candidates", readable(candidates_table(run)), CandidateJudged),
+        ("Transfers", readable(transfers_by_kind(run)), TransferAttempted),
+        ("Cost", readable(ledger_table(run)), None),
     ]
-    return [(title, table) for title, table in tables if len(table)]
+    return [(title, table) for title, table, kind in tables if len(table) and kind in {None, *run.kinds}]
 
 
 def card_table(run: RunTables) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.shadow_comparison import FAMILIES, verdicts_table
 from experiments.files import check_sub_folder, sub_folder, write_text
 from experiments.text import as_html
+from poet.events import CandidateJudged
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -168,7 +169,7 @@ def _write_overview(
 def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables], verdicts: pd.DataFrame) -> list[str]:
     """What a reader of medians has to know."""
     remarks = []
-    alone = [name for name, run in tables.items() if run.shadow.niches is None]
+    alone = [name for name, run in tables.items() if run.shadow.niches is None and CandidateJudged in run.kinds]
     if alone:
         remarks.append(
             "No growth is to be read from the curves of runs without a neutral shadow, since terrains drift upward by "

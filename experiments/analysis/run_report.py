@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -34,8 +35,11 @@ from experiments.analysis.success import percentage, success_history
 from experiments.analysis.thumbnail import thumbnail_svg
 from experiments.analysis.transfers import transfers_by_kind, transfers_by_pair
 from experiments.files import sub_folder, write_text
-from poet.events import CandidateOutcome
+from poet.events import AnyEvent, CandidateJudged, CandidateOutcome, NicheJudged, TransferAttempted
 from poet.validation import ROBUST_RATE
+
+#: Rows of a trainer's own table that a page shows.
+_LAST_NOTED = 15
 
 #: File in ``tables/`` to what makes it and what it holds.
 TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
@@ -55,6 +59,16 @@ TABLES: dict[str, tuple[Callable[[RunTables], pd.DataFrame], str]] = {
     **COMPLEXITY_TABLES,
 }
 
+#: The kind of events without which a run's trainer gives a table nothing to hold; it is left out then.
+KIND_OF_TABLE: dict[str, type[AnyEvent]] = {
+    "annecs": NicheJudged,
+    **dict.fromkeys(("agent_genealogy", "transfers_by_kind", "transfers_by_pair"), TransferAttempted),
+    **dict.fromkeys(("terrain_genealogy", "candidates", *COMPLEXITY_TABLES), CandidateJudged),
+}
+
+#: Makes a section of a run's page, which saves its plots in the folder; empty where there is nothing to show.
+Section = Callable[[RunTables, Path], str]
+
 
 def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFrame | None) -> Path:
     """Write plots, tables and the page of a run into an existing folder.
@@ -68,41 +82,31 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
     Returns:
         The path of the page.
     """
-    tables = {file: make(run) for file, (make, _) in TABLES.items()}
-    described = {file: what for file, (_, what) in TABLES.items()}
+    described = {file: what for file, (_, what) in TABLES.items() if KIND_OF_TABLE.get(file) in {None, *run.kinds}}
+    tables = {file: TABLES[file][0](run) for file in described}
+    for name_of_own, own in run.own.items():
+        tables[f"own_{name_of_own}"], described[f"own_{name_of_own}"] = own, "what its trainer alone notes"
     if matrix is not None:
         tables["score_matrix"], described["score_matrix"] = matrix, "last agents on terrains, one episode each"
     write_tables(tables, folder)
-    parts = [
-        _card_section(run),
-        _plot_section(
-            folder, "phylogeny", plot_phylogeny(run), "Phylogeny",
-            "Time runs right, in env-steps. Each line is a niche from its admission to its retirement or the end, and "
-            "begins on its parent's line; it turns green when any agent solves it once. An orange arc is an agent "
-            "that moved to the niche with the dot." + _thumbnail_remark(run),
-        ),
-        _plot_section(
-            folder, "scores", plot_scores(run), "Scores",
-            "Above: each niche's score, with the scores that decide something as dashed lines. Below: "
-            + _band_remark(run),
-        ),
-        _annecs_section(run, folder),
-        _plot_section(
-            folder, "genes", plot_genes(run), "Genes",
-            "Each bar is a niche where it was admitted, from the lower to the upper end of the gene; the dashed line "
-            "is the upper end from which the paper calls a terrain challenging. Bars climb by mutation alone, too: "
-            "what goes beyond that is said under Complexity.",
-        ),
-        _milestone_section(run),
-        *complexity_sections(run, folder, _plot_section),
-        "" if matrix is None else _matrix_section(run, folder, matrix),
-        _transfer_section(run),
-        _cost_section(run),
-        _niche_section(run),
-        _file_section(described),
-    ]  # fmt: skip
+    #: In the order of the page, with the kind of events that a section is about; None: of every run.
+    sections: list[tuple[Section, type[AnyEvent] | None]] = [
+        (_card_section, None),
+        (_phylogeny_section, CandidateJudged),
+        (_score_section, None),
+        (_own_section, None),
+        (_annecs_section, NicheJudged),
+        (_gene_section, CandidateJudged),
+        (_milestone_section, None),
+        (_complexity_section, CandidateJudged),
+        (partial(_matrix_section, matrix), None),
+        (_transfer_section, TransferAttempted),
+        (_cost_section, None),
+        (_niche_section, None),
+    ]
+    parts = [make(run, folder) for make, kind in sections if kind in {None, *run.kinds}]
     path = folder / "index.html"
-    write_text(path, page.make_page(name, _lead(run), [part for part in parts if part]))
+    write_text(path, page.make_page(name, _lead(run), [part for part in (*parts, _file_section(described)) if part]))
     return path
 
 
@@ -138,7 +142,7 @@ def _success_words(card: RunCard) -> str:
     return f"{card.niches_robust} robustly solved, {card.niches_general} with a general agent, "
 
 
-def _card_section(run: RunTables) -> str:
+def _card_section(run: RunTables, folder: Path) -> str:
     """The numbers that matter, and how the run was set up."""
     card, settings = run_card(run), settings_table(run)
     num_admitted = int((run.candidates["outcome"] == CandidateOutcome.ADMITTED).sum())
@@ -155,8 +159,11 @@ def _card_section(run: RunTables) -> str:
             " / ".join(map(str, levels)) if levels else "unknown",
         ),
         ("best score of an agent in its niche", "none" if math.isnan(card.best_score) else f"{card.best_score:.0f}"),
-        (f"accepted of {card.transfers_tried:,} periodic transfers", share),
-        (f"admitted of {card.candidates_judged:,} candidates", f"{num_admitted:,}"),
+        *([(f"accepted of {card.transfers_tried:,} periodic transfers", share)] * (TransferAttempted in run.kinds)),
+        *(
+            [(f"admitted of {card.candidates_judged:,} candidates", f"{num_admitted:,}")]
+            * (CandidateJudged in run.kinds)
+        ),
         ("wall time", format_seconds(card.wall_seconds)),
         ("env-steps a second, all included", theme.format_count(card.env_steps_per_second)),
     ]
@@ -192,6 +199,43 @@ def _plot_section(folder: Path, file: str, figure: Figure | None, title: str, ho
     return page.section(title, how, page.image(f"plots/{file}.png", title) + below)
 
 
+def _phylogeny_section(run: RunTables, folder: Path) -> str:
+    how = (
+        "Time runs right, in env-steps. Each line is a niche from its admission to its retirement or the end, and "
+        "begins on its parent's line; it turns green when any agent solves it once. An orange arc is an agent "
+        "that moved to the niche with the dot." + _thumbnail_remark(run)
+    )
+    return _plot_section(folder, "phylogeny", plot_phylogeny(run), "Phylogeny", how)
+
+
+def _score_section(run: RunTables, folder: Path) -> str:
+    how = "Above: each niche's score, with the scores that decide something as dashed lines. Below: "
+    return _plot_section(folder, "scores", plot_scores(run), "Scores", how + _band_remark(run))
+
+
+def _own_section(run: RunTables, folder: Path) -> str:
+    """What a trainer alone notes, whatever it is."""
+    content = "".join(
+        f"<h3>{name.replace('_', ' ').capitalize()}</h3>" + page.table(readable(own.tail(_LAST_NOTED)))
+        for name, own in run.own.items()
+    )
+    how = f"What the trainer {run.config.run.trainer} alone notes: the last rows; tables/own_NAME.csv has all."
+    return page.section("Noted by its trainer", how, content) if content else ""
+
+
+def _gene_section(run: RunTables, folder: Path) -> str:
+    how = (
+        "Each bar is a niche where it was admitted, from the lower to the upper end of the gene; the dashed line "
+        "is the upper end from which the paper calls a terrain challenging. Bars climb by mutation alone, too: "
+        "what goes beyond that is said under Complexity."
+    )
+    return _plot_section(folder, "genes", plot_genes(run), "Genes", how)
+
+
+def _complexity_section(run: RunTables, folder: Path) -> str:
+    return "\n".join(part for part in complexity_sections(run, folder, _plot_section) if part)
+
+
 def _band_remark(run: RunTables) -> str:
     if run.validations.empty:
         return "one band a niche, the darker the better; a band begins at admission and ends at retirement."
@@ -218,7 +262,7 @@ def _annecs_section(run: RunTables, folder: Path) -> str:
     return page.section("ANNECS", how, page.note(why))
 
 
-def _milestone_section(run: RunTables) -> str:
+def _milestone_section(run: RunTables, folder: Path) -> str:
     how = (
         "Env-steps and seconds by the end of the iteration in which the first terrain of a class was solved once, "
         "robustly, and by a general agent; how many were; and mean success on pushes. Hardcore-like: roughness from 1, "
@@ -246,7 +290,9 @@ def _thumbnail_remark(run: RunTables) -> str:
     return " Beside each node stands its terrain, heights enlarged."
 
 
-def _matrix_section(run: RunTables, folder: Path, matrix: pd.DataFrame) -> str:
+def _matrix_section(matrix: pd.DataFrame | None, run: RunTables, folder: Path) -> str:
+    if matrix is None:
+        return ""
     num_shown, num_niches = matrix["agent_id"].nunique(), len(run.niches)
     chosen = "" if num_shown == num_niches else f" {num_shown} of {num_niches} niches, spread evenly over admissions."
     how = (
@@ -257,7 +303,7 @@ def _matrix_section(run: RunTables, folder: Path, matrix: pd.DataFrame) -> str:
     return _plot_section(folder, "matrix", plot_matrix(matrix), "Agents on terrains", how, generality)
 
 
-def _transfer_section(run: RunTables) -> str:
+def _transfer_section(run: RunTables, folder: Path) -> str:
     by_kind, by_pair = transfers_by_kind(run), transfers_by_pair(run)
     if by_kind.empty:
         return page.section("Transfers", "Agents that moved between niches.", page.note("No transfer was tried."))
@@ -272,7 +318,7 @@ def _transfer_section(run: RunTables) -> str:
     return page.section("Transfers", how, content)
 
 
-def _cost_section(run: RunTables) -> str:
+def _cost_section(run: RunTables, folder: Path) -> str:
     costs, candidates = ledger_table(run), candidates_table(run)
     named = {purpose.replace("_", " "): share for purpose, share in zip(costs["purpose"], costs["share"], strict=True)}
     content = page.shares_bar(named) + page.table(readable(costs))
@@ -283,7 +329,7 @@ def _cost_section(run: RunTables) -> str:
     return page.section("Cost", "Where env-steps went; they add up to the cost of the run.", content)
 
 
-def _niche_section(run: RunTables) -> str:
+def _niche_section(run: RunTables, folder: Path) -> str:
     """All niches with their terrains."""
     niches = short_niches_table(run)
     niches.insert(1, "terrain", [thumbnail_svg(run.terrains[niche_id]) for niche_id in sorted(run.terrains)])

@@ -14,6 +14,8 @@ from environments.terrain.terrain import Terrain
 from experiments.analysis.shadow_file import FOLDER_NAME, NO_SHADOW, Shadow, birth_origins, read_shadow
 from poet.annecs import admissible_niches
 from poet.config import Config
+from poet.events import AnyEvent
+from poet.trainers import shown_events
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -33,6 +35,8 @@ class RunTables:
         admissible: how many niches the cadence of reproductions would have let in by the end of each iteration, from 0
             to the last: reproductions times ``poet.max_admitted``.
         terrains: each niche's own instance, by niche id.
+        kinds: of events that its trainer has; a report leaves out what it has none of.
+        own: tables that its trainer alone has, by name.
         parent: where the run was forked from; None if it is nobody's fork.
         shadow: its neutral shadow.
     """
@@ -52,6 +56,8 @@ class RunTables:
     iterations: pd.DataFrame
     admissible: Sequence[int]
     terrains: Mapping[int, Terrain]
+    kinds: frozenset[type[AnyEvent]]
+    own: Mapping[str, pd.DataFrame]
     parent: ForkOrigin | None = None
     shadow: Shadow = NO_SHADOW
 
@@ -84,6 +90,15 @@ def read_tables(run: Run, shadow_folder: Path | None = None) -> RunTables:
     births["origin"] = births["niche_id"].map(birth_origins(until["niches"], run.config_at))
     shadow = read_shadow(shadow_folder or run.folder / FOLDER_NAME, run.config.run.seed, iteration, births)
     admissible = admissible_niches(run.configs, iteration)
+    own = {name: frame[frame["iteration"] <= iteration] for name, frame in run.own_tables.items()}
     return RunTables(
-        run.config, iteration, **until, admissible=admissible, terrains=terrains, parent=run.parent, shadow=shadow
+        run.config,
+        iteration,
+        **until,
+        admissible=admissible,
+        terrains=terrains,
+        kinds=shown_events(run),
+        own=own,
+        parent=run.parent,
+        shadow=shadow,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,6 +23,9 @@ from experiments.commands.terminal import say
 from experiments.controls import NUM_REPLICATES
 from experiments.execution import Execution
 from experiments.text import poet_command
+
+if TYPE_CHECKING:
+    from poet.archive.reader import Run
 
 #: Who is admitted in a control: every mutation, or one drawn among the candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
@@ -152,6 +155,7 @@ def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: 
     place = output or check_sub_folder(folder / FOLDER_NAME)
     with stopping_cleanly():
         with open_run(folder) as stored:
+            _check_births(stored)
             check_output(place)
             config = stored.config
             check_trust(folder, config, trust, keys=("terrain.genotype",))
@@ -162,6 +166,16 @@ def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: 
     say(f"{path}: {num_replicates} replicates of {num_niches} niches, without selection")
     shown = ("--shadow", output) if output else ()
     say(f"compare the run with them by: {poet_command('analyse', folder, *shown)}")
+
+
+def _check_births(run: Run) -> None:
+    """Refuse a run in which no terrain is born."""
+    from poet.events import CandidateJudged
+    from poet.trainers import shown_events
+
+    if CandidateJudged not in shown_events(run):
+        message = f"no terrain of {run.folder} is born, since its trainer is {run.config.run.trainer}"
+        raise InputError(f"{message}: a run of the trainer poet has a neutral control")
 
 
 def _run_control(
@@ -177,6 +191,7 @@ def _run_control(
     from poet.archive.reader import open_run
 
     with open_run(folder) as stored:
+        _check_births(stored)
         base, parent = stored.config, stored.parent
     if parent is not None:
         raise InputError(f"{folder} is a fork, which no run from the start repeats: control {parent.run} instead")

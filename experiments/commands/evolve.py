@@ -168,7 +168,8 @@ def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[
     from experiments.commands.display import make_display, prepare_engine
     from experiments.runner import run_experiment
     from experiments.settings import NO_END, describe, differences
-    from poet.parts import imported_code, make_parts, unused_settings
+    from poet.parts import imported_code, make_parts
+    from poet.unused import unused_settings
 
     with interrupts.stopping_cleanly() as requests, execution.open() as executor:
 

@@ -1,8 +1,8 @@
 """How ES alone does on a niche's terrain: the control for the claim that stepping stones were needed.
 
-The control has one niche, with the terrain in question and with the walker that the run began with. It trains by the
-run's settings, on as many fresh pushes or seeds, without children or transfers. Then its agent and the run's are
-tried under the same pushes, which decided nothing.
+A run of the trainer ``es`` on the terrain of the niche in question, from the walker that the run began with, by the
+run's settings and on as many fresh pushes or seeds. Then its agent and the run's are tried under the same pushes, which
+decided nothing.
 
 Three budgets are fair in a way: what was spent on the agent's own lineage, on the niche and those that its terrain
 descends from, and on the whole run. The control has one optimiser from first to last. In a run, step sizes start again
@@ -28,6 +28,7 @@ from poet.archive.reader import Run
 from poet.archive.rows import canonical_json
 from poet.config import Config
 from poet.loop import random_theta
+from poet.trainers import unread_sections
 from poet.types import theta_digest
 
 #: What the control may cost, beginning with the least.
@@ -71,16 +72,19 @@ def es_config(run: Run, goal: Goal, assignments: list[str], seed: int | None, en
         InputError: a key or value that does not exist, or a first walker that is not the run's any more.
     """
     (row,) = run.niches[run.niches["niche_id"] == goal.niche_id].to_dict("records")
+    base = run.config_at(row["iteration"])
     flags = {
+        "run.trainer": "es",
         "run.iterations": NO_END,
         "run.reject": [],
         "run.start_terrain": canonical_json(row["genotype"]),
         "run.start_terrain_seed": row["terrain_seed"],
         "run.seed": seed,
         "evaluation.engine": engine,
-        "poet.reproduction_interval": NO_END,  # never
     }
-    config = resolve_config(assignments=assignments, flags=flags, base=run.config_at(row["iteration"]))
+    # What the trainer does not read stands at its default, so that two controls that do the same are the same run.
+    unread = {section: getattr(Config(), section) for section in (*unread_sections("es"), "trainer")}
+    config = resolve_config(assignments=assignments, flags=flags, base=base.model_copy(update=unread))
     _check_start(run, config)
     return config
 

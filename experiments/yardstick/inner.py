@@ -28,7 +28,7 @@ from poet.loop import random_theta
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.scoring import draw_terrain_seed, successes
-from poet.types import Evaluation, Niche, PoetState, Purpose
+from poet.types import Evaluation, Niche, Purpose, RunState
 from poet.validation import ROBUST_RATE, validation_terrains
 
 NUM_EPISODES = 100
@@ -82,7 +82,7 @@ def run_suite(parts: Parts, learners: Sequence[Learner], budget: float, every: f
     rows: list[tuple[object, ...]] = []
     by_niche = {learner.niche_id: learner for learner in learners}
     spent, due = dict.fromkeys(by_niche, 0), dict.fromkeys(by_niche, 0.0)
-    state = PoetState(
+    state = RunState(
         iteration=0,
         active=tuple(_niche(learner, parts) for learner in learners),
         next_niche_id=len(learners),

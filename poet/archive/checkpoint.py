@@ -2,6 +2,7 @@
 
 The optimisers of all active niches are stored as one: each field of the strategy's state joined along its first axis.
 Thetas of retired niches are named by digest and live in the archive's table of thetas, since they no longer change.
+What a trainer's state has beside niches is stored and read by the type of each field; see ``poet.types.RunState``.
 """
 
 from __future__ import annotations
@@ -9,24 +10,25 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field, asdict, dataclass, fields
 from types import UnionType
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError
 
 from agents.strategies.base import StrategyState, concatenate, split
 from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
 from poet.archive.errors import DamageError
 from poet.archive.values import load_object
-from poet.types import Evaluation, Niche, PoetState, RetiredNiche, SuccessRates, theta_digest
+from poet.types import Evaluation, Niche, RetiredNiche, RunState, State, SuccessRates, theta_digest
 
 _HEADER = "header"
 _OPTIMISER = "optimiser."
-_RETIRED_SCORES = "retired_scores"
 
 #: What the header holds of a niche, active or retired.
 _ANY_NICHE: dict[str, type | UnionType] = {
@@ -41,25 +43,28 @@ _EVALUATION = {
 _SUCCESS = {"version_id": int, "pushes": float, "seeds": float}
 
 
-def encode_state(state: PoetState) -> bytes:
+def encode_state(state: RunState) -> bytes:
     """The state as bytes; every number comes back to the bit.
 
     Raises:
-        ValueError: no active niche, or a strategy state that holds Python objects.
+        ValueError: no active niche, arrays that hold Python objects, or a value that is not of its field's type.
     """
     if not state.active:
         raise ValueError("a state needs at least one active niche, but has none")
+    own = _own_fields(type(state))
     joined = concatenate([niche.optimiser for niche in state.active])
     arrays = {_OPTIMISER + field.name: np.asarray(getattr(joined, field.name)) for field in fields(joined)}
+    arrays |= {name: np.asarray(getattr(state, name)) for name in own.arrays}
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"{type(joined).__name__}: {name} must be an array of numbers, but is of {array.dtype}")
-    arrays[_RETIRED_SCORES] = state.retired_scores
     header = {
-        "counters": {name: getattr(state, name) for name in _counter_names()},
+        "counters": {name: getattr(state, name) for name in own.counters},
         "active": [_niche_to_json(niche) for niche in state.active],
         "retired": [_retired_to_json(niche) for niche in state.retired],
     }
+    if own.others:
+        header["others"] = {name: _plain(state, name, adapter) for name, adapter in own.others.items()}
     # Python's JSON writes -Infinity for -inf and reads it back; no other program reads the header.
     arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     buffer = io.BytesIO()
@@ -70,32 +75,97 @@ def encode_state(state: PoetState) -> bytes:
 def decode_state(
     data: bytes,
     theta_of: Callable[[str], NDArray[np.float32]],
-    state_type: type[StrategyState],
+    state_type: type[State],
+    optimiser_type: type[StrategyState],
     genotype_type: type[AbstractGenotype],
-) -> PoetState:
+) -> State:
     """The state that ``encode_state`` made bytes of.
 
     Args:
         data: the bytes.
         theta_of: digest to theta (P,) float32, for retired niches.
-        state_type: the state class of the run's strategy.
+        state_type: the state class of the run's trainer. A field that the bytes lack, as an older state does, has its
+            default.
+        optimiser_type: the state class of what its niches are trained with, such as the strategy's.
         genotype_type: the run's genotype class.
 
     Raises:
-        InputError: the bytes are damaged, or come from another strategy or genotype.
+        InputError: the bytes are damaged, or come from another trainer, strategy or genotype.
     """
-    arrays = _arrays(data)
-    header = _checked("the header", _header(arrays), {"counters": dict, "active": list, "retired": list})
-    # A state of archive schema 1 knows no scores.
-    counters = {"scored_steps": 0} | header["counters"]
-    counters = _checked("the counters", counters, dict.fromkeys(_counter_names(), int))
-    retired_scores = arrays.pop(_RETIRED_SCORES, np.zeros((0, 0)))
-    if retired_scores.dtype != np.float64 or retired_scores.ndim != 2:
-        raise _damaged(f"{_RETIRED_SCORES} is {retired_scores.ndim}-dimensional, of {retired_scores.dtype}")
-    optimisers = split(_optimiser(arrays, state_type, len(header["active"])))
+    own, arrays = _own_fields(state_type), _arrays(data)
+    header = {"others": {}} | _header(arrays)
+    header = _checked("the header", header, {"counters": dict, "active": list, "retired": list, "others": dict})
+    counters = _defaults(state_type, own.counters) | header["counters"]
+    counters = _checked("the counters", counters, dict.fromkeys(own.counters, int))
+    of_state: dict[str, Any] = {
+        name: _array(name, arrays.pop(name), dtype) for name, dtype in own.arrays.items() if name in arrays
+    }
+    others = {name: _other(name, value, own.others) for name, value in header["others"].items()}
+    optimisers = split(_optimiser(arrays, optimiser_type, len(header["active"])))
     active = [_niche(values, o, genotype_type) for values, o in zip(header["active"], optimisers, strict=True)]
     retired = [_retired(values, theta_of, genotype_type) for values in header["retired"]]
-    return PoetState(active=tuple(active), retired=tuple(retired), retired_scores=retired_scores, **counters)
+    try:
+        return state_type(active=tuple(active), retired=tuple(retired), **counters, **of_state, **others)
+    except TypeError as error:  # a field without a default is missing
+        raise _damaged(error) from error
+
+
+@dataclass(frozen=True)
+class _OwnFields:
+    """The fields of a state beside its niches, by how they are stored.
+
+    Attributes:
+        counters: whole numbers from 0 on.
+        arrays: name to the dtype that its type names; None for any.
+        others: name to what makes JSON of a value and checks what is read.
+    """
+
+    counters: tuple[str, ...]
+    arrays: dict[str, np.dtype[Any] | None]
+    others: dict[str, TypeAdapter[Any]]
+
+
+def _own_fields(state_type: type[RunState]) -> _OwnFields:
+    hints = get_type_hints(state_type)
+    names = [field.name for field in fields(state_type) if field.name not in ("active", "retired")]
+    arrays = {name: _dtype(hints[name]) for name in names if get_origin(hints[name]) is np.ndarray}
+    counters = tuple(name for name in names if hints[name] is int)
+    others = {name: TypeAdapter(hints[name]) for name in names if name not in arrays and name not in counters}
+    return _OwnFields(counters, arrays, others)
+
+
+def _plain(state: RunState, name: str, adapter: TypeAdapter[Any]) -> Any:
+    """What JSON holds of a field."""
+    try:
+        return adapter.dump_python(getattr(state, name), mode="json", warnings="error")
+    except PydanticSerializationError as error:
+        raise ValueError(f"{type(state).__name__}: {name} is not of its type: {error}") from error
+
+
+def _dtype(hint: Any) -> np.dtype[Any] | None:
+    """What ``NDArray[...]`` names."""
+    (number,) = get_args(get_args(hint)[1])
+    return None if number is Any else np.dtype(number)
+
+
+def _defaults(state_type: type[RunState], names: Iterable[str]) -> dict[str, Any]:
+    by_name: dict[str, Field[Any]] = {field.name: field for field in fields(state_type)}
+    return {name: by_name[name].default for name in names if by_name[name].default is not MISSING}
+
+
+def _array(name: str, array: NDArray[Any], dtype: np.dtype[Any] | None) -> NDArray[Any]:
+    if dtype is not None and array.dtype != dtype:
+        raise _damaged(f"{name} is of {array.dtype}")
+    return array
+
+
+def _other(name: str, value: Any, known: Mapping[str, TypeAdapter[Any]]) -> Any:
+    if name not in known:
+        raise _damaged(f"it has {name!r:.60}, which its trainer does not know")
+    try:
+        return known[name].validate_json(json.dumps(value), strict=True)
+    except ValueError as error:
+        raise _damaged(f"{name} is {value!r:.60}") from error
 
 
 def _damaged(what: object) -> InputError:
@@ -146,25 +216,21 @@ def _genotype(values: dict[str, Any], genotype_type: type[AbstractGenotype]) -> 
         raise _damaged(f"genotype of niche {values['id']}: {error}") from error
 
 
-def _counter_names() -> list[str]:
-    return [field.name for field in fields(PoetState) if field.name not in ("active", "retired", _RETIRED_SCORES)]
-
-
-def _optimiser(arrays: dict[str, NDArray[Any]], state_type: type[StrategyState], num_niches: int) -> StrategyState:
-    """The joined strategy state of all active niches."""
+def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategyState], num_niches: int) -> StrategyState:
+    """What all active niches are trained with, joined."""
     values = {name.removeprefix(_OPTIMISER): array for name, array in arrays.items()}
-    expected = {field.name for field in fields(state_type)}
+    expected = {field.name for field in fields(optimiser_type)}
     if set(values) != expected:
         raise InputError(
-            f"the stored state is of another strategy: {state_type.__name__} has the fields {sorted(expected)}, found "
-            f"{sorted(values)}; es.strategy cannot change within a run"
+            f"the stored state is of another strategy: {optimiser_type.__name__} has the fields {sorted(expected)}, "
+            f"found {sorted(values)}; es.strategy cannot change within a run"
         )
     for name, array in values.items():
         if array.ndim < 1 or len(array) != num_niches or num_niches == 0:
             raise _damaged(f"{name} has the shape {array.shape}, but {num_niches} niches are active")
     if values["centre"].dtype != np.float32 or values["centre"].ndim != 2:
         raise _damaged(f"centre has the shape {values['centre'].shape}, of {values['centre'].dtype}")
-    return state_type(**values)
+    return optimiser_type(**values)
 
 
 def _niche_to_json(niche: Niche) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from poet.archive.configs import deciding_configs
 from poet.archive.database import connect_to_read, transaction
 from poet.archive.errors import explained
 from poet.archive.frames import read_rows, table_columns
-from poet.archive.rows import EVENT_TABLES, LATER_TABLES
+from poet.archive.own import own_tables
+from poet.archive.rows import EVENT_TABLES, LATER_TABLES, OWN_PREFIX
 from poet.archive.values import load_object
 
 
@@ -35,14 +36,14 @@ def fingerprint(path: str | PathLike[str]) -> str:
     sha = hashlib.sha256()
     with explained(folder), closing(connect_to_read(folder)) as connection, transaction(connection, "DEFERRED"):
         sha.update(_line(["configs", *deciding_configs(connection)]))
-        for table in EVENT_TABLES.values():
+        for table in (*EVENT_TABLES.values(), *own_tables(connection)):
             columns = table_columns(connection, table)
             if not columns:  # an older POET wrote the archive
                 continue
             names = [name for name, _, _ in columns]
             is_json = [kind == "JSON_TEXT" for _, kind, _ in columns]
             rows = read_rows(connection, table, names)
-            if table in LATER_TABLES and not rows:
+            if not rows and (table in LATER_TABLES or table.startswith(OWN_PREFIX)):
                 continue
             sha.update(_line([table, *names]))
             for row in rows:

@@ -12,6 +12,7 @@ from poet.archive.database import connect_to_read, create_archive, readable_uri,
 from poet.archive.errors import explained
 from poet.archive.folder import archive_path, new_run
 from poet.archive.frames import table_columns
+from poet.archive.own import own_tables
 from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.config import Config
@@ -20,7 +21,7 @@ from poet.config import Config
 #: what its genotypes are.
 _TAKEN_IN = {
     "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
-    "run.start_terrain_seed",
+    "run.start_terrain_seed", "run.trainer",
 }  # fmt: skip
 
 #: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
@@ -87,7 +88,10 @@ def _check_kept(connection: sqlite3.Connection, source: Path, at: int) -> None:
 
 def _copy_shared(connection: sqlite3.Connection, at: int) -> None:
     in_source = {name for (name,) in connection.execute("SELECT name FROM source.sqlite_schema WHERE type = 'table'")}
-    for table, condition in _SHARED.items():
+    own = own_tables(connection, "source")
+    for sql in own.values():
+        connection.execute(sql)
+    for table, condition in {**_SHARED, **dict.fromkeys(own, "iteration <= :at")}.items():
         if table not in in_source:  # an older POET wrote it
             continue
         names = ", ".join(name for name, _, _ in table_columns(connection, table))

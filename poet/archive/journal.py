@@ -19,6 +19,7 @@ from poet.archive.digests import rows_digest, store_digest
 from poet.archive.errors import ArchiveError, explained
 from poet.archive.folder import archive_path, new_run
 from poet.archive.lock import RunTakenError, WriterLock
+from poet.archive.own import insert_own_events
 from poet.archive.records import SessionInfo
 from poet.archive.rescue import rescue
 from poet.archive.rows import canonical_json, insert_events
@@ -26,8 +27,8 @@ from poet.archive.thetas import store_thetas
 from poet.archive.turns import Turns
 from poet.archive.watch import Watch
 from poet.config import Config
-from poet.events import AgentVersion, Cost, Event, NicheRetired, NicheSolved, NicheValidated
-from poet.types import Origin, PoetState
+from poet.events import AgentVersion, AnyEvent, Cost, NicheRetired, NicheSolved, NicheValidated, OwnEvent
+from poet.types import Origin, RunState
 
 _LAST_ITERATION = "SELECT max(iteration) FROM iterations"
 
@@ -125,7 +126,7 @@ class RunArchive(NotCopied):
         """The last iteration recorded; None before the start (iteration 0) is."""
         return self._iteration
 
-    def append(self, state: PoetState, events: Sequence[Event], seconds: float) -> None:
+    def append(self, state: RunState, events: Sequence[AnyEvent], seconds: float) -> None:
         """Record an iteration: all of it or, on any error, nothing.
 
         Thetas are kept of versions that no ES step made, of those that were validated, of agents that retire, and of
@@ -150,7 +151,8 @@ class RunArchive(NotCopied):
         spent = sum(cost.env_steps for cost in costs), sum(cost.episodes for cost in costs)
         clock = (state.iteration, self._session_id, float(seconds), *map(int, spent))
         with self._writing():
-            rows = insert_events(self._connection, events)
+            rows = insert_events(self._connection, [e for e in events if not isinstance(e, OwnEvent)])
+            rows |= insert_own_events(self._connection, [e for e in events if isinstance(e, OwnEvent)])
             self._store_new_thetas(state, events)
             if state.iteration % self._config.checkpoint.theta_every == 0:
                 store_thetas(self._connection, (niche.theta for niche in state.active))
@@ -162,7 +164,7 @@ class RunArchive(NotCopied):
             store_digest(self._connection, "events", state.iteration, rows_digest({**rows, "iterations": [clock]}))
         self._iteration = state.iteration
 
-    def finish(self, state: PoetState) -> None:
+    def finish(self, state: RunState) -> None:
         """Keep the thetas of all active agents, as the end of a run does.
 
         Raises:
@@ -249,7 +251,7 @@ class RunArchive(NotCopied):
             set_config(self._connection, self._next_iteration, config)
             self._config = config
 
-    def _store_new_thetas(self, state: PoetState, events: Sequence[Event]) -> None:
+    def _store_new_thetas(self, state: RunState, events: Sequence[AnyEvent]) -> None:
         """Keep thetas that nobody finds again: new versions, agents that retire, what solved or was validated."""
         leaving = {event.niche_id for event in events if isinstance(event, NicheRetired)}
         store_thetas(self._connection, (niche.theta for niche in state.retired if niche.id in leaving))
@@ -261,7 +263,7 @@ class RunArchive(NotCopied):
                     raise ValueError(f"{event!r:.200}: must come with its theta, which no ES step finds again")
                 store_thetas(self._connection, [event.theta])
 
-    def _replace_snapshot(self, state: PoetState) -> None:
+    def _replace_snapshot(self, state: RunState) -> None:
         """Store the state; the last one goes unless it is a keyframe."""
         self._connection.execute("DELETE FROM snapshots WHERE keyframe = 0")
         is_keyframe = state.iteration % self._config.checkpoint.keep_every == 0

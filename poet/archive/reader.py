@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -17,17 +18,18 @@ from poet.archive.checkpoint import decode_state
 from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read
 from poet.archive.errors import DamageError, explained
-from poet.archive.frames import read_frame, read_rows
+from poet.archive.frames import read_frame, read_rows, table_columns
 from poet.archive.guard import GuardedConnection
+from poet.archive.own import own_tables
 from poet.archive.records import ForkOrigin, StoredAgent
-from poet.archive.rows import columns, read_version
+from poet.archive.rows import EVENT_TABLES, OWN_PREFIX, columns, read_version
 from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
 from poet.archive.thetas import read_theta
 from poet.archive.turns import Turns
 from poet.archive.values import load_object
 from poet.config import Config
-from poet.events import AgentVersion
-from poet.types import PoetState
+from poet.events import AgentVersion, Event
+from poet.types import State
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,6 +136,29 @@ class Run:
         return self._frame("sessions")
 
     @property
+    def own_tables(self) -> dict[str, pd.DataFrame]:
+        """What its trainer alone notes (``OwnEvent``), by name, as far as something is noted.
+
+        Rows come by iteration and ``number``, the place in it. What is no number is text, also JSON.
+        """
+        with self._turns.turn():
+            names = own_tables(self._connection)
+        frames = {name.removeprefix(OWN_PREFIX): self._frame(name) for name in names}
+        return {name: frame for name, frame in frames.items() if len(frame)}
+
+    @property
+    def recorded(self) -> frozenset[type[Event]]:
+        """The kinds of events of which it has any."""
+        with self._turns.turn():
+            found = [
+                kind
+                for kind, table in EVENT_TABLES.items()
+                if table_columns(self._connection, table)
+                and self._connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchall()
+            ]
+        return frozenset(found)
+
+    @property
     def folder(self) -> Path:
         """Where the run is."""
         return self._folder
@@ -236,18 +261,20 @@ class Run:
         self,
         iteration: int | None = None,
         *,
-        state_type: type[StrategyState],
+        state_type: type[State],
+        optimiser_type: type[StrategyState],
         genotype_type: type[AbstractGenotype],
-    ) -> PoetState:
+    ) -> State:
         """The state after an iteration, from which the run can go on.
 
         Args:
             iteration: one of ``keyframes``; None for the last.
-            state_type: the state class of the run's strategy.
+            state_type: the state class of the run's trainer.
+            optimiser_type: the state class of what its niches are trained with, such as the strategy's.
             genotype_type: the run's genotype class.
 
         Raises:
-            InputError: that state is not kept, or it is of another strategy or genotype.
+            InputError: that state is not kept, or it is of another trainer, strategy or genotype.
         """
         kept = self.keyframes
         wanted = whole_number("iteration", iteration) if iteration is not None else kept[-1] if kept else None
@@ -255,7 +282,8 @@ class Run:
             raise InputError(nearest_kept(self._folder, kept, wanted))
         ((data,),) = self._rows("snapshots", ["state"], "iteration = ?", wanted)
         with self._turns.turn():
-            state = decode_state(data, lambda digest: read_theta(self._connection, digest), state_type, genotype_type)
+            thetas = partial(read_theta, self._connection)
+            state = decode_state(data, thetas, state_type, optimiser_type, genotype_type)
             check_state(self._connection, state, wanted)
         return state
 

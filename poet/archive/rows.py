@@ -15,6 +15,7 @@ import numpy as np
 from environments.terrain.terrain import Terrain
 from poet.events import (
     AgentVersion,
+    AnyEvent,
     CandidateJudged,
     Cost,
     Event,
@@ -47,6 +48,9 @@ EVENT_TABLES: dict[type[Event], str] = {
 #: Tables that the first release did not have. A fingerprint leaves them out while they are empty.
 LATER_TABLES = ("judgements", "validations")
 
+#: How the names of tables begin that one trainer alone has; see ``poet.archive.own``.
+OWN_PREFIX = "own_"
+
 Value = int | float | str | None
 
 
@@ -70,7 +74,7 @@ def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> di
     for event in events:
         kind: type[Event] = type(event)
         floats = _float_columns(EVENT_TABLES[kind])
-        row = tuple(_value(event, name, name in floats) for name in columns(kind))
+        row = tuple(sql_value(event, name, name in floats) for name in columns(kind))
         rows.setdefault(EVENT_TABLES[kind], []).append(row)
     for kind, table in EVENT_TABLES.items():
         names = columns(kind)
@@ -88,7 +92,7 @@ def _float_columns(table: str) -> set[str]:
     return {name for name in columns(kind) if float in (hints[name], *get_args(hints[name]))}
 
 
-def _value(event: Event, name: str, is_float: bool) -> Value:
+def sql_value(event: AnyEvent, name: str, is_float: bool) -> Value:
     """What SQLite holds for a field. NumPy's numbers are made Python's: SQLite would take their bytes for a BLOB."""
     value = getattr(event, name)
     if isinstance(value, float | np.floating):

@@ -1,7 +1,8 @@
 """The tables of a run's archive. History tables have the fields of the event records (``poet.events``) as columns.
 
 Enums are text, JSON is canonical text. Scores may be -Inf; NULL is None. Foreign keys are checked when a transaction
-ends, since the events of an iteration refer to each other.
+ends, since the events of an iteration refer to each other. Events that one trainer alone has make tables of their own,
+which are not listed here: see ``poet.archive.own``.
 """
 
 from __future__ import annotations

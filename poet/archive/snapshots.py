@@ -10,7 +10,13 @@ from typing import Any
 
 from poet.archive.checks import NUMBERED, check_numbers, check_records
 from poet.archive.errors import DamageError
-from poet.types import PoetState
+from poet.types import RunState
+
+#: Counters that a state may have, and the table of what they count: where it has none, nothing was recorded.
+_COUNTED = {
+    "next_niche_id": "niches", "next_version_id": "versions", "next_candidate_id": "candidates",
+    "next_transfer_id": "transfers",
+}  # fmt: skip
 
 
 def kept_iterations(connection: sqlite3.Connection, schema: str = "main") -> list[int]:
@@ -28,7 +34,7 @@ def nearest_kept(folder: Path, kept: Sequence[int], iteration: int | None) -> st
     return f"the run {folder} keeps no state after iteration {iteration}: the nearest it keeps are after {near}"
 
 
-def check_state(connection: sqlite3.Connection, state: PoetState, iteration: int) -> None:
+def check_state(connection: sqlite3.Connection, state: RunState, iteration: int) -> None:
     """Compare a state with what the record says of the run after an iteration.
 
     Raises:
@@ -41,16 +47,12 @@ def check_state(connection: sqlite3.Connection, state: PoetState, iteration: int
     found = (
         state.iteration,
         niches,
-        state.next_niche_id,
-        state.next_version_id,
-        state.next_candidate_id,
-        state.next_transfer_id,
+        *(getattr(state, name, 0) for name in _COUNTED),
         state.env_steps,
         state.episodes,
     )
     counts = [
-        _one(connection, f"SELECT count(*) FROM {table} WHERE iteration <= ?", iteration)
-        for table in ("niches", "versions", "candidates", "transfers")
+        _one(connection, f"SELECT count(*) FROM {table} WHERE iteration <= ?", iteration) for table in _COUNTED.values()
     ]
     spent = [
         _one(connection, f"SELECT coalesce(sum({name}), 0) FROM iterations WHERE iteration <= ?", iteration)
@@ -64,11 +66,14 @@ def check_state(connection: sqlite3.Connection, state: PoetState, iteration: int
     if {niche.id for niche in state.retired} != {niche_id for (niche_id,) in gone}:
         raise DamageError(f"the state after iteration {iteration} has other retired niches than those recorded")
     sizes = {niche.theta.size for niche in state.niches}
-    num_rows, num_columns = state.retired_scores.shape
     if max(niche.version_id for niche in state.niches) >= state.next_version_id:
         raise DamageError(f"the state after iteration {iteration} has an agent version that was not recorded")
-    if len(sizes) > 1 or num_rows > len(state.retired) or num_columns > state.next_niche_id:
-        raise DamageError(f"the arrays of the state after iteration {iteration} do not fit its niches")
+    try:
+        state.check()
+    except ValueError as error:
+        raise DamageError(f"the state after iteration {iteration}: {error}") from error
+    if len(sizes) > 1:
+        raise DamageError(f"the agents of the state after iteration {iteration} are not of one size")
 
 
 def _one(connection: sqlite3.Connection, sql: str, iteration: int) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 
 from environments.walker.ending import Outcome
 from poet.archive.errors import DamageError
-from poet.archive.rows import EVENT_TABLES, columns
+from poet.archive.rows import EVENT_TABLES, OWN_PREFIX, columns
 
 #: A column of a table: its name, its type (``JSON_TEXT`` for a JSON object), and whether it may be NULL.
 Column = tuple[str, str, bool]
@@ -28,16 +28,18 @@ def check_rows(table: str, of: Iterable[Column], rows: list[tuple[Any, ...]]) ->
 
     Raises:
         DamageError: a value is of another type or out of range. Whole numbers of an archive count things or name
-            them, so that none is negative; a score may be minus infinity, and no number is infinity.
+            them, so that none is negative; a score may be minus infinity, and no number is infinity. What a trainer's
+            own numbers are is its own business.
     """
+    is_own = table.startswith(OWN_PREFIX)
     for (name, kind, is_optional), values in zip(of, zip(*rows, strict=True), strict=False):
         present = [value for value in values if value is not None] if is_optional else values
         if {*map(type, present)} - {_PYTHON[kind]}:
             wrong = next(value for value in present if type(value) is not _PYTHON[kind])
             raise DamageError(f"{table}.{name} holds {wrong!r:.60} for a value of type {kind}")
-        if kind == "INTEGER" and min(present, default=0) < 0:
+        if kind == "INTEGER" and min(present, default=0) < 0 and not is_own:
             raise DamageError(f"{table}.{name} holds the negative number {min(present)}")
-        if kind == "REAL" and math.inf in present:
+        if kind == "REAL" and math.inf in present and not is_own:
             raise DamageError(f"{table}.{name} holds infinity")
         if (table, name) in _NAMES and (unknown := {*present} - _NAMES[table, name]):
             raise DamageError(f"{table}.{name} holds {unknown.pop()!r:.60}, which POET never writes")

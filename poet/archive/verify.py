@@ -17,6 +17,7 @@ from poet.archive.database import connect_to_read, transaction
 from poet.archive.digests import rows_digest, stored_digests
 from poet.archive.errors import DamageError, explained
 from poet.archive.frames import read_rows, table_columns
+from poet.archive.own import own_tables
 from poet.archive.rows import EVENT_TABLES, columns
 from poet.archive.schema import TABLES_OF, schema_version, table_names
 from poet.archive.thetas import theta_from_bytes
@@ -43,7 +44,7 @@ def find_damage(path: str | PathLike[str], genotype_type: type[AbstractGenotype]
     """
     folder, found = Path(path), list[str]()
     with explained(folder), closing(connect_to_read(folder)) as connection, transaction(connection, "DEFERRED"):
-        tables = table_names(TABLES_OF[schema_version(connection, folder)])
+        tables = [*table_names(TABLES_OF[schema_version(connection, folder)]), *own_tables(connection)]
         (*problems,) = (text for (text,) in connection.execute("PRAGMA integrity_check") if text != "ok")
         if problems:
             return problems  # no row can be trusted
@@ -111,7 +112,8 @@ def _check_events(connection: sqlite3.Connection, found: list[str]) -> None:
     if not digests:
         return
     of_tables = {table: columns(kind) for kind, table in EVENT_TABLES.items()}
-    of_tables["iterations"] = [name for name, _, _ in table_columns(connection, "iterations")]
+    for table in ("iterations", *own_tables(connection)):
+        of_tables[table] = [name for name, _, _ in table_columns(connection, table)]
     by_iteration: dict[Any, dict[str, list[tuple[Any, ...]]]] = {iteration: {} for iteration in digests}
     for table, names in of_tables.items():
         place = names.index("iteration")
@@ -120,7 +122,7 @@ def _check_events(connection: sqlite3.Connection, found: list[str]) -> None:
     for iteration, rows in by_iteration.items():
         if iteration in digests and rows_digest(rows) != digests[iteration]:
             found.append(f"the events of iteration {iteration} are not those that were written")
-    for table in EVENT_TABLES.values():
+    for table in of_tables:
         late = f"SELECT 1 FROM {table} WHERE iteration > (SELECT coalesce(max(iteration), -1) FROM iterations) LIMIT 1"
         if connection.execute(late).fetchall():
             found.append(f"{table} has events of an iteration that was not done")

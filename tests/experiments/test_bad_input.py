@@ -51,6 +51,8 @@ def assert_refused(ended: Ended, *words: str, code: int = 2) -> None:
         ((*TINY, "--set", "es.strategy=openai-es"), ("'openai-es'", "did you mean 'openai_es'?")),
         ((*TINY, "--set", "poet.criterion=nowhere:Nothing"), ("'nowhere:Nothing'", "nowhere")),
         ((*TINY, "--set", "run.start=randon"), ("'randon'", "did you mean 'random'?")),
+        ((*TINY, "--set", "run.trainer=peot"), ("unknown trainer 'peot'", "'poet'")),
+        ((*TINY, "--set", "trainer.settings={terrains = 3}"), ("trainer.settings", "'poet' has no 'terrains'")),
         ((*TINY, "--set", "run.start_terrain={"), ("run.start_terrain is no terrain of 'obstacles'", "Expecting")),
         ((*TINY, "--set", 'run.start_terrain={"roughnes": 1}'), ("run.start_terrain", "did you mean 'roughness'?")),
         (
@@ -212,6 +214,7 @@ def test_a_full_disk_stops_a_run_that_goes_on_later(tmp_path: Path, tiny_fingerp
         (("--at", 4, "--set", "terrain.genotype=mine:Own"), ("'terrain.genotype'", "new run")),
         (("--at", 4, "--set", "run.start=flat"), ("run.start", "new run")),
         (("--at", 4, "--set", "run.start_terrain={}"), ("run.start_terrain", "new run")),
+        (("--at", 4, "--set", "run.trainer=es"), ("run.trainer", "new run")),
         (("--at", 4, "--set", "run.start_terrain_seed=7"), ("run.start_terrain_seed", "new run")),
         (("--at", 4, "--reject", "transfer"), ("transfer:ID", "'transfer'")),
         (("--at", 4, "--reject", "niche:1"), ("transfer:ID", "'niche:1'")),

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from experiments.controls.es import env_steps_of, goal_of
-from experiments.settings import NO_END
 from poet.archive.reader import open_run
 from poet.archive.rows import canonical_json
 from poet.events import NicheValidated, Occasion, ValidationSet
@@ -42,7 +41,7 @@ def test_the_control_is_one_niche_on_the_same_ground(poet: Poet, tiny_run: Path,
         spent = made.ledger.groupby("iteration")["env_steps"].sum().cumsum()
         assert run.terrain(2) == made.terrain(0)
         assert run.agent(0, 0).version.theta_digest == made.agent(0, 0).version.theta_digest
-        assert ([0], NO_END) == (made.niches["niche_id"].tolist(), config.poet.reproduction_interval)
+        assert ([0], "es") == (made.niches["niche_id"].tolist(), config.run.trainer)
         assert run.config.es == config.es
     assert spent.iloc[-2] < budgets["lineage"] <= spent.iloc[-1]
     assert (0, 0) == (first.code, again.code)

@@ -97,7 +97,7 @@ def test_a_run_breeds_the_gene_and_keeps_it(bumpy: Finished) -> None:
     assert found.count(None) == 1 and (0.0, 0.2) in found and max(high for _, high in filter(None, found)) > 0.2
 
     with open_run(bumpy.folder) as run:
-        state = run.load_state(None, state_type=OpenAIESState, genotype_type=ObstacleGenotype)
+        state = run.load_state(None, state_type=PoetState, optimiser_type=OpenAIESState, genotype_type=ObstacleGenotype)
         stored = [ObstacleGenotype.from_json(genotype) for genotype in run.niches["genotype"]]
     assert plain(bumpy.state) == plain(state)
     assert {niche.genotype for niche in bumpy.state.niches} == set(stored)

@@ -20,6 +20,7 @@ from agents.strategies.openai_es import OpenAIES
 from environments.terrain.obstacles import ObstacleGenotype
 from poet.criterion import ReturnBand
 from poet.novelty import NearestGenes
+from poet.trainers.poet import Poet
 
 Path("imported").touch()
 Hard = ReturnBand
@@ -31,6 +32,7 @@ PARTS = {
     "es.strategy": "OpenAIES",
     "poet.criterion": "ReturnBand",
     "novelty.measure": "NearestGenes",
+    "run.trainer": "Poet",
 }
 NEXT = ("--iterations", 5, "--workers", 1)
 

@@ -108,7 +108,7 @@ def toy_run(folder: Path, num_iterations: int, config: Config = CONFIG) -> Path:
 
 def load(run: Run, iteration: int | None = None) -> PoetState:
     """A kept state of a toy run."""
-    return run.load_state(iteration, state_type=OpenAIESState, genotype_type=ObstacleGenotype)
+    return run.load_state(iteration, state_type=PoetState, optimiser_type=OpenAIESState, genotype_type=ObstacleGenotype)
 
 
 def go_on(folder: Path, num_iterations: int, rate: float = 0.1) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,7 @@ class OtherState(StrategyState):
 
 def _decode(data: bytes, state: PoetState, state_type: type[StrategyState] = OpenAIESState) -> PoetState:
     thetas = {theta_digest(niche.theta): niche.theta for niche in state.retired}
-    return decode_state(data, thetas.__getitem__, state_type, ObstacleGenotype)
+    return decode_state(data, thetas.__getitem__, PoetState, state_type, ObstacleGenotype)
 
 
 @st.composite
@@ -74,8 +74,8 @@ def states(draw: Any) -> PoetState:
             )
         )  # fmt: skip
     table = draw(hnp.arrays(np.float64, st.tuples(st.integers(0, 3), st.integers(0, 4))))
-    counters = [draw(counts) for _ in range(6)]
-    return PoetState(draw(counts), tuple(active), tuple(retired), *counters, table, draw(counts))
+    counters = {field.name: draw(counts) for field in fields(PoetState) if field.type == "int"}
+    return PoetState(active=tuple(active), retired=tuple(retired), retired_scores=table, **counters)
 
 
 @given(states())

@@ -24,6 +24,7 @@ from poet.archive.reader import open_run
 from poet.archive.schema import TABLES_OF, table_names
 from poet.archive.thetas import read_theta
 from poet.archive.verify import find_damage
+from poet.types import PoetState
 from tests.poet.archive_examples import SESSION, go_on, load, plain, toy_run
 
 
@@ -90,7 +91,7 @@ def test_no_flipped_bit_of_a_state_changes_it(folder: Path) -> None:
         for bit in random.Random(1).sample(range(8 * len(data)), 1000):
             try:
                 state = decode_state(
-                    flipped(data, bit), lambda d: read_theta(connection, d), OpenAIESState, ObstacleGenotype
+                    flipped(data, bit), lambda d: read_theta(connection, d), PoetState, OpenAIESState, ObstacleGenotype
                 )
             except InputError:
                 num_refused += 1

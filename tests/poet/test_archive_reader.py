@@ -217,6 +217,7 @@ def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, 
     others = {
         "novelty.order": "random", "niche.vary": "push", "niche.rest_interval": 2, "poet.eligible_share": 0.5,
         "validation.interval": 26, "run.start_terrain": "{}", "run.start_terrain_seed": 3,
+        "run.trainer": "es", "trainer.settings": {"terrains": 4},
         "mutation.most_mutations": 2,
         "terrain.settings": {"a": 1}, "poet.criterion_settings": {"a": True}, "novelty.settings": {"a": ["b", 2.5]},
     }  # fmt: skip

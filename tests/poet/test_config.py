@@ -13,7 +13,7 @@ import experiments.presets
 from environments.errors import InputError
 from experiments.presets import load_preset, preset_names
 from poet.config import EARLIER_VALUES, NEUTRAL_KEYS, Config, config_keys, make_config
-from poet.parts import unused_settings
+from poet.unused import unused_settings
 
 _PRESETS = Path(experiments.presets.__file__).parent
 

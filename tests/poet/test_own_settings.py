@@ -17,7 +17,8 @@ from poet.criterion import AbstractCriterion, Judgement
 from poet.events import CandidateJudged
 from poet.loop import poet_iteration, start
 from poet.novelty import AbstractNovelty
-from poet.parts import make_parts, terrain_settings, unused_settings
+from poet.parts import make_parts, terrain_settings
+from poet.unused import unused_settings
 from tests.poet.builders import Judge, make_test_parts
 from tests.poet.test_loop import rugged
 from tests.poet.test_transfer import of_kind

@@ -18,7 +18,7 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
-START = {"start_terrain": "", "start_terrain_seed": "drawn"}
+START = {"trainer": "poet", "start_terrain": "", "start_terrain_seed": "drawn"}
 NOVELTY = {
     "measure": "nearest_genes",
     "order": "novelty",
@@ -30,6 +30,7 @@ NOVELTY = {
 
 PAPER = {
     "run": {"seed": 0, "iterations": 25200, "start": "random", **START, "reject": []},
+    "trainer": {"settings": {}},
     "terrain": {
         "genotype": "obstacles",
         "obstacles": ["roughness", "pit_gap", "stump_height", "stairs"],
@@ -69,6 +70,7 @@ PAPER = {
 }
 RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", **START, "reject": []},
+    "trainer": {"settings": {}},
     "terrain": {
         "genotype": "obstacles",
         "obstacles": ["roughness", "pit_gap", "stump_height"],
@@ -109,6 +111,7 @@ RELEASED = {
 
 
 ENHANCED = {
+    "trainer": {"settings": {}},
     # What CPPN terrains have no use for stands at its default.
     "terrain": {
         "genotype": "cppn",

@@ -1,0 +1,49 @@
+"""Which settings of a config nothing reads, since the parts that it names have no use for them."""
+
+from __future__ import annotations
+
+from agents.strategies import setting_names
+from environments.registry import load_named
+from environments.terrain import genotype_class, our_genotypes
+from poet.config import Config, config_keys, config_value
+from poet.parts import NOVELTY_MEASURES
+from poet.trainers import unread_sections
+
+_UNUSED_BY_RULE = {"2019": ["transfer.recent_scores"]}
+
+
+def unused_settings(config: Config) -> dict[str, list[str]]:
+    """The keys that differ from their defaults though nothing reads them, by the part that has no use for them.
+
+    A user's own criterion and measure of novelty may read all there is for their kind.
+    """
+    es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
+    needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
+    known = {"strategy", "settings", *setting_names(es.strategy)}
+    of_terrains = {key for encoding in our_genotypes().values() for key in encoding.settings_type.config_keys.values()}
+    of_others = of_terrains - {*genotype_class(genotype).settings_type.config_keys.values()}
+    unused: dict[str, list[str]] = {}
+    for part, keys in (
+        (config.run.trainer, [key for section in unread_sections(config.run.trainer) for key in _keys(section)]),
+        (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
+        (genotype, [key for key in config_keys() if key in of_others]),
+        (measure, ["novelty.scale"] if measure == "pata_ec" else []),
+        (measure, [] if needs_scores else ["novelty.cached"]),
+        (
+            "niche.instances = fixed",
+            [] if config.niche.num_fresh or config.transfer.confirm_episodes else ["niche.vary"],
+        ),
+        ("transfer.periodic = false", [] if config.transfer.periodic else ["transfer.confirm_episodes"]),
+        (
+            "validation.episodes = 0",
+            [] if config.validation.episodes else ["validation.interval", "niche.rest_interval"],
+        ),
+        (f"the {config.transfer.rule} transfer rule", _UNUSED_BY_RULE.get(config.transfer.rule, [])),
+    ):
+        if changed := [key for key in keys if config_value(config, key) != config_value(Config(), key)]:
+            unused[part] = [*unused.get(part, []), *changed]
+    return unused
+
+
+def _keys(section: str) -> list[str]:
+    return [f"{section}.{name}" for name in type(getattr(Config(), section)).model_fields]

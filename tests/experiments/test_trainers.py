@@ -1,0 +1,247 @@
+"""Every trainer passes the contract; what the first two show, and what is not taken for a trainer's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agents.strategies.base import StrategyState
+from agents.strategies.normal import normals
+from environments.errors import InputError
+from environments.streams import stream_key
+from poet.archive.fingerprint import fingerprint
+from poet.archive.reader import open_run
+from poet.events import AgentVersion, AnyEvent, Cost, NicheAdmitted, NicheSolved, OwnEvent
+from poet.loop import close_iteration
+from poet.parts import Parts
+from poet.population import new_version, replace_niche
+from poet.scoring import agent_block, cost, niche_ground, read_evaluations
+from poet.trainers import TRAINERS, make_trainer
+from poet.trainers.base import AbstractTrainer
+from poet.types import Origin, Purpose, RunState
+from tests.experiments.command_line import Poet, begin, end, wait_for
+from tests.experiments.trainer_contract import TrainerContract
+
+
+class TestPoet(TrainerContract):
+    """Niches are born, die, and exchange agents."""
+
+    trainer = "poet"
+
+
+class TestEs(TrainerContract):
+    """One niche, on a terrain that is given, validated now and then."""
+
+    trainer = "es"
+    assignments = (
+        "validation.episodes=2",
+        "validation.interval=3",
+        'run.start_terrain={"roughness":0.3,"pit_gap":[0.4,0.8],"stump_height":null,"stair_height":null,"stair_steps":null}',
+    )
+
+
+class TestDrawnTerrains(TrainerContract):
+    """The one that CONTRIBUTING.md adds: one agent and a distribution of terrains, a field and a table of its own."""
+
+    trainer = "tests.new_trainer:DrawnTerrains"
+    settings = {"terrains": 2}  # noqa: RUF012
+
+
+@dataclass(frozen=True)
+class Try:
+    """What a climber remembers of a step."""
+
+    score: float
+    was_taken: bool
+
+
+@dataclass(frozen=True, eq=False)
+class ClimberState(RunState):
+    """A counter, an array, and what JSON holds."""
+
+    num_taken: int = 0
+    mean_step: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    tries: tuple[Try, ...] = ()
+    best: dict[str, float] = field(default_factory=lambda: {"score": -np.inf})
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class StepTried(OwnEvent):
+    """Of a climber."""
+
+    table = "steps"
+
+    score: float
+    change: int
+    note: str | None
+    best: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Climber(AbstractTrainer[ClimberState]):
+    """Whoever is better than the agent takes its place: no strategy, no generations."""
+
+    kind = "climber"
+    state_type = ClimberState
+    events = frozenset({NicheAdmitted, AgentVersion, NicheSolved, Cost, StepTried})
+    unused = ("poet", "novelty", "transfer", "mutation", "es")
+
+    step: float = 0.5
+
+    def first_optimiser(self, parts: Parts, theta: NDArray[np.float32]) -> StrategyState:
+        """See ``AbstractTrainer``."""
+        return StrategyState(theta[None, :])
+
+    def iterate(self, state: ClimberState, parts: Parts) -> tuple[ClimberState, tuple[AnyEvent, ...]]:
+        """See ``AbstractTrainer``."""
+        (niche,) = state.active
+        iteration, ground = state.iteration + 1, niche_ground(niche, parts.config, state.iteration + 1)
+        noise = normals(stream_key(parts.seed, "climber", iteration), niche.theta.size)
+        theta = (niche.theta + np.float32(self.step) * noise).astype(np.float32)
+        (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.ES)
+        (evaluation,) = read_evaluations(result, ground)
+        is_better = evaluation.score > niche.evaluation.score
+        score = evaluation.score
+        events: list[AnyEvent] = [
+            StepTried(iteration, score, -1 if is_better else 1, state.note, {"score": score}),
+            cost(iteration, niche.id, Purpose.ES, result),
+        ]
+        if is_better:
+            state, version = new_version(state, niche.id, theta, evaluation, Origin.ES, niche.version_id)
+            events.insert(0, version)
+            optimiser = StrategyState(theta[None, :])
+            niche = replace(niche, optimiser=optimiser, version_id=version.id, evaluation=evaluation)
+            state = replace(replace_niche(state, niche), num_taken=state.num_taken + 1, best={"score": score})
+        state = replace(
+            state,
+            mean_step=state.mean_step + noise[:3],
+            tries=(*state.tries, Try(score, is_better))[-3:],
+            note="better" if is_better else None,
+        )
+        return close_iteration(state, events)
+
+    def facts(self, state: ClimberState) -> Sequence[str]:
+        """See ``AbstractTrainer``."""
+        return [f"{state.num_taken} steps taken"]
+
+
+class TestClimber(TrainerContract):
+    """One without a strategy, whose state holds whatever a state may."""
+
+    trainer = "tests.experiments.test_trainers:Climber"
+
+
+def test_every_trainer_passes_the_contract() -> None:
+    """A new one has to join the classes above."""
+    tested = {value.trainer for value in globals().values() if isinstance(value, type) and hasattr(value, "trainer")}
+    assert set(TRAINERS) <= tested
+    for name in TRAINERS:
+        assert name == make_trainer(TestPoet().config(run__trainer=name)).kind
+
+
+ES = ("--preset", "tiny", "--set", "run.trainer=es", "--iterations", 6)
+
+
+@pytest.fixture(scope="module")
+def es_fingerprint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Of a run of ES alone."""
+    folder = tmp_path_factory.mktemp("es") / "run"
+    contract = TestPoet()
+    contract.run(folder, config=contract.config(run__trainer="es"))
+    return fingerprint(folder)
+
+
+def test_es_on_ray_is_the_same_run(tmp_path: Path, es_fingerprint: str) -> None:
+    """Episodes on Ray change nothing."""
+    ended = end(begin("run", tmp_path / "run", *ES, "--executor", "ray", "--workers", 2))
+
+    assert 0 == ended.code, ended.err
+    assert es_fingerprint == fingerprint(tmp_path / "run")
+
+
+def test_es_killed_again_and_again_is_the_same_run(tmp_path: Path, es_fingerprint: str) -> None:
+    """``kill -9`` loses no more than the unfinished iteration."""
+    command: tuple[object, ...] = ("run", tmp_path / "run", *ES, "--workers", 2)
+    for iteration, delay in ((1, 0.0), (3, 0.02)):
+        process = begin(*command)
+        wait_for(process, f"iteration {iteration}/")
+        time.sleep(delay)
+        process.kill()
+        process.communicate()
+        command = ("resume", tmp_path / "run", "--workers", 1)
+    ended = end(begin(*command))
+
+    assert 0 == ended.code, ended.err
+    assert es_fingerprint == fingerprint(tmp_path / "run")
+
+
+def test_es_alone_is_poet_in_which_nothing_is_born(tmp_path: Path) -> None:
+    """The same agents, to the bit, at the same cost."""
+    contract, same = TestPoet(), {"validation.episodes": 2, "validation.interval": 3, "niche.instances": 2}
+    contract.run(tmp_path / "es", config=contract.config(run__trainer="es", **same))
+    contract.run(tmp_path / "poet", config=contract.config(poet__reproduction_interval=1000, **same))
+
+    with open_run(tmp_path / "es") as es, open_run(tmp_path / "poet") as poet:
+        assert 6 == len(es.validations)
+        for name in ("niches", "versions", "generations", "validations", "solved", "ledger"):
+            assert getattr(es, name).to_csv() == getattr(poet, name).to_csv()
+
+
+def test_what_is_shown_goes_by_the_events_that_a_trainer_has(poet: Poet, tmp_path: Path) -> None:
+    """A run of POET always has its lines and sections; where nothing is born or moved, there are none of these."""
+    contract = TestPoet()
+    for name in ("es", "poet"):
+        contract.run(tmp_path / name, config=contract.config(run__trainer=name, run__iterations=1))
+        status, analysed = poet("status", tmp_path / name).out, poet("analyse", tmp_path / name, "--matrix", 0).out
+        page = (tmp_path / name / "report" / "index.html").read_text()
+        words = [("transfers   ", status), ("ANNECS ", status), ("Candidates", analysed), ("<h2>Transfers", page)]
+        assert [name == "poet"] * 4 == [word in text for word, text in words]
+        assert (name == "poet") == (tmp_path / name / "report" / "tables" / "candidates.csv").exists()
+        refused = poet("control", "neutral", tmp_path / name, "--replicates", 1)
+        assert (0 if name == "poet" else 2) == refused.code
+    assert "no terrain of" in refused.err or "poet" == name
+
+
+def test_what_a_trainer_alone_notes_is_shown(poet: Poet, tmp_path: Path) -> None:
+    """The last row in ``status``, each number as it is; a value that is None is left out."""
+    contract = TestClimber()
+    contract.run(tmp_path / "run")
+    with open_run(tmp_path / "run") as run:
+        last = run.own_tables["steps"].tail(1).to_dict("records")[0]
+    lines = poet("status", tmp_path / "run").out.splitlines()
+    (shown,) = [line for line in lines if line.startswith("steps ")]
+    note = "" if last["note"] is None else f", note {last['note']}"
+    score = f"score {last['score']:.4g}, change {last['change']}{note}"
+    assert f"steps       iteration 6: {score}, best {last['best']}" == shown
+    analysed = poet("analyse", tmp_path / "run", "--matrix", 0).out
+    assert "Noted by its trainer: steps" in analysed
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "<h2>Noted by its trainer" in page and "<h3>Steps" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "sentence"),
+    [
+        ("peot", {}, r"unknown trainer 'peot': did you mean 'poet'\?"),
+        ("es", {"terrains": 3}, r"the trainer 'es' has no 'terrains'; it has no settings"),
+        ("tests.new_trainer:DrawnTerrains", {"terrain": 3}, "has no 'terrain'; did you mean 'terrains'"),
+        ("tests.new_trainer:DrawnTerrains", {"terrains": 0}, "terrains of the trainer 'drawn' must be a whole number"),
+        ("tests.new_trainer:DrawnTerrains", {"roughest": -1.0}, "roughest .* must be a number from 0 on, but is -1.0"),
+        ("tests.new_trainer:DrawnTerrains", {"roughest": "very"}, "must be a number from 0 on, but is 'very'"),
+        ("tests.new_trainer:DrawnState", {}, "must be a concrete subclass of poet.trainers.base.AbstractTrainer"),
+        ("poet.trainers.base:AbstractTrainer", {}, "must be a concrete subclass"),
+    ],
+)
+def test_bad_trainers_are_refused(name: str, settings: dict[str, Any], sentence: str) -> None:
+    """In one sentence, before anything runs."""
+    config = TestPoet().config(run__trainer=name, trainer__settings=settings)
+    with pytest.raises(InputError, match=sentence):
+        make_trainer(config)

@@ -1,0 +1,300 @@
+"""Tables and state fields that one trainer alone has: kept to the bit, part of the fingerprint, and no way in."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agents.strategies.openai_es import OpenAIESState
+from environments.errors import InputError
+from environments.terrain.obstacles import ObstacleGenotype
+from poet.archive.checkpoint import decode_state, encode_state
+from poet.archive.fingerprint import fingerprint
+from poet.archive.fork import fork_run
+from poet.archive.journal import RunArchive, create_run
+from poet.archive.reader import open_run
+from poet.archive.verify import find_damage
+from poet.events import AnyEvent, OwnEvent
+from poet.types import RunState
+from tests.poet.archive_examples import CONFIG, SESSION, plain, toy_run, toy_start, toy_steps
+
+
+class Side(StrEnum):
+    """Of a boundary."""
+
+    LOW = "low"
+
+
+@dataclass(frozen=True)
+class BoundaryMoved(OwnEvent):
+    """Of every kind of field."""
+
+    table = "boundaries"
+
+    side: Side
+    bound: float
+    change: int
+    is_last: bool
+    entropy: float | None
+    genes: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Other(OwnEvent):
+    """Of another table."""
+
+    table = "others"
+
+    value: int
+
+
+def _boundary(iteration: int, bound: float = 0.5, entropy: float | None = None) -> BoundaryMoved:
+    return BoundaryMoved(iteration, Side.LOW, bound, -2, True, entropy, {"roughness": 0.5})
+
+
+def _run(folder: Path, own: dict[int, list[OwnEvent]], num_iterations: int = 4) -> Path:
+    """A toy run in whose iterations these happen too."""
+    with create_run(folder, CONFIG, session=SESSION) as archive:
+        for step in toy_steps(num_iterations):
+            events: list[AnyEvent] = [*step.events, *own.get(step.state.iteration, [])]
+            archive.append(step.state, events, seconds=0.25)
+    return folder
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    """With their place in the iteration; infinity, negative numbers and None stay what they are, JSON is text."""
+    own: dict[int, list[OwnEvent]] = {
+        0: [_boundary(0, math.inf), Other(0, 7), _boundary(0)], 3: [_boundary(3, -math.inf, 0.25)],
+    }  # fmt: skip
+    with open_run(_run(tmp_path / "run", own)) as run:
+        found = run.own_tables
+
+    assert ["boundaries", "others"] == list(found)
+    frame = found["boundaries"]
+    columns = ["iteration", "number", "side", "bound", "change", "is_last", "entropy", "genes"]
+    assert columns == list(frame)
+    assert [(0, 0), (0, 1), (3, 0)] == list(zip(frame["iteration"], frame["number"], strict=True))
+    assert [math.inf, 0.5, -math.inf] == frame["bound"].tolist()
+    assert [-2] * 3 == frame["change"].tolist() and [1] * 3 == frame["is_last"].tolist()
+    assert [True, True, False] == frame["entropy"].isna().tolist()
+    assert {("low", '{"roughness":0.5}')} == set(zip(frame["side"], frame["genes"], strict=True))
+    assert [] == find_damage(tmp_path / "run", ObstacleGenotype)
+
+
+def test_a_fingerprint_is_that_of_the_rows_too(tmp_path: Path) -> None:
+    """Another value, or a row more, is another run; a table in which nothing happened is none."""
+    prints = [
+        fingerprint(_run(tmp_path / str(i), own))
+        for i, own in enumerate(
+            [{}, {2: [_boundary(2)]}, {2: [_boundary(2, 0.75)]}, {2: [_boundary(2), _boundary(2)]}, {}]
+        )
+    ]
+    assert prints[0] == prints[4] == fingerprint(toy_run(tmp_path / "toy", 4))
+    assert 4 == len(set(prints))
+    with closing(sqlite3.connect(tmp_path / "1" / "run.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM own_boundaries")
+    assert prints[0] == fingerprint(tmp_path / "1")
+
+
+def test_a_fork_shares_the_rows_of_its_past(tmp_path: Path) -> None:
+    """And goes on with the table."""
+    source = _run(tmp_path / "run", {2: [_boundary(2)], 6: [_boundary(6)]}, 8)
+    fork_run(source, tmp_path / "fork", 4)
+    with open_run(tmp_path / "fork") as run:
+        assert [2] == run.own_tables["boundaries"]["iteration"].tolist()
+    with RunArchive.open(tmp_path / "fork", session=SESSION) as archive:
+        for step in toy_steps(8)[5:]:
+            archive.append(step.state, [*step.events, *[_boundary(6)] * (step.state.iteration == 6)], seconds=0.25)
+    assert fingerprint(source) == fingerprint(tmp_path / "fork")
+    assert [] == find_damage(tmp_path / "fork", ObstacleGenotype)
+
+
+def test_a_changed_row_is_found(tmp_path: Path) -> None:
+    """By the digest of its iteration, and one of an iteration that was not done."""
+    for change, words in (
+        ("UPDATE own_boundaries SET bound = 0.25", "events of iteration 2 are not those that were written"),
+        ("UPDATE own_boundaries SET iteration = 9", "own_boundaries has events of an iteration that was not done"),
+    ):
+        folder = _run(tmp_path / words, {2: [_boundary(2)]})
+        with closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
+            connection.execute(change)
+        assert any(words in line for line in find_damage(folder, ObstacleGenotype))
+
+
+def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
+    """Before anything of the iteration is written; also a table that has other columns by now."""
+
+    @dataclass(frozen=True)
+    class Renamed(OwnEvent):
+        table = "boundaries"
+
+        width: float
+
+    @dataclass(frozen=True)
+    class Odd(OwnEvent):
+        table = "odd; DROP TABLE niches"
+
+    @dataclass(frozen=True)
+    class Word(OwnEvent):
+        table = "words"
+
+        order: int
+
+    folder = _run(tmp_path / "run", {2: [_boundary(2)]})
+    step = toy_steps(5)[5]
+    for event, error, sentence in (
+        (_boundary(5, math.nan), ValueError, "bound is NaN"),
+        (Renamed(5, 1.0), InputError, "has a table own_boundaries with other columns"),
+        (Odd(5), ValueError, "must be small letters"),
+        (Word(5, 1), ValueError, "a field must not be called by a word of SQL"),
+    ):
+        with RunArchive.open(folder, session=SESSION) as archive, pytest.raises(error, match=sentence):
+            archive.append(step.state, [*step.events, event], seconds=0.25)
+        with open_run(folder) as run:
+            assert 4 == run.iteration
+
+
+KEY = "iteration INTEGER NOT NULL, number INTEGER NOT NULL"
+END = "PRIMARY KEY (iteration, number)) STRICT, WITHOUT ROWID"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        f"CREATE TABLE own_x ({KEY}, a INTEGER CHECK (a > length(hex(randomblob(9)))), {END}",
+        f"CREATE TABLE own_x ({KEY}, a INTEGER DEFAULT (random()), {END}",
+        f"CREATE TABLE own_x ({KEY}, a INTEGER, b INTEGER AS (abs(a)), {END}",
+        f"CREATE TABLE own_x ({KEY}, a INTEGER REFERENCES niches (niche_id), {END}",
+        f"CREATE TABLE own_x ({KEY}, a TEXT COLLATE NOCASE, {END}",
+        f"CREATE TABLE own_x ({KEY}, a BLOB, {END}",
+        f"CREATE TABLE own_x ({KEY}, A INTEGER, {END}",
+        f"CREATE TABLE own_x ({KEY}, 'a, b' INTEGER, {END}",
+        f"CREATE TABLE own_x ({KEY}, a INTEGER, PRIMARY KEY (iteration, number)) WITHOUT ROWID",
+        f"CREATE TABLE own_x ({KEY}, a INTEGER, PRIMARY KEY (iteration)) STRICT, WITHOUT ROWID",
+        f"CREATE TABLE 'own_x y' ({KEY}, a INTEGER, {END}",
+        f"CREATE TABLE owned ({KEY}, a INTEGER, {END}",
+        "CREATE VIEW own_x AS SELECT * FROM niches",
+        "CREATE TRIGGER own_x AFTER INSERT ON own_boundaries BEGIN SELECT 1; END",
+        "CREATE INDEX own_x ON own_boundaries (bound)",
+    ],
+)
+def test_only_plain_tables_are_taken_for_a_trainers(tmp_path: Path, sql: str) -> None:
+    """What could be code, or is not of the one form, is refused before anything is read."""
+    folder = _run(tmp_path / "run", {2: [_boundary(2)]})
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
+        connection.execute(sql)
+    with pytest.raises(InputError, match="which POET did not make"):
+        open_run(folder)
+
+
+def test_a_plain_table_of_an_unknown_trainer_is_read(tmp_path: Path) -> None:
+    """Nothing of it is imported: its form says all."""
+    folder = _run(tmp_path / "run", {})
+    with closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
+        connection.execute(f"CREATE TABLE own_x ({KEY}, a INTEGER, {END}")
+        connection.execute("INSERT INTO own_x VALUES (1, 0, -3)")
+    with open_run(folder) as run:
+        assert [-3] == run.own_tables["x"]["a"].tolist()
+
+
+@dataclass(frozen=True)
+class Level:
+    """Within a state."""
+
+    genotype: dict[str, Any]
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class OwnState(RunState):
+    """Of every kind of field."""
+
+    num_levels: int = 0
+    weights: NDArray[np.float32] = field(default_factory=lambda: np.zeros(2, np.float32))
+    any_numbers: NDArray[Any] = field(default_factory=lambda: np.zeros((0, 0)))
+    levels: tuple[Level, ...] = ()
+    lowest: float = math.inf
+    is_done: bool = False
+    side: Side | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+FULL: dict[str, Any] = {
+    "num_levels": 2**62, "weights": np.array([0.1, -np.inf], np.float32), "any_numbers": np.array([[1, 2]], np.int16),
+    "levels": (Level({"roughness": 0.1, "pit_gap": [0.4, 0.8]}, -math.inf), Level({}, 0.1 + 0.2)), "lowest": -0.0,
+    "is_done": True, "side": Side.LOW, "counts": {"a": 3, "b": -1},
+}  # fmt: skip
+
+
+def _common() -> dict[str, Any]:
+    """What any state has."""
+    base = toy_start().state
+    return {f.name: getattr(base, f.name) for f in fields(RunState)}
+
+
+def _own_state(**values: Any) -> OwnState:
+    return OwnState(**_common(), **values)
+
+
+def _decode(data: bytes) -> OwnState:
+    return decode_state(data, {}.__getitem__, OwnState, OpenAIESState, ObstacleGenotype)
+
+
+@pytest.mark.parametrize("values", [{}, FULL])
+def test_a_state_of_its_own_comes_back_to_the_bit(values: dict[str, Any]) -> None:
+    """Arrays, nested records, infinity, names, None: as they were; equal states have equal bytes."""
+    state = _own_state(**values)
+    data = encode_state(state)
+    assert data == encode_state(_decode(data))
+    for name, value in values.items():
+        assert plain(value) == plain(getattr(_decode(data), name))
+
+
+def test_a_field_that_came_later_has_its_default() -> None:
+    """An older state, which lacks it, is read."""
+    assert plain(_own_state()) == plain(_decode(encode_state(RunState(**_common()))))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("levels", [{"genotype": {}, "score": "high"}]), ("levels", [{"genotype": {}}]), ("levels", 3),
+        ("lowest", None), ("is_done", 1), ("side", "up"),
+        ("counts", {"a": 0.5}), ("nonsense", 1),
+    ],
+)  # fmt: skip
+def test_a_field_of_another_type_is_damage(name: str, value: Any) -> None:
+    """Whatever a stranger's archive has in its place."""
+    with np.load(io.BytesIO(encode_state(_own_state(**FULL)))) as arrays:
+        parts = dict(arrays)
+    header = json.loads(parts["header"].tobytes())
+    header["others"][name] = value
+    with pytest.raises(InputError, match=f"a stored state is damaged.*{name}"):
+        _decode(_packed({**parts, "header": np.frombuffer(json.dumps(header).encode(), np.uint8)}))
+    with pytest.raises(InputError, match=r"a stored state is damaged.*weights is of float64"):
+        _decode(_packed({**parts, "weights": np.zeros(2)}))
+
+
+def test_a_value_that_is_not_of_its_fields_type_is_not_written() -> None:
+    """A trainer that errs is told when it does, and not when its run is to go on."""
+    with pytest.raises(ValueError, match="OwnState: lowest is not of its type"):
+        encode_state(_own_state(lowest="low"))
+    with pytest.raises(ValueError, match="weights must be an array of numbers"):
+        encode_state(_own_state(weights=np.array([object()])))
+
+
+def _packed(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
