@@ -108,6 +108,21 @@ class EsConfig(_Section):
     )
 
 
+class PolicyConfig(_Section):
+    """The network of every agent; POET.md 2. A policy takes what it has of these."""
+
+    kind: str = Field("mlp", description="'mlp', 'gru' or a user's 'package.module:Name'")
+    layer_sizes: tuple[Count, ...] = Field(
+        (24, 40, 40, 4), min_length=2, description="units of each layer, with the 24 observed and the 4 of an action"
+    )
+    activations: tuple[str, ...] = Field(
+        ("tanh",), min_length=1, description="'tanh', 'relu' or 'linear' of each layer but the first, or one for all"
+    )
+    settings: dict[str, int | float | str] = Field(
+        {}, description="further settings of the policy named, such as {units = 8} of gru"
+    )
+
+
 class PoetConfig(_Section):
     """The outer loop; POET.md 4.2 and 5.4."""
 
@@ -206,6 +221,7 @@ class Config(_Section):
     cppn: CppnConfig = CppnConfig()
     niche: NicheConfig = NicheConfig()
     es: EsConfig = EsConfig()
+    policy: PolicyConfig = PolicyConfig()
     poet: PoetConfig = PoetConfig()
     novelty: NoveltyConfig = NoveltyConfig()
     transfer: TransferConfig = TransferConfig()
@@ -225,11 +241,12 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have, with what runs did before there were. A config stored without the key is
 #: read so, and goes on so; a fingerprint leaves the key out where it has that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool | float | str] = {
+EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
-    "run.start_terrain": "", "run.start_terrain_seed": "drawn",
+    "run.start_terrain": "", "run.start_terrain_seed": "drawn", "policy.kind": "mlp",
+    "policy.layer_sizes": [24, 40, 40, 4], "policy.activations": ["tanh"], "policy.settings": {},
 }  # fmt: skip
 
 

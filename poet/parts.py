@@ -9,7 +9,8 @@ from inspect import isabstract
 from typing import Any
 
 from agents.evaluation.request import Block, EvaluationRequest
-from agents.policy import MLPPolicy
+from agents.policies import policy_settings
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
 from agents.strategies import make_strategy, setting_names
@@ -22,6 +23,7 @@ from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config, EsConfig
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes, PataEc
+from poet.policy import make_run_policy
 from poet.types import Purpose
 
 #: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
@@ -46,7 +48,7 @@ class Parts:
         start_terrain: the root's genotype; None for the easiest.
         strategy: the inner optimiser.
         criterion, novelty: who is admitted, and in which order.
-        policy: the network of every agent.
+        policy: of every agent.
         evaluate: runs episodes.
     """
 
@@ -57,7 +59,7 @@ class Parts:
     strategy: AbstractStrategy[Any]
     criterion: AbstractCriterion
     novelty: AbstractNovelty
-    policy: MLPPolicy
+    policy: AbstractPolicy
     evaluate: Evaluate
 
     @property
@@ -96,22 +98,23 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
     bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
     settings = terrain_settings(config)
     genotype_type = genotype_class(config.terrain.genotype)
+    policy = make_run_policy(config.policy)
     return Parts(
         config=config,
         genotype_type=genotype_type,
         settings=settings,
         start_terrain=_start_terrain(config, genotype_type),
-        strategy=_make_es(config.es),
+        strategy=_make_es(config.es, policy),
         criterion=criterion_type(*bounds),
         novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings),
-        policy=MLPPolicy(),
+        policy=policy,
         evaluate=evaluate,
     )
 
 
 def imported_code(config: Config) -> dict[str, str]:
     """The keys that name code which is not ours, with what they name: ``make_parts`` imports it."""
-    keys = ("terrain.genotype", "es.strategy", "poet.criterion", "novelty.measure")
+    keys = ("terrain.genotype", "es.strategy", "policy.kind", "poet.criterion", "novelty.measure")
     return {key: name for key in keys if ":" in (name := _value(config, key))}
 
 
@@ -152,10 +155,12 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
     es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
     needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
     known = {"strategy", "settings", *setting_names(es.strategy)}
+    of_policy = {"kind", "settings", *policy_settings(config.policy.kind)}
     of_obstacles = ["terrain.obstacles", "terrain.max_pit_gap", *_keys("mutation")]
     unused: dict[str, list[str]] = {}
     for part, keys in (
         (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
+        (config.policy.kind, [key for key in _keys("policy") if key.partition(".")[2] not in of_policy]),
         (genotype, {"obstacles": _keys("cppn"), "cppn": of_obstacles}.get(genotype, [])),
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),
         (measure, [] if needs_scores else ["novelty.cached"]),
@@ -184,8 +189,16 @@ def _value(config: Config, key: str) -> Any:
     return getattr(getattr(config, section), name)
 
 
-def _make_es(es: EsConfig) -> AbstractStrategy[Any]:
+def _make_es(es: EsConfig, policy: AbstractPolicy) -> AbstractStrategy[Any]:
     """The strategy with those of the shared settings that it has, and with its own."""
     known = setting_names(es.strategy)
+    settings = dict(es.settings)
+    if "hidden_units" in known and policy.first_layer_units:
+        units = settings.setdefault("hidden_units", policy.first_layer_units)
+        if units != policy.first_layer_units:
+            raise InputError(
+                f"es.settings.hidden_units is {units}, but the first layer of the policy has "
+                f"{policy.first_layer_units} units: leave it out"
+            )
     shared = {name: value for name, value in es.model_dump(exclude={"strategy", "settings"}).items() if name in known}
-    return make_strategy(es.strategy, **{**shared, **es.settings})
+    return make_strategy(es.strategy, **{**shared, **settings})

@@ -46,7 +46,7 @@ def main() -> None:
     shares, seconds = [], []
     with LocalExecutor() as executor:
         parts = make_parts(config, lambda request: executor.evaluate(request, lambda *_: None))
-        state, _ = start(parts, load_walker("flat"))
+        state, _ = start(parts, load_walker("flat").theta)
         state, _ = optimise(state, parts)  # compiles the strategy, or loads it
         for _ in range(NUM_GENERATIONS):
             in_engine[0], began = 0.0, time.perf_counter()

@@ -152,7 +152,7 @@ def profile() -> None:
     warps, num_counted = count("hard", 48 * WARP, FIRST, LAST)
     from agents.rollouts.launches import kernels
 
-    named = kernels(max(request.policy.layer_sizes))
+    named = kernels(request.policy.kernels, request.policy.scratch_shape)
     print("| kernel | ns an env-step | share, % | registers | local bytes | instructions of a warp, 32 env-steps |")
     print("| --- | --: | --: | --: | --: | --: |")
     for name, spent in seconds.most_common():

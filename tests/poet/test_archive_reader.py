@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -200,7 +201,7 @@ def test_a_finished_run_is_one_file(tmp_path: Path) -> None:
     assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "copy")
 
 
-def _with(key: str, value: bool | float | str) -> Config:
+def _with(key: str, value: Any) -> Config:
     """The toy config with one key changed, in which no other says more than runs before could."""
     values = CONFIG.to_json()
     for name, number in {**EARLIER_VALUES, key: value}.items():
@@ -216,6 +217,8 @@ def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, 
     others = {
         "novelty.order": "random", "niche.vary": "push", "niche.rest_interval": 2, "poet.eligible_share": 0.5,
         "validation.interval": 26, "run.start_terrain": "{}", "run.start_terrain_seed": 3,
+        "policy.kind": "gru", "policy.layer_sizes": [24, 8, 4], "policy.activations": ["relu"],
+        "policy.settings": {"units": 4},
     }  # fmt: skip
     other = toy_run(tmp_path / "other", 4, _with(key, others.get(key, not EARLIER_VALUES[key])))
     with closing(sqlite3.connect(now / "run.sqlite")) as connection:

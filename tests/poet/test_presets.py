@@ -18,6 +18,7 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
+POLICY = {"kind": "mlp", "layer_sizes": [24, 40, 40, 4], "activations": ["tanh"], "settings": {}}
 START = {"start_terrain": "", "start_terrain_seed": "drawn"}
 NOVELTY = {"measure": "nearest_genes", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True}
 
@@ -32,6 +33,7 @@ PAPER = {
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
+    "policy": POLICY,
     "poet": {
         "max_active": 20,
         "retirement": "oldest",
@@ -65,6 +67,7 @@ RELEASED = {
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
+    "policy": POLICY,
     "poet": {
         "max_active": 25,
         "retirement": "oldest",
@@ -99,6 +102,7 @@ ENHANCED = {
     "mutation": {"genes": "all", "roughness_step": "symmetric"},
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
+    "policy": POLICY,
     "novelty": {"measure": "pata_ec", "order": "novelty", "neighbors": 5, "scale": "none", "cached": True},
     "evaluation": {"max_steps": 2000, "engine": "simd"},
     "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate
