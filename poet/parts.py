@@ -193,12 +193,16 @@ def _make_es(es: EsConfig, policy: AbstractPolicy) -> AbstractStrategy[Any]:
     """The strategy with those of the shared settings that it has, and with its own."""
     known = setting_names(es.strategy)
     settings = dict(es.settings)
-    if "hidden_units" in known and policy.first_layer_units:
-        units = settings.setdefault("hidden_units", policy.first_layer_units)
-        if units != policy.first_layer_units:
+    if "hidden_units" in known:
+        units = policy.first_layer_units
+        if not units:
             raise InputError(
-                f"es.settings.hidden_units is {units}, but the first layer of the policy has "
-                f"{policy.first_layer_units} units: leave it out"
+                f"es.strategy {es.strategy!r} needs a first layer, which the policy {policy.kind!r} has not"
+            )
+        said = settings.setdefault("hidden_units", units)
+        if said != units:
+            raise InputError(
+                f"es.settings.hidden_units is {said}, but the first layer of the policy has {units} units: leave it out"
             )
     shared = {name: value for name, value in es.model_dump(exclude={"strategy", "settings"}).items() if name in known}
     return make_strategy(es.strategy, **{**shared, **settings})

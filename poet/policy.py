@@ -15,9 +15,10 @@ def make_run_policy(config: PolicyConfig) -> AbstractPolicy:
     Raises:
         InputError: there is no such policy, a setting is out of range, or it is no walker's.
     """
-    known = policy_settings(config.kind)
-    shared = {name: value for name, value in config.model_dump(exclude={"kind", "settings"}).items() if name in known}
+    shared = config.model_dump(exclude={"kind", "settings"})
     try:
+        known = policy_settings(config.kind)
+        shared = {name: value for name, value in shared.items() if name in known}
         policy = make_policy(config.kind, **{**shared, **config.settings})
         check_policy(policy)
     except InputError as error:

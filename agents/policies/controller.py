@@ -24,7 +24,7 @@ class Controller(CopiedWhole):
     """
 
     def __init__(self, policy: AbstractPolicy, theta: NDArray[np.float32]) -> None:
-        self._kernels = policy.kernels
+        self._policy = policy
         self._theta = _as_kernels_take_it(theta)
         self._observation_shape = (policy.num_inputs,)
         self._shape = np.array(policy.shape, np.int64)
@@ -36,7 +36,7 @@ class Controller(CopiedWhole):
     @exact
     def begin(self) -> None:
         """Begin an episode: forget the last one."""
-        self._kernels.begin(self._theta, 0, 1, self._shape, self._state, 0)
+        self._policy.kernels.begin(self._theta, 0, 1, self._shape, self._state, 0)
 
     @exact
     def __call__(self, observation: ArrayLike) -> NDArray[np.float32]:
@@ -53,7 +53,7 @@ class Controller(CopiedWhole):
             or not observation.flags.carray
         ):
             observation = self._checked(observation)
-        self._kernels.act_row(
+        self._policy.kernels.act_row(
             self._theta, 0, 1, self._shape, observation, self._state, 0, self._action, self._scratch
         )  # fmt: skip
         return self._action

@@ -97,7 +97,7 @@ def remember_column(theta, at, n, shape, observation, state, state_at, action_ou
 
 
 @dataclass(frozen=True)
-class GRUPolicy(AbstractPolicy):
+class GRUPolicy(MLPPolicy):
     """A multilayer perceptron, and a gated recurrent unit that adds to its actions; theta begins with the former's.
 
     Attributes:
@@ -111,30 +111,16 @@ class GRUPolicy(AbstractPolicy):
     kind: ClassVar[str] = "gru"
     kernels: ClassVar[PolicyKernels] = PolicyKernels(begin=forget, act=remember_column, act_row=remember_row)
 
-    layer_sizes: tuple[int, ...] = MLPPolicy.layer_sizes
-    activations: tuple[str, ...] = MLPPolicy.activations
     units: int = 8
 
     def __post_init__(self) -> None:
-        mlp = MLPPolicy(self.layer_sizes, self.activations)
-        object.__setattr__(self, "layer_sizes", mlp.layer_sizes)
-        object.__setattr__(self, "activations", mlp.activations)
+        super().__post_init__()
         object.__setattr__(self, "units", whole_number("units", self.units, *COUNT))
 
     @property
     def mlp(self) -> MLPPolicy:
         """The perceptron alone."""
         return MLPPolicy(self.layer_sizes, self.activations)
-
-    @property
-    def num_inputs(self) -> int:
-        """See ``AbstractPolicy``."""
-        return self.layer_sizes[0]
-
-    @property
-    def num_outputs(self) -> int:
-        """See ``AbstractPolicy``."""
-        return self.layer_sizes[-1]
 
     @property
     def num_parameters(self) -> int:
@@ -156,11 +142,6 @@ class GRUPolicy(AbstractPolicy):
     def scratch_shape(self) -> tuple[int, int]:
         """(3, widest layer or both gates)."""
         return 3, max(*self.layer_sizes, 2 * self.units)
-
-    @property
-    def first_layer_units(self) -> int:
-        """Of the perceptron."""
-        return self.mlp.first_layer_units
 
     @property
     def description(self) -> str:

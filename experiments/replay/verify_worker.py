@@ -26,7 +26,10 @@ from poet.types import theta_digest
 def main() -> None:
     """Run the pairs that standard input names."""
     wanted = {int(word) for word in sys.stdin.read().split()}
-    with open_run(Path(sys.argv[1]), trust="trusted" in sys.argv[3:]) as run:
+    is_trusted = "trusted" in sys.argv[3:]
+    if is_trusted:
+        sys.path.append(str(Path.cwd()))  # where the command line finds a user's policy, too
+    with open_run(Path(sys.argv[1]), is_trusted) as run:
         for agent in run.stored_agents():
             if agent.version.id in wanted:
                 # One write a line: several processes share the pipe, which keeps such short writes whole.

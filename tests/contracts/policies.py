@@ -49,8 +49,9 @@ class PolicyContract:
         return crowd.rows(box2d.run_episodes(self.policy, self.thetas(), crowd.terrains(), index, _MAX_STEPS)).tobytes()
 
     @pytest.mark.parametrize("threads", [1, 2])
-    def test_lanes_give_the_bits_of_box2d(self, threads: int) -> None:
-        """Whole episodes, whoever walks beside whom and after whom."""
+    def test_lanes_give_the_bits_of_box2d(self, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Whole episodes, whoever walks beside whom, and after whom in the same world."""
+        monkeypatch.setattr(simd, "TEAM_SIZE", 4)
         index = crowd.terrain_index()[_FEW]
         found = simd.run_episodes(self.policy, self.thetas(), crowd.terrains(), index, _MAX_STEPS, threads)
         assert 20 < np.unique(found.returns).size
