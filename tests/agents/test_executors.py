@@ -24,6 +24,7 @@ from agents.evaluation import make_executor
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
+from agents.policies.base import AbstractPolicy
 from agents.policies.mlp import MLPPolicy
 from agents.rollouts import available_engines
 from agents.rollouts.box2d import run_episodes
@@ -350,12 +351,12 @@ def test_kernels_are_compiled_once_before_ray_tasks_begin(
     ray_2: AbstractExecutor, request_: EvaluationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not in every worker at the same time."""
-    prepared: list[str] = []
-    monkeypatch.setattr("agents.evaluation.ray.prepare", prepared.append)
+    prepared: list[tuple[str, AbstractPolicy]] = []
+    monkeypatch.setattr("agents.evaluation.ray.prepare", lambda *of: prepared.append(of))
 
     ray_2.evaluate(replace(request_, engine="simd"))
 
-    assert ["simd"] == prepared
+    assert [("simd", request_.policy)] == prepared
 
 
 def test_what_dies_on_ray_is_run_again_until_it_works(
@@ -425,6 +426,7 @@ sys.stdin.readline()
 """
 _JOINED = """
 import sys, numpy as np, ray
+from agents import MLPPolicy
 from agents.evaluation import make_executor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
 from environments import ObstacleGenotype
