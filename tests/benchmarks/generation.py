@@ -42,10 +42,10 @@ def main() -> None:
         return run
 
     batch.engine = timed_engine
-    prepare(config.evaluation.engine)
     shares, seconds = [], []
     with LocalExecutor() as executor:
         parts = make_parts(config, lambda request: executor.evaluate(request, lambda *_: None))
+        prepare(config.evaluation.engine, parts.policy)
         state, _ = start(parts, load_walker("flat").theta)
         state, _ = optimise(state, parts)  # compiles the strategy, or loads it
         for _ in range(NUM_GENERATIONS):

@@ -215,7 +215,7 @@ def _on_gpu(request: EvaluationRequest, num_walkers: int | None, block_size: int
 
     terrains, index = grounds_of(request)
     episodes = named_episodes(request, index)
-    return run_on_gpu(episodes, terrains, request.max_steps, None, num_walkers, block_size)
+    return run_on_gpu(request.policy, episodes, terrains, request.max_steps, None, num_walkers, block_size)
 
 
 def _fingerprint(preset: str, engine: str) -> str:

@@ -53,7 +53,7 @@ def count(ground: str, num_walkers: int, first: int, last: int) -> tuple[Warps, 
     request = generation(ground, num_walkers)
     terrains, index = grounds_of(request)
     with ptx_on_cpu(launch), suppress(_DoneError):
-        run_on_gpu(named_episodes(request, index), terrains, MAX_STEPS, None, num_walkers, WARP)
+        run_on_gpu(request.policy, named_episodes(request, index), terrains, MAX_STEPS, None, num_walkers, WARP)
     return warps, num_steps
 
 
