@@ -9,11 +9,11 @@ from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
     from agents.evaluation.rollout import rollout
-    from agents.policy import MLPPolicy
+    from agents.policies.mlp import MLPPolicy
 
 __all__ = ["MLPPolicy", "rollout"]
 
-_HOMES = {"MLPPolicy": "agents.policy", "rollout": "agents.evaluation.rollout"}
+_HOMES = {"MLPPolicy": "agents.policies.mlp", "rollout": "agents.evaluation.rollout"}
 
 check_packages("environments")
 import_module("environments")  # makes sure that our modules are imported exactly

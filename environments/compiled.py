@@ -12,9 +12,11 @@ import hashlib
 import os
 import platform
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
+from types import FunctionType
 from typing import Any, cast
 
 import llvmlite
@@ -153,6 +155,58 @@ def inline_kernel_of(part: str) -> Callable[[Callable[..., Any]], Callable[..., 
     return decorate
 
 
+class KernelTemplate:
+    """A function that becomes a kernel once it is known which other kernels it calls, see ``kernel_template``."""
+
+    def __init__(self, function: Callable[..., Any], **options: bool) -> None:
+        self._function, self._options = function, options
+        self._made: dict[tuple[tuple[str, Callable[..., Any]], ...], Callable[..., Any]] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, *_: Any) -> Any:
+        """Refused: it cannot run as it is."""
+        raise TypeError(f"{self._function.__name__} is a template: say by ``calling`` what it calls")
+
+    def calling(self, **callees: Callable[..., Any]) -> Callable[..., Any]:
+        """The kernel that calls these in place of what it knows under their names; always the same one."""
+        key = tuple(sorted(callees.items(), key=lambda pair: pair[0]))
+        with self._lock:  # threads that begin together must not both make it
+            if key not in self._made:
+                # The cache's folder is named by our sources alone: what calls others may be stale there.
+                function = calling(self._function, callees)
+                self._made[key] = _compiled(function, cache=all(map(is_ours, callees.values())), **self._options)
+            return self._made[key]
+
+
+def kernel_template(function: Callable[..., Any]) -> KernelTemplate:
+    """What is compiled as by ``kernel``, once for each choice of what it calls."""
+    return KernelTemplate(function, nogil=True, _nrt=False)
+
+
+def thread_kernel_template(function: Callable[..., Any]) -> KernelTemplate:
+    """What is compiled as by ``thread_kernel``, once for each choice of what it calls."""
+    return KernelTemplate(function, nogil=True, forceinline=True, _nrt=False)
+
+
+def calling(function: Callable[..., Any], callees: Mapping[str, Callable[..., Any]]) -> Callable[..., Any]:
+    """A copy of a function that calls other kernels under some names, and has a name that says which.
+
+    No closure: the disk cache would know none again that holds kernels.
+    """
+    if not isinstance(function, FunctionType):
+        raise TypeError(f"a copy can be made of a function alone, found {function!r}")
+    names = {**function.__globals__, **callees}
+    copy = FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__qualname__ = "_of_".join((function.__qualname__, *map(_full_name, callees.values())))
+    copy.__doc__ = function.__doc__
+    return copy
+
+
+def is_ours(kernel: Callable[..., Any]) -> bool:
+    """Whether a kernel is of the packages whose sources name the cache's folder."""
+    return kernel.__module__.partition(".")[0] in _PACKAGES
+
+
 _names: set[str] = set()
 
 
@@ -163,11 +217,15 @@ def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., An
     numbers from other processes. So two closures of the same name could get the same number, and the linker would
     confuse them. This happened: processes that started together gave other results than each alone.
     """
-    name = f"{function.__module__}.{function.__qualname__}"
+    name = _full_name(function)
     if name in _names:
         raise TypeError(f"there are two kernels with the name {name}: tell them apart by kernel_of")
     _names.add(name)
     return _once(_njit(error_model="numpy", fastmath=False, **options)(function))
+
+
+def _full_name(function: Callable[..., Any]) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def _once(dispatcher: Any) -> Callable[..., Any]:

@@ -45,16 +45,17 @@ Tables = TypeVar("Tables", bound=tuple[Any, ...])
 
 
 class GpuKernel:
-    """A function that a GPU's threads run; compiled when it is first launched, and kept on disk.
+    """A function that a GPU's threads run; compiled when it is first launched.
 
     Args:
         function: of device tables (``to_device``) and numbers; it may use ``numba.cuda`` and call kernels.
+        is_kept: on disk, which is right only for what calls no kernels but ours.
     """
 
-    def __init__(self, function: Callable[..., None]) -> None:
+    def __init__(self, function: Callable[..., None], is_kept: bool = True) -> None:
         self.function = function
         # Not as a decorator with arguments: that forgets ``lto``.
-        options = {} if IS_SIMULATED else {"lto": False, "cache": True}
+        options = {} if IS_SIMULATED else {"lto": False, "cache": is_kept}
         self._dispatcher: Any = module().jit(function, **options)
 
     def launch(self, num_threads: int, *arguments: Any, block_size: int = BLOCK_SIZE) -> None:

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from experiments.drafts import new_folder
+from experiments.walkers import Walker, save_walker
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +29,7 @@ def export_run(run: Run, output: Path) -> list[str]:
         output: the folder; gets ``config.json``, a Parquet file for each table (JSON columns as text; ``own_NAME`` for
             those that its trainer alone has), and for each niche ``terrains/ID.json``, ``genotypes/ID.json`` and
             ``agents/ID.npz``, which ``run.start`` takes: ``theta`` (P,) float32 of the latest version kept,
-            ``version_id``, ``iteration``.
+            ``policy`` as JSON, ``version_id``, ``iteration``.
 
     Returns:
         Lines for people that say what was written.
@@ -53,17 +52,14 @@ def export_run(run: Run, output: Path) -> list[str]:
 def _export_niches(run: Run, draft: Path) -> list[int]:
     for name in ("terrains", "genotypes", "agents"):
         (draft / name).mkdir()
-    niches = run.niches
+    niches, policy = run.niches, run.config.policy
     for niche_id, genotype in zip(niches["niche_id"], niches["genotype"], strict=True):
         agent = run.agent(int(niche_id))
         _write_json(draft / "terrains" / f"{niche_id}.json", run.terrain(int(niche_id)).to_json())
         _write_json(draft / "genotypes" / f"{niche_id}.json", genotype)
-        np.savez(
-            draft / "agents" / f"{niche_id}.npz",
-            theta=agent.theta,
-            version_id=agent.version.id,
-            iteration=agent.version.iteration,
-        )
+        with (draft / "agents" / f"{niche_id}.npz").open("wb") as file:
+            walker = Walker(f"agent {niche_id}", agent.theta, policy)
+            save_walker(file, walker, version_id=agent.version.id, iteration=agent.version.iteration)
     return [int(niche_id) for niche_id in niches["niche_id"]]
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.request import EvaluationRequest
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import prepare, resolve_engine
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
@@ -31,6 +32,7 @@ from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
 from poet.archive.records import SessionInfo
 from poet.config import Config
+from poet.loop import initial_noise
 from poet.parts import Parts, make_parts
 from poet.trainers import make_trainer
 from poet.types import RunState
@@ -60,7 +62,7 @@ def run_experiment(
     make_display: Callable[[RunTracker], AbstractDisplay],
     executor_name: str = "local",
     env_steps: int | None = None,
-    prepare_engine: Callable[[str], None] = prepare,
+    prepare_engine: Callable[[str, AbstractPolicy], None] = prepare,
 ) -> Stopped:
     """Start a run, or go on with the one in ``folder``, until its config or ``env_steps`` says stop.
 
@@ -74,8 +76,8 @@ def run_experiment(
         make_display: what shows how it goes.
         executor_name: for the record.
         env_steps: stop after the iteration that reaches this many control steps in all; None for no such limit.
-        prepare_engine: compiles what the engine of that name needs, before the display begins and once nothing can be
-            refused any more.
+        prepare_engine: compiles what the engine of that name needs for a policy, before the display begins and once
+            nothing can be refused any more.
 
     Raises:
         InputError: the folder, the config or the start walker cannot be used.
@@ -95,8 +97,8 @@ def run_experiment(
                 archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
                 if archive.iteration != (None if state is None else state.iteration):
                     state = _last_state(folder, parts)  # another process has gone on with the run meanwhile
-            theta = start_theta(config.run.start) if state is None else None
-            prepare_engine(config.evaluation.engine)
+            theta = start_theta(config, parts.policy) if state is None else None
+            prepare_engine(config.evaluation.engine, parts.policy)
             display = stack.enter_context(make_display(tracker))
             if archive is None or state is None:
                 begun = time.perf_counter()
@@ -153,13 +155,19 @@ def check_settings(folder: Path, config: Config) -> None:
         )
 
 
-def start_theta(name: str) -> NDArray[np.float32] | None:
-    """The first agent that ``run.start`` names; None for random weights.
+def start_theta(config: Config, policy: AbstractPolicy) -> NDArray[np.float32] | None:
+    """The first agent that ``run.start`` names, (P,) float32; None for random weights.
+
+    Args:
+        config: of the run.
+        policy: its policy.
 
     Raises:
-        InputError: no such walker or file.
+        InputError: no such walker or file, or the policy cannot go on from a walker of that policy.
     """
-    return None if name == "random" else load_walker(name)
+    if config.run.start == "random":
+        return None
+    return load_walker(config.run.start).theta_for(config.policy, policy, initial_noise(policy, config.run.seed))
 
 
 def stored_state(run: Run, parts: Parts, iteration: int | None = None) -> RunState:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agents import MLPPolicy, rollout
+from agents import rollout
 from environments.streams import Stream
 from environments.terrain.generation import push_from
 from poet.archive.reader import Run
@@ -27,4 +27,4 @@ def num_successes(run: Run, niche_id: int, theta: NDArray[np.float32], stream_na
     own, stream = run.terrain(niche_id), Stream(run.config.run.seed, stream_name, niche_id)
     pushes = [own.with_push(push_from(stream)) for _ in range(NUM_TRIALS)]
     thetas, max_steps = np.tile(theta, (NUM_TRIALS, 1)), run.config.evaluation.max_steps
-    return successes(rollout(MLPPolicy(), thetas, pushes, max_steps=max_steps)).count(True)
+    return successes(rollout(run.policy, thetas, pushes, max_steps=max_steps)).count(True)

@@ -124,6 +124,21 @@ class EsConfig(_Section):
     )
 
 
+class PolicyConfig(_Section):
+    """The network of every agent; POET.md 2. A policy takes what it has of these."""
+
+    kind: str = Field("mlp", description="'mlp', 'gru' or a user's 'package.module:Name'")
+    layer_sizes: tuple[Count, ...] = Field(
+        (24, 40, 40, 4), min_length=2, description="units of each layer, with the 24 observed and the 4 of an action"
+    )
+    activations: tuple[str, ...] = Field(
+        ("tanh",), min_length=1, description="'tanh', 'relu' or 'linear' of each layer but the first, or one for all"
+    )
+    settings: dict[str, int | float | str] = Field(
+        {}, description="further settings of the policy named, such as {units = 8} of gru"
+    )
+
+
 class PoetConfig(_Section):
     """The outer loop; POET.md 4.2 and 5.4."""
 
@@ -229,6 +244,7 @@ class Config(_Section):
     cppn: CppnConfig = CppnConfig()
     niche: NicheConfig = NicheConfig()
     es: EsConfig = EsConfig()
+    policy: PolicyConfig = PolicyConfig()
     poet: PoetConfig = PoetConfig()
     novelty: NoveltyConfig = NoveltyConfig()
     transfer: TransferConfig = TransferConfig()
@@ -248,13 +264,14 @@ NEUTRAL_KEYS = (
 
 #: Keys that the first release did not have, with the values that describe what runs did then. A config stored without
 #: the key is read with that value. A fingerprint leaves out a key with that value. So no new key changes an old run.
-EARLIER_VALUES: dict[str, bool | float | str | dict[str, Any]] = {
+EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
     "run.trainer": "poet", "trainer.settings": {},
+    "policy.kind": "mlp", "policy.layer_sizes": [24, 40, 40, 4], "policy.activations": ["tanh"], "policy.settings": {},
 }  # fmt: skip
 
 

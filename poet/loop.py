@@ -12,7 +12,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from agents.strategies.base import StrategyState
 from agents.strategies.normal import normals
 from environments.arithmetic import exact
@@ -145,7 +145,12 @@ def start(
     return _book(state, [*events, *validated])
 
 
-def random_theta(policy: MLPPolicy, seed: int) -> NDArray[np.float32]:
+def random_theta(policy: AbstractPolicy, seed: int) -> NDArray[np.float32]:
+    """(P,) float32: what a run begins with that is given no walker."""
+    return policy.initial_theta(initial_noise(policy, seed))
+
+
+def initial_noise(policy: AbstractPolicy, seed: int) -> NDArray[np.float32]:
     """(P,) float32 random weights and biases."""
     eps = normals(streams.initial_theta(seed), policy.num_parameters)
     return np.float32(INITIAL_THETA_STD) * eps

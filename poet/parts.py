@@ -9,7 +9,7 @@ from inspect import isabstract
 from typing import Any
 
 from agents.evaluation.request import Block, EvaluationRequest
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import check_engine
 from agents.rollouts.result import RolloutResult
 from agents.strategies import make_strategy, setting_names
@@ -22,6 +22,7 @@ from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config, EsConfig, config_keys, config_value
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes, PataEc
+from poet.policy import make_run_policy
 from poet.types import Purpose
 
 #: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
@@ -53,7 +54,7 @@ class Parts:
         start_terrain: the root's genotype; None for the easiest.
         strategy: the inner optimiser.
         criterion, novelty: who is admitted, and in which order.
-        policy: the network of every agent.
+        policy: of every agent.
         evaluate: runs episodes.
     """
 
@@ -64,7 +65,7 @@ class Parts:
     strategy: AbstractStrategy[Any]
     criterion: AbstractCriterion
     novelty: AbstractNovelty
-    policy: MLPPolicy
+    policy: AbstractPolicy
     evaluate: Evaluate
 
     @property
@@ -108,22 +109,23 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
     bounds = (config.poet.criterion_lower, config.poet.criterion_upper)
     genotype_type = genotype_class(config.terrain.genotype)
     settings = terrain_settings(config, genotype_type)
+    policy = make_run_policy(config.policy)
     return Parts(
         config=config,
         genotype_type=genotype_type,
         settings=settings,
         start_terrain=_start_terrain(config, genotype_type),
-        strategy=_make_es(config.es),
+        strategy=_make_es(config.es, policy),
         criterion=criterion_type(*bounds, **of_criterion),
         novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings, **of_novelty),
-        policy=MLPPolicy(),
+        policy=policy,
         evaluate=evaluate,
     )
 
 
 def imported_code(config: Config) -> dict[str, str]:
     """The keys that name code which is not ours, with what they name: whoever runs the config imports it."""
-    keys = ("run.trainer", "terrain.genotype", "es.strategy", "poet.criterion", "novelty.measure")
+    keys = ("run.trainer", "terrain.genotype", "es.strategy", "policy.kind", "poet.criterion", "novelty.measure")
     return {key: name for key in keys if ":" in (name := config_value(config, key))}
 
 
@@ -160,8 +162,20 @@ def _check_size(config: Config) -> None:
         raise InputError(f"es.pairs is {config.es.pairs}: {error}") from None
 
 
-def _make_es(es: EsConfig) -> AbstractStrategy[Any]:
+def _make_es(es: EsConfig, policy: AbstractPolicy) -> AbstractStrategy[Any]:
     """The strategy with those of the shared settings that it has, and with its own."""
     known = setting_names(es.strategy)
+    settings = dict(es.settings)
+    if "hidden_units" in known:
+        units = policy.first_layer_units
+        if not units:
+            raise InputError(
+                f"es.strategy {es.strategy!r} needs a first layer, which the policy {policy.kind!r} has not"
+            )
+        said = settings.setdefault("hidden_units", units)
+        if said != units:
+            raise InputError(
+                f"es.settings.hidden_units is {said}, but the first layer of the policy has {units} units: leave it out"
+            )
     shared = {name: value for name, value in es.model_dump(exclude={"strategy", "settings"}).items() if name in known}
-    return make_strategy(es.strategy, **{**shared, **es.settings})
+    return make_strategy(es.strategy, **{**shared, **settings})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from agents.policies import policy_settings
 from agents.strategies import setting_names
 from environments.registry import load_named
 from environments.terrain import genotype_class, our_genotypes
@@ -20,12 +21,14 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
     es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
     needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
     known = {"strategy", "settings", *setting_names(es.strategy)}
+    of_policy = {"kind", "settings", *policy_settings(config.policy.kind)}
     of_terrains = {key for encoding in our_genotypes().values() for key in encoding.settings_type.config_keys.values()}
     of_others = of_terrains - {*genotype_class(genotype).settings_type.config_keys.values()}
     unused: dict[str, list[str]] = {}
     for part, keys in (
         (config.run.trainer, [key for section in unread_sections(config.run.trainer) for key in _keys(section)]),
         (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
+        (config.policy.kind, [key for key in _keys("policy") if key.partition(".")[2] not in of_policy]),
         (genotype, [key for key in config_keys() if key in of_others]),
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),
         (measure, [] if needs_scores else ["novelty.cached"]),

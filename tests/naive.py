@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,18 +100,56 @@ def naive_tanh(x: float) -> float:
     return max(-1.0, min(1.0, float32(float32(x * p) / q)))
 
 
-def naive_policy(theta: list[float], layer_sizes: list[int], observation: list[float]) -> list[float]:
-    """The action of a policy: one unit after the other, one weight after the other."""
-    layer, rest = observation, theta
-    for num_in, num_out in itertools.pairwise(layer_sizes):
+def naive_policy(
+    theta: list[float], layer_sizes: list[int], observation: list[float], activations: Sequence[str] = ()
+) -> list[float]:
+    """The action of a policy: one unit after the other, one weight after the other; tanh if nothing else is said."""
+    functions = {"tanh": naive_tanh, "relu": lambda x: 0.0 if x < 0.0 else x, "linear": lambda x: x}
+    layer, rest, names = observation, theta, activations or ("tanh",) * (len(layer_sizes) - 1)
+    for (num_in, num_out), name in zip(itertools.pairwise(layer_sizes), names, strict=True):
         following = []
         for j in range(num_out):
             total = rest[num_in * num_out + j]
             for i in range(num_in):
                 total = float32(total + float32(layer[i] * rest[i * num_out + j]))
-            following.append(naive_tanh(total))
+            following.append(functions[name](total))
         layer, rest = following, rest[(num_in + 1) * num_out :]
     return layer
+
+
+def naive_gru(
+    theta: list[float], units: int, state: list[float], observation: list[float], action: list[float]
+) -> tuple[list[float], list[float]]:
+    """What a gated recurrent unit makes of the perceptron's action, and its next state; its parameters alone."""
+    num_rows, num_out = len(observation) + units, len(action)
+
+    def sums(rest: list[float], inputs: list[float], width: int) -> list[float]:
+        found = []
+        for j in range(width):
+            total = rest[num_rows * width + j]
+            for i, x in enumerate(inputs):
+                total = float32(total + float32(x * rest[i * width + j]))
+            found.append(total)
+        return found
+
+    def sigmoid(x: float) -> float:
+        return float32(0.5 + float32(0.5 * naive_tanh(float32(0.5 * x))))
+
+    gates = [sigmoid(total) for total in sums(theta, observation + state, 2 * units)]
+    reset = [float32(r * h) for r, h in zip(gates[:units], state, strict=True)]
+    rest = theta[(num_rows + 1) * 2 * units :]
+    candidate = [naive_tanh(total) for total in sums(rest, observation + reset, units)]
+    following = [
+        float32(float32(z * h) + float32(float32(1.0 - z) * c))
+        for z, h, c in zip(gates[units:], state, candidate, strict=True)
+    ]
+    weights, said = rest[(num_rows + 1) * units :], []
+    for j in range(num_out):
+        total = 0.0
+        for k in range(units):
+            total = float32(total + float32(following[k] * weights[k * num_out + j]))
+        said.append(total)
+    return [a if s == 0.0 else float32(a + s) for a, s in zip(action, said, strict=True)], following
 
 
 def naive_directions(place: StreamKey, num_directions: int, num_parameters: int) -> list[list[float]]:

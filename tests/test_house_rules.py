@@ -73,7 +73,7 @@ DECIDING = (
     "environments/terrain/",
     "environments/physics/",
     "environments/walker/",
-    "agents/policy.py",
+    "agents/policies/",
     "agents/rollouts/",
     "agents/strategies/",
     "poet/",
@@ -107,7 +107,7 @@ INEXACT_METHODS = ("dot", "sum", "mean", "std", "var")
 
 #: (file, function) -> why its arithmetic is exact after all.
 EXACT_AFTER_ALL = {
-    ("agents/policy.py", "num_parameters"): "integers",
+    ("agents/policies/mlp.py", "num_parameters"): "integers",
     ("agents/rollouts/result.py", "num_steps"): "integers",
     ("agents/rollouts/cuda.py", "_bytes"): "integers",
     ("agents/rollouts/simd.py", "stage_shares"): "integers",

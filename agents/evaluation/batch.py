@@ -55,7 +55,7 @@ def _run_on_gpu(
     from agents.rollouts.cuda import run_on_gpu
     from agents.rollouts.simd import finish_in_box2d
 
-    result = run_on_gpu(named_episodes(chunk, terrain_index), terrains, chunk.max_steps, on_progress)
+    result = run_on_gpu(chunk.policy, named_episodes(chunk, terrain_index), terrains, chunk.max_steps, on_progress)
     finish_in_box2d(chunk.policy, partial(thetas_of, chunk.blocks), terrains, terrain_index, chunk.max_steps, result)
     return result
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from agents.evaluation.request import EvaluationRequest
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import OnProgress, is_batched, prepare
 from agents.rollouts.result import RolloutResult, join
 from environments.copying import NotCopied
@@ -58,7 +59,7 @@ class AbstractExecutor(NotCopied, ABC):
         Returns:
             One result for each block of the request.
         """
-        self._prepare(request.engine)
+        self._prepare(request.engine, request.policy)
         chunks = list(request.chunks(self._chunk_size(request)))
         results, num_done, num_steps = [], 0, 0
 
@@ -80,10 +81,10 @@ class AbstractExecutor(NotCopied, ABC):
             start += block.rows.size
         return tuple(blocks)
 
-    def _prepare(self, engine: str) -> None:
+    def _prepare(self, engine: str, policy: AbstractPolicy) -> None:
         """Compile what this process needs, where Ctrl-C ends it."""
         if is_batched(engine):
-            prepare(engine)
+            prepare(engine, policy)
 
     def _chunk_size(self, request: EvaluationRequest) -> int:
         """Episodes of each chunk of a request; what each worker takes at once."""

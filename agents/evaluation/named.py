@@ -57,7 +57,7 @@ def named_episodes(chunk: EvaluationRequest, terrain_index: NDArray[np.int64]) -
         centre=centre,
         scale=scale,
         words=np.array([s.place.words for s in samples], np.uint64).reshape(-1, WORDS_PER_BLOCK),
-        layer_sizes=np.array(chunk.policy.layer_sizes, np.int64),
+        policy_shape=np.array(chunk.policy.shape, np.int64),
         returns=np.full(num, np.nan),
         lengths=np.zeros(num, np.int32),
         outcomes=np.full(num, GOES_ON, np.int8),

@@ -21,6 +21,7 @@ from agents.evaluation.executor import AbstractExecutor, Progress, even_size
 from agents.evaluation.patience import Patience
 from agents.evaluation.ray_tasks import RayTasks
 from agents.evaluation.request import EvaluationRequest
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import AUTO, OnProgress, needs_gpu, prepare
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
@@ -127,9 +128,9 @@ class RayExecutor(AbstractExecutor):
                 self._end_gpu_actors()
                 tasks.break_off()
 
-    def _prepare(self, engine: str) -> None:
+    def _prepare(self, engine: str, policy: AbstractPolicy) -> None:
         if not needs_gpu(engine):
-            prepare(engine)  # once here instead of in every worker
+            prepare(engine, policy)  # once here instead of in every worker
 
     def _on_gpus(self, num_chunks: int) -> list[Any]:
         """The methods that run chunks, one of each actor. A process keeps its GPU, and all it has compiled."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from environments.terrain.terrain import Terrain
 
 
@@ -91,14 +91,14 @@ class EvaluationRequest:
 
     Attributes:
         blocks: answered by one ``RolloutResult`` each, in this order.
-        policy: the network of all of them.
+        policy: of all of them.
         max_steps: control steps after which an episode times out.
         engine: who integrates, see ``agents.rollouts.ENGINES``.
         label: what the episodes are for, for people who watch; changes no result.
     """
 
     blocks: tuple[Block, ...]
-    policy: MLPPolicy = field(default_factory=MLPPolicy)
+    policy: AbstractPolicy
     max_steps: int = 2000
     engine: str = "simd"
     label: str = ""

@@ -9,11 +9,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas
-from agents.policy import MLPPolicy
-from agents.rollouts import check_engine
+from agents.policies.base import AbstractPolicy
+from agents.rollouts import check_engine, check_policy
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
-from environments.biped import MAX_STEPS, NUM_JOINTS, OBSERVATION_SIZE
+from environments.biped import MAX_STEPS
 from environments.errors import COUNT, InputError, whole_number
 from environments.machine import available_cores
 from environments.terrain.terrain import Terrain, check_terrain_index
@@ -24,7 +24,7 @@ _executors: dict[int, LocalExecutor] = {}
 
 @exact
 def rollout(
-    policy: MLPPolicy,
+    policy: AbstractPolicy,
     theta: NDArray[np.float32],
     terrains: Terrain | Sequence[Terrain],
     terrain_index: ArrayLike | None = None,
@@ -35,7 +35,7 @@ def rollout(
     """Run one episode for each theta.
 
     Args:
-        policy: the network; from 24 observations to 4 actions.
+        policy: such as ``MLPPolicy()``; from 24 observations to 4 actions.
         theta: (B, P) or (P,) float32, finite; at least one row.
         terrains: one or several grounds.
         terrain_index: (B,) which of them each row walks on; None if there is one for all, or one for each row.
@@ -51,14 +51,8 @@ def rollout(
     Raises:
         InputError: an argument has another shape, type or range.
     """
-    if not isinstance(policy, MLPPolicy):
-        raise InputError(f"policy must be an agents.MLPPolicy, but is a {type(policy).__name__}")
+    check_policy(policy)
     theta = np.asarray(theta)
-    if (policy.layer_sizes[0], policy.layer_sizes[-1]) != (OBSERVATION_SIZE, NUM_JOINTS):
-        raise InputError(
-            f"policy must have {OBSERVATION_SIZE} inputs and {NUM_JOINTS} outputs, but its layers are "
-            f"{policy.layer_sizes}"
-        )
     policy.check_theta(theta)
     if theta.size == 0:
         raise InputError("theta must have at least one row, but is empty")

@@ -1,6 +1,6 @@
 """Where policy and world meet: whole episodes, one module for each engine.
 
-A module has ``run_episodes``, see ``RunEpisodes``; and ``prepare()``, if there is something to be compiled before.
+A module has ``run_episodes``, see ``RunEpisodes``; and ``prepare(policy)``, if something has to be compiled before.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from agents.rollouts.result import RolloutResult
+from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
 from environments.errors import InputError, check_name
 from environments.signals import held
 from environments.terrain.terrain import Terrain, check_terrain_index
@@ -30,7 +31,7 @@ class RunEpisodes(Protocol):
 
     def __call__(
         self,
-        policy: MLPPolicy,
+        policy: AbstractPolicy,
         theta: NDArray[np.float32],
         terrains: Sequence[Terrain],
         terrain_index: NDArray[np.int64],
@@ -41,7 +42,7 @@ class RunEpisodes(Protocol):
         """Run the episodes.
 
         Args:
-            policy: the network.
+            policy: of all of them.
             theta: (B, P) float32.
             terrains: the grounds that ``terrain_index`` points into.
             terrain_index: (B,) which terrain each row walks on.
@@ -56,14 +57,27 @@ class RunEpisodes(Protocol):
         ...
 
 
+def check_policy(policy: AbstractPolicy) -> None:
+    """Raise ``InputError`` unless a policy takes what a walker senses and gives what moves it."""
+    if not isinstance(policy, AbstractPolicy):
+        raise InputError(f"policy must be a policy, such as agents.MLPPolicy(), but is a {type(policy).__name__}")
+    if (policy.num_inputs, policy.num_outputs) != (OBSERVATION_SIZE, NUM_JOINTS):
+        raise InputError(
+            f"policy must have {OBSERVATION_SIZE} inputs and {NUM_JOINTS} outputs, but {policy.description} has "
+            f"{policy.num_inputs} and {policy.num_outputs}"
+        )
+
+
 def check_rows(
-    policy: MLPPolicy, theta: NDArray[np.float32], terrains: Sequence[Terrain], terrain_index: NDArray[np.int64]
+    policy: AbstractPolicy, theta: NDArray[np.float32], terrains: Sequence[Terrain], terrain_index: NDArray[np.int64]
 ) -> None:
     """What an engine asks before it runs episodes: kernels would read beside what does not fit together.
 
     Raises:
-        InputError: theta has another shape or type, rows and terrains do not go together, or there is no such terrain.
+        InputError: the policy is no walker's, theta has another shape or type, rows and terrains do not go together, or
+            there is no such terrain.
     """
+    check_policy(policy)
     policy.check_shape(theta)
     if theta.ndim != 2 or terrain_index.shape != theta.shape[:1] or terrain_index.dtype.kind not in "iu":
         raise InputError(
@@ -143,17 +157,17 @@ def engine_module(name: str) -> ModuleType:
 
 
 @cache
-def prepare(name: str) -> None:
-    """Compile what the engine called ``name`` needs, or load it from the disk cache; once in a process.
+def prepare(name: str, policy: AbstractPolicy) -> None:
+    """Compile what the engine called ``name`` needs for a policy, or load it from the disk cache; once in a process.
 
     It happens in the calling thread: there Ctrl-C ends it, and workers that start later find it done.
 
     Raises:
         InputError: there is none of that name, or it cannot run here.
     """
-    prepare_engine: Callable[[], None] | None = getattr(engine_module(name), "prepare", None)
+    prepare_engine: Callable[[AbstractPolicy], None] | None = getattr(engine_module(name), "prepare", None)
     if prepare_engine is not None:
-        prepare_engine()
+        prepare_engine(policy)
 
 
 def is_batched(name: str) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import OnProgress, check_rows
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
@@ -18,7 +18,7 @@ from environments.walker.episode import WalkerEpisode
 
 @exact
 def run_episodes(
-    policy: MLPPolicy,
+    policy: AbstractPolicy,
     theta: NDArray[np.float32],
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
@@ -41,7 +41,7 @@ def run_episodes(
 
 @exact
 def run_episode(
-    policy: MLPPolicy, theta: NDArray[np.float32], terrain: Terrain, max_steps: int
+    policy: AbstractPolicy, theta: NDArray[np.float32], terrain: Terrain, max_steps: int
 ) -> tuple[float, int, Outcome]:
     """One episode: its return, its length in control steps and how it ended."""
     act = policy.controller(theta)

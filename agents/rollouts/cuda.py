@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import check_rows
 from agents.rollouts.launches import NUM_COUNTS, NUM_STRIKES, Counts, Lists, launches
 from agents.rollouts.result import RolloutResult, join
@@ -46,7 +46,7 @@ SMALL_BLOCK = 32
 
 
 def run_episodes(
-    policy: MLPPolicy,
+    policy: AbstractPolicy,
     theta: NDArray[np.float32],
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
@@ -69,18 +69,19 @@ def run_episodes(
         centre=np.ascontiguousarray(theta),
         scale=np.zeros((0, num_parameters), np.float32),
         words=np.zeros((0, WORDS_PER_BLOCK), np.uint64),
-        layer_sizes=np.array(policy.layer_sizes, np.int64),
+        policy_shape=np.array(policy.shape, np.int64),
         returns=np.full(num, np.nan),
         lengths=np.zeros(num, np.int32),
         outcomes=np.full(num, GOES_ON, np.int8),
     )
-    result = run_on_gpu(episodes, terrains, max_steps, on_progress)
+    result = run_on_gpu(policy, episodes, terrains, max_steps, on_progress)
     finish_in_box2d(policy, lambda rows: theta[rows], terrains, terrain_index, max_steps, result)
     return result
 
 
 @exact
 def run_on_gpu(
+    policy: AbstractPolicy,
     episodes: Episodes,
     terrains: Sequence[Terrain],
     max_steps: int,
@@ -91,6 +92,7 @@ def run_on_gpu(
     """Run episodes whose thetas are named.
 
     Args:
+        policy: of all episodes.
         episodes: in the host's memory; its results are not written.
         terrains, max_steps, on_progress: see ``agents.rollouts.RunEpisodes``.
         num_walkers: how many walk at once; None for as many as the GPU holds well. Changes no result.
@@ -108,20 +110,21 @@ def run_on_gpu(
     check_terrain_index(episodes.terrain_index, len(terrains))
     course = Course.of(terrains)
     if num > 1 and _bytes(episodes, course) > _SHARE * (cuda.free_bytes() + _held.num_bytes) / 2:
-        first = run_on_gpu(episodes.part(0, num // 2), terrains, max_steps, on_progress, num_walkers, block_size)
+        parts = episodes.part(0, num // 2), episodes.part(num // 2, num)
+        first = run_on_gpu(policy, parts[0], terrains, max_steps, on_progress, num_walkers, block_size)
 
         def go_on(num_done: int, num_steps: int) -> None:
             if on_progress is not None:
                 on_progress(first.returns.size + num_done, first.num_steps + num_steps)
 
-        rest = run_on_gpu(episodes.part(num // 2, num), terrains, max_steps, go_on, num_walkers, block_size)
+        rest = run_on_gpu(policy, parts[1], terrains, max_steps, go_on, num_walkers, block_size)
         return join([first, rest])
     wanted = num_walkers or WALKERS_PER_MULTIPROCESSOR * cuda.num_multiprocessors()
     if num_walkers is None and min(num, wanted) < cuda.BLOCK_SIZE * cuda.num_multiprocessors():
         block_size = SMALL_BLOCK
     try:
-        walkers = _held.of(wanted, episodes.centre.shape[1], _bytes(episodes, course))
-        result = _run(episodes, course, walkers, max_steps, on_progress, block_size)
+        walkers = _held.of(wanted, policy, _bytes(episodes, course))
+        result = _run(policy, episodes, course, walkers, max_steps, on_progress, block_size)
     except BaseException:
         _held.drop()  # some of them are in the middle of an episode
         raise
@@ -129,6 +132,7 @@ def run_on_gpu(
 
 
 def _run(
+    policy: AbstractPolicy,
     episodes: Episodes,
     course: Course,
     walkers: Walkers,
@@ -144,7 +148,7 @@ def _run(
         shapes = (num_walkers,) * 4 + ((NUM_STRIKES + 1, num_walkers), NUM_COUNTS)
         lists = Lists(*(cuda.device_array(shape, np.int64) for shape in shapes))
         counts = cuda.to_device(Counts(np.zeros(1, np.int64), np.zeros(2, np.int64)))
-        begin, step = launches(num_walkers, walkers, on_gpu, course, lists, counts, max_steps, block_size)
+        begin, step = launches(policy, num_walkers, walkers, on_gpu, course, lists, counts, max_steps, block_size)
         num_done, num_rounds = 0, 0
         while num_done < num:
             for launch in begin:
@@ -170,23 +174,24 @@ class _Held:
 
     def __init__(self) -> None:
         self._walkers: Walkers | None = None
-        self._asked: tuple[int, int] | None = None
+        self._asked: tuple[int, int, int] | None = None
         self.num_bytes = 0
 
-    def of(self, wanted: int, num_parameters: int, num_bytes: int) -> Walkers:
+    def of(self, wanted: int, policy: AbstractPolicy, num_bytes: int) -> Walkers:
         """As many walkers as are wanted, or as find room.
 
         Args:
             wanted: how many.
-            num_parameters: of their thetas.
+            policy: theirs.
             num_bytes: what else has to find room.
 
         Raises:
             InputError: there is no room for a few.
         """
-        if self._walkers is None or self._asked != (wanted, num_parameters):
+        asked = (wanted, policy.num_parameters, policy.state_size)
+        if self._walkers is None or self._asked != asked:
             self.drop()
-            num_floats = WORLD_SIZE + num_parameters + OBSERVATION_SIZE + NUM_JOINTS
+            num_floats = WORLD_SIZE + policy.num_parameters + policy.state_size + OBSERVATION_SIZE + NUM_JOINTS
             num_integers = len(Walkers._fields) + ISLAND_SIZE + len(Lists._fields) + NUM_STRIKES
             a_walker = 4 * num_floats + 8 * num_integers
             room = int((_SHARE * cuda.free_bytes() - num_bytes) // a_walker)
@@ -197,7 +202,7 @@ class _Held:
                     f"tables need {(num_bytes + FEWEST_WALKERS * a_walker) / _SHARE / 2**20:,.0f} MiB: end other "
                     "programs on it, or use the engine 'simd'"
                 )
-            self._walkers, self._asked, self.num_bytes = _walkers(num, num_parameters), (wanted, num_parameters), num
+            self._walkers, self._asked, self.num_bytes = _walkers(num, policy), asked, num
             self.num_bytes *= a_walker
         return self._walkers
 
@@ -209,14 +214,15 @@ class _Held:
 _held = _Held()
 
 
-def _walkers(num: int, num_parameters: int) -> Walkers:
+def _walkers(num: int, policy: AbstractPolicy) -> Walkers:
     """Walkers that are all free, as they are again when all episodes are done."""
     with cuda.errors_explained():
         return Walkers(
             state=cuda.device_array(grouped_size(WORLD_SIZE, num), np.float32),
-            theta=cuda.device_array(grouped_size(num_parameters, num), np.float32),
+            theta=cuda.device_array(grouped_size(policy.num_parameters, num), np.float32),
             observations=cuda.device_array(grouped_size(OBSERVATION_SIZE, num), np.float32),
             actions=cuda.device_array(grouped_size(NUM_JOINTS, num), np.float32),
+            policy_state=cuda.device_array((-(-num // GROUP), policy.state_size * GROUP), np.float32),
             shaping=cuda.device_array(num, np.float64),
             totals=cuda.device_array(num, np.float64),
             num_steps=cuda.device_array(num, np.int64),
@@ -228,8 +234,7 @@ def _walkers(num: int, num_parameters: int) -> Walkers:
         )
 
 
-def prepare() -> None:
-    """Compile what episodes of the usual policy need, or load it from the disk cache."""
-    policy = MLPPolicy()
+def prepare(policy: AbstractPolicy) -> None:
+    """Compile what episodes of a policy need, or load it from the disk cache."""
     theta, ground = np.zeros((1, policy.num_parameters), np.float32), np.array([[0, 0], [9, 0]], np.float32)
     run_episodes(policy, theta, [Terrain(ground)], np.zeros(1, np.int64), max_steps=1)

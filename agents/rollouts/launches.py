@@ -14,11 +14,14 @@ import numpy as np
 from numba import float32, int64
 from numpy.typing import NDArray
 
+from agents.policies.base import AbstractPolicy
+from agents.policies.kernels import PolicyKernels
 from agents.rollouts.thread import (
     FREE,
     Episodes,
     Walkers,
     act,
+    act_of,
     assign,
     find_island,
     judge,
@@ -31,6 +34,7 @@ from agents.rollouts.thread import (
 )
 from environments import cuda
 from environments.biped import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
+from environments.compiled import calling, is_ours
 from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.course import Course
 from environments.physics.lidar import RAYS_SIZE
@@ -86,11 +90,11 @@ class Counts(NamedTuple):
 
 
 def launches(
-    num: int, walkers: Walkers, episodes: Episodes, course: Course, lists: Lists, counts: Counts, max_steps: int,
-    block_size: int,
+    policy: AbstractPolicy, num: int, walkers: Walkers, episodes: Episodes, course: Course, lists: Lists,
+    counts: Counts, max_steps: int, block_size: int,
 ) -> tuple[list[Callable[[], None]], list[Callable[[], None]]]:  # fmt: skip
     """What is launched when a round begins, and in each of its steps, in order."""
-    named = kernels(max(cuda.to_host(episodes.layer_sizes).tolist()))
+    named = kernels(policy.kernels, policy.scratch_shape)
     ground = (walkers, episodes, course)
 
     def bound(name: str, *arguments: Any, threads: int = num, size: int = block_size) -> Callable[[], None]:
@@ -115,13 +119,20 @@ def launches(
 
 
 @cache
-def kernels(widest: int) -> dict[str, cuda.GpuKernel]:
+def kernels(of_policy: PolicyKernels, scratch_shape: tuple[int, int]) -> dict[str, cuda.GpuKernel]:
     """What is launched, by name: a thread for each walker, but a block for each in ``make_thetas``.
 
     Args:
-        widest: units of the policy's widest layer.
+        of_policy, scratch_shape: the policy's.
     """
-    functions = (*_of_episodes(), *_of_policy(widest), *_of_motion(), *_of_impacts())
+    act_all = calling(_of_policy(*scratch_shape), {"act": act_of(of_policy)})
+    return {**_kernels(), act_all.__name__: cuda.GpuKernel(act_all, is_kept=all(map(is_ours, of_policy)))}
+
+
+@cache
+def _kernels() -> dict[str, cuda.GpuKernel]:
+    """Those that know no policy."""
+    functions = (*_of_episodes(), *_of_motion(), *_of_impacts())
     return {function.__name__: cuda.GpuKernel(function) for function in functions}
 
 
@@ -155,22 +166,22 @@ def _of_episodes() -> tuple[Callable[..., None], ...]:
     return take_episodes, make_thetas, judge_all
 
 
-def _of_policy(widest: int) -> tuple[Callable[..., None], ...]:
-    """The kernel that begins a step."""
+def _of_policy(num_rows: int, num_columns: int) -> Callable[..., None]:
+    """The kernel that begins a step, once ``act`` is that of a policy which needs so much scratch."""
 
     def act_all(num, walkers, episodes, course, lists):  # type: ignore[no-untyped-def]
         walker = gpu.grid(1)
         observation = gpu.local.array(OBSERVATION_SIZE, float32)
         actions = gpu.local.array((1, NUM_JOINTS), float32)
-        hidden = gpu.local.array((2, widest), float32)
+        scratch = gpu.local.array((num_rows, num_columns), float32)
         for i in range(walker, NUM_COUNTS, gpu.gridsize(1)):
             lists.num[i] = 0
         if walker < num:
             lists.order[walker] = FREE
             if walkers.episode[walker] != FREE:
-                act(walker, walkers, episodes, course, observation, actions, hidden)
+                act(walker, walkers, episodes, course, observation, actions, scratch)
 
-    return (act_all,)
+    return act_all
 
 
 def _of_motion() -> tuple[Callable[..., None], ...]:

@@ -13,12 +13,13 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy, forward
+from agents.policies.base import AbstractPolicy
+from agents.policies.kernels import act_policy, begin_policy
 from agents.rollouts import OnProgress, box2d, check_rows
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
 from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
-from environments.compiled import HAS_TICKS, fetch_and_add, kernel, ticks
+from environments.compiled import HAS_TICKS, fetch_and_add, kernel, kernel_template, ticks
 from environments.errors import InputError
 from environments.physics.course import Course
 from environments.physics.stages import IS_DETAILED, NAMES, NUM_STAGES, POLICY, REST, charge
@@ -33,7 +34,7 @@ _SECONDS_BETWEEN_REPORTS = 0.2
 
 @exact
 def run_episodes(
-    policy: MLPPolicy,
+    policy: AbstractPolicy,
     theta: NDArray[np.float32],
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
@@ -58,18 +59,20 @@ def run_episodes(
         return result
     course = Course.of(terrains)
     queue, stop = np.zeros(1, np.int64), np.ones(1, np.bool_)
-    layer_sizes = np.array(policy.layer_sizes, np.int64)
+    shape = np.array(policy.shape, np.int64)
+    run_its_team = run_team.calling(begin_policy=policy.kernels.begin, act_policy=policy.kernels.act_row)
     # Numba would compile all anew for arrays that are read-only.
     theta, terrain_index = np.require(theta, None, ["C", "W"]), np.require(terrain_index, np.int64, ["C", "W"])
 
     @exact
     def work() -> None:
         team_size = min(TEAM_SIZE, -(-num // threads))
-        team, hidden = Team.of(team_size), np.zeros((2, max(policy.layer_sizes)), np.float32)
+        team, roster = Team.of(team_size), _Roster.of(team_size, policy.state_size)
+        scratch = np.zeros(policy.scratch_shape, np.float32)
         if spent is not None:
             team.scratch.spent[IS_DETAILED] = 1
-        run_team(
-            queue, stop, theta, layer_sizes, terrain_index, course, max_steps, team, _Roster.of(team_size), hidden,
+        run_its_team(
+            queue, stop, theta, shape, terrain_index, course, max_steps, team, roster, scratch,
             result.returns, result.lengths, result.outcomes,
         )  # fmt: skip
         if spent is not None:
@@ -89,7 +92,7 @@ def run_episodes(
 
 
 def finish_in_box2d(
-    policy: MLPPolicy,
+    policy: AbstractPolicy,
     theta_of: Callable[[NDArray[np.int64]], NDArray[np.float32]],
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
@@ -120,16 +123,15 @@ def finish_in_box2d(
     result.returns[rows], result.lengths[rows], result.outcomes[rows] = anew.returns, anew.lengths, anew.outcomes
 
 
-def prepare() -> None:
-    """Compile what episodes need, or load it from the disk cache, in the calling thread."""
-    policy = MLPPolicy()
+def prepare(policy: AbstractPolicy) -> None:
+    """Compile what episodes of a policy need, or load it from the disk cache, in the calling thread."""
     theta = np.zeros((1, policy.num_parameters), np.float32)
     ground, step = np.array([[0, 0], [9, 0]], np.float32), np.array([[7, 0], [8, 0], [8, 1]], np.float32)
     run_episodes(policy, theta, (Terrain(ground, (step,)),), np.zeros(1, np.int64), max_steps=1)
 
 
 def stage_shares(
-    policy: MLPPolicy,
+    policy: AbstractPolicy,
     theta: NDArray[np.float32],
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
@@ -144,7 +146,7 @@ def stage_shares(
     """
     if not HAS_TICKS:
         raise InputError("stages are timed on x86-64 processors only")
-    prepare()
+    prepare(policy)
     spent = np.zeros(NUM_STAGES + 1, np.int64)
     began = _now()
     run_episodes(policy, theta, terrains, terrain_index, max_steps, spent=spent)
@@ -182,7 +184,8 @@ class _Roster(NamedTuple):
     Attributes:
         worlds: (W,) int64: the worlds at work, then the free ones.
         episodes, terrain_of: (W,) int64, of each world.
-        actions: (W, 4), observations: (W, 24) float32; rewards, totals: (W,) float64; ends: int8; num_steps: int32.
+        actions: (W, 4), observations: (W, 24), states: (W, S) of the policy, float32; rewards, totals: (W,) float64;
+            ends: int8; num_steps: int32.
     """
 
     worlds: NDArray[np.int64]
@@ -190,33 +193,37 @@ class _Roster(NamedTuple):
     terrain_of: NDArray[np.int64]
     actions: NDArray[np.float32]
     observations: NDArray[np.float32]
+    states: NDArray[np.float32]
     rewards: NDArray[np.float64]
     totals: NDArray[np.float64]
     ends: NDArray[np.int8]
     num_steps: NDArray[np.int32]
 
     @classmethod
-    def of(cls, num: int) -> Self:
+    def of(cls, num: int, state_size: int) -> Self:
         """A roster on which all worlds are free."""
-        actions, observations = np.zeros((num, NUM_JOINTS), np.float32), np.zeros((num, OBSERVATION_SIZE), np.float32)
+        widths = (NUM_JOINTS, OBSERVATION_SIZE, state_size)
+        actions, observations, states = (np.zeros((num, width), np.float32) for width in widths)
         numbers = (np.zeros(num), np.zeros(num), np.zeros(num, np.int8), np.zeros(num, np.int32))
-        return cls(np.arange(num), np.zeros(num, np.int64), np.zeros(num, np.int64), actions, observations, *numbers)
+        worlds, episodes, terrain_of = np.arange(num), np.zeros(num, np.int64), np.zeros(num, np.int64)
+        return cls(worlds, episodes, terrain_of, actions, observations, states, *numbers)
 
 
-@kernel
+@kernel_template
 def run_team(  # type: ignore[no-untyped-def]
-    queue, stop, theta, layer_sizes, terrain_index, course, max_steps, team, roster, hidden,
+    queue, stop, theta, shape, terrain_index, course, max_steps, team, roster, scratch,
     returns, lengths, outcomes,
 ):  # fmt: skip
-    """Take episodes from the queue until it is empty, and run them to their ends.
+    """Take episodes from the queue until it is empty, and run them to their ends; with the kernels of a policy.
 
     Args:
         queue: (1,) int64, shared: the next episode.
         stop: (1,) bool, shared: end at once.
-        theta, layer_sizes, terrain_index: of all episodes; course: a ``Course``.
+        theta, terrain_index: of all episodes; course: a ``Course``.
+        shape: (K,) int64, the policy's.
         max_steps: control steps after which an episode is TIMEOUT.
         team, roster: of as many walkers as are kept busy.
-        hidden: (2, widest layer) float32, scratch.
+        scratch: of the policy's ``scratch_shape``, float32.
         returns, lengths, outcomes: of all episodes, written as they end.
     """
     worlds, num_steps, ends = roster.worlds, roster.num_steps, roster.ends
@@ -231,6 +238,7 @@ def run_team(  # type: ignore[no-untyped-def]
             roster.episodes[world], roster.totals[world] = episode, 0.0
             roster.terrain_of[world] = terrain_index[episode]
             start(team, worlds[num : num + 1], roster.terrain_of, course, num_steps, ends)
+            begin_policy(theta[episode], 0, 1, shape, roster.states[world], 0)
             num += 1
         if num == 0:
             return
@@ -238,7 +246,10 @@ def run_team(  # type: ignore[no-untyped-def]
         for world in worlds[:num]:
             if num_steps[world] >= 0:
                 own_theta = theta[roster.episodes[world]]
-                forward(own_theta, layer_sizes, roster.observations[world], roster.actions[world], hidden)
+                act_policy(
+                    own_theta, 0, 1, shape, roster.observations[world], roster.states[world], 0, roster.actions[world],
+                    scratch,
+                )  # fmt: skip
         charge(team.scratch.spent, POLICY, began)
         advance(
             team, worlds[:num], roster.terrain_of, course, roster.actions, max_steps,

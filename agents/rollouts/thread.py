@@ -8,15 +8,16 @@ given what changes no bit of an episode. All that is here is compiled for the CP
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import forward_column
+from agents.policies.kernels import PolicyKernels, act_policy, begin_policy
 from agents.strategies.normal import normal_from_word
 from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
-from environments.compiled import thread_kernel
+from environments.compiled import thread_kernel, thread_kernel_template
 from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.contacts import collide
 from environments.physics.course import rows_of
@@ -44,6 +45,7 @@ class Walkers(NamedTuple):
     Attributes:
         state: (grouped_size(WORLD_SIZE, N),) float32, see ``physics.layout``.
         theta, observations, actions: (grouped_size(P, N),) float32, of each walker's episode, of 24 and of 4 fields.
+        policy_state: (groups, S * GROUP) float32, what the policy remembers, a row for each group of walkers.
         shaping, totals: (N,) float64, of the latest step, and the return so far.
         num_steps: (N,) int64, -1 before the reset's step.
         episode: (N,) int64, which one a walker runs, or FREE.
@@ -58,6 +60,7 @@ class Walkers(NamedTuple):
     theta: NDArray[np.float32]
     observations: NDArray[np.float32]
     actions: NDArray[np.float32]
+    policy_state: NDArray[np.float32]
     shaping: NDArray[np.float64]
     totals: NDArray[np.float64]
     num_steps: NDArray[np.int64]
@@ -78,7 +81,7 @@ class Episodes(NamedTuple):
         sign: (B,) int64: 1 or -1, what the perturbation is multiplied by; 0 for the centre as it is.
         centre: (S, P) float32, of each sample, those with perturbations first.
         scale, words: (S', P) float32 and (S', 4) uint64, of those with perturbations, see ``Perturbations``.
-        layer_sizes: (L + 1,) int64, of the policy.
+        policy_shape: (K,) int64, the policy's ``shape``.
         returns, lengths, outcomes: (B,) float64, int32 and int8, written as episodes end.
     """
 
@@ -89,7 +92,7 @@ class Episodes(NamedTuple):
     centre: NDArray[np.float32]
     scale: NDArray[np.float32]
     words: NDArray[np.uint64]
-    layer_sizes: NDArray[np.int64]
+    policy_shape: NDArray[np.int64]
     returns: NDArray[np.float64]
     lengths: NDArray[np.int32]
     outcomes: NDArray[np.int8]
@@ -155,17 +158,22 @@ def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def
         walkers.theta[at + parameter * GROUP] = centre + moved if sign > 0 else centre - moved
 
 
-@thread_kernel
-def act(walker, walkers, episodes, course, observation, actions, hidden):  # type: ignore[no-untyped-def]
+@thread_kernel_template
+def act(walker, walkers, episodes, course, observation, actions, scratch):  # type: ignore[no-untyped-def]
     """Begin a step: let the policy answer the last observation, and set the motors. A new episode begins first.
+
+    With the kernels of a policy, see ``act_of``.
 
     Args:
         walker: which; it has an episode, also below.
         walkers, episodes: see above.
         course: a ``Course``.
-        observation, actions, hidden: (24,), (1, 4) and (2, widest layer) float32, scratch.
+        observation, actions: (24,) and (1, 4) float32, scratch.
+        scratch: of the policy's ``scratch_shape``, float32.
     """
     episode, at = walkers.episode[walker], place_in_group(walker, WORLD_SIZE)
+    theta_at = place_in_group(walker, episodes.centre.shape[1])
+    state, state_at = walkers.policy_state[walker // GROUP], walker % GROUP
     if walkers.is_new[walker]:
         terrain = episodes.terrain_index[episode]
         edges, polygons = rows_of(course, terrain)
@@ -174,18 +182,23 @@ def act(walker, walkers, episodes, course, observation, actions, hidden):  # typ
         walkers.shaping[walker] = walkers.totals[walker] = 0.0
         for joint in range(NUM_JOINTS):
             actions[0, joint] = 0.0
+        begin_policy(walkers.theta, theta_at, GROUP, episodes.policy_shape, state, state_at)
     else:
         observations_at = place_in_group(walker, OBSERVATION_SIZE)
         for i in range(OBSERVATION_SIZE):
             observation[i] = walkers.observations[observations_at + i * GROUP]
-        forward_column(
-            walkers.theta, place_in_group(walker, episodes.centre.shape[1]), GROUP, episodes.layer_sizes,
-            observation, actions[0], hidden,
+        act_policy(
+            walkers.theta, theta_at, GROUP, episodes.policy_shape, observation, state, state_at, actions[0], scratch
         )  # fmt: skip
     drive(walkers.state, at, GROUP, actions, 0)
     actions_at = place_in_group(walker, NUM_JOINTS)
     for joint in range(NUM_JOINTS):
         walkers.actions[actions_at + joint * GROUP] = actions[0, joint]
+
+
+def act_of(kernels: PolicyKernels) -> Callable[..., None]:
+    """``act`` with the kernels of a policy."""
+    return act.calling(begin_policy=kernels.begin, act_policy=kernels.act)
 
 
 @thread_kernel

@@ -27,7 +27,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
 from agents.strategies.base import check_places
 from agents.strategies.openai_es import OpenAIES, OpenAIESState
 from agents.strategies.perturbations import Perturbations
@@ -63,7 +62,7 @@ class StandardisedES(OpenAIES):
     """``OpenAIES`` on standardised inputs; its settings mean the same in those coordinates.
 
     Attributes:
-        hidden_units: of the policy's first layer.
+        hidden_units: of the policy's first layer; a run takes them from its policy.
 
     Raises:
         InputError: also for a theta without such a first layer.
@@ -71,19 +70,13 @@ class StandardisedES(OpenAIES):
 
     kind = "standardised_es"
 
-    hidden_units: int = MLPPolicy().layer_sizes[1]
+    hidden_units: int = 40
 
     @exact
     def initial_state(self, theta: NDArray[np.float32]) -> OpenAIESState:
         """See ``AbstractStrategy``."""
         state = super().initial_state(theta)
         least, found = (observation_statistics().means.size + 1) * self.hidden_units, state.centre.shape[1]
-        usual = MLPPolicy()
-        if found == usual.num_parameters and self.hidden_units != usual.layer_sizes[1]:
-            raise InputError(
-                f"es.settings.hidden_units is {self.hidden_units}, but the first layer of the policy has "
-                f"{usual.layer_sizes[1]} units"
-            )
         if found < least:
             raise InputError(
                 f"theta must begin with a first layer of {self.hidden_units} units, {least} parameters, for strategy "

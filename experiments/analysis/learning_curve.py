@@ -33,7 +33,7 @@ def learning_curve(run: Run, evaluate: Evaluate, num_pushes: int = 50) -> pd.Dat
     terrains = tuple(ObstacleGenotype().express(FIRST_UNSEEN_SEED + i) for i in range(num_pushes))
     agents = [agent for agent in run.stored_agents() if agent.version.niche_id == 0]
     block = every_row(Thetas(np.stack([agent.theta for agent in agents])), terrains)
-    (result,) = evaluate(EvaluationRequest((block,), label="unseen pushes"))
+    (result,) = evaluate(EvaluationRequest((block,), run.policy, label="unseen pushes"))
     returns = result.returns.reshape(len(agents), num_pushes)
     finished = (result.outcomes == Outcome.FINISHED).reshape(len(agents), num_pushes)
     spent = run.iterations.set_index("iteration")[["env_steps", "seconds"]].cumsum()

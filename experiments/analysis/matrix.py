@@ -58,6 +58,7 @@ def score_matrix(
     terrains = tuple(tables.terrains[niche_id] for niche_id in niche_ids)
     request = EvaluationRequest(
         (every_row(Thetas(thetas), terrains),),
+        run.policy,
         max_steps=tables.config.evaluation.max_steps,
         engine=engine or tables.config.evaluation.engine,
         label="every agent on every terrain",

@@ -121,7 +121,7 @@ def es(
     check_name("--budget", budget, BUDGETS)
     if env_steps is not None:
         whole_number("--env-steps", env_steps, *COUNT)
-    with open_run(run) as stored:
+    with open_run(run, trust) as stored:
         goal = goal_of(stored, niche)
         settings, budgets = es_config(stored, goal, assignments or [], seed, engine), env_steps_of(stored, goal)
         if output.is_dir() and not is_free(output):
@@ -133,7 +133,7 @@ def es(
         spent = ", ".join(f"{name} {number:,}" for name, number in budgets.items())
         say(f"{run} had spent by iteration {goal.iteration}, when it reached niche {niche}: {spent} env-steps")
         go_on(output, settings, Execution(executor, workers, ray_address, steps))
-        with open_run(output) as made:
+        with open_run(output, trust) as made:
             ours, theirs = tried(stored, goal, made)
             used = int(made.ledger["env_steps"].sum())
     say(

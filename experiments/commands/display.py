@@ -17,6 +17,7 @@ from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import prepare
 from environments.compiled import compiler_passes
 from environments.signals import held
@@ -112,13 +113,14 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iter
         say(f"compiled {what} in {seconds()}; they are kept for the next start")
 
 
-def prepare_engine(name: str) -> None:
-    """Compile what the engine called ``name`` needs, or load it from the disk cache. Ctrl-C acts between passes.
+def prepare_engine(name: str, policy: AbstractPolicy) -> None:
+    """Compile what the engine called ``name`` needs for a policy, or load it from the disk cache.
 
-    LLVM calls Python while it compiles, and an exception that a signal raises there is lost.
+    Ctrl-C acts between passes: LLVM calls Python while it compiles, and an exception that a signal raises there is
+    lost.
     """
     with held() as let_through, compiling(f"the {name} engine's kernels", let_through):
-        prepare(name)
+        prepare(name, policy)
 
 
 def print_tables(tables: Sequence[tuple[str, pd.DataFrame]]) -> None:

@@ -28,6 +28,7 @@ from experiments.execution import Execution
 from experiments.text import poet_command
 
 if TYPE_CHECKING:
+    from agents.policies.base import AbstractPolicy
     from poet.config import Config
     from poet.parts import Parts
 
@@ -173,7 +174,7 @@ def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[
 
     with interrupts.stopping_cleanly() as requests, execution.open() as executor:
 
-        def begin(engine: str) -> None:
+        def begin(engine: str, policy: AbstractPolicy) -> None:
             """Called once nothing can be refused any more."""
             what = describe(differences(config)) or "nothing but defaults"
             say(f"{folder}: {what} ({execution.executor} executor, workers={executor.num_workers})")
@@ -181,7 +182,7 @@ def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[
             for part, keys in unused_settings(config).items():
                 hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
                 say(f"{part} has no use for {', '.join(keys)}{hint}")
-            prepare_engine(engine)
+            prepare_engine(engine, policy)
 
         if prepare is not None:
             prepare(make_parts(config, executor.evaluate))  # refuses what cannot run, before anything is written

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from environments.errors import InputError
-from experiments.commands.options import MAX_ID, Engine, ExecutorName, ExistingRun, RayAddress, Workers
+from experiments.commands.options import MAX_ID, Engine, ExecutorName, ExistingRun, RayAddress, Trust, Workers
 from experiments.commands.terminal import say
 from experiments.execution import Execution
 
@@ -47,13 +47,14 @@ def replay(
         bool, typer.Option("--verify", help="Run every stored pair again and compare with the archive instead.")
     ] = False,
     workers: Workers = None,
+    trust: Trust = False,
 ) -> None:
     """Show an agent of RUN, or verify all. One walk is drawn; --verify compares every stored pair with the archive."""
     from agents.rollouts import check_engine
 
     check_engine(engine)
     if not verify:
-        _show(run, niche, agent, iteration, engine, output)
+        _show(run, niche, agent, iteration, engine, output, trust)
         return
     from experiments.commands.display import counted, prepare_engine
     from experiments.interrupts import stopping_cleanly
@@ -62,20 +63,26 @@ def replay(
     if output is not None:
         raise InputError(f"--verify writes no file, found --output {output}: leave one of the two out")
     with stopping_cleanly(), counted("stored pairs") as count:
-        report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine)
+        report = verify_pairs(run, niche, agent, iteration, workers, count, engine, prepare_engine, trust)
     say(*report.lines())
     raise typer.Exit(report.exit_status)
 
 
 def _show(
-    folder: Path, niche: int | None, agent: int | None, iteration: int | None, engine: str, output: Path | None
+    folder: Path,
+    niche: int | None,
+    agent: int | None,
+    iteration: int | None,
+    engine: str,
+    output: Path | None,
+    trust: bool,
 ) -> None:
     from experiments.commands.display import counted, prepare_engine
     from experiments.interrupts import stopping_cleanly
     from experiments.replay.render import replay as replay_pair
     from poet.archive.reader import open_run
 
-    with stopping_cleanly(), open_run(folder) as stored, counted("pictures") as count:
+    with stopping_cleanly(), open_run(folder, trust) as stored, counted("pictures") as count:
         report = replay_pair(stored, niche, agent, iteration, output, engine, count, prepare_engine)
     say(*report.lines())
 
@@ -96,6 +103,7 @@ def analyse(
     executor: ExecutorName = "local",
     workers: Workers = None,
     ray_address: RayAddress = None,
+    trust: Trust = False,
 ) -> None:
     """Report on runs: tables and plots. They show how complexity grows; several runs are aggregated over seeds."""
     import os
@@ -125,13 +133,14 @@ def analyse(
         output = check_sub_folder(runs[0] / "report") if len(runs) == 1 else Path("report")
     check_output(output, len(runs))
     with stopping_cleanly(), ExitStack() as stack:
-        stored = {name: stack.enter_context(open_run(path)) for name, path in zip(run_names(runs), runs, strict=True)}
+        folders = dict(zip(run_names(runs), runs, strict=True))
+        stored = {name: stack.enter_context(open_run(path, trust)) for name, path in folders.items()}
         print_tables(render_tables({name: read_tables(run, shadow) for name, run in stored.items()}))
         options = None
         if matrix:
             runner = stack.enter_context(Execution(executor, workers, ray_address).open())
-            for name in {engine or run.config.evaluation.engine for run in stored.values()}:
-                prepare_engine(name)
+            for name, policy in {(engine or run.config.evaluation.engine, run.policy) for run in stored.values()}:
+                prepare_engine(name, policy)
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
             options = MatrixOptions(runner, matrix, engine, show)
         page = write_report(stored, output, options, shadow)

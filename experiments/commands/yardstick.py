@@ -49,7 +49,7 @@ def inner(
     config = suite_config(preset, assignments or [])
     with stopping_cleanly(), LocalExecutor(workers) as executor:
         parts = make_parts(config, executor.evaluate)
-        prepare_engine(config.evaluation.engine)
+        prepare_engine(config.evaluation.engine, parts.policy)
         num_said = 0
         for table in run_suite(parts, chosen_learners(task, seeds), budget, every):
             write_text(output, table.to_csv(index=False, float_format="%.4f"))

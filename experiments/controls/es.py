@@ -18,7 +18,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from agents import MLPPolicy
 from environments.errors import InputError
 from experiments.analysis.success import rates_by_niche
 from experiments.runner import start_theta
@@ -114,8 +113,10 @@ def tried(run: Run, goal: Goal, made: Run) -> tuple[float, float]:
 
 def _check_start(run: Run, config: Config) -> None:
     """Check the first walker: a file may have changed since, and another seed draws other weights."""
-    theta = start_theta(config.run.start)
-    theta = random_theta(MLPPolicy(), config.run.seed) if theta is None else theta
+    if config.policy != run.config.policy:
+        raise InputError("the agent of the control has the policy of the run's: set no key of [policy]")
+    theta = start_theta(config, run.policy)
+    theta = random_theta(run.policy, config.run.seed) if theta is None else theta
     if theta_digest(theta) != run.agent(0, 0).version.theta_digest:
         raise InputError(
             f"run.start={config.run.start} with seed {config.run.seed} is not the walker that {run.folder} began with: "

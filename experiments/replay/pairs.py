@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agents.policies.base import AbstractPolicy
 from environments.errors import whole_number
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
@@ -22,6 +23,7 @@ class Pair:
     Attributes:
         niche_id: whose terrain it is.
         agent: the stored version that walks.
+        policy: its policy.
         terrain: the niche's own instance.
         max_steps: control steps after which the episode is TIMEOUT.
         choice: why this niche; empty when the user named it.
@@ -31,6 +33,7 @@ class Pair:
 
     niche_id: int
     agent: StoredAgent
+    policy: AbstractPolicy
     terrain: Terrain
     max_steps: int
     choice: str = ""
@@ -71,7 +74,7 @@ def pair_of(run: Run, niche_id: int, agent: StoredAgent, choice: str = "") -> Pa
     """A niche's terrain and a stored agent version of any niche."""
     config = run.config_at(agent.version.iteration)
     successes = _successes(run, niche_id, agent)
-    return Pair(niche_id, agent, run.terrain(niche_id), config.evaluation.max_steps, choice, successes)
+    return Pair(niche_id, agent, run.policy, run.terrain(niche_id), config.evaluation.max_steps, choice, successes)
 
 
 def _successes(run: Run, niche_id: int, agent: StoredAgent) -> tuple[int, int] | None:

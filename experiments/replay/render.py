@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.evaluation.rollout import rollout
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import check_engine, prepare
 from environments.errors import InputError
 from environments.walker.ending import Outcome
@@ -92,7 +92,7 @@ def replay(
     output: Path | None = None,
     engine: str = "box2d",
     progress: Progress = lambda num_done, num_pictures: None,
-    prepare_engine: Callable[[str], None] = prepare,
+    prepare_engine: Callable[[str, AbstractPolicy], None] = prepare,
 ) -> ReplayReport:
     """Show an agent of a run on a terrain of it.
 
@@ -102,7 +102,7 @@ def replay(
         output: a .gif, .mp4 or .png (the whole walk in one picture) to write; None for a window.
         engine: whose return, length and outcome are reported; pictures are always drawn from bodies in Box2D.
         progress: told how many pictures are done.
-        prepare_engine: compiles what the engine of that name needs, once all that can be checked has been.
+        prepare_engine: compiles what the engine of that name needs for a policy, once all that can be checked has been.
 
     Raises:
         InputError: no such pair, an unknown format or engine, or no display for a window.
@@ -114,8 +114,8 @@ def replay(
     elif not has_display():
         raise InputError("there is no display for a window here: give --output FILE, ending in .gif, .mp4 or .png")
     pair = choose_pair(run, niche_id, agent_id, iteration)
-    prepare_engine(engine)
-    policy, theta = MLPPolicy(), pair.agent.theta
+    policy, theta = pair.policy, pair.agent.theta
+    prepare_engine(engine, policy)
     result = rollout(policy, theta, pair.terrain, engine=engine, max_steps=pair.max_steps)
     episode = (float(result.returns[0]), int(result.lengths[0]), Outcome(result.outcomes[0]))
     walk = record_walk(pair.terrain, policy.controller(theta), pair.max_steps)

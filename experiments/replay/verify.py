@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import experiments
+from agents.policies.base import AbstractPolicy
 from agents.rollouts import check_engine, prepare
 from environments.errors import InputError, whole_number
 from environments.machine import available_cores
@@ -81,12 +82,13 @@ def verify(
     workers: int | None = None,
     progress: Progress = lambda num_done, num_pairs: None,
     engine: str = "box2d",
-    prepare_engine: Callable[[str], None] = prepare,
+    prepare_engine: Callable[[str, AbstractPolicy], None] = prepare,
+    trust: bool = False,
 ) -> VerifyReport:
     """Run stored agents again on the instances of their own niches and compare with the archive.
 
-    The episodes run in separate interpreters that see nothing but the archive. Code that the user's config names is not
-    imported.
+    The episodes run in separate interpreters that see nothing but the archive. Of the code that the user's config names
+    only the policy is imported.
 
     Args:
         run_path: the run's folder.
@@ -96,7 +98,8 @@ def verify(
         progress: told how many pairs are done.
         engine: ``"box2d"``: the Gymnasium env ``BipedalTerrain-v0``, step by step; or another of
             ``agents.rollouts.ENGINES``.
-        prepare_engine: compiles what the engine of that name needs, before the processes start.
+        prepare_engine: compiles what the engine of that name needs for a policy, before the processes start.
+        trust: whether a policy that the run names as ``package.module:Name`` may be imported.
 
     Raises:
         InputError: no such engine, niche or version, or an agent on another's terrain.
@@ -107,12 +110,13 @@ def verify(
         None if i is None else whole_number("an id or iteration", i) for i in (niche_id, agent_id, iteration)
     )
     workers = None if workers is None else whole_number("workers", workers, 1)
-    with open_run(run_path) as run:
+    with open_run(run_path, trust) as run:
         versions = {version.id: version for version in _chosen(run, niche_id, agent_id, iteration)}
+        policy = run.policy
     mismatches = []
     num_done = 0
-    prepare_engine(engine)
-    for found in _run_again(Path(run_path), engine, list(versions), workers or available_cores()):
+    prepare_engine(engine, policy)
+    for found in _run_again(Path(run_path), engine, trust, list(versions), workers or available_cores()):
         version = versions[found["version_id"]]
         if reason := _difference(version, found):
             mismatches.append(Mismatch(version, reason))
@@ -145,13 +149,14 @@ def _chosen(run: Run, niche_id: int | None, agent_id: int | None, iteration: int
     return versions
 
 
-def _run_again(folder: Path, engine: str, ids: list[int], workers: int) -> Iterator[dict[str, Any]]:
+def _run_again(folder: Path, engine: str, trust: bool, ids: list[int], workers: int) -> Iterator[dict[str, Any]]:
     """What the pairs do now, in any order; fewer than asked for if a process dies."""
     source = str(Path(experiments.__file__).parents[1])
     path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = os.environ | {"PYTHONPATH": path}
     # -P: a folder of the user's with the name of one of our packages must not be taken for it.
     command = [sys.executable, "-P", "-m", "experiments.replay.verify_worker", str(folder.resolve()), engine]
+    command += ["trusted"] if trust else []
     reading, writing = os.pipe()
     with ExitStack() as stack, os.fdopen(reading, encoding="utf-8") as lines:
         with os.fdopen(writing, "w") as results:

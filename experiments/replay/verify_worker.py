@@ -1,7 +1,7 @@
-"""A process that runs archived pairs again: ``python -P -m experiments.replay.verify_worker RUN ENGINE``.
+"""A process that runs archived pairs again: ``python -P -m experiments.replay.verify_worker RUN ENGINE [trusted]``.
 
 It reads version ids from its standard input and writes what it finds as one JSON object a line. It knows a run's
-archive, the Gymnasium env and the engines, and nothing of its genotype, strategy or criterion.
+archive, its policy, the Gymnasium env and the engines, and nothing of its genotype, strategy or criterion.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from typing import Any
 import gymnasium
 
 from agents.evaluation.rollout import rollout
-from agents.policy import MLPPolicy
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from experiments.replay.walk import Controller
@@ -27,7 +26,10 @@ from poet.types import theta_digest
 def main() -> None:
     """Run the pairs that standard input names."""
     wanted = {int(word) for word in sys.stdin.read().split()}
-    with open_run(Path(sys.argv[1])) as run:
+    is_trusted = "trusted" in sys.argv[3:]
+    if is_trusted:
+        sys.path.append(str(Path.cwd()))  # where the command line finds a user's policy, too
+    with open_run(Path(sys.argv[1]), is_trusted) as run:
         for agent in run.stored_agents():
             if agent.version.id in wanted:
                 # One write per line: several processes share the pipe, which keeps such short writes whole.
@@ -36,7 +38,7 @@ def main() -> None:
 
 
 def _recomputed(run: Run, agent: StoredAgent, engine: str) -> dict[str, Any]:
-    version, policy = agent.version, MLPPolicy()
+    version, policy = agent.version, run.policy
     try:
         terrain = run.terrain(version.niche_id)
         max_steps = run.config_at(version.iteration).evaluation.max_steps

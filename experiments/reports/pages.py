@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agents import MLPPolicy
 from environments.errors import InputError
 from experiments.analysis.frames import ledger_table
 from experiments.analysis.report import write_report
@@ -34,7 +33,7 @@ def copy_plots(name: str, run: Run, plots: Sequence[str], folder: Path) -> None:
 
 def draw_walk(path: Path, pair: Pair) -> None:
     """Write one episode of a pair as a strip or film."""
-    walk = record_walk(pair.terrain, MLPPolicy().controller(pair.agent.theta), pair.max_steps)
+    walk = record_walk(pair.terrain, pair.policy.controller(pair.agent.theta), pair.max_steps)
     write_replay(path, pair, walk, lambda num_done, num_pictures: None)
 
 

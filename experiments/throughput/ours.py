@@ -7,7 +7,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
 from agents.rollouts import engine, engine_module, is_batched
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
@@ -44,7 +43,7 @@ def engine_cases(name: str) -> list[Case]:
     Raises:
         InputError: the engine is unknown or not available.
     """
-    run_episodes, policy = engine(name), MLPPolicy()
+    run_episodes, policy = engine(name), load_walker("flat").policy
 
     def case(label: str, ground: Terrain, num_threads: int) -> Case:
         thetas = _walkers(_num_walkers(name))
@@ -72,7 +71,8 @@ def stages(name: str) -> dict[str, dict[str, float]]:
     stage_shares = getattr(engine_module(name), "stage_shares", None)
     if stage_shares is None:
         return {}
-    run_episodes, policy, found = engine(name), MLPPolicy(), {}
+    run_episodes, policy = engine(name), load_walker("flat").policy
+    found = {}
     for label, ground in grounds().items():
         thetas = _walkers(_num_walkers(name) // 2)
         walk = (policy, thetas, (ground,), np.zeros(len(thetas), np.int64), MAX_STEPS)
@@ -88,6 +88,6 @@ def _num_walkers(name: str) -> int:
 
 def _walkers(num: int) -> NDArray[np.float32]:
     """Perturbations (num, P) of the shipped walker, always the same."""
-    centre = load_walker("flat")
+    centre = load_walker("flat").theta
     sample = Perturbations(centre, np.full_like(centre, NOISE_STD), stream_key(0, "bench"), num, False)
     return sample.theta(np.arange(num))

@@ -1,17 +1,80 @@
-"""The shipped walkers: thetas to start a run from, one NAME.npz each with the array ``theta`` (P,) float32."""
+"""Walkers in files: what a run may start from, one NAME.npz each, and those that are shipped.
+
+A file has the array ``theta`` (P,) float32 and, as a text of JSON, ``policy``, the section of a config. One without is
+from a time when there was one policy: the default.
+"""
 
 from __future__ import annotations
 
+import json
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from environments.errors import InputError, nearest
+from poet.config import PolicyConfig, make_config
+from poet.policy import make_run_policy
 
 _FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, eq=False)
+class Walker:
+    """A walker of some policy.
+
+    Attributes:
+        name: for sentences.
+        theta: (P,) float32, finite.
+        config: its policy, as a config has it.
+    """
+
+    name: str
+    theta: NDArray[np.float32]
+    config: PolicyConfig
+
+    @property
+    def policy(self) -> AbstractPolicy:
+        """Its policy.
+
+        Raises:
+            InputError: it is none of ours: a file must not have code imported.
+        """
+        if ":" in self.config.kind:
+            raise InputError(
+                f"run.start {self.name!r} is a walker of the policy {self.config.kind!r}, which is imported for a run "
+                "with the same [policy] alone"
+            )
+        return make_run_policy(self.config)
+
+    def theta_for(
+        self, config: PolicyConfig, policy: AbstractPolicy, noise: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The theta (P,) with which a policy begins as this walker does.
+
+        Args:
+            config, policy: of the run.
+            noise: see ``AbstractPolicy.initial_theta``.
+
+        Raises:
+            InputError: the policy cannot.
+        """
+        own = policy if self.config == config else self.policy
+        try:
+            own.check_theta(self.theta)
+        except InputError as error:
+            raise InputError(f"run.start {self.name!r}: {error}") from None
+        theta = policy.adopted(own, self.theta, noise)
+        if theta is None:
+            raise InputError(
+                f"run.start {self.name!r} is a walker of the policy {own.description}, with which the policy of the "
+                f"run, {policy.description}, cannot begin: set [policy] to the walker's, or name another"
+            )
+        return theta
 
 
 def walker_names() -> list[str]:
@@ -19,17 +82,14 @@ def walker_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.npz"))
 
 
-def load_walker(name: str) -> NDArray[np.float32]:
-    """A walker's theta.
+def load_walker(name: str) -> Walker:
+    """A walker.
 
     Args:
         name: a shipped one's, or a path that ends in ``.npz``.
 
-    Returns:
-        (P,) float32.
-
     Raises:
-        InputError: there is no such walker, or the file holds no theta of our policy.
+        InputError: there is no such walker, or the file holds none.
     """
     path = Path(name) if name.endswith(".npz") else _FOLDER / f"{name}.npz"
     if not path.is_file():
@@ -40,12 +100,20 @@ def load_walker(name: str) -> NDArray[np.float32]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             theta: NDArray[np.float32] = arrays["theta"]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"run.start {name!r} must be a .npz file with an array 'theta': {error}") from error
-    try:
-        MLPPolicy().check_theta(theta)
-    except InputError as error:
-        raise InputError(f"run.start {name!r}: {error}") from None
+            section = json.loads(str(arrays["policy"])) if "policy" in arrays else {}
+        config = make_config({"policy": section}).policy
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError) as error:
+        raise InputError(
+            f"run.start {name!r} must be a .npz file with an array 'theta', and a 'policy' if it has another than the "
+            f"default: {error}"
+        ) from error
     if theta.ndim != 1:
         raise InputError(f"run.start {name!r}: theta must be one walker's, (P,), but has shape {theta.shape}")
-    return theta
+    return Walker(name, theta, config)
+
+
+def save_walker(file: IO[bytes], walker: Walker, **more: int) -> None:
+    """Write a walker as a .npz, with more numbers about it."""
+    policy = json.dumps(walker.config.model_dump(mode="json"))
+    arrays: dict[str, Any] = {"theta": walker.theta, "policy": policy, **more}
+    np.savez(file, **arrays)

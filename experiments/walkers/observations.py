@@ -10,7 +10,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
 from agents.strategies.normal import normals
 from agents.strategies.standardised_es import STATISTICS_FILE
 from environments.streams import stream_key
@@ -36,7 +35,8 @@ MAX_STEPS, STEP = 600, 5
 
 def measure() -> NDArray[np.float64]:
     """(2, 24): means and standard deviations."""
-    theta, policy = load_walker("flat"), MLPPolicy()
+    walker = load_walker("flat")
+    theta, policy = walker.theta, walker.policy
     seen: list[NDArray[np.float32]] = []
     for episode in range(NUM_EPISODES):
         which, ground = divmod(episode, len(GROUNDS))

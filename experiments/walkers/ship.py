@@ -16,6 +16,7 @@ from agents.evaluation.local import LocalExecutor
 from experiments.analysis.learning_curve import learning_curve, plot_learning
 from experiments.analysis.theme import save_figure
 from experiments.files import write_text, written
+from experiments.walkers import Walker, save_walker
 from poet.archive.reader import open_run
 
 NAME = "flat"
@@ -37,9 +38,9 @@ def main(folders: list[Path]) -> None:
     best = int(np.argmax(last))
     with open_run(folders[best]) as run:
         agent = run.agent(0)
-        seed = run.config.run.seed
+        seed, policy = run.config.run.seed, run.config.policy
     with written(_WALKERS / f"{NAME}.npz") as file:
-        np.savez(file, theta=agent.theta)
+        save_walker(file, Walker(NAME, agent.theta, policy))
     report = "".join(f'"{name}" = {mean:.2f}\n' for name, mean in zip(curves, last, strict=True))
     write_text(
         _WALKERS / f"{NAME}.toml",

@@ -24,7 +24,7 @@ from experiments.walkers import load_walker
 from experiments.yardstick.tasks import TASKS, Task
 from poet.config import Config
 from poet.events import Cost
-from poet.loop import random_theta
+from poet.loop import initial_noise
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.scoring import draw_terrain_seed, successes
@@ -110,7 +110,11 @@ def run_suite(parts: Parts, learners: Sequence[Learner], budget: float, every: f
 
 def _niche(learner: Learner, parts: Parts) -> Niche:
     start = learner.task.start
-    theta = random_theta(parts.policy, learner.seed) if start == "random" else load_walker(start)
+    noise = initial_noise(parts.policy, learner.seed)
+    if start == "random":
+        theta = parts.policy.initial_theta(noise)
+    else:
+        theta = load_walker(start).theta_for(parts.config.policy, parts.policy, noise)
     return Niche(
         id=learner.niche_id,
         genotype=learner.task.genotype,

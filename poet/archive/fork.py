@@ -18,10 +18,11 @@ from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.config import Config
 
 #: Config keys that a state has taken in: what kind of numbers it holds, where its optimisers and terrains began, and
-#: what its genotypes are.
+#: what its genotypes and thetas are.
 _TAKEN_IN = {
     "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
     "run.start_terrain_seed", "run.trainer",
+    "policy.kind", "policy.layer_sizes", "policy.activations", "policy.settings",
 }  # fmt: skip
 
 #: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
@@ -50,7 +51,8 @@ def fork_run(
             will be the source's.
 
     Raises:
-        InputError: no such run, state or place for the new one, or the config changes the strategy or the genotype.
+        InputError: no such run, state or place for the new one, or the config changes the strategy, the policy or
+            the genotype.
         ArchiveError: the disk is full or fails.
     """
     source, folder, at = Path(source_folder), Path(destination), whole_number("at", at)

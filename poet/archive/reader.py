@@ -34,21 +34,24 @@ from poet.types import State
 if TYPE_CHECKING:
     import pandas as pd
 
+    from agents.policies.base import AbstractPolicy
+
 _STORED = "theta_digest IN (SELECT digest FROM thetas)"
 
 
-def open_run(path: str | PathLike[str]) -> Run:
+def open_run(path: str | PathLike[str], trust: bool = False) -> Run:
     """A run to be read, while it is written or after.
 
     Args:
         path: the run's folder. It may be read-only once the run has stopped.
+        trust: whether ``Run.policy`` may import code that the run names.
 
     Raises:
         InputError: no run, damaged, or written by a newer POET.
     """
     folder = Path(path)
     with explained(folder):
-        return Run(folder, connect_to_read(folder))
+        return Run(folder, connect_to_read(folder), trust)
 
 
 class Run:
@@ -61,14 +64,15 @@ class Run:
     ``InputError``.
     """
 
-    def __init__(self, folder: Path, connection: GuardedConnection) -> None:
+    def __init__(self, folder: Path, connection: GuardedConnection, trust: bool = False) -> None:
         self._folder = folder
         self._connection = connection
         self._turns = Turns(folder)
+        self._trust = trust
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy opens the run anew, in another process too."""
-        return open_run, (self._folder,)
+        return open_run, (self._folder, self._trust)
 
     @property
     def niches(self) -> pd.DataFrame:
@@ -187,6 +191,23 @@ class Run:
         """From which iteration on which config was in force, ascending."""
         with self._turns.turn():
             return all_configs(self._connection)
+
+    @property
+    def policy(self) -> AbstractPolicy:
+        """Of every theta in the run: no fork changes it.
+
+        Raises:
+            InputError: it is code that the run names, and that nobody trusts, see ``open_run``; or cannot be imported.
+        """
+        config = self.config.policy
+        if ":" in config.kind and not self._trust:
+            raise InputError(
+                f"the run {self._folder} names code that would be imported and may do anything here: "
+                f"policy.kind={config.kind}; add --trust, or open_run(..., trust=True), if you trust it"
+            )
+        from poet.policy import make_run_policy  # here, so that whoever looks at a run waits for no policies
+
+        return make_run_policy(config)
 
     def config_at(self, iteration: int) -> Config:
         """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""

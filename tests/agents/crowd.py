@@ -11,7 +11,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import simd
 from agents.rollouts.result import RolloutResult
 from environments.biped import NUM_JOINTS

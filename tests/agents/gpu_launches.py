@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.evaluation.named import named_episodes
 from agents.evaluation.request import Block, EvaluationRequest, Thetas
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
 from environments.cuda import Compiled, GpuKernel
 from tests.agents import crowd
 from tests.ptx.gpu import ptx_on_cpu
@@ -22,8 +22,8 @@ _NEAR = 32
 
 
 @cache
-def launches() -> dict[str, tuple[GpuKernel, tuple[Any, ...]]]:
-    """Each kernel, with arguments of the types that it is launched with."""
+def launches(policy: AbstractPolicy = crowd.POLICY) -> dict[str, tuple[GpuKernel, tuple[Any, ...]]]:
+    """Each kernel, with arguments of the types that it is launched with for a policy."""
     # Imported here: they need numba-cuda.
     from agents.rollouts import cuda as engine
     from agents.rollouts.launches import kernels
@@ -32,14 +32,14 @@ def launches() -> dict[str, tuple[GpuKernel, tuple[Any, ...]]]:
 
     def note(kernel: GpuKernel, _: int, *arguments: Any, **__: int) -> None:
         launched[kernel.function.__name__] = kernel, arguments
-        if len(launched) == len(kernels(max(MLPPolicy().layer_sizes))):
+        if len(launched) == len(kernels(policy.kernels, policy.scratch_shape)):
             raise _AllSeenError
 
-    policy, index = MLPPolicy(), np.zeros(1, np.int64)
+    index = np.zeros(1, np.int64)
     block = Block(Thetas(np.zeros((1, policy.num_parameters), np.float32)), index, crowd.terrains()[:1], index)
     episodes = named_episodes(EvaluationRequest((block,), policy), index)
     with ptx_on_cpu(note), suppress(_AllSeenError):
-        engine.run_on_gpu(episodes, crowd.terrains()[:1], crowd.MAX_STEPS)
+        engine.run_on_gpu(policy, episodes, crowd.terrains()[:1], crowd.MAX_STEPS)
     return launched
 
 
@@ -48,9 +48,9 @@ class _AllSeenError(Exception):
 
 
 @cache
-def compiled(name: str, capability: tuple[int, int]) -> Compiled:
+def compiled(name: str, capability: tuple[int, int], policy: AbstractPolicy = crowd.POLICY) -> Compiled:
     """A kernel for GPUs of a compute capability, with the options that it is launched with."""
-    kernel, arguments = launches()[name]
+    kernel, arguments = launches(policy)[name]
     return kernel.compile_for(capability, *arguments)
 
 

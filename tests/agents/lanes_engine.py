@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import OnProgress, box2d
 from agents.rollouts.result import RolloutResult
 from environments import Terrain

@@ -15,6 +15,7 @@ from agents.evaluation.batch import grounds, run_chunk, thetas
 from agents.evaluation.executor import AbstractExecutor, even_size
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import ENGINES, Engine, OnProgress
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
@@ -56,6 +57,7 @@ def _request(engine: str = "lanes") -> EvaluationRequest:
             Block(Thetas(_SAMPLES[1].theta(np.array([0, 5]))), np.array([1, 0, 1]), _GROUNDS, np.array([2, 2, 0])),
             Block(_SAMPLES[1], np.arange(40), _GROUNDS[1:], np.arange(40) % 2),
         ),
+        MLPPolicy(),
         max_steps=3,
         engine=engine,
     )

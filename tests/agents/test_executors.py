@@ -24,7 +24,8 @@ from agents.evaluation import make_executor
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import available_engines
 from agents.rollouts.box2d import run_episodes
 from agents.rollouts.result import RolloutResult
@@ -79,6 +80,7 @@ def request_() -> EvaluationRequest:
             Block(Thetas(samples[1].theta(np.array([0, 5]))), np.array([1, 0, 1]), grounds, np.array([2, 2, 0])),
             every_row(samples[1], grounds[1:]),
         ),
+        MLPPolicy(),
         max_steps=_MAX_STEPS,
         engine="box2d",
     )
@@ -148,7 +150,7 @@ def test_subnormal_numbers_survive_in_every_worker(executor: AbstractExecutor, e
     assert alone[0] > -0.01 and alone[1] < -0.1
 
     block = every_row(Thetas(np.tile(thetas, (64, 1))), (abyss,))
-    (result,) = executor.evaluate(EvaluationRequest((block,), max_steps=20, engine=engine))
+    (result,) = executor.evaluate(EvaluationRequest((block,), MLPPolicy(), max_steps=20, engine=engine))
 
     assert np.tile(alone, 64).tobytes() == result.returns.tobytes()
 
@@ -172,8 +174,8 @@ def test_nothing_asked_is_nothing_run(executor: AbstractExecutor) -> None:
     ground = ObstacleGenotype().express(seed=1)
     empty = Block(Thetas(np.zeros((1, 2804), np.float32)), np.zeros(0, np.int64), (ground,), np.zeros(0, np.int64))
 
-    assert () == executor.evaluate(EvaluationRequest(()))
-    assert [[]] == [_numbers(result) for result in executor.evaluate(EvaluationRequest((empty,)))]
+    assert () == executor.evaluate(EvaluationRequest((), MLPPolicy()))
+    assert [[]] == [_numbers(result) for result in executor.evaluate(EvaluationRequest((empty,), MLPPolicy()))]
 
 
 @pytest.mark.parametrize("executor", EXECUTORS, indirect=True)
@@ -185,7 +187,7 @@ def test_what_a_worker_raises_arrives_as_it_was(
     block = every_row(Thetas(np.full((20, 2804), np.nan, np.float32)), request_.blocks[0].terrains)
 
     with pytest.raises(InputError, match=r"^theta must be finite, but holds NaN or infinity$"):
-        executor.evaluate(EvaluationRequest((block,), engine=engine))
+        executor.evaluate(EvaluationRequest((block,), MLPPolicy(), engine=engine))
     assert expected == [_numbers(result) for result in executor.evaluate(request_)]
 
 
@@ -223,7 +225,7 @@ def test_episodes_that_kill_their_workers_are_given_up(
     local_2: AbstractExecutor, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:
     """When three workers in a row die of the same episodes, a sentence says so; others can be run after."""
-    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),), engine="box2d")
+    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),), MLPPolicy(), engine="box2d")
 
     with pytest.raises(RuntimeError, match=r"killed 3 times over the same episodes; is there enough memory\?"):
         local_2.evaluate(deadly)
@@ -232,7 +234,7 @@ def test_episodes_that_kill_their_workers_are_given_up(
 
 def test_a_bug_in_a_worker_says_where(local_2: AbstractExecutor, request_: EvaluationRequest) -> None:
     """What is no user's error comes with the traceback from the worker."""
-    broken = EvaluationRequest((every_row(Broken(), request_.blocks[0].terrains[:1]),), engine="box2d")
+    broken = EvaluationRequest((every_row(Broken(), request_.blocks[0].terrains[:1]),), MLPPolicy(), engine="box2d")
 
     with pytest.raises(ZeroDivisionError, match=r"a bug\nIn a worker process:\n(.*\n)*.*in happen\n"):
         local_2.evaluate(broken)
@@ -270,7 +272,7 @@ def test_a_caller_that_wants_no_more_leaves_nothing_running() -> None:
     theta = np.zeros((200, 2804), np.float32)
     theta[:, -4] = 1.0  # it stands on its legs until time is over
     block = every_row(Thetas(theta), (ObstacleGenotype().express(seed=1),))
-    request = EvaluationRequest((block,), engine="box2d")
+    request = EvaluationRequest((block,), MLPPolicy(), engine="box2d")
     running: list[psutil.Process] = []
     before = set(psutil.Process().children(recursive=True))
 
@@ -349,12 +351,12 @@ def test_kernels_are_compiled_once_before_ray_tasks_begin(
     ray_2: AbstractExecutor, request_: EvaluationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not in every worker at the same time."""
-    prepared: list[str] = []
-    monkeypatch.setattr("agents.evaluation.ray.prepare", prepared.append)
+    prepared: list[tuple[str, AbstractPolicy]] = []
+    monkeypatch.setattr("agents.evaluation.ray.prepare", lambda *of: prepared.append(of))
 
     ray_2.evaluate(replace(request_, engine="simd"))
 
-    assert ["simd"] == prepared
+    assert [("simd", request_.policy)] == prepared
 
 
 def test_what_dies_on_ray_is_run_again_until_it_works(
@@ -367,7 +369,9 @@ def test_what_dies_on_ray_is_run_again_until_it_works(
     """Workers that die more often than three times over the same episodes end no run, and the log says what died."""
     monkeypatch.setattr("agents.evaluation.patience._FIRST_WAIT", 0.01)
     unlucky = EvaluationRequest(
-        (every_row(Unlucky(file=str(tmp_path / "deaths"), times=5), request_.blocks[0].terrains[:1]),), max_steps=20
+        (every_row(Unlucky(file=str(tmp_path / "deaths"), times=5), request_.blocks[0].terrains[:1]),),
+        MLPPolicy(),
+        max_steps=20,
     )
     (result,) = ray_2.evaluate(replace(unlucky, engine="box2d"))
 
@@ -399,7 +403,7 @@ def test_ray_gives_up_when_patience_is_over(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A sentence says what died at last, and blames nothing else; other episodes can be run after."""
-    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),), engine="box2d")
+    deadly = EvaluationRequest((every_row(Deadly(), request_.blocks[0].terrains[:1]),), MLPPolicy(), engine="box2d")
     monkeypatch.setattr(ray_2, "_patience", 0.0)
 
     with pytest.raises(RuntimeError, match=r"patience is over; at last, Ray says: WorkerCrashedError: The worker died"):
@@ -422,12 +426,13 @@ sys.stdin.readline()
 """
 _JOINED = """
 import sys, numpy as np, ray
+from agents import MLPPolicy
 from agents.evaluation import make_executor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
 from environments import ObstacleGenotype
 block = every_row(Thetas(np.zeros((4, 2804), np.float32)), (ObstacleGenotype().express(seed=1),))
 with make_executor("ray", ray_address=sys.argv[1]) as executor:
-    (result,) = executor.evaluate(EvaluationRequest((block,), max_steps=20))
+    (result,) = executor.evaluate(EvaluationRequest((block,), MLPPolicy(), max_steps=20))
     print(executor.num_workers, *result.lengths)
 """
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from agents.evaluation.batch import grounds, thetas
 from agents.evaluation.named import named_episodes, thetas_of
 from agents.evaluation.request import Block, EvaluationRequest, Thetas
-from agents.policy import MLPPolicy, forward, forward_column
+from agents.policies.mlp import MLPPolicy, forward, forward_column
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.errors import InputError
@@ -31,7 +31,9 @@ def _request(
 def _in_threads(request: EvaluationRequest, num_walkers: int, steps_a_round: int) -> RolloutResult:
     terrains, index = grounds(request)
     episodes = named_episodes(request, index)
-    return threads_on_cpu.run(episodes, Course.of(terrains), request.max_steps, num_walkers, steps_a_round)
+    return threads_on_cpu.run(
+        request.policy, episodes, Course.of(terrains), request.max_steps, num_walkers, steps_a_round
+    )
 
 
 def _assert_same(expected: RolloutResult, found: RolloutResult) -> None:
@@ -65,12 +67,12 @@ def test_a_column_of_thetas_acts_as_the_theta_does(layer_sizes: tuple[int, ...],
     rng, policy = np.random.default_rng(seed), MLPPolicy(layer_sizes)
     theta = rng.standard_normal((3, policy.num_parameters)).astype(np.float32)
     observation = rng.standard_normal(layer_sizes[0]).astype(np.float32)
-    sizes, columns = np.array(layer_sizes), np.ascontiguousarray(theta.T).ravel()
+    shape, columns, state = np.array(policy.shape), np.ascontiguousarray(theta.T).ravel(), np.zeros(0, np.float32)
     for row in range(3):
         expected, found = (np.full(layer_sizes[-1], np.nan, np.float32) for _ in range(2))
         scratch = [np.full((2, max(layer_sizes)), np.nan, np.float32) for _ in range(2)]
-        forward(theta[row], sizes, observation, expected, scratch[0])
-        forward_column(columns, row, 3, sizes, observation, found, scratch[1])
+        forward(theta[row], 0, 1, shape, observation, state, 0, expected, scratch[0])
+        forward_column(columns, row, 3, shape, observation, state, 0, found, scratch[1])
         assert expected.tobytes() == found.tobytes()
 
 

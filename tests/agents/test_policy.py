@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy, forward, tanh32
+from agents.policies.activations import tanh32
+from agents.policies.mlp import MLPPolicy, forward
 from environments.errors import InputError
 from environments.streams import Stream
 from tests.naive import float32, naive_policy, naive_tanh

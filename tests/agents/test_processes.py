@@ -114,7 +114,7 @@ def test_a_script_without_a_main_guard_is_told_so(monkeypatch: pytest.MonkeyPatc
 
 
 def _request(num: int) -> EvaluationRequest:
-    return EvaluationRequest((every_row(Thetas(_theta(num)), (_GROUND,)),), max_steps=5, engine="box2d")
+    return EvaluationRequest((every_row(Thetas(_theta(num)), (_GROUND,)),), _POLICY, max_steps=5, engine="box2d")
 
 
 def test_many_workers_that_died_while_they_waited_are_forgotten() -> None:

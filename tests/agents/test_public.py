@@ -15,8 +15,8 @@ def test_the_public_names_are_there() -> None:
     assert ["MLPPolicy", "rollout"] == sorted(agents.__all__)
     for name in agents.__all__:
         assert name == getattr(agents, name).__name__
-    with pytest.raises(AttributeError, match="no attribute 'policies'"):
-        _ = agents.policies  # type: ignore[attr-defined]
+    with pytest.raises(AttributeError, match="no attribute 'polices'"):
+        _ = agents.polices  # type: ignore[attr-defined]
 
 
 def test_importing_agents_costs_nothing() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.evaluation.request import Block, EvaluationRequest, Sample, Thetas, every_row
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.strategies.perturbations import Perturbations
 from environments import Terrain
 from environments.streams import stream_key
@@ -61,7 +61,7 @@ def test_chunks_are_the_request_cut_up(blocks: list[Block], num_episodes: int) -
 @given(blocks=st.lists(_blocks(), min_size=1, max_size=4))
 def test_a_chunk_ships_no_theta_that_it_does_not_run(blocks: list[Block]) -> None:
     """Thetas sent as they are go only where they run; perturbations go by name."""
-    for chunk in EvaluationRequest(tuple(blocks)).chunks(2):
+    for chunk in EvaluationRequest(tuple(blocks), MLPPolicy((2, 1))).chunks(2):
         for block in chunk.blocks:
             assert isinstance(block.sample, Perturbations) or block.rows.size == block.sample.num_rows
 

@@ -167,7 +167,7 @@ def test_arguments_that_do_not_fit_are_refused(
 
 def test_something_else_than_a_policy_is_refused() -> None:
     """By its type."""
-    with pytest.raises(InputError, match=r"policy must be an agents\.MLPPolicy, but is a function"):
+    with pytest.raises(InputError, match=r"policy must be a policy, such as agents\.MLPPolicy\(\), but is a function"):
         rollout(lambda observation: observation, np.zeros(2804, np.float32), _FLAT)  # type: ignore[arg-type]
 
 
@@ -177,7 +177,7 @@ def test_a_network_that_is_no_walkers_is_refused(layer_sizes: tuple[int, ...]) -
     policy = MLPPolicy(layer_sizes)
     theta = np.zeros(policy.num_parameters, np.float32)
 
-    with pytest.raises(InputError, match=r"policy must have 24 inputs and 4 outputs, but its layers are \(2"):
+    with pytest.raises(InputError, match=r"policy must have 24 inputs and 4 outputs, but mlp 2.* has 2[34] and [45]"):
         rollout(policy, theta, _FLAT)
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.policies.base import AbstractPolicy
 from agents.rollouts.result import RolloutResult
 from agents.rollouts.thread import (
     FREE,
@@ -15,6 +16,7 @@ from agents.rollouts.thread import (
     Episodes,
     Walkers,
     act,
+    act_of,
     assign,
     find_island,
     grouped_size,
@@ -27,7 +29,7 @@ from agents.rollouts.thread import (
     solve_late,
 )
 from environments.biped import NUM_BODIES, NUM_JOINTS, OBSERVATION_SIZE
-from environments.compiled import kernel
+from environments.compiled import kernel, kernel_template
 from environments.physics.constants import TOUCHING_CAPACITY
 from environments.physics.course import Course
 from environments.physics.layout import WORLD_SIZE
@@ -49,12 +51,14 @@ class Memory(NamedTuple):
     rays: NDArray[np.float32]
     observation: NDArray[np.float32]
     actions: NDArray[np.float32]
-    hidden: NDArray[np.float32]
+    scratch: NDArray[np.float32]
 
 
-def run(episodes: Episodes, course: Course, max_steps: int, num_walkers: int, steps_a_round: int) -> RolloutResult:
+def run(
+    policy: AbstractPolicy, episodes: Episodes, course: Course, max_steps: int, num_walkers: int, steps_a_round: int
+) -> RolloutResult:
     """Run episodes in rounds, in memory that is poisoned; their results are written to ``episodes`` and returned."""
-    walkers = poisoned_walkers(num_walkers, episodes.centre.shape[1])
+    walkers = poisoned_walkers(num_walkers, episodes.centre.shape[1], policy.state_size)
     memory = Memory(
         m=_poison(SOLVER_SIZE),
         slots=_poison(SOLVER_SIZE),
@@ -64,19 +68,21 @@ def run(episodes: Episodes, course: Course, max_steps: int, num_walkers: int, st
         rays=_poison(RAYS_SIZE),
         observation=_poison(OBSERVATION_SIZE),
         actions=_poison(1, NUM_JOINTS),
-        hidden=_poison(2, int(episodes.layer_sizes.max())),
+        scratch=_poison(*policy.scratch_shape),
     )
-    _run(walkers, episodes, course, max_steps, steps_a_round, memory)
+    step = _step.calling(act=act_of(policy.kernels))
+    _run.calling(_step=step)(walkers, episodes, course, max_steps, steps_a_round, memory)
     return RolloutResult(episodes.returns, episodes.lengths, episodes.outcomes)
 
 
-def poisoned_walkers(num: int, num_parameters: int) -> Walkers:
+def poisoned_walkers(num: int, num_parameters: int, state_size: int = 0) -> Walkers:
     """Walkers that are all free, as a GPU holds them; what nobody has written yet is no number."""
     return Walkers(
         state=_poison(grouped_size(WORLD_SIZE, num)),
         theta=_poison(grouped_size(num_parameters, num)),
         observations=_poison(grouped_size(OBSERVATION_SIZE, num)),
         actions=_poison(grouped_size(NUM_JOINTS, num)),
+        policy_state=_poison(grouped_size(1, num) // GROUP, state_size * GROUP),
         shaping=np.full(num, np.nan),
         totals=np.full(num, np.nan),
         num_steps=np.full(num, 10**9),
@@ -102,7 +108,7 @@ def _poison(*shape: int) -> NDArray[np.float32]:
     return np.full(shape, np.nan, np.float32)
 
 
-@kernel
+@kernel_template
 def _run(walkers, episodes, course, max_steps, steps_a_round, memory):  # type: ignore[no-untyped-def]
     place, goes_on = 0, True
     while goes_on:
@@ -118,14 +124,14 @@ def _run(walkers, episodes, course, max_steps, steps_a_round, memory):  # type: 
             _step(walkers, episodes, course, max_steps, memory)
 
 
-@kernel
+@kernel_template
 def _step(walkers, episodes, course, max_steps, memory):  # type: ignore[no-untyped-def]
     m, slots, num_slots, members = memory.m, memory.slots, memory.num_slots, memory.members
     for walker in range(walkers.episode.size):
         if walkers.episode[walker] == FREE:
             continue
         _poison_again(memory)
-        act(walker, walkers, episodes, course, memory.observation, memory.actions, memory.hidden)
+        act(walker, walkers, episodes, course, memory.observation, memory.actions, memory.scratch)
         if not 0 <= meet(walker, walkers, episodes, course) < NUM_BINS:
             raise AssertionError
         _poison_again(memory)
@@ -148,7 +154,7 @@ def _step(walkers, episodes, course, max_steps, memory):  # type: ignore[no-unty
 def _poison_again(memory):  # type: ignore[no-untyped-def]
     """A thread's memory holds whatever another one left there."""
     memory.m[:] = memory.slots[:] = memory.readings[:] = memory.rays[:] = np.nan
-    memory.observation[:] = memory.actions[:] = memory.hidden[:] = np.nan
+    memory.observation[:] = memory.actions[:] = memory.scratch[:] = np.nan
     memory.num_slots[:] = memory.members[:] = 10**9
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from agents.policies.mlp import MLPPolicy
 from agents.strategies import make_strategy
 from environments import ObstacleGenotype
 from environments.streams import stream_key
@@ -98,14 +99,16 @@ def main(num_workers: int, num_long: int, engine: str = "box2d") -> None:
     samples = strategy.ask(state, [stream_key(1, "probe")])
     with LocalExecutor(num_workers) as executor:
         (result,) = executor.evaluate(
-            EvaluationRequest((every_row(samples[0], (ground,)),), max_steps=20, engine="box2d")
+            EvaluationRequest((every_row(samples[0], (ground,)),), MLPPolicy(), max_steps=20, engine="box2d")
         )
         strategy.tell(state, samples, result.fitness[None, :])
         looks = (every_row(Sample(), (ground,)),) * (4 * num_workers)
-        executor.evaluate(EvaluationRequest(looks, max_steps=20, engine="box2d"))
+        executor.evaluate(EvaluationRequest(looks, MLPPolicy(), max_steps=20, engine="box2d"))
         print(json.dumps(look()), flush=True)
         standing = Thetas(np.zeros((num_long, 2804), np.float32))
         try:
-            executor.evaluate(EvaluationRequest((every_row(standing, (ground,)),), engine=engine), say_that_it_runs)
+            executor.evaluate(
+                EvaluationRequest((every_row(standing, (ground,)),), MLPPolicy(), engine=engine), say_that_it_runs
+            )
         except KeyboardInterrupt:
             print("interrupted", flush=True)

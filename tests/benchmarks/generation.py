@@ -42,11 +42,11 @@ def main() -> None:
         return run
 
     batch.engine = timed_engine
-    prepare(config.evaluation.engine)
     shares, seconds = [], []
     with LocalExecutor() as executor:
         parts = make_parts(config, lambda request: executor.evaluate(request, lambda *_: None))
-        state, _ = start(parts, load_walker("flat"))
+        prepare(config.evaluation.engine, parts.policy)
+        state, _ = start(parts, load_walker("flat").theta)
         state, _ = optimise(state, parts)  # compiles the strategy, or loads it
         for _ in range(NUM_GENERATIONS):
             in_engine[0], began = 0.0, time.perf_counter()

@@ -152,7 +152,7 @@ def profile() -> None:
     warps, num_counted = count("hard", 48 * WARP, FIRST, LAST)
     from agents.rollouts.launches import kernels
 
-    named = kernels(max(request.policy.layer_sizes))
+    named = kernels(request.policy.kernels, request.policy.scratch_shape)
     print("| kernel | ns an env-step | share, % | registers | local bytes | instructions of a warp, 32 env-steps |")
     print("| --- | --: | --: | --: | --: | --: |")
     for name, spent in seconds.most_common():
@@ -215,7 +215,7 @@ def _on_gpu(request: EvaluationRequest, num_walkers: int | None, block_size: int
 
     terrains, index = grounds_of(request)
     episodes = named_episodes(request, index)
-    return run_on_gpu(episodes, terrains, request.max_steps, None, num_walkers, block_size)
+    return run_on_gpu(request.policy, episodes, terrains, request.max_steps, None, num_walkers, block_size)
 
 
 def _fingerprint(preset: str, engine: str) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from agents.evaluation.batch import grounds as grounds_of
 from agents.evaluation.named import named_episodes
 from agents.evaluation.request import Block, EvaluationRequest
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts.thread import FREE
 from agents.strategies.perturbations import Perturbations
 from environments.cuda import GpuKernel
@@ -52,16 +53,18 @@ def count(ground: str, num_walkers: int, first: int, last: int) -> tuple[Warps, 
     request = generation(ground, num_walkers)
     terrains, index = grounds_of(request)
     with ptx_on_cpu(launch), suppress(_DoneError):
-        run_on_gpu(named_episodes(request, index), terrains, MAX_STEPS, None, num_walkers, WARP)
+        run_on_gpu(request.policy, named_episodes(request, index), terrains, MAX_STEPS, None, num_walkers, WARP)
     return warps, num_steps
 
 
 def generation(ground: str, num: int) -> EvaluationRequest:
     """A sample of the shipped walker on one terrain, each row once."""
-    centre = load_walker("flat")
+    centre = load_walker("flat").theta
     sample = Perturbations(centre, np.full_like(centre, NOISE_STD), stream_key(0, "bench"), num // 2)
     rows = np.arange(sample.num_rows)
-    return EvaluationRequest((Block(sample, rows, (grounds()[ground],), np.zeros_like(rows)),), max_steps=MAX_STEPS)
+    return EvaluationRequest(
+        (Block(sample, rows, (grounds()[ground],), np.zeros_like(rows)),), MLPPolicy(), max_steps=MAX_STEPS
+    )
 
 
 def main() -> None:

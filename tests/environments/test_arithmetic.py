@@ -18,7 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agents.evaluation.rollout import rollout
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import box2d, simd
 from agents.strategies.normal import normals
 from agents.strategies.openai_es import OpenAIES

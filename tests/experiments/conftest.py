@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.evaluation import make_executor
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import prepare
 from experiments.progress import PlainLines
 from experiments.runner import run_experiment
@@ -22,7 +23,7 @@ NUM_ITERATIONS = 10
 @pytest.fixture
 def poet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Poet:
     """``poet(*arguments)`` calls the command line in this process, whose kernels are there: it has no more to say."""
-    prepare("simd")
+    prepare("simd", MLPPolicy())
     return partial(call, capsys, monkeypatch)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from environments.streams import Stream
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from agents.evaluation.local import LocalExecutor
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import engine
 from environments.errors import InputError
 from environments.walker.ending import Outcome

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ import pytest
 from rich.console import Console
 
 from agents.evaluation.local import LocalExecutor
-from agents.policy import MLPPolicy
+from agents.policies.base import AbstractPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import simd
 from environments.terrain.obstacles import ObstacleGenotype
 from experiments.commands import display
@@ -57,13 +59,13 @@ def test_ctrl_c_waits_for_the_next_pass_of_the_compiler(
     """Within a pass it would be lost in LLVM's callbacks; at the next one it is heard."""
     reached = []
 
-    def prepare(name: str) -> None:
+    def prepare(name: str, policy: AbstractPolicy) -> None:
         signal.raise_signal(signal.SIGINT)
         reached.append("the end of the pass")
 
     monkeypatch.setattr(display, "prepare", prepare)
     with pytest.raises(KeyboardInterrupt):
-        prepare_engine("simd")
+        prepare_engine("simd", MLPPolicy())
 
     assert ["the end of the pass"] == reached
     assert signal.default_int_handler == signal.getsignal(signal.SIGINT)
@@ -83,7 +85,7 @@ def test_a_terminal_counts_the_seconds(is_cold: None, monkeypatch: pytest.Monkey
 
 def test_nothing_is_said_where_nothing_is_compiled(tmp_path: Path) -> None:
     """With a warm cache a run begins at once, without a word about kernels."""
-    simd.prepare()
+    simd.prepare(MLPPolicy())
     ended = end(begin("run", tmp_path / "run", "--preset", "tiny", "--iterations", 1))
 
     assert (0, "") == (ended.code, ended.err)
@@ -95,11 +97,14 @@ def test_kernels_are_compiled_in_the_calling_thread(monkeypatch: pytest.MonkeyPa
     callers = []
     run_team = simd.run_team
 
-    def run(*arguments: Any) -> None:
-        callers.append(threading.current_thread())
-        run_team(*arguments)
+    def calling(**kernels: Any) -> Callable[..., None]:
+        def run(*arguments: Any) -> None:
+            callers.append(threading.current_thread())
+            run_team.calling(**kernels)(*arguments)
 
-    monkeypatch.setattr(simd, "run_team", run)
+        return run
+
+    monkeypatch.setattr(simd, "run_team", SimpleNamespace(calling=calling))
     policy = MLPPolicy()
     theta = np.zeros((2, policy.num_parameters), np.float32)
     simd.run_episodes(policy, theta, (ObstacleGenotype().express(seed=1),), np.zeros(2, np.int64), 1, threads=2)
@@ -114,18 +119,18 @@ def test_ctrl_c_while_kernels_are_compiled_stops_the_run_where_it_is(tmp_path: P
     assert Stopped(None, True) == _run(tmp_path / "run", 2, _interrupt)
     assert not list(tmp_path.iterdir())
 
-    assert Stopped(2, False) == _run(tmp_path / "run", 2, lambda name: None)
+    assert Stopped(2, False) == _run(tmp_path / "run", 2, lambda name, policy: None)
     assert Stopped(2, True) == _run(tmp_path / "run", 4, _interrupt)
     with open_run(tmp_path / "run") as run:
         assert 2 == run.iteration
 
 
-def _interrupt(name: str) -> None:
+def _interrupt(name: str, policy: AbstractPolicy) -> None:
     assert "simd" == name
     raise KeyboardInterrupt
 
 
-def _run(folder: Path, iterations: int, prepare_engine: Callable[[str], None]) -> Stopped:
+def _run(folder: Path, iterations: int, prepare_engine: Callable[[str, AbstractPolicy], None]) -> Stopped:
     config = resolve_config("tiny", flags={"run.iterations": iterations})
     with LocalExecutor(1) as executor:
         return run_experiment(

@@ -19,6 +19,7 @@ import pytest
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageSequence
 
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import ENGINES, Engine
 from environments.biped import HULL
 from environments.errors import InputError
@@ -75,7 +76,7 @@ def pair_on(terrain: Terrain, niche_id: int = 3) -> Pair:
     """A niche and its agent, of no run."""
     theta = np.zeros(2804, np.float32)
     version = AgentVersion(8, niche_id, 5, None, Origin.ES, None, theta_digest(theta), 0.0, 0.0, 1, 3)
-    return Pair(niche_id, StoredAgent(version, theta), terrain, 2000)
+    return Pair(niche_id, StoredAgent(version, theta), MLPPolicy(), terrain, 2000)
 
 
 def walk_through(terrain: Terrain, hull_x: ArrayLike, outcome: Outcome = Outcome.TIMEOUT) -> Walk:

@@ -16,6 +16,7 @@ from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import OnProgress
 from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
@@ -71,7 +72,7 @@ def first_state() -> PoetState:
 def request_of(num_niches: int, purpose: Purpose) -> EvaluationRequest:
     """Two episodes for each niche."""
     block = every_row(Thetas(np.zeros((2, 2804), np.float32)), (ObstacleGenotype().express(0),))
-    return EvaluationRequest((block,) * num_niches, label=purpose)
+    return EvaluationRequest((block,) * num_niches, MLPPolicy(), label=purpose)
 
 
 def run_tiny(folder: Path, executor: AbstractExecutor, iterations: int) -> tuple[int | None, bool]:

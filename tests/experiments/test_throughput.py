@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts import ENGINES, Engine
 from agents.rollouts.result import RolloutResult
 from environments.terrain.terrain import Terrain

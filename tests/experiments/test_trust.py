@@ -16,6 +16,7 @@ from tests.experiments.test_bad_input import assert_refused
 CODE = """
 from pathlib import Path
 
+from agents.policies.mlp import MLPPolicy
 from agents.strategies.openai_es import OpenAIES
 from environments.terrain.obstacles import ObstacleGenotype
 from poet.criterion import ReturnBand
@@ -30,6 +31,7 @@ Mine = {own}
 PARTS = {
     "terrain.genotype": "ObstacleGenotype",
     "es.strategy": "OpenAIES",
+    "policy.kind": "MLPPolicy",
     "poet.criterion": "ReturnBand",
     "novelty.measure": "NearestGenes",
     "run.trainer": "Poet",

@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from numpy.typing import NDArray
 
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.strategies.normal import normals
 from environments.biped import NUM_JOINTS
 from environments.streams import Stream, stream_key
@@ -49,7 +49,7 @@ def _network(stream: Stream, low: float, high: float, centre: float) -> Actor:
 
 @cache
 def _shipped_theta() -> NDArray[np.float32]:
-    return load_walker("flat")
+    return load_walker("flat").theta
 
 
 def _shipped(stream: Stream) -> Actor:

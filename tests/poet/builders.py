@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation.request import EvaluationRequest
-from agents.policy import MLPPolicy
+from agents.policies.mlp import MLPPolicy
 from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain

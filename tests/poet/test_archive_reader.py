@@ -220,6 +220,8 @@ def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, 
         "run.trainer": "es", "trainer.settings": {"terrains": 4},
         "mutation.most_mutations": 2,
         "terrain.settings": {"a": 1}, "poet.criterion_settings": {"a": True}, "novelty.settings": {"a": ["b", 2.5]},
+        "policy.kind": "gru", "policy.layer_sizes": [24, 8, 4], "policy.activations": ["relu"],
+        "policy.settings": {"units": 4},
     }  # fmt: skip
     other = toy_run(tmp_path / "other", 4, _with(key, others.get(key, not EARLIER_VALUES[key])))
     with closing(sqlite3.connect(now / "run.sqlite")) as connection:

@@ -18,6 +18,7 @@ ES = {
     "weight_decay": 0.01,
     "settings": {},
 }
+POLICY = {"kind": "mlp", "layer_sizes": [24, 40, 40, 4], "activations": ["tanh"], "settings": {}}
 START = {"trainer": "poet", "start_terrain": "", "start_terrain_seed": "drawn"}
 NOVELTY = {
     "measure": "nearest_genes",
@@ -41,6 +42,7 @@ PAPER = {
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
+    "policy": POLICY,
     "poet": {
         "max_active": 20,
         "retirement": "oldest",
@@ -81,6 +83,7 @@ RELEASED = {
     "cppn": {"released_quirks": False},  # of another encoding: without effect here
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
+    "policy": POLICY,
     "poet": {
         "max_active": 25,
         "retirement": "oldest",
@@ -122,6 +125,7 @@ ENHANCED = {
     "mutation": {"genes": "all", "roughness_step": "symmetric", "most_mutations": 1},
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
+    "policy": POLICY,
     "novelty": {**NOVELTY, "measure": "pata_ec"},
     "evaluation": {"max_steps": 2000, "engine": "simd"},
     "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate

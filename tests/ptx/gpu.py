@@ -66,7 +66,8 @@ def on_cpu(request: EvaluationRequest, num_walkers: int, backwards: bool = False
 
     terrains, index = grounds(request)
     with ptx_on_cpu(_launch_backwards if backwards else None):
-        return run_on_gpu(named_episodes(request, index), terrains, request.max_steps, None, num_walkers, 32)
+        episodes = named_episodes(request, index)
+        return run_on_gpu(request.policy, episodes, terrains, request.max_steps, None, num_walkers, 32)
 
 
 def _simulated(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,50 @@
+"""Policies by name."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from agents.policies.base import AbstractPolicy
+from environments.errors import InputError, nearest
+from environments.registry import load_named
+
+#: Our policies, imported when first asked for.
+POLICIES = {
+    "mlp": "agents.policies.mlp:MLPPolicy",
+    "gru": "agents.policies.gru:GRUPolicy",
+}
+
+
+def make_policy(kind: str, **settings: Any) -> AbstractPolicy:
+    """The policy called ``kind``.
+
+    Args:
+        kind: a key of ``POLICIES``, or ``"package.module:Name"`` of a user's subclass of ``AbstractPolicy``.
+        settings: its fields; what is left out keeps its default.
+
+    Raises:
+        InputError: no policy of that name, no such setting, or a value out of range.
+    """
+    known = policy_settings(kind)
+    for setting in settings:
+        if setting not in known:
+            raise InputError(f"policy {kind!r} has no setting {setting!r}: {nearest(setting, known)}")
+    return _policy_class(kind)(**settings)
+
+
+def policy_settings(kind: str) -> list[str]:
+    """The settings that the policy called ``kind`` has.
+
+    Raises:
+        InputError: no policy of that name.
+    """
+    return list(inspect.signature(_policy_class(kind)).parameters)
+
+
+def _policy_class(kind: str) -> type[AbstractPolicy]:
+    found = load_named(kind, POLICIES, "policy")
+    policy = load_named(found, {}, "policy") if isinstance(found, str) else found
+    if not (isinstance(policy, type) and issubclass(policy, AbstractPolicy)) or inspect.isabstract(policy):
+        raise InputError(f"policy {kind!r} must be a concrete subclass of {AbstractPolicy.__module__}.AbstractPolicy")
+    return policy
