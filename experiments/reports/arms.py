@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -29,6 +30,9 @@ from experiments.reports.pages import markdown_table, run_as_program
 from experiments.settings import differences
 from experiments.text import visible
 from poet.archive.reader import open_run
+from poet.config import Config
+from poet.events import ValidationSet
+from poet.validation import ROBUST_RATE
 
 #: From which roughness on first times are told; the last one is the paper's challenging one.
 ROUGHNESSES = (1.0, 2.0, 3.0, 4.5)
@@ -69,8 +73,7 @@ def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:
         By kind (``roughness 1`` and up, hardcore-like) and by how it was reached, ``solved`` once or ``robust``; None
         where no child of the kind ever was.
     """
-    niches = niches_table(run)
-    niches = niches[niches["parent_id"].notna()]
+    niches = _children(run)
     genotypes = niches["niche_id"].map(run.niches.set_index("niche_id")["genotype"])
     kinds = {f"roughness {bound:g}": niches["roughness"] >= bound for bound in ROUGHNESSES}
     is_hardcore = [HARDCORE_LIKE in classes_of(genotype) for genotype in genotypes]
@@ -84,13 +87,26 @@ def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:
 
 
 def _arms(tables: Mapping[str, RunTables]) -> dict[str, list[RunTables]]:
-    """Runs by what stands before the seed in their names, by seed."""
+    """Runs by what their names have before the seed, in the order given; the runs of an arm by seed.
+
+    Raises:
+        InputError: runs of one name have different settings, or the same seed.
+    """
     arms: dict[str, list[RunTables]] = {}
-    for name, run in sorted(tables.items(), key=lambda item: item[1].config.run.seed):
-        arm = Path(name).name.removesuffix(f"-{run.config.run.seed}")
-        arms.setdefault(arm, []).append(run)
-    order = [Path(name).name.removesuffix(f"-{run.config.run.seed}") for name, run in tables.items()]
-    return {arm: arms[arm] for arm in dict.fromkeys(order)}
+    for name, run in tables.items():
+        arms.setdefault(Path(name).name.removesuffix(f"-{run.config.run.seed}"), []).append(run)
+    for arm, runs in arms.items():
+        if any(_changed(run.config, runs[0].config) for run in runs):
+            raise InputError(f"the runs called {arm} must differ in their seeds alone, but have different settings")
+        if len({run.config.run.seed for run in runs}) < len(runs):
+            raise InputError(f"two runs called {arm} have the same seed: give each run once")
+        runs.sort(key=lambda run: run.config.run.seed)
+    return arms
+
+
+def _changed(config: Config, base: Config) -> dict[str, Any]:
+    """The settings of an arm that another one does not have; its seed and length are none."""
+    return {key: value for key, value in differences(config, base).items() if key not in ("run.seed", "run.iterations")}
 
 
 def _first_times(arms: Mapping[str, Sequence[RunTables]]) -> str:
@@ -101,15 +117,19 @@ def _first_times(arms: Mapping[str, Sequence[RunTables]]) -> str:
             times = [first_times(run) for run in runs]
             kinds = dict.fromkeys(kind for kind, _ in times[0])
             cells = {kind: ", ".join(_millions(found[kind, reached]) for found in times) for kind in kinds}
-            rows.append({"settings": arm, "seeds": len(runs)} | cells)
+            rows.append({"settings": arm, "seeds": _seeds(runs)} | cells)
         texts.append(f"### First {title}, after M env-steps\n\n{markdown_table(pd.DataFrame(rows))}")
     spent = [run_card(run).env_steps for runs in arms.values() for run in runs]
     episodes = next(iter(arms.values()))[0].config.validation.episodes
     return f"""# Settings against each other
 
-Each run had {_span(spent)} M env-steps. A cell has one number for each seed; {NEVER} where it never came to that.
-Solved once is the papers' rule: one episode with 230 or more, which may be luck. Robustly solved is 80 % of {episodes}
-pushes that nothing trains on.
+Each run is looked at after {_span(spent)} M env-steps. A cell has one number for each seed, {NEVER} if that seed never
+got there. Only children count, not the flat terrain that a run starts with.
+
+Solved once is the papers' rule: one episode with a return of 230 or more, which can be luck. Robustly solved means that
+an agent succeeded under {percentage(ROBUST_RATE)} of {episodes} pushes. Nothing is trained on these pushes, but each
+niche is measured again and again on the same ones, so the first time that it passes is early by luck. The last column
+of the last table says how many measurements each run had.
 
 {texts[0]}
 
@@ -119,29 +139,42 @@ pushes that nothing trains on.
 def _learning(arms: Mapping[str, Sequence[RunTables]]) -> str:
     rows = []
     for arm, runs in arms.items():
-        cards = [run_card(run) for run in runs]
+        children = [_children(run) for run in runs]
         rows.append(
             {
                 "settings": arm,
-                "terrains admitted": ", ".join(str(card.niches_admitted) for card in cards),
-                "robustly solved": ", ".join(str(card.niches_robust) for card in cards),
-                "success at admission": ", ".join(percentage(card.success_share_at_admission) for card in cards),
-                "at the end": ", ".join(percentage(card.success_share_last) for card in cards),
-                "hardest robustly solved": "; ".join(_hardest(run) for run in runs),
+                "seeds": _seeds(runs),
+                "terrains admitted": ", ".join(str(len(niches)) for niches in children),
+                "robustly solved": ", ".join(str(niches["robust"].notna().sum()) for niches in children),
+                "success at admission": ", ".join(_mean(niches["pushes_admission"]) for niches in children),
+                "at the end": ", ".join(_mean(niches["pushes_now"]) for niches in children),
+                "hardest robustly solved": "; ".join(map(_hardest, runs)),
+                "measurements": ", ".join(str(_num_measurements(run)) for run in runs),
             }
         )
     return f"""## What agents were worth
 
-Means over the children of each run; the end of a niche is its last validation.
+Means over the children of each run. The end of a niche is its last measurement, however long ago that was. Arms admit
+terrains of different difficulty, so that success at the end compares within an arm, not between arms.
 
 {markdown_table(pd.DataFrame(rows))}"""
 
 
-def _hardest(run: RunTables) -> str:
+def _children(run: RunTables) -> pd.DataFrame:
     niches = niches_table(run)
-    ids = niches.loc[niches["parent_id"].notna() & niches["robust"].notna(), "niche_id"]
-    genotypes = [run.niches.set_index("niche_id")["genotype"][niche_id] for niche_id in ids]
-    return gene_text(max(genotypes, key=hardness)) if genotypes else NEVER
+    return niches[niches["parent_id"].notna()]
+
+
+def _hardest(run: RunTables) -> str:
+    niches = _children(run)
+    genotypes = run.niches.set_index("niche_id")["genotype"][niches.loc[niches["robust"].notna(), "niche_id"]]
+    return gene_text(max(genotypes, key=hardness)) if len(genotypes) else NEVER
+
+
+def _num_measurements(run: RunTables) -> int:
+    measured = run.validations
+    of_children = measured["niche_id"].isin(_children(run)["niche_id"])
+    return int((of_children & (measured["validation_set"] == ValidationSet.PUSHES)).sum())
 
 
 def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
@@ -149,8 +182,7 @@ def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
     base = arms[first][0].config
     lines = [f"## How settings differ from those of `{first}`\n"]
     for arm in others:
-        config = arms[arm][0].config
-        changed = {key: value for key, value in differences(config, base).items() if key != "run.seed"}
+        changed = _changed(arms[arm][0].config, base)
         lines.append(f"- {arm}: " + ", ".join(f"`{key}` {value}" for key, value in changed.items()))
     return "\n".join(lines)
 
@@ -172,7 +204,15 @@ def _span(env_steps: Sequence[int]) -> str:
 
 
 def _millions(env_steps: int | None) -> str:
-    return NEVER if env_steps is None else f"{env_steps / 1e6:.0f}"
+    return NEVER if env_steps is None else f"{env_steps / 1e6:.2g}" if env_steps < 1e7 else f"{env_steps / 1e6:.0f}"
+
+
+def _mean(rates: pd.Series[float]) -> str:
+    return percentage(rates.mean()) if rates.notna().any() else NEVER
+
+
+def _seeds(runs: Sequence[RunTables]) -> str:
+    return ", ".join(str(run.config.run.seed) for run in runs)
 
 
 if __name__ == "__main__":

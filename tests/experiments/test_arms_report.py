@@ -51,7 +51,18 @@ def test_an_arm_has_a_number_for_each_of_its_seeds(tiny_run: Path, tmp_path: Pat
     table = text.partition("## What agents were worth")[2]
     for arm in ("tiny", "plain"):
         assert f"| {arm} |" in table
-    assert 2 == sum(line.startswith("| plain | 1 |") for line in text.splitlines())
+    assert 2 == sum(line.startswith(f"| plain | {seed} |") for line in text.partition("## What")[0].splitlines())
+
+
+def test_one_arm_has_one_config_and_each_seed_once(tiny_run: Path, tmp_path: Path) -> None:
+    """Two folders of one name are no two seeds: they would count twice."""
+    with open_run(tiny_run) as stored:
+        name = f"tiny-{stored.config.run.seed}"
+    run = validated(Path(shutil.copytree(tiny_run, tmp_path / "one" / name)), (1, 9), (2, 3))
+    other = Path(shutil.copytree(run, tmp_path / "other" / name))
+    with pytest.raises(InputError, match="two runs called tiny have the same seed"):
+        arms.main(tmp_path / "page", [run, other])
+    assert not (tmp_path / "page").exists()
 
 
 def test_runs_that_were_not_validated_are_refused(tiny_run: Path, tmp_path: Path) -> None:
