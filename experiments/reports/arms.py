@@ -1,9 +1,9 @@
-"""The page of settings against each other: ``python -m experiments.reports.arms FOLDER RUN...``.
+"""A page that compares settings: ``python -m experiments.reports.arms FOLDER RUN...``.
 
-The runs are those of ``poet bench evolution``: folders called ARM-SEED, validated (``validation.episodes``). All are
-compared as they were when the one with the fewest env-steps ends. FOLDER gets README.md: for each arm, and each seed of
-it, after how many env-steps the first terrain of a kind was solved once and robustly solved, and what its agents were
-worth at admission and at the end.
+The runs come from ``poet bench evolution``: folders called ARM-SEED, with validation (``validation.episodes``). All are
+compared at the number of env-steps at which the shortest run ends. FOLDER gets README.md. For each arm and seed, it
+shows after how many env-steps the first terrain of each kind was solved once and robustly solved, and how often the
+agents succeeded at admission and at the end.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from experiments.settings import differences
 from experiments.text import visible
 from poet.archive.reader import open_run
 
-#: From which roughness on first times are told; the last one is the paper's challenging one.
+#: The minimum roughness of each kind of terrain; the last one is the paper's challenging one.
 ROUGHNESSES = (1.0, 2.0, 3.0, 4.5)
-#: What stands for a seed that never got there.
+#: The cell of a seed that never got there.
 NEVER = "-"
 
 
@@ -54,7 +54,7 @@ def main(folder: Path, run_folders: list[Path]) -> None:
 
 
 def until(run: RunTables, env_steps: int) -> RunTables:
-    """A run as it was after the last iteration by whose end no more than ``env_steps`` were spent."""
+    """A run as it was after the last iteration that ended within ``env_steps``."""
     steps = cumulative_steps(run)
     last = int(steps.index[steps <= env_steps][-1])
     frames = {name: getattr(run, name) for name in FRAMES}
@@ -63,11 +63,11 @@ def until(run: RunTables, env_steps: int) -> RunTables:
 
 
 def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:
-    """After how many env-steps the first terrain of each kind was reached.
+    """The number of env-steps after which the first terrain of each kind was solved.
 
     Returns:
-        By kind (``roughness 1`` and up, hardcore-like) and by how it was reached, ``solved`` once or ``robust``; None
-        where no child of the kind ever was.
+        The number by kind (``roughness 1`` and up, hardcore-like) and by how it was solved, ``solved`` once or
+        ``robust``; None if no child of that kind ever was.
     """
     niches = niches_table(run)
     niches = niches[niches["parent_id"].notna()]
@@ -84,7 +84,7 @@ def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:
 
 
 def _arms(tables: Mapping[str, RunTables]) -> dict[str, list[RunTables]]:
-    """Runs by what stands before the seed in their names, by seed."""
+    """The runs of each arm in the order of seeds. The arm is the part of a run's name before the seed."""
     arms: dict[str, list[RunTables]] = {}
     for name, run in sorted(tables.items(), key=lambda item: item[1].config.run.seed):
         arm = Path(name).name.removesuffix(f"-{run.config.run.seed}")
@@ -107,9 +107,9 @@ def _first_times(arms: Mapping[str, Sequence[RunTables]]) -> str:
     episodes = next(iter(arms.values()))[0].config.validation.episodes
     return f"""# Settings against each other
 
-Each run had {_span(spent)} M env-steps. A cell has one number for each seed; {NEVER} where it never came to that.
-Solved once is the papers' rule: one episode with 230 or more, which may be luck. Robustly solved is 80 % of {episodes}
-pushes that nothing trains on.
+Each run had {_span(spent)} M env-steps. A cell has one number for each seed, or {NEVER} if it never happened. Solved
+once is the papers' rule: one episode with a return of 230 or more, which may be luck. Robustly solved means success in
+80 % of {episodes} pushes that nothing trains on.
 
 {texts[0]}
 
@@ -130,7 +130,7 @@ def _learning(arms: Mapping[str, Sequence[RunTables]]) -> str:
                 "hardest robustly solved": "; ".join(_hardest(run) for run in runs),
             }
         )
-    return f"""## What agents were worth
+    return f"""## How often agents succeeded
 
 Means over the children of each run; the end of a niche is its last validation.
 
@@ -147,7 +147,7 @@ def _hardest(run: RunTables) -> str:
 def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
     first, *others = arms
     base = arms[first][0].config
-    lines = [f"## How settings differ from those of `{first}`\n"]
+    lines = [f"## How the settings differ from those of `{first}`\n"]
     for arm in others:
         config = arms[arm][0].config
         changed = {key: value for key, value in differences(config, base).items() if key != "run.seed"}
@@ -157,9 +157,9 @@ def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
 
 def _how(folder: Path, run_folders: Sequence[Path]) -> str:
     page = shlex.join(["python", "-m", "experiments.reports.arms", str(folder), *map(str, run_folders)])
-    return f"""## How to make it again
+    return f"""## How to reproduce it
 
-The runs by `poet bench evolution`, an arm that lacks a part by its option `--without`; then
+Make the runs with `poet bench evolution`, and arms that lack a part with its option `--without`. Then:
 
 ```
 {visible(page)}

@@ -48,7 +48,7 @@ def test_an_arm_has_a_number_for_each_of_its_seeds(tiny_run: Path, tmp_path: Pat
     arms.main(tmp_path / "page", [run, other])
 
     text = (tmp_path / "page" / "README.md").read_text(encoding="utf-8")
-    table = text.partition("## What agents were worth")[2]
+    table = text.partition("## How often agents succeeded")[2]
     for arm in ("tiny", "plain"):
         assert f"| {arm} |" in table
     assert 2 == sum(line.startswith("| plain | 1 |") for line in text.splitlines())
