@@ -170,7 +170,7 @@ def _make_es(es: EsConfig, policy: AbstractPolicy) -> AbstractStrategy[Any]:
         units = policy.first_layer_units
         if not units:
             raise InputError(
-                f"es.strategy {es.strategy!r} needs a first layer, which the policy {policy.kind!r} has not"
+                f"es.strategy {es.strategy!r} needs a first layer, which the policy {policy.kind!r} does not have"
             )
         said = settings.setdefault("hidden_units", units)
         if said != units:

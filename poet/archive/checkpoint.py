@@ -198,7 +198,7 @@ def _header(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
 def _checked(what: str, values: Any, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
     """The values, checked for the keys and types that were written. Integers are counts and ids, so not negative."""
     if not isinstance(values, dict) or values.keys() != kinds.keys():
-        raise _damaged(f"{what} has not the keys {sorted(kinds)}")
+        raise _damaged(f"{what} does not have the keys {sorted(kinds)}")
     for name, kind in kinds.items():
         value = values[name]
         is_bool = isinstance(value, bool)
