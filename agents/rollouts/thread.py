@@ -159,7 +159,9 @@ def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def
 
 @thread_kernel_template
 def act(walker, walkers, episodes, course, observation, actions, scratch):  # type: ignore[no-untyped-def]
-    """Begin a step: let the policy act on the last observation, and set the motors. A new episode begins at rest.
+    """Begin a step: let the policy act on the last observation, and set the motors.
+
+    A new episode is set up first, and its first action is zero.
 
     This is a template: ``act_of`` fills in the kernels of a policy.
 

@@ -107,7 +107,7 @@ def _make_table(connection: sqlite3.Connection, table: str, sql: str) -> None:
                 raise
             raise ValueError(f"{table}: a field must not be called by a word of SQL ({error})") from error
     elif made != sql:
-        raise InputError(f"the run has a table {table} with other columns than its trainer writes now: rename it")
+        raise InputError(f"the run has a table {table} with other columns than its trainer writes: rename the new one")
 
 
 def _columns(connection: sqlite3.Connection, table: str, schema: str) -> list[Column]:
