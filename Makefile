@@ -61,7 +61,7 @@ parity: $(INSTALLED) ## 2,000 whole episodes against real Box2D, bit for bit
 	@$(BIN)/python -m tests.parity
 
 BOUNDED := $(addprefix tests/,agents/test_gpu_threads.py agents/test_batches.py agents/test_perturbations.py agents/test_openai_es.py environments/test_worlds.py)
-# Kernels do not look at indices; here they do, and so Numba compiles them anew, for minutes, once.
+# Kernels do not normally check indices. Here they do, so Numba has to recompile them once, which takes minutes.
 bounds: $(INSTALLED) ## every kernel with every index checked
 	@NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -q $(BOUNDED)
 

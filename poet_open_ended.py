@@ -47,7 +47,7 @@ def check_packages(*packages: str) -> None:
         if found is not None and found.is_file() and _MARK in found.read_bytes():
             continue
         if found is None or (found == face and not face.is_file()):
-            raise ImportError(f"POET's package {name} is missing in {_ROOT}: install poet-open-ended anew", name=name)
+            raise ImportError(f"POET's package {name} is missing in {_ROOT}: reinstall poet-open-ended", name=name)
         if found != face:
             place = found.parent if found.name == "__init__.py" else found
             raise ImportError(
@@ -56,8 +56,8 @@ def check_packages(*packages: str) -> None:
                 name=name,
             )
         raise ImportError(
-            f"{face} is not POET's: another package, such as openai-agents, was installed over it; install "
-            "poet-open-ended anew, in a virtual environment of its own",
+            f"{face} is not POET's: another package, such as openai-agents, was installed over it; reinstall "
+            "poet-open-ended in a virtual environment of its own",
             name=name,
         )
 

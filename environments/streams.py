@@ -114,7 +114,7 @@ def fill_words(words_out, first_block, c2, c3, k0, k1):  # type: ignore[no-untyp
 
 
 class Stream:
-    """Scalar draws in sequence from one named stream. It is a local object, owned by whoever made it.
+    """Scalar draws in sequence from one named stream. It is a local object, owned by its creator.
 
     Args:
         seed, purpose, ids: the stream's name, see ``stream_key``.

@@ -25,7 +25,7 @@ def written(path: Path) -> Iterator[IO[bytes]]:
         OSError: the file cannot be written.
     """
     if path.is_dir() and not path.is_symlink():
-        raise InputError(f"{path} is a folder, but a file is to be written there: take the folder away")
+        raise InputError(f"{path} is a folder, but a file must be written there: take the folder away")
     with draft_of(path) as draft:
         with draft.open("x+b") as file:
             yield file
@@ -53,5 +53,5 @@ def check_sub_folder(path: Path) -> Path:
     if path.is_symlink():
         raise InputError(f"{path} is a link, which may lead anywhere: take it away, or name another folder by --output")
     if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file, but a folder is to be made there: take it away, or name another --output")
+        raise InputError(f"{path} is a file, but a folder must be made there: take it away, or name another --output")
     return path

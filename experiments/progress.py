@@ -1,4 +1,4 @@
-"""What a run does now, in words: said as plain lines here, or on a live panel by ``experiments.commands.display``."""
+"""The progress of a run in words: as plain lines here, or on a live panel in ``experiments.commands.display``."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from environments.signals import held
 from experiments.text import visible
 from poet.types import Purpose, RunState
 
-#: Seconds between two plain lines when no iteration ends.
+#: Seconds between two plain lines within an iteration.
 LINE_INTERVAL = 10.0
 #: Seconds over which steps/s is averaged.
 _RATE_WINDOW = 30.0
-#: Iterations over which the time left is estimated: enough to hold a transfer round of most presets.
+#: How many iterations are used to estimate the time left: enough to include a transfer round of most presets.
 _ITERATION_WINDOW = 25
 
-#: What is done, and to what, by the label of a request: each of its blocks is one of these, where it says so.
+#: The activity by the label of a request, and what each block of the request stands for, if that is worth counting.
 _PHASES: dict[str, tuple[str, str]] = {
     Purpose.ES: ("ES of", "niche"),
     Purpose.SELF_EVAL: ("evaluation of", "agent"),
@@ -39,12 +39,12 @@ _PHASES: dict[str, tuple[str, str]] = {
 
 
 class RunTracker:
-    """How far a run is and how fast; updated by the runner, read by whoever shows it, also from another thread.
+    """Tracks how far a run is and how fast. The runner updates it, and a display reads it, also from another thread.
 
     Args:
-        iterations: how many the run shall have.
+        iterations: the number of iterations that the run should reach.
         clock: seconds, monotonic.
-        facts: what the trainer says of a state, see ``AbstractTrainer.facts``.
+        facts: what the trainer reports on a state, see ``AbstractTrainer.facts``.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class RunTracker:
         self._ends: deque[float] = deque(maxlen=_ITERATION_WINDOW + 1)
 
     def begin_phase(self, request: EvaluationRequest) -> None:
-        """Some episodes are about to run."""
+        """Call this before the episodes of a request run."""
         self._rates = self._rates or deque([(self._clock(), 0)])
         self._steps_before += self._steps_of_phase
         self._steps_of_phase = 0
@@ -73,7 +73,7 @@ class RunTracker:
         self.advance(0, request.num_episodes, 0)
 
     def advance(self, num_done: int, num_episodes: int, num_steps: int) -> None:
-        """Some of them are done; see ``agents.evaluation.executor.Progress``."""
+        """Call this while episodes run; see ``agents.evaluation.executor.Progress``."""
         self._phase = f"{self._label}, {num_done}/{num_episodes} episodes"
         self._steps_of_phase = num_steps
         now = self._clock()
@@ -82,7 +82,7 @@ class RunTracker:
             self._rates.popleft()
 
     def end_iteration(self, state: RunState) -> None:
-        """The state stands on disk."""
+        """Call this when the state is on disk."""
         self._state = state
         self._ends.append(self._clock())
         self._phase = "between iterations"
@@ -94,7 +94,7 @@ class RunTracker:
 
     @property
     def steps_per_second(self) -> float:
-        """Env-steps a second of this process and its workers, lately; 0 before the first."""
+        """Recent env-steps per second of this process and its workers; 0 before the first step."""
         if not self._rates:
             return 0.0
         (then, before), (_, steps) = self._rates[0], self._rates[-1]
@@ -102,7 +102,7 @@ class RunTracker:
 
     @property
     def seconds_left(self) -> float | None:
-        """As long as iterations lately took; None before the first is done."""
+        """The estimated time left, from recent iterations; None before the first is done."""
         ends, state = list(self._ends), self._state
         if state is None or len(ends) < 2:
             return None
@@ -116,13 +116,13 @@ class RunTracker:
 
     @property
     def facts(self) -> str:
-        """Niches, best score, what the trainer says, speed, time left."""
+        """Niches, best score, the trainer's facts, speed, time left."""
         state = self._state
         of_state = [] if state is None else [*_population(state), *self._facts(state)]
         return ", ".join([*of_state, *self._pace()])
 
     def done_line(self) -> str:
-        """One line for the iteration that has just ended."""
+        """One line about the iteration that has just ended."""
         return f"iteration {self.iteration}/{self.iterations} done: {self.facts}"
 
     def _pace(self) -> list[str]:
@@ -131,11 +131,11 @@ class RunTracker:
 
 
 class AbstractDisplay(ABC):
-    """Shows a tracker while a run goes on; a context manager around it."""
+    """Shows a tracker during a run; a context manager around the run."""
 
     @abstractmethod
     def iteration_done(self) -> None:
-        """The tracker has just been told of the end of an iteration."""
+        """Called after the tracker's ``end_iteration``."""
 
     @abstractmethod
     def __enter__(self) -> Self: ...
@@ -147,11 +147,11 @@ class AbstractDisplay(ABC):
 
 
 class PlainLines(AbstractDisplay):
-    """A line for each iteration, and one every ten seconds while an iteration lasts.
+    """Prints a line for each iteration, and one every ten seconds during an iteration.
 
     Args:
-        tracker: what is shown.
-        stream: where lines go.
+        tracker: what to show.
+        stream: where lines are printed.
         interval: seconds between lines within an iteration.
     """
 
@@ -166,7 +166,7 @@ class PlainLines(AbstractDisplay):
     def iteration_done(self) -> None:
         """See ``AbstractDisplay``."""
         self._say(self._tracker.done_line())
-        with held():  # broken off, it would be locked for ever
+        with held():  # if interrupted, it would stay locked for ever
             self._spoken.set()
 
     def __enter__(self) -> Self:
@@ -206,7 +206,7 @@ def count(number: int, noun: str) -> str:
 
 
 def best_score(scores: Sequence[float]) -> str:
-    """``best 231.4``, or that there is none."""
+    """``best 231.4``, or a note that no score is finite."""
     finite = [score for score in scores if math.isfinite(score)]
     return f"best {max(finite):.1f}" if finite else "no finite score"
 

@@ -1,4 +1,4 @@
-"""A run from where it stands to where it shall stop: iterate, write down, say how it goes."""
+"""Runs a run from its current iteration to its end: iterate, record, report progress."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from poet.parts import Parts, make_parts
 from poet.trainers import make_trainer
 from poet.types import RunState
 
-#: What a session notes, beside Python: the packages between us and the result.
+#: The packages whose versions a session records, besides Python: those that results depend on.
 _NOTED_PACKAGES = ("numpy", "numba", "numba-cuda", "Box2D", "gymnasium", "evotorch", "torch", "ray")
 
 
 @dataclass(frozen=True)
 class Stopped:
-    """Where a run stands after ``run_experiment``.
+    """The state of a run after ``run_experiment``.
 
     Attributes:
-        iteration: the last one on disk; None when not even the start is.
-        is_interrupted: whether Ctrl-C, or another signal that asks to stop, ended it.
+        iteration: the last one on disk; None if not even the start is.
+        is_interrupted: whether it was stopped by Ctrl-C or by another signal.
     """
 
     iteration: int | None
@@ -64,24 +64,24 @@ def run_experiment(
     env_steps: int | None = None,
     prepare_engine: Callable[[str, AbstractPolicy], None] = prepare,
 ) -> Stopped:
-    """Start a run, or go on with the one in ``folder``, until its config or ``env_steps`` says stop.
+    """Start a run, or resume the one in ``folder``, until its config's end or ``env_steps`` is reached.
 
-    Ctrl-C, like all signals in ``environments.signals.STOPPING``, drops the unfinished iteration; what is on disk is
-    always whole.
+    Ctrl-C, like all signals in ``environments.signals.STOPPING``, drops the unfinished iteration. What is on disk is
+    always intact.
 
     Args:
-        folder: of the run. In a folder that is new or empty a new run appears with its start, all at once.
-        config: of the run; for one that exists, with nothing changed but keys that change no result.
+        folder: of the run. If it is new or empty, the new run appears in it all at once, together with its start.
+        config: of the run. For an existing run, only keys that do not affect results may differ.
         executor: runs episodes; the caller closes it.
-        make_display: what shows how it goes.
+        make_display: makes the display of progress.
         executor_name: for the record.
-        env_steps: stop after the iteration that reaches this many control steps in all; None for no such limit.
-        prepare_engine: compiles what the engine of that name needs for a policy, before the display begins and once
-            nothing can be refused any more.
+        env_steps: stop after the iteration that reaches this total of control steps; None for no limit.
+        prepare_engine: compiles what an engine (by name) needs for a policy. It is called before the display starts,
+            and after all errors of input.
 
     Raises:
         InputError: the folder, the config or the start walker cannot be used.
-        ArchiveError: an iteration could not be written down.
+        ArchiveError: an iteration could not be recorded.
     """
     trainer = make_trainer(config)
     tracker = RunTracker(config.run.iterations, facts=trainer.facts)
@@ -96,7 +96,7 @@ def run_experiment(
                 state = _last_state(folder, parts)  # a damaged one is refused before anything is written
                 archive = stack.enter_context(RunArchive.open(folder, session=session, config=config))
                 if archive.iteration != (None if state is None else state.iteration):
-                    state = _last_state(folder, parts)  # another process has gone on with the run meanwhile
+                    state = _last_state(folder, parts)  # another process has continued the run meanwhile
             theta = start_theta(config, parts.policy) if state is None else None
             prepare_engine(config.evaluation.engine, parts.policy)
             display = stack.enter_context(make_display(tracker))
@@ -131,18 +131,18 @@ def run_experiment(
 
 
 def _evaluate(executor: AbstractExecutor, tracker: RunTracker, request: EvaluationRequest) -> tuple[RolloutResult, ...]:
-    """Run the episodes of a request, with the tracker told how it goes."""
+    """Run the episodes of a request, and report progress to the tracker."""
     tracker.begin_phase(request)
     return executor.evaluate(request, tracker.advance)
 
 
 def is_done(state: RunState, config: Config, env_steps: int | None) -> bool:
-    """Whether a run need not go on."""
+    """Whether a run has reached its end."""
     return state.iteration >= config.run.iterations or (env_steps is not None and state.env_steps >= env_steps)
 
 
 def check_settings(folder: Path, config: Config) -> None:
-    """Refuse to go on with a run that was made with other settings.
+    """Raise an error if a run was made with other settings.
 
     Raises:
         InputError: they differ, or there is no run.
@@ -163,7 +163,7 @@ def start_theta(config: Config, policy: AbstractPolicy) -> NDArray[np.float32] |
         policy: its policy.
 
     Raises:
-        InputError: no such walker or file, or the policy cannot go on from a walker of that policy.
+        InputError: there is no such walker or file, or the policy cannot start from that walker's policy.
     """
     if config.run.start == "random":
         return None
@@ -171,10 +171,15 @@ def start_theta(config: Config, policy: AbstractPolicy) -> NDArray[np.float32] |
 
 
 def stored_state(run: Run, parts: Parts, iteration: int | None = None) -> RunState:
-    """A state from which a run can go on; None for the last.
+    """Load a state from which a run can go on.
+
+    Args:
+        run: the run.
+        parts: its parts.
+        iteration: of the state; None for the last.
 
     Raises:
-        InputError: it is not kept, is damaged, or is not one of the run's parts.
+        InputError: it is not kept, is damaged, or does not fit the run's parts.
     """
     trainer = make_trainer(parts.config)
     like = trainer.first_optimiser(parts, np.zeros(parts.policy.num_parameters, np.float32))
@@ -198,7 +203,7 @@ def _last_state(folder: Path, parts: Parts) -> RunState | None:
 
 
 def session_info(engine: str, executor: str, workers: int) -> SessionInfo:
-    """Who goes on with a run, for its record."""
+    """Describes this program and machine, for a run's record."""
     versions = {"python": platform.python_version()}
     for name in _NOTED_PACKAGES:
         versions[name] = _package_version(name)

@@ -1,4 +1,4 @@
-"""Where a run stands, from its archive alone; works while another process writes it."""
+"""The status of a run, read from its archive alone, also while another process writes it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from poet.validation import ROBUST_RATE
 if TYPE_CHECKING:
     from poet.archive.reader import Run
 
-#: Iterations over which speed and time left are estimated.
+#: How many of the last iterations are used to estimate speed and remaining time.
 _RECENT = 25
-#: Niches that a terminal shows.
+#: The most niches that are listed in a terminal.
 _MAX_LISTED = 40
 
 
@@ -36,7 +36,7 @@ class NicheStatus:
 
     Attributes:
         id, parent_id, created, retired, is_solved: see ``poet.types``; ``retired`` is None while it is active.
-        score: of its agent's last version.
+        score: of its agent's latest version.
         rates: a row of ``rates_by_niche``; None if its agents were never validated.
     """
 
@@ -54,17 +54,17 @@ class RunStatus:
     """A run at one moment.
 
     Attributes:
-        iteration, iterations: done and wanted.
-        niches: all of them, active and retired, by id.
-        kinds: of events that its trainer has; what it has none of is not shown.
-        num_accepted, num_attempts: periodic transfers.
-        annecs: all counts; None where they are unknown.
-        admissible: how many niches the cadence of reproductions would have let in.
-        own: what its trainer alone noted last, in words, by the name of its table.
-        env_steps, episodes: spent so far.
+        iteration, iterations: the number done, and the target.
+        niches: all niches, active and retired, by id.
+        kinds: the kinds of events that its trainer emits; only these are shown.
+        num_accepted, num_attempts: of periodic transfers.
+        annecs: all counts; None if they are unknown.
+        admissible: how many niches could have been admitted, given how often niches reproduce.
+        own: the latest row of each table of the trainer's own events, in words, by table name.
+        env_steps, episodes: the total so far.
         steps_per_second, seconds_per_iteration: over the last iterations.
-        writer: process id of who writes it now; 0 if that is not known, None if nobody does.
-        settings: what differs from the defaults, in one line.
+        writer: the id of the process that is writing it; 0 if that is not known, None if there is none.
+        settings: the differences from the defaults, in one line.
     """
 
     iteration: int
@@ -85,7 +85,7 @@ class RunStatus:
 
 
 def read_status(run: Run) -> RunStatus | None:
-    """Where a run stands; None before anything is recorded."""
+    """The status of a run; None before anything is recorded."""
     with run.at_one_moment():
         iteration = run.iteration
         return None if iteration is None else _read(run, iteration)
@@ -117,7 +117,7 @@ def _read(run: Run, iteration: int) -> RunStatus:
 
 
 def status_lines(folder: Path, status: RunStatus) -> list[str]:
-    """A status in words."""
+    """A status as lines of text."""
     active = [niche for niche in status.niches if niche.retired is None]
     best = max(active, key=lambda niche: niche.score)
     num_solved = sum(niche.is_solved for niche in status.niches)
@@ -148,7 +148,7 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
 
 
 def _lines_by_kind(status: RunStatus, is_validated: bool) -> list[str]:
-    """The lines that say something of a kind of event, where the trainer has it."""
+    """The lines on kinds of events that only some trainers emit, if this one does."""
     lines: dict[type[AnyEvent], str] = {
         TransferAttempted: f"transfers   {status.num_accepted:,} accepted of {status.num_attempts:,}",
         NicheJudged: f"ANNECS      {_annecs_words(status, is_validated)}",
@@ -157,7 +157,7 @@ def _lines_by_kind(status: RunStatus, is_validated: bool) -> list[str]:
 
 
 def _last_row(noted: pd.DataFrame) -> str:
-    """The last row of what a trainer alone notes: ``iteration 12: terrain_seed 7, mean 61.2``."""
+    """The last row of a table of a trainer's own events: ``iteration 12: terrain_seed 7, mean 61.2``."""
     (row,) = noted.tail(1).to_dict("records")
     values = {name: value for name, value in row.items() if name not in ("iteration", "number") and not pd.isna(value)}
     words = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in values.items()]
@@ -165,7 +165,7 @@ def _last_row(noted: pd.DataFrame) -> str:
 
 
 def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:
-    """The active ones, then as many of those who retired last as there is room for; each by id."""
+    """The active niches, then the latest retired ones for which there is room; each group by id."""
     latest = sorted(niches, key=lambda n: (n.retired is None, -1 if n.retired is None else n.retired, n.id))
     listed = sorted(latest[-_MAX_LISTED:], key=lambda n: (n.retired is not None, n.id))
     lines = [_niche_line(niche) for niche in listed]
@@ -175,7 +175,7 @@ def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:
 
 
 def _success_line(status: RunStatus) -> str:
-    """How many active niches are robustly solved now, or have a general agent, and how many of all ever were or had."""
+    """How many active niches are now robustly solved or have a general agent, and how many of all niches ever were."""
     counts = []
     for which, reached, words in (("pushes", "robust", "robustly solved"), ("seeds", "general", "general")):
         rates = [niche.rates for niche in status.niches if niche.rates is not None]

@@ -1,4 +1,4 @@
-"""POET's main loop, one iteration at a time: state in, (state, events) out; and what other trainers begin and end with.
+"""POET's main loop, one iteration at a time: state in, (state, events) out. Other trainers share its start and end.
 
 Reference: Wang et al. 2019, algorithm 2 (POET MAIN LOOP); names in capitals in these modules are the paper's.
 """
@@ -35,15 +35,15 @@ INITIAL_THETA_STD = 0.1
 def poet_iteration(state: PoetState, parts: Parts) -> tuple[PoetState, tuple[Event, ...]]:
     """One pass of the main loop.
 
-    With t iterations done: every M of them environments reproduce, then each agent takes an ES step in its niche, then
-    every N of them agents are transferred. What is new is validated, and now and then all.
+    Every M iterations environments reproduce. Then each agent takes an ES step in its niche, and every N iterations
+    agents are transferred. New agents are validated, and from time to time all of them.
 
     Args:
         state: after t iterations.
-        parts: what the config names, and what runs episodes.
+        parts: the parts that the config names, and the function that runs episodes.
 
     Returns:
-        The state after t + 1 iterations, and what happened in this one.
+        The state after t + 1 iterations, and the events of this one.
     """
     events: list[Event] = []
     before = state
@@ -66,18 +66,18 @@ def poet_iteration(state: PoetState, parts: Parts) -> tuple[PoetState, tuple[Eve
 
 
 def is_due(iteration: int, interval: int) -> bool:
-    """Whether ``iteration``, counted in iterations done, is a multiple of ``interval``."""
+    """Whether ``iteration``, the number of iterations done, is a multiple of ``interval``."""
     return iteration % interval == 0
 
 
-#: The kind of a trainer's events.
+#: The type of a trainer's events.
 Kind = TypeVar("Kind", bound=AnyEvent)
-#: A niche's first optimiser, N = 1, around its theta (P,) float32.
+#: Makes a niche's first optimiser, N = 1, around its theta (P,) float32.
 MakeOptimiser = Callable[[Parts, NDArray[np.float32]], StrategyState]
 
 
 def strategy_optimiser(parts: Parts, theta: NDArray[np.float32]) -> StrategyState:
-    """That of ``es.strategy``."""
+    """The optimiser that ``es.strategy`` names."""
     optimiser: StrategyState = parts.strategy.initial_state(theta[None, :])
     return optimiser
 
@@ -98,13 +98,13 @@ def start(
     state_type: type[Any] = PoetState,
     make_optimiser: MakeOptimiser = strategy_optimiser,
 ) -> tuple[Any, tuple[Event, ...]]:
-    """A run's beginning: the root niche, on the easiest terrain unless the config has another, with its first agent.
+    """Start a run: make the root niche with its first agent, on the easiest terrain unless the config names another.
 
     Args:
-        parts: what the config names, and what runs episodes.
+        parts: the parts that the config names, and the function that runs episodes.
         theta: (P,) float32, the walker to start from; None for random weights, N(0, 0.1^2).
-        state_type: of the run's trainer; its own fields have their defaults.
-        make_optimiser: what makes the root's.
+        state_type: the state class of the run's trainer; the fields that it adds get their defaults.
+        make_optimiser: makes the root's optimiser.
 
     Returns:
         The state after 0 iterations, and the root's events.
@@ -146,7 +146,7 @@ def start(
 
 
 def random_theta(policy: AbstractPolicy, seed: int) -> NDArray[np.float32]:
-    """(P,) float32: what a run begins with that is given no walker."""
+    """(P,) float32: the first theta of a run that does not start from a walker."""
     return policy.initial_theta(initial_noise(policy, seed))
 
 
@@ -157,13 +157,13 @@ def initial_noise(policy: AbstractPolicy, seed: int) -> NDArray[np.float32]:
 
 
 def close_iteration(state: State, events: Iterable[Kind]) -> tuple[State, tuple[Kind | Cost, ...]]:
-    """Count the iteration as done, with one ledger entry for each niche and purpose."""
+    """Count the iteration as done, and merge its costs into one ledger entry per niche and purpose."""
     state, booked = _book(state, events)
     return replace(state, iteration=state.iteration + 1), booked
 
 
 def _book(state: State, events: Iterable[Kind]) -> tuple[State, tuple[Kind | Cost, ...]]:
-    """Add what was spent to the state; costs come last, one for each niche and purpose."""
+    """Add the costs to the state. In the events they come last, merged into one per niche and purpose."""
     others = [event for event in events if not isinstance(event, Cost)]
     costs: dict[tuple[int, Purpose], Cost] = {}
     for event in events:

@@ -25,10 +25,10 @@ from poet.novelty import AbstractNovelty, NearestGenes, PataEc
 from poet.policy import make_run_policy
 from poet.types import Purpose
 
-#: What a request and its result hold of an episode, bytes: row and terrain, return, length and outcome, some twice.
+#: Bytes per episode in a request and its result: row and terrain, return, length and outcome, some of them twice.
 _EPISODE_BYTES = 50
 
-#: Where the fields are set that every criterion and every measure of novelty has.
+#: The config keys of the fields that every criterion and every measure of novelty has.
 _CRITERION_KEYS = {"lower": "poet.criterion_lower", "upper": "poet.criterion_upper"}
 _NOVELTY_KEYS = {
     "neighbors": "novelty.neighbors",
@@ -46,14 +46,14 @@ NOVELTY_MEASURES: dict[str, type[AbstractNovelty]] = {"nearest_genes": NearestGe
 
 @dataclass(frozen=True)
 class Parts:
-    """What the phases of an iteration are given beside the state.
+    """What the phases of an iteration get besides the state.
 
     Attributes:
-        config: the run's.
-        genotype_type, settings: how terrains are encoded and what mutation may do.
+        config: of the run.
+        genotype_type, settings: how terrains are encoded, and what mutation may do.
         start_terrain: the root's genotype; None for the easiest.
         strategy: the inner optimiser.
-        criterion, novelty: who is admitted, and in which order.
+        criterion, novelty: decide which children are admitted, and in which order.
         policy: of every agent.
         evaluate: runs episodes.
     """
@@ -70,11 +70,11 @@ class Parts:
 
     @property
     def seed(self) -> int:
-        """The run's seed, part of every stream's name."""
+        """The run's seed, which is part of every stream's name."""
         return self.config.run.seed
 
     def run_blocks(self, blocks: list[Block], purpose: Purpose) -> tuple[RolloutResult, ...]:
-        """Run the episodes of some blocks as one request, labelled with what they are for."""
+        """Run the episodes of some blocks as one request, labelled with their purpose."""
         if not blocks:
             return ()
         settings = self.config.evaluation
@@ -84,11 +84,11 @@ class Parts:
 
 
 def make_parts(config: Config, evaluate: Evaluate) -> Parts:
-    """Load what a config names, with the settings that it has for each.
+    """Load the parts that a config names, with their settings.
 
     Raises:
-        InputError: a name is unknown, cannot be imported or is no part of that kind; a part has no such setting; or the
-            first terrain is none.
+        InputError: a name is unknown, cannot be imported or names something of another kind; a part does not have a
+            setting; or the first terrain is not valid.
     """
     check_engine(config.evaluation.engine)
     _check_size(config)
@@ -124,16 +124,16 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
 
 
 def imported_code(config: Config) -> dict[str, str]:
-    """The keys that name code which is not ours, with what they name: whoever runs the config imports it."""
+    """The keys that name a user's own code, with the names. Running the config imports that code."""
     keys = ("run.trainer", "terrain.genotype", "es.strategy", "policy.kind", "poet.criterion", "novelty.measure")
     return {key: name for key in keys if ":" in (name := config_value(config, key))}
 
 
 def terrain_settings(config: Config, genotype_type: type[AbstractGenotype]) -> TerrainSettings:
-    """What terrains of an encoding may do by a config.
+    """The settings of an encoding's terrains, as a config has them.
 
     Raises:
-        InputError: the encoding has no such setting.
+        InputError: the encoding does not have a setting.
     """
     settings_type = genotype_type.settings_type
     keys = {**TerrainSettings.config_keys, **settings_type.config_keys}
@@ -154,7 +154,7 @@ def _start_terrain(config: Config, genotype_type: type[AbstractGenotype]) -> Abs
 
 
 def _check_size(config: Config) -> None:
-    """Refuse a generation of one niche whose episodes alone, without thetas, do not fit into memory."""
+    """Refuse settings with which the episodes of one niche's generation, even without thetas, do not fit in memory."""
     instances = max(1, config.niche.num_fresh)
     try:
         check_memory(config.es.pairs, 2 * instances * _EPISODE_BYTES, "pairs")
@@ -163,14 +163,14 @@ def _check_size(config: Config) -> None:
 
 
 def _make_es(es: EsConfig, policy: AbstractPolicy) -> AbstractStrategy[Any]:
-    """The strategy with those of the shared settings that it has, and with its own."""
+    """The strategy with its own settings, and with the shared settings that it knows."""
     known = setting_names(es.strategy)
     settings = dict(es.settings)
     if "hidden_units" in known:
         units = policy.first_layer_units
         if not units:
             raise InputError(
-                f"es.strategy {es.strategy!r} needs a first layer, which the policy {policy.kind!r} has not"
+                f"es.strategy {es.strategy!r} needs a first layer, which the policy {policy.kind!r} does not have"
             )
         said = settings.setdefault("hidden_units", units)
         if said != units:

@@ -1,4 +1,4 @@
-"""The policy of a run, as its config has it."""
+"""Makes the policy that a run's config describes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from poet.config import PolicyConfig
 
 
 def make_run_policy(config: PolicyConfig) -> AbstractPolicy:
-    """The policy with those of the shared settings that it has, and with its own.
+    """The policy with its own settings, and with the shared settings that it knows.
 
     Raises:
-        InputError: there is no such policy, a setting is out of range, or it is no walker's.
+        InputError: there is no such policy, a setting is out of range, or the policy does not fit a walker.
     """
     shared = config.model_dump(exclude={"kind", "settings"})
     try:

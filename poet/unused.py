@@ -1,4 +1,4 @@
-"""Which settings of a config nothing reads, since the parts that it names have no use for them."""
+"""Finds settings of a config that have no effect, because none of the parts that it names reads them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _UNUSED_BY_RULE = {"2019": ["transfer.recent_scores"]}
 
 
 def unused_settings(config: Config) -> dict[str, list[str]]:
-    """The keys that differ from their defaults though nothing reads them, by the part that has no use for them.
+    """The keys that were changed from their defaults but have no effect, by the part that does not read them.
 
-    A user's own criterion and measure of novelty may read all there is for their kind.
+    A user's own criterion or measure of novelty may read every key that exists for its kind.
     """
     es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
     needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)

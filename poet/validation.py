@@ -52,7 +52,7 @@ ROBUST_RATE = 0.8
 
 @dataclass(frozen=True, eq=False)
 class _Due:
-    """An agent version that is to be measured in its niche, and why."""
+    """An agent version to be measured in its niche, and why."""
 
     niche: Niche | RetiredNiche
     version_id: int

@@ -1,4 +1,4 @@
-"""What all tests share: Hypothesis tries the same examples in every run, and has no deadline to miss; signals count."""
+"""Settings of all tests: Hypothesis tries the same examples in every run and has no deadline; signals count."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ for number in STOPPING:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What compiles kernels of its own for minutes comes first, so that no worker is left with it at the end."""
+    """Tests that compile kernels for minutes come first, so that no worker is left with them at the end."""
     items.sort(key=lambda item: item.path.name not in ("test_bounds.py", "test_ptx.py"))

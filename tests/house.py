@@ -1,4 +1,4 @@
-"""How the house rules read the project: its files, its modules, and where their names come from."""
+"""How the house rules read the project: its files, its modules, and the origin of names."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def parse(text: str, path: str) -> Module:
-    """The module that a text would be under that path."""
+    """Parse a text as the module of that path."""
     return Module(path, text, ast.parse(text, path))
 
 

@@ -220,7 +220,7 @@ def naive_mean_ranks(values: list[float]) -> list[float]:
 
 
 def naive_pata_ec(own: list[float], others: list[list[float]], neighbors: int, lower: float, upper: float) -> float:
-    """Novelty of an environment by what the same agents score in it and in the others."""
+    """Novelty of an environment, from the scores of the same agents in it and in the others."""
 
     def vector(scores: list[float]) -> list[float]:
         return naive_mean_ranks([lower if s < lower else upper if s > upper else s for s in scores])

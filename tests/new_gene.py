@@ -12,7 +12,7 @@ from tests.house import ROOT
 
 
 def new_group() -> GeneGroup:
-    """What the example in "Adding a gene" makes where it is to be written."""
+    """The group that the example in "Adding a gene" makes."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"^## Adding a gene\n.*?^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     room = dict(vars(genes))
@@ -27,7 +27,7 @@ def pytest_configure() -> None:
 
 
 def failures_with_it(*paths: str) -> str:
-    """What fails of test files in a process that has the gene, and in which nobody enables it; empty if all pass."""
+    """The failures of test files in a process that has the gene but does not enable it; empty if all pass."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.new_gene", "-p", "no:cacheprovider", *paths]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return "" if 0 == ended.returncode else ended.stdout + ended.stderr

@@ -25,7 +25,7 @@ def example() -> str:
 
 @cache
 def new_policy() -> type[AbstractPolicy]:
-    """What the example makes in a module of its own, which can be imported from now on."""
+    """Put the example into a module that can be imported from now on."""
     folder = tempfile.mkdtemp()
     (Path(folder) / f"{MODULE}.py").write_text(example(), encoding="utf-8")
     sys.path.append(folder)

@@ -1,4 +1,4 @@
-"""The trainer that CONTRIBUTING.md adds, as if it stood in this file."""
+"""The trainer that CONTRIBUTING.md adds, as if it were written in this file."""
 
 from __future__ import annotations
 

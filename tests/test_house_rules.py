@@ -141,13 +141,13 @@ def _is_in(dotted: str, names: Iterable[str]) -> bool:
 
 
 def _check(found: Iterable[str], to_do: str) -> None:
-    """Fail with everything found and a sentence on what to do."""
+    """Fail with everything that was found, and a sentence on what to do."""
     if lines := sorted(set(found)):
         pytest.fail(f"{to_do}\n" + "\n".join(lines), pytrace=False)
 
 
 def _without_excused(found: Iterable[tuple[Module, int, str]], excused: Mapping[tuple[str, str], str]) -> Iterator[str]:
-    """What no exception covers, and the exceptions that cover nothing."""
+    """Violations without an exception, and exceptions without a violation."""
     needed = set()
     for module, line, what in found:
         place = (module.path, module.function_at(line))
@@ -386,7 +386,7 @@ def test_every_value_of_a_preset_names_its_source() -> None:
 
 
 def test_no_file_names_the_machine_it_was_written_on() -> None:
-    """The project is at home anywhere: no file holds an absolute path of somebody's machine."""
+    """The project must work anywhere: no file may hold an absolute path of somebody's machine."""
     machine = re.compile(r"(?<![\w.:-])/(?:work|root|home|Users)/|\.libr" + r"ary\b|\bfa" + r"rm-")
     found = []
     for path in files(ROOT):

@@ -1,4 +1,4 @@
-"""Packages that are called like ours, in a user's folder or written over ours by an installer."""
+"""Packages with the names of ours, in a user's folder or installed over ours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _begin(command: tuple[str, ...], cwd: Path, site: Path = ROOT) -> subprocess
 
 
 def _place(folder: Path, name: str, is_file: bool) -> Path:
-    """A module or a package of the user's."""
+    """Make a module or a package of a user."""
     path = folder / (f"{name}.py" if is_file else f"{name}/__init__.py")
     path.parent.mkdir(exist_ok=True)
     path.write_text("raise SystemError('code of the user was run')\n")
@@ -62,7 +62,7 @@ def test_every_program_names_what_hides_one_of_our_packages(tmp_path: Path, modu
     ("library", "name"), [("poet", "agents"), ("poet", "environments"), ("agents", "environments")]
 )
 def test_an_import_names_what_hides_one_of_our_packages(tmp_path: Path, library: str, name: str) -> None:
-    """User code gets an ImportError with the sentence; a namesake of what it does not need is no matter."""
+    """User code gets an ImportError with the sentence. Namesakes of packages that it does not need do not matter."""
     place = _place(tmp_path, name, is_file=False)
     _place(tmp_path, "experiments", is_file=False)
     ended = _begin(("-c", f"import {library}"), tmp_path)
@@ -115,4 +115,4 @@ def test_a_package_written_over_ours_is_named(tmp_path: Path, command: tuple[str
 
     assert (1 if command is LIBRARY else 2) == ended.returncode, ended.stderr
     last = ended.stderr.splitlines()[-1]
-    assert str(site) in last and "agents" in last and "install poet-open-ended anew" in last
+    assert str(site) in last and "agents" in last and "reinstall poet-open-ended" in last

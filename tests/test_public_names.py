@@ -1,4 +1,4 @@
-"""What people find who look around: ``dir``, ``help``, tab completion, ``from poet import *``."""
+"""Discovery of names: ``dir``, ``help``, tab completion, ``from poet import *``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``docs/WALKER.md`` says of the code: every file and name in its tables exists."""
+"""Every file and name in the tables of ``docs/WALKER.md`` exists."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def names_in(path: str) -> set[str]:
 
 
 def test_what_the_tables_name_exists() -> None:
-    """A name that moves or goes is changed in the document as well."""
+    """If a name is moved or removed, the document must change too."""
     rows = ROW.findall((ROOT / "docs" / "WALKER.md").read_text(encoding="utf-8"))
     wrong = [(path, name) for path, cell in rows for name in re.findall(r"`(\w+)`", cell) if name not in names_in(path)]
 

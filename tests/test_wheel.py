@@ -1,4 +1,4 @@
-"""What a wheel brings to those who install it."""
+"""The content of a wheel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(
 
 
 def test_a_wheel_holds_all_that_a_run_reads(tmp_path: Path) -> None:
-    """All code and every file beside it; of the reports, which nobody reads at run time, the code alone."""
+    """It has all code and data files, but only the code of the reports, whose other files are not read at run time."""
     source = tmp_path / "source"
     for name in PACKAGES:
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))

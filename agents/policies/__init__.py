@@ -21,7 +21,7 @@ def make_policy(kind: str, **settings: Any) -> AbstractPolicy:
 
     Args:
         kind: a key of ``POLICIES``, or ``"package.module:Name"`` of a user's subclass of ``AbstractPolicy``.
-        settings: its fields; what is left out keeps its default.
+        settings: its fields; a field that is left out keeps its default.
 
     Raises:
         InputError: no policy of that name, no such setting, or a value out of range.
@@ -34,7 +34,7 @@ def make_policy(kind: str, **settings: Any) -> AbstractPolicy:
 
 
 def policy_settings(kind: str) -> list[str]:
-    """The settings that the policy called ``kind`` has.
+    """The names of the settings of the policy called ``kind``.
 
     Raises:
         InputError: no policy of that name.

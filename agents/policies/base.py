@@ -1,7 +1,7 @@
-"""The contract of a policy: how many parameters it has and what it remembers, and kernels that begin and act.
+"""The contract of a policy: the size of its parameters and of its state, and kernels that begin an episode and act.
 
-A policy object holds settings only. Its parameters travel apart, as a flat ``theta``; its state is kept where walkers
-are kept, by each engine in its own way. ``tests.agents.policy_contract`` has tests for a policy of one's own.
+A policy object holds only settings. Its parameters are passed separately, as a flat ``theta``. Each engine stores the
+state next to its walkers, in its own layout. ``tests.contracts.policies`` has tests that your own policy can subclass.
 """
 
 from __future__ import annotations
@@ -18,64 +18,64 @@ from environments.errors import InputError
 
 
 class AbstractPolicy(ABC):
-    """From what a walker senses, and what it remembers, to what moves it.
+    """Maps a walker's observation and state to an action.
 
-    A policy is a frozen dataclass whose fields are its settings: equal ones give equal actions of equal thetas.
+    A policy is a frozen dataclass whose fields are its settings. Equal policies with equal thetas give equal actions.
     """
 
     #: The name under which configs know the policy.
     kind: ClassVar[str]
-    #: What engines compile.
+    #: The kernels that engines compile.
     kernels: ClassVar[PolicyKernels]
 
     @property
     @abstractmethod
     def num_inputs(self) -> int:
-        """Numbers of an observation."""
+        """The size of an observation."""
 
     @property
     @abstractmethod
     def num_outputs(self) -> int:
-        """Numbers of an action."""
+        """The size of an action."""
 
     @property
     @abstractmethod
     def num_parameters(self) -> int:
-        """P, of a theta."""
+        """P, the size of a theta."""
 
     @property
     @abstractmethod
     def shape(self) -> tuple[int, ...]:
-        """What the kernels need to know of the settings."""
+        """The settings as integers, as far as the kernels need them."""
 
     @property
     @abstractmethod
     def scratch_shape(self) -> tuple[int, int]:
-        """Of the float32 memory in which ``act`` works; a thread of a GPU has it for itself, so it is small."""
+        """The shape of the float32 scratch array of ``act``. Each GPU thread has its own, so keep it small."""
 
     @property
     def state_size(self) -> int:
-        """S, numbers that a walker remembers from step to step; 0 for none."""
+        """S, how many numbers a walker keeps from step to step; 0 for a policy without memory."""
         return 0
 
     @property
     def first_layer_units(self) -> int:
-        """Units of a dense layer of the observation, W (inputs, units) row by row and then b, with which theta begins.
+        """The number of units, if theta begins with a dense layer of the observation; 0 if it does not.
 
-        0 for a policy whose theta begins with something else. Strategies that standardise observations ask for it.
+        Such a layer is W (inputs, units) row by row, then b. Strategies that standardise observations use this.
         """
         return 0
 
     @property
     def description(self) -> str:
-        """For sentences: the kind, and how it is made."""
+        """The kind and the architecture in words, for messages."""
         return self.kind
 
     def initial_theta(self, noise: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What a run begins with that is given no walker.
+        """The first theta of a run that does not start from a walker.
 
         Args:
-            noise: (P,) float32, normal numbers of deviation 0.1.
+            noise: (P,) float32, normal numbers with standard deviation 0.1.
 
         Returns:
             (P,) float32.
@@ -85,12 +85,12 @@ class AbstractPolicy(ABC):
     def adopted(
         self, other: AbstractPolicy, theta: NDArray[np.float32], noise: NDArray[np.float32]
     ) -> NDArray[np.float32] | None:
-        """A theta (P,) with which this policy begins as another one does with its own; None if there is none.
+        """A theta (P,) with which this policy at first acts like another policy with its theta; None if there is none.
 
         Args:
             other: the policy of a walker.
-            theta: (its P,) float32, the walker's.
-            noise: see ``initial_theta``; for what the walker does not say.
+            theta: (P of ``other``,) float32, the walker's.
+            noise: see ``initial_theta``; for parameters that the walker does not have.
         """
         return theta if other == self else None
 
@@ -111,7 +111,7 @@ class AbstractPolicy(ABC):
             )
 
     def controller(self, theta: NDArray[np.float32]) -> Controller:
-        """The policy with its parameters bound, at the beginning of an episode.
+        """A controller for one walker with this theta, ready to begin an episode.
 
         Args:
             theta: (P,) float32.

@@ -1,4 +1,4 @@
-"""A policy that walks by itself, one observation after the other, in this process."""
+"""Running a policy in this process, one observation at a time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 class Controller(CopiedWhole):
-    """A policy with one theta, and the state and buffers of one walker; an action is valid until the next call.
+    """A policy with one theta, and the state and buffers of one walker. An action is valid until the next call.
 
-    It stands where an episode begins. Where the policy has a state, call ``begin`` before the next episode.
+    A new controller is ready to begin an episode. If the policy has a state, call ``begin`` before every later episode.
     """
 
     def __init__(self, policy: AbstractPolicy, theta: NDArray[np.float32]) -> None:
@@ -35,17 +35,17 @@ class Controller(CopiedWhole):
 
     @exact
     def begin(self) -> None:
-        """Begin an episode: forget the last one."""
+        """Begin an episode: reset the state."""
         self._policy.kernels.begin(self._theta, 0, 1, self._shape, self._state, 0)
 
     @exact
     def __call__(self, observation: ArrayLike) -> NDArray[np.float32]:
-        """(24,) observation, rounded to float32, to (4,) float32 action.
+        """The action (4,) float32 for an observation (24,), which is rounded to float32.
 
         Raises:
-            InputError: the observation has another shape, as a batch has, or holds no numbers.
+            InputError: the observation has another shape, such as that of a batch, or does not hold numbers.
         """
-        # What every env gives is seen at once: a policy is called in every step.
+        # The fast path for what every env returns: this is called in every step.
         if (
             type(observation) is not np.ndarray
             or observation.dtype is not _FLOAT32
@@ -72,8 +72,8 @@ class Controller(CopiedWhole):
 
 
 def _as_kernels_take_it(numbers: NDArray[Any]) -> NDArray[np.float32]:
-    """The same array if it fits: for one that is read-only, or strided, Numba would compile all anew."""
+    """The same array if it fits, otherwise a copy: Numba would recompile for read-only or strided arrays."""
     if numbers.dtype == np.float32 and numbers.flags.carray:
         return numbers
-    with np.errstate(over="ignore"):  # beyond float32 is infinity
+    with np.errstate(over="ignore"):  # numbers too large for float32 become infinity
         return np.require(numbers, np.float32, ["C", "W", "A"])

@@ -1,6 +1,6 @@
-"""A multilayer perceptron with memory: a gated recurrent unit whose word is added to the perceptron's.
+"""A multilayer perceptron with memory: the output of a gated recurrent unit is added to the perceptron's.
 
-The unit's output weights start at zero, so that a walker begins with the perceptron's actions, bit for bit.
+The GRU's output weights start at zero, so at first a walker acts exactly like the perceptron alone, bit for bit.
 
 Reference: Cho et al. 2014, equations 5 to 8 (the gated unit).
 """
@@ -28,10 +28,10 @@ def _sums(theta, at, n, num_out, observation, inputs, inputs_at, inputs_n, sums_
     """sums_out[j] = b[j] + o[0] W[0, j] + ... + h[0] W[24, j] + ..., added in that order.
 
     Args:
-        theta, at, n: W (24 + num_out's units, num_out) row-major, then b (num_out,), see ``act_policy``.
+        theta, at, n: W (24 + units, num_out) row-major, then b (num_out,), see ``act_policy``.
         num_out: how many sums.
         observation: (24,) float32, o.
-        inputs, inputs_at, inputs_n: float32; h[k] is ``inputs[inputs_at + k * inputs_n]``, up to the end.
+        inputs, inputs_at, inputs_n: float32; h[k] is ``inputs[inputs_at + k * inputs_n]``, to the end of the array.
         sums_out: float32, written.
     """
     num_in = observation.size
@@ -51,13 +51,13 @@ def _sums(theta, at, n, num_out, observation, inputs, inputs_at, inputs_n, sums_
 
 @kernel
 def _remember(theta, at, n, num_units, observation, state, state_at, action_out, scratch):  # type: ignore[no-untyped-def]
-    """One step of the unit: its state h goes on, and what it says is added to the action.
+    """One step of the GRU: update its state h, and add its output to the action.
 
     r, z = sigmoid of the gates' sums of (o, h); c = tanh of the candidate's sums of (o, r h); h' = z h + (1 - z) c; the
-    action gains h' V.
+    output h' V is added to the action.
 
     Args:
-        theta, at, n: the gates' W and b for r and z side by side, the candidate's, and V (units, 4) row-major.
+        theta, at, n: W and b of the gates, r and z side by side; W and b of the candidate; V (units, 4) row-major.
         num_units: int64.
         observation, state, state_at, action_out: see ``act_policy``.
         scratch: (3, 2 units or more) float32, overwritten.
@@ -77,35 +77,35 @@ def _remember(theta, at, n, num_units, observation, state, state_at, action_out,
         said = _ZERO
         for k in range(num_units):
             said = said + state[state_at + k * n] * theta[at + (k * num_out + j) * n]
-        # Not for a sum of 0, which would turn an action of -0.0 into 0.0.
+        # A sum of 0 is not added, since it would turn an action of -0.0 into 0.0.
         if said != _ZERO:
             action_out[j] = action_out[j] + said
 
 
 @kernel
 def remember_row(theta, at, n, shape, observation, state, state_at, action_out, scratch):  # type: ignore[no-untyped-def]
-    """``act_policy`` of a walker whose parameters lie side by side; ``shape`` has units, P of the MLP, its shape."""
+    """``act_policy`` for contiguous parameters; ``shape`` has the units, P of the perceptron, and its shape."""
     forward(theta, at, n, shape[2:], observation, state, state_at, action_out, scratch)
     _remember(theta, shape[1], 1, shape[0], observation, state, state_at, action_out, scratch)
 
 
 @kernel
 def remember_column(theta, at, n, shape, observation, state, state_at, action_out, scratch):  # type: ignore[no-untyped-def]
-    """``act_policy`` of any walker."""
+    """``act_policy`` for parameters in columns."""
     forward_column(theta, at, n, shape[2:], observation, state, state_at, action_out, scratch)
     _remember(theta, at + shape[1] * n, n, shape[0], observation, state, state_at, action_out, scratch)
 
 
 @dataclass(frozen=True)
 class GRUPolicy(MLPPolicy):
-    """A multilayer perceptron, and a gated recurrent unit that adds to its actions; theta begins with the former's.
+    """A multilayer perceptron and a gated recurrent unit that adds to its actions. Theta begins with the perceptron's.
 
     Attributes:
         layer_sizes, activations: of the perceptron, see ``MLPPolicy``.
-        units: numbers that it remembers, zeros when an episode begins.
+        units: the size of the GRU's state, which is zero at the beginning of an episode.
 
     Raises:
-        InputError: as of ``MLPPolicy``, or no units.
+        InputError: as for ``MLPPolicy``, or ``units`` is below 1.
     """
 
     kind: ClassVar[str] = "gru"
@@ -124,23 +124,23 @@ class GRUPolicy(MLPPolicy):
 
     @property
     def num_parameters(self) -> int:
-        """P: the perceptron's, those of two gates and of the candidate, and the output weights."""
+        """P: the parameters of the perceptron, of two gates and the candidate, and the output weights."""
         of_sums = (self.num_inputs + self.units + 1) * 3 * self.units
         return self.mlp.num_parameters + of_sums + self.units * self.num_outputs
 
     @property
     def state_size(self) -> int:
-        """S: the units."""
+        """S: the number of units."""
         return self.units
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """The units, P of the perceptron, and its shape."""
+        """The number of units, P of the perceptron, and its shape."""
         return (self.units, self.mlp.num_parameters, *self.mlp.shape)
 
     @property
     def scratch_shape(self) -> tuple[int, int]:
-        """(3, widest layer or both gates)."""
+        """(3, the width of the widest layer or of both gates)."""
         return 3, max(*self.layer_sizes, 2 * self.units)
 
     @property
@@ -149,7 +149,7 @@ class GRUPolicy(MLPPolicy):
         return f"{self.kind} of {self.units} units beside {self.mlp.description}"
 
     def initial_theta(self, noise: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The noise, but for output weights of zero."""
+        """The noise, except that the GRU's output weights are zero."""
         theta = noise.copy()
         theta[self.num_parameters - self.units * self.num_outputs :] = 0.0
         return theta
@@ -157,7 +157,7 @@ class GRUPolicy(MLPPolicy):
     def adopted(
         self, other: AbstractPolicy, theta: NDArray[np.float32], noise: NDArray[np.float32]
     ) -> NDArray[np.float32] | None:
-        """Also a perceptron's theta, to which a unit is given that says nothing yet."""
+        """See ``AbstractPolicy``. It also adopts a perceptron's theta and adds a GRU whose output is zero at first."""
         if other != self.mlp:
             return super().adopted(other, theta, noise)
         return np.concatenate([theta, self.initial_theta(noise)[theta.size :]])

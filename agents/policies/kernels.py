@@ -1,8 +1,8 @@
-"""What a policy's kernels are given and do; engines' kernels call them by the names here, see ``PolicyKernels``.
+"""The interface of a policy's kernels. Engines' kernels call them by the names here, see ``PolicyKernels``.
 
-One source serves all engines. Parameters and states lie in columns: number i of a walker is at ``at + i * n``. Where
-walkers have memory of their own, ``at`` is 0 and ``n`` is 1; for a GPU's threads neighbours' equal numbers are
-neighbours. An episode runs one policy: nothing but the state is kept from step to step.
+One source serves all engines. Parameters and states are stored in columns: number i of a walker is at ``at + i * n``.
+Where each walker has its own array, ``at`` is 0 and ``n`` is 1. On a GPU, the numbers i of neighbouring walkers are
+adjacent. Nothing but the state is kept from one step of an episode to the next.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from environments.compiled import kernel
 
 
 class PolicyKernels(NamedTuple):
-    """A policy's own, compiled by ``environments.compiled.kernel``.
+    """The kernels of one policy, each compiled by ``environments.compiled.kernel``.
 
     Attributes:
-        begin: does what ``begin_policy`` says.
-        act: does what ``act_policy`` says.
-        act_row: does so too, to the bit, where ``at`` is 0 and ``n`` is 1: faster if it can be. ``act`` if not.
+        begin: implements ``begin_policy``.
+        act: implements ``act_policy``.
+        act_row: the same to the bit, for ``at`` = 0 and ``n`` = 1. Use a faster kernel if there is one, else ``act``.
     """
 
     begin: Callable[..., Any]
@@ -28,13 +28,13 @@ class PolicyKernels(NamedTuple):
 
 
 def begin_policy(theta: Any, at: int, n: int, shape: Any, state: Any, state_at: int) -> None:
-    """Write the state that an episode begins with; where it was before is any walker's, or nobody's.
+    """Write the state at the beginning of an episode. The old state may be any walker's, or uninitialised.
 
     Args:
         theta: float32; parameter i is ``theta[at + i * n]``.
         at, n: int64.
         shape: (K,) int64, the policy's ``shape``.
-        state: float32; number i of S is ``state[state_at + i * n]``, and what lies between them is others'.
+        state: float32; number i of S is ``state[state_at + i * n]``. The numbers between them belong to other walkers.
         state_at: int64.
     """
     raise NotImplementedError
@@ -43,19 +43,19 @@ def begin_policy(theta: Any, at: int, n: int, shape: Any, state: Any, state_at: 
 def act_policy(
     theta: Any, at: int, n: int, shape: Any, observation: Any, state: Any, state_at: int, action_out: Any, scratch: Any
 ) -> None:
-    """One step: answer an observation, and go on in the state.
+    """One step: compute the action for an observation, and update the state.
 
     Args:
         theta, at, n, shape, state, state_at: see ``begin_policy``.
         observation: (24,) float32.
-        action_out: (4,) float32, written. Beyond -1..1 it counts as -1 or 1; NaN or infinity ends the episode.
-        scratch: of the policy's ``scratch_shape``, float32; whatever is in it, also NaN.
+        action_out: (4,) float32, written. Values are clipped to -1..1; NaN or infinity ends the episode.
+        scratch: float32 of the policy's ``scratch_shape``. It may hold anything at first, even NaN.
     """
     raise NotImplementedError
 
 
 @kernel
 def forget(theta, at, n, shape, state, state_at):  # type: ignore[no-untyped-def]
-    """``begin_policy`` of a policy that begins with zeros, or has no state."""
+    """``begin_policy`` for a policy whose state begins with zeros, or that has none."""
     for i in range(state_at, state.size, n):
         state[i] = 0.0

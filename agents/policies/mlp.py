@@ -19,10 +19,10 @@ from environments.errors import InputError, check_name
 
 @kernel
 def forward(theta, at, n, shape, observation, state, state_at, action_out, scratch):  # type: ignore[no-untyped-def]
-    """``act_policy`` of a walker whose parameters lie side by side, and begin at the first.
+    """``act_policy`` for contiguous parameters that begin at index 0.
 
-    Per layer h = f(b + h[0] W[0] + h[1] W[1] + ...), summed in that order; theta has per layer W (in, out) row-major,
-    then b (out,). ``shape`` has the units of the L + 1 layers, then the L activations.
+    Each layer computes h = f(b + h[0] W[0] + h[1] W[1] + ...), summed in that order. For each layer, theta has
+    W (in, out) row-major, then b (out,). ``shape`` has the units of the L + 1 layers, then the L activations.
     """
     current, following = scratch[0], scratch[1]
     num_layers = shape.size // 2
@@ -32,11 +32,11 @@ def forward(theta, at, n, shape, observation, state, state_at, action_out, scrat
     for layer in range(num_layers):
         num_in, num_out = shape[layer], shape[layer + 1]
         bias = offset + num_in * num_out
-        # Views, so that no index could be negative for all that LLVM knows: only then does the inner loop pack.
+        # Through views LLVM can tell that no index is negative; otherwise it does not vectorise the inner loop.
         weights, biases = theta[offset:bias].reshape(num_in, num_out), theta[bias : bias + num_out]
         for j in range(num_out):
             following[j] = biases[j]
-        # Eight inputs at a time, so that a sum is fetched and stored less often; added in the same order.
+        # Eight inputs at a time, so that sums are loaded and stored less often. The order of addition stays the same.
         num_eights = num_in // 8 * 8
         for i in range(0, num_eights, 8):
             x0, x1, x2, x3 = current[i], current[i + 1], current[i + 2], current[i + 3]
@@ -69,9 +69,9 @@ def forward(theta, at, n, shape, observation, state, state_at, action_out, scrat
 
 @kernel
 def forward_column(theta, at, n, shape, observation, state, state_at, action_out, scratch):  # type: ignore[no-untyped-def]
-    """``act_policy`` of any walker: the same sums as in ``forward``, in the same order.
+    """``act_policy`` for parameters in columns: the same sums as in ``forward``, in the same order.
 
-    Four units at a time; neighbouring threads of a GPU read neighbouring places.
+    It computes four units at a time. Neighbouring GPU threads read neighbouring addresses.
     """
     num_layers = shape.size // 2
     for i in range(shape[0]):
@@ -81,7 +81,7 @@ def forward_column(theta, at, n, shape, observation, state, state_at, action_out
         num_in, num_out, activation = shape[layer], shape[layer + 1], shape[num_layers + 1 + layer]
         bias, last = at + (offset + num_in * num_out) * n, num_out - 1
         for j in range(0, num_out, 4):
-            # Beyond the last unit the last one is computed once more.
+            # If fewer than four units are left, the last one is computed again in place of the missing ones.
             j1, j2, j3 = min(j + 1, last), min(j + 2, last), min(j + 3, last)
             h, h1, h2, h3 = theta[bias + j * n], theta[bias + j1 * n], theta[bias + j2 * n], theta[bias + j3 * n]
             weight, row, i = at + (offset + j) * n, num_out * n, 0
@@ -117,14 +117,14 @@ def forward_column(theta, at, n, shape, observation, state, state_at, action_out
 
 @dataclass(frozen=True)
 class MLPPolicy(AbstractPolicy):
-    """A multilayer perceptron; what is left out is as in the paper.
+    """A multilayer perceptron; the defaults are the paper's.
 
     Attributes:
-        layer_sizes: units of each layer, observation and action included.
-        activations: of each layer but the first, ``"tanh"``, ``"relu"`` or ``"linear"``; one alone is that of all.
+        layer_sizes: the number of units in each layer, including observation and action.
+        activations: ``"tanh"``, ``"relu"`` or ``"linear"`` for each layer except the first, or one for all layers.
 
     Raises:
-        InputError: fewer than two layers, a layer without units, or no such activations.
+        InputError: there are fewer than two layers, a layer has no units, or an activation is unknown.
     """
 
     kind: ClassVar[str] = "mlp"
@@ -165,12 +165,12 @@ class MLPPolicy(AbstractPolicy):
 
     @property
     def scratch_shape(self) -> tuple[int, int]:
-        """(2, widest layer)."""
+        """(2, the width of the widest layer)."""
         return 2, max(self.layer_sizes)
 
     @property
     def first_layer_units(self) -> int:
-        """Units of the first hidden layer."""
+        """The number of units in the first hidden layer."""
         return self.layer_sizes[1]
 
     @property
@@ -180,7 +180,7 @@ class MLPPolicy(AbstractPolicy):
 
 
 def _activations(given: Sequence[str], num_layers: int) -> tuple[str, ...]:
-    """One for each layer."""
+    """The activation of each layer, from one per layer or one for all."""
     names = tuple(given) if isinstance(given, list | tuple) else ()
     names = names * num_layers if len(names) == 1 else names
     if len(names) != num_layers or not all(isinstance(name, str) for name in names):

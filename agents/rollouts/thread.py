@@ -1,9 +1,9 @@
-"""Episodes as threads of a GPU run them: one walker each, a part of a step at a time.
+"""Episodes on GPU threads: one walker per thread, one part of a step at a time.
 
-The parts, from ``act`` to ``judge``, are done by all walkers before the next one begins: few walkers have a part that
-takes long, and so those are listed and gather in warps of their own (``solve_late``, ``solve_found``). Between steps,
-walkers whose episodes are over are given the next ones (``assign``), and their thetas are made (``make_theta``). Who is
-given what changes no bit of an episode. All that is here is compiled for the CPU too, where tests run it.
+All walkers finish one part, from ``act`` to ``judge``, before the next part begins. In some parts a few walkers take
+much longer, so these are listed and gathered into separate warps (``solve_late``, ``solve_found``). Between steps,
+walkers whose episodes are over get the next ones (``assign``), and their thetas are made (``make_theta``). Which walker
+runs which episode changes no bit of it. All of this is also compiled for the CPU, where tests run it.
 """
 
 from __future__ import annotations
@@ -30,30 +30,29 @@ from environments.walker.ending import GOES_ON
 from environments.walker.judge import judge_world
 
 _MASK, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
-#: In ``Walkers.episode``: the walker has none, and waits for the next.
+#: In ``Walkers.episode``: the walker has no episode and waits for the next one.
 FREE = -1
-#: Worlds whose equal fields lie side by side: a warp's, so that it reads a field at once. A constant, and so the
-#: distances between a world's fields are constants too, which instructions contain; nothing is computed.
+#: How many worlds store a field side by side: as many as a warp has threads, so that a warp reads a field at once. As
+#: this is a constant, so are the distances between a world's fields, and no address has to be computed.
 GROUP = 32
 #: Numbers in ``Walkers.islands``.
 ISLAND_SIZE = 2 + TOUCHING_CAPACITY
 
 
 class Walkers(NamedTuple):
-    """What N walkers keep from part to part; neighbours' equal fields are neighbours, in groups of GROUP walkers.
+    """What N walkers keep from part to part. In groups of GROUP walkers, a field of all walkers is stored together.
 
     Attributes:
         state: (grouped_size(WORLD_SIZE, N),) float32, see ``physics.layout``.
-        theta, observations, actions: (grouped_size(P, N),) float32, of each walker's episode, of 24 and of 4 fields.
-        policy_state: (groups, S * GROUP) float32, what the policy remembers, a row for each group of walkers.
-        shaping, totals: (N,) float64, of the latest step, and the return so far.
+        theta, observations, actions: float32, grouped like ``state``, with P, 24 and 4 fields.
+        policy_state: (groups, S * GROUP) float32, the policy's state, one row per group of walkers.
+        shaping, totals: (N,) float64, the shaping of the latest step, and the return so far.
         num_steps: (N,) int64, -1 before the reset's step.
-        episode: (N,) int64, which one a walker runs, or FREE.
-        is_new: (N,) int64, 1 for an episode that begins with the next step.
-        moves: (N,) int64, which bodies have left their fat boxes in this step, as bits.
-        islands: (grouped_size(ISLAND_SIZE, N),) int64, of the next impact, the number of contacts, the body, the
-            contacts.
-        alphas: (N,) float32, its time, 0..1 of the step.
+        episode: (N,) int64, the episode that a walker runs, or FREE.
+        is_new: (N,) int64, 1 if the episode begins with the next step.
+        moves: (N,) int64, bits of the bodies that have left their fat boxes in this step.
+        islands: (grouped_size(ISLAND_SIZE, N),) int64, the next impact: the number of contacts, the body, the contacts.
+        alphas: (N,) float32, the time of that impact, as a fraction 0..1 of the step.
     """
 
     state: NDArray[np.float32]
@@ -72,15 +71,15 @@ class Walkers(NamedTuple):
 
 
 class Episodes(NamedTuple):
-    """What is to be run, and what came of it.
+    """Episodes to run, and their results.
 
     Attributes:
-        terrain_index: (B,) int64, which terrain of a ``Course`` an episode is on.
-        sample: (B,) int64, which of S samples the theta of an episode belongs to.
+        terrain_index: (B,) int64, the terrain of a ``Course`` that an episode is on.
+        sample: (B,) int64, which of the S samples an episode's theta belongs to.
         direction: (B,) int64, which of the sample's perturbations it has.
-        sign: (B,) int64: 1 or -1, what the perturbation is multiplied by; 0 for the centre as it is.
-        centre: (S, P) float32, of each sample, those with perturbations first.
-        scale, words: (S', P) float32 and (S', 4) uint64, of those with perturbations, see ``Perturbations``.
+        sign: (B,) int64, 1 or -1, the sign of the perturbation; 0 for the centre itself.
+        centre: (S, P) float32, of each sample; samples with perturbations come first.
+        scale, words: (S', P) float32 and (S', 4) uint64, of samples with perturbations, see ``Perturbations``.
         policy_shape: (K,) int64, the policy's ``shape``.
         returns, lengths, outcomes: (B,) float64, int32 and int8, written as episodes end.
     """
@@ -98,7 +97,7 @@ class Episodes(NamedTuple):
     outcomes: NDArray[np.int8]
 
     def part(self, start: int, stop: int) -> Self:
-        """Episodes start..stop-1, with the samples that they need."""
+        """Episodes start..stop-1, and only the samples that they need."""
         used, sample = np.unique(self.sample[start:stop], return_inverse=True)
         perturbed = used[used < len(self.scale)]
         return self._replace(
@@ -114,24 +113,24 @@ _OF_EPISODES = ("terrain_index", "direction", "sign", "returns", "lengths", "out
 
 
 def grouped_size(num_fields: int, num: int) -> int:
-    """Numbers that so many walkers' fields take, in whole groups."""
+    """The size of an array for the fields of ``num`` walkers, rounded up to whole groups."""
     return -(-num // GROUP) * GROUP * num_fields
 
 
 @thread_kernel
 def place_in_group(walker, num_fields):  # type: ignore[no-untyped-def]
-    """Where a walker's first field lies; the others follow at distances of GROUP."""
+    """The index of a walker's first field; the others follow at distances of GROUP."""
     return walker // GROUP * (GROUP * num_fields) + walker % GROUP
 
 
 @thread_kernel
 def assign(walker, walkers, episodes, place):  # type: ignore[no-untyped-def]
-    """Give a walker that is free an episode, if there is one left.
+    """Give a free walker an episode, if there is one left.
 
     Args:
-        walker: which.
+        walker: its index.
         walkers, episodes: see above.
-        place: the next number of a count from 0; no two walkers are given the same.
+        place: the next number of a counter from 0; no two walkers get the same one.
     """
     if place < episodes.sample.size:
         walkers.episode[walker], walkers.is_new[walker] = place, 1
@@ -139,7 +138,7 @@ def assign(walker, walkers, episodes, place):  # type: ignore[no-untyped-def]
 
 @thread_kernel
 def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def]
-    """Make parameters 4 * block to 4 * block + 3 of the theta of a walker's episode, as ``Perturbations`` does."""
+    """Make parameters 4 * block to 4 * block + 3 of the theta for a walker's episode, as ``Perturbations`` does."""
     episode = walkers.episode[walker]
     sample, sign = episodes.sample[episode], episodes.sign[episode]
     num = episodes.centre.shape[1]
@@ -160,16 +159,18 @@ def make_theta(walker, block, walkers, episodes):  # type: ignore[no-untyped-def
 
 @thread_kernel_template
 def act(walker, walkers, episodes, course, observation, actions, scratch):  # type: ignore[no-untyped-def]
-    """Begin a step: let the policy answer the last observation, and set the motors. A new episode begins first.
+    """Begin a step: let the policy act on the last observation, and set the motors.
 
-    With the kernels of a policy, see ``act_of``.
+    A new episode is set up first, and its first action is zero.
+
+    This is a template: ``act_of`` fills in the kernels of a policy.
 
     Args:
-        walker: which; it has an episode, also below.
+        walker: its index. Here and below, it must have an episode.
         walkers, episodes: see above.
         course: a ``Course``.
         observation, actions: (24,) and (1, 4) float32, scratch.
-        scratch: of the policy's ``scratch_shape``, float32.
+        scratch: float32 of the policy's ``scratch_shape``.
     """
     episode, at = walkers.episode[walker], place_in_group(walker, WORLD_SIZE)
     theta_at = place_in_group(walker, episodes.centre.shape[1])
@@ -203,7 +204,7 @@ def act_of(kernels: PolicyKernels) -> Callable[..., None]:
 
 @thread_kernel
 def meet(walker, walkers, episodes, course):  # type: ignore[no-untyped-def]
-    """See which shapes touch; the walker's ``bin_of``."""
+    """Find the shapes that touch. Returns the walker's ``bin_of``."""
     edges, polygons = rows_of(course, episodes.terrain_index[walkers.episode[walker]])
     at = place_in_group(walker, WORLD_SIZE)
     collide(walkers.state, at, GROUP, edges, polygons)
@@ -212,7 +213,7 @@ def meet(walker, walkers, episodes, course):  # type: ignore[no-untyped-def]
 
 @thread_kernel
 def solve(walker, walkers, m, slots, num_slots):  # type: ignore[no-untyped-def]
-    """Let 1/50 s pass; whether positions are solved, or the walker is late. Scratch is as of ``solve_world``."""
+    """Simulate 1/50 s. Returns whether positions are solved; if not, the walker is late. See ``solve_world``."""
     at = place_in_group(walker, WORLD_SIZE)
     is_solved, walkers.moves[walker] = solve_world(walkers.state, at, GROUP, m, slots, num_slots)
     return is_solved
@@ -220,14 +221,14 @@ def solve(walker, walkers, m, slots, num_slots):  # type: ignore[no-untyped-def]
 
 @thread_kernel
 def solve_late(walker, walkers, m, slots, num_slots):  # type: ignore[no-untyped-def]
-    """What is left to do of ``solve`` for a walker that is late."""
+    """Finish ``solve`` for a walker that is late."""
     at = place_in_group(walker, WORLD_SIZE)
     walkers.moves[walker] = solve_late_world(walkers.state, at, GROUP, m, slots, num_slots)
 
 
 @thread_kernel
 def look(walker, walkers, episodes, course):  # type: ignore[no-untyped-def]
-    """Whether the walker may have passed through something on its way."""
+    """Whether the walker may have tunnelled through something in this step."""
     edges, polygons = rows_of(course, episodes.terrain_index[walkers.episode[walker]])
     at = place_in_group(walker, WORLD_SIZE)
     return look_ahead(walkers.state, at, GROUP, edges, polygons, walkers.moves[walker])
@@ -235,7 +236,7 @@ def look(walker, walkers, episodes, course):  # type: ignore[no-untyped-def]
 
 @thread_kernel
 def find_island(walker, walkers, episodes, course, members):  # type: ignore[no-untyped-def]
-    """Note which impact of the walker is next; whether there is one.
+    """Store the walker's next impact. Returns whether there is one.
 
     Args:
         walker, walkers, episodes, course: see ``act``.
@@ -254,7 +255,7 @@ def find_island(walker, walkers, episodes, course, members):  # type: ignore[no-
 
 @thread_kernel
 def solve_found(walker, walkers, episodes, course, slots, members):  # type: ignore[no-untyped-def]
-    """Handle the impact that ``find_island`` found; ``slots`` as of ``solve_island``, the others as there."""
+    """Handle the impact that ``find_island`` found. For ``slots`` see ``solve_island``, else ``find_island``."""
     edges, polygons = rows_of(course, episodes.terrain_index[walkers.episode[walker]])
     at = place_in_group(walker, ISLAND_SIZE)
     num, body = walkers.islands[at], walkers.islands[at + GROUP]
@@ -272,12 +273,12 @@ def judge(walker, walkers, episodes, course, max_steps, action, readings, rays, 
 
     Args:
         walker, walkers, episodes, course: see ``act``.
-        max_steps: control steps after which an episode is TIMEOUT.
+        max_steps: control steps after which an episode ends with TIMEOUT.
         action, observation: (4,) and (24,) float32, scratch.
         readings, rays: see ``judge_world``; scratch.
 
     Returns:
-        Steps of the episode, the reset's not counted, if it is over; -1 if it goes on.
+        The number of steps in the episode, without the reset's, if it is over; -1 if it goes on.
     """
     episode = walkers.episode[walker]
     edges, polygons = rows_of(course, episodes.terrain_index[episode])

@@ -23,7 +23,7 @@ def make_strategy(name: str, **settings: Any) -> AbstractStrategy[Any]:
 
     Args:
         name: a key of ``STRATEGIES``, or ``"package.module:Name"`` of a user's subclass of ``AbstractStrategy``.
-        settings: its fields; what is left out keeps its default.
+        settings: its fields; a field that is left out keeps its default.
 
     Raises:
         InputError: no strategy of that name, no such setting, or a value out of range.
@@ -36,7 +36,7 @@ def make_strategy(name: str, **settings: Any) -> AbstractStrategy[Any]:
 
 
 def setting_names(name: str) -> list[str]:
-    """The settings that the strategy called ``name`` has.
+    """The names of the settings of the strategy called ``name``.
 
     Raises:
         InputError: no strategy of that name.

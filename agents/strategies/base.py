@@ -1,8 +1,8 @@
 """The contract of an evolution strategy: ask, tell and propose on frozen state, batched over niches.
 
-A strategy object holds settings only. Its state is a frozen dataclass of NumPy arrays, each with the niche axis N
-first, so that niches can be joined, split and stored without knowing the strategy. What decides a result is summed in a
-fixed order.
+A strategy object holds only settings. Its state is a frozen dataclass of NumPy arrays. The first axis of each is the
+niche axis N, so niches can be joined, split and stored without knowing the strategy. Sums that affect a result are
+added in a fixed order.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class AbstractStrategy(ABC, Generic[State]):
         """The state after one step.
 
         Args:
-            state: as it was when ``samples`` were asked for.
-            samples: what ``ask`` gave, N of them.
+            state: the same state that ``ask`` was called with.
+            samples: the N samples that ``ask`` returned.
             fitness: (N, rows) float64 of every row; -inf ranks below all numbers. NaN is refused.
         """
 
@@ -79,13 +79,13 @@ class AbstractStrategy(ABC, Generic[State]):
     def propose(
         self, state: State, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
-        """The theta (N, P) to which one step would lead, from samples around *other* centres than the state's own.
+        """The theta (N, P) that one step would give, from samples around centres *other* than the state's own.
 
         Args:
-            state: the target's optimiser, whose moments and step sizes are used and not kept.
+            state: the target's optimiser. Its moments and step sizes are used, but not updated.
             samples: around the source's theta.
             fitness: (N, rows) float64.
-            plain: a plain gradient step instead of the optimiser's (POET.md 3: SimpleSGD of the released code).
+            plain: take a plain gradient step instead of the optimiser's (POET.md 3: SimpleSGD of the released code).
         """
 
     @abstractmethod
@@ -94,7 +94,7 @@ class AbstractStrategy(ABC, Generic[State]):
 
 
 def as_centres(theta: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A copy of what a strategy starts from.
+    """A checked copy of the thetas that a strategy starts from.
 
     Raises:
         InputError: it is not (N, P) float32, or not finite.
@@ -108,7 +108,7 @@ def as_centres(theta: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def check_places(state: StrategyState, places: Sequence[StreamKey]) -> None:
-    """Raise ``InputError`` unless there is a place for each niche."""
+    """Raise ``InputError`` unless each niche has a place."""
     if len(places) != len(state.centre) or not all(isinstance(place, StreamKey) for place in places):
         raise InputError(f"places must be a StreamKey for each of {len(state.centre)} niches, but are {places!r:.60}")
 
@@ -116,10 +116,10 @@ def check_places(state: StrategyState, places: Sequence[StreamKey]) -> None:
 def as_fitness(
     state: StrategyState, samples: Sequence[Perturbations], fitness: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """The fitness (N, rows) float64 of what was asked for; kernels would read and write beside what does not fit.
+    """The fitness (N, rows) as float64, checked, since kernels would read and write out of bounds if it did not fit.
 
     Raises:
-        InputError: not a sample of P parameters for each niche, not a number for each row, or NaN.
+        InputError: there is not one sample of P parameters per niche, or not one number per row, or NaN.
     """
     found = np.asarray(fitness)
     if [sample.centre.size for sample in samples] != [state.centre.shape[1]] * len(state.centre):
@@ -145,7 +145,7 @@ def concatenate(states: Sequence[State]) -> State:
 
 
 def take(state: State, start: int, stop: int) -> State:
-    """The niches start..stop-1 of a state."""
+    """Niches start..stop-1 of a state."""
     return replace(state, **{f.name: getattr(state, f.name)[start:stop] for f in fields(state)})
 
 

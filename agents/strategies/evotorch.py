@@ -1,13 +1,13 @@
-"""EvoTorch's PGPE and CEM behind our contract: our samples, their update.
+"""EvoTorch's PGPE and CEM behind our contract: the samples are ours, the update is EvoTorch's.
 
-Samples are our named ones, so that workers make them without torch; the update is EvoTorch's functional ``tell``, given
-the very rows that were run. It is called for one niche at a time, on one thread: how niches are batched and how many
-threads torch has change no bit.
+Samples are named like all of ours, so workers make them without torch. The update is EvoTorch's functional ``tell`` on
+exactly the rows that were run. It is called for one niche at a time and on one thread, so neither the batching of
+niches nor torch's number of threads changes a bit.
 
-Fitness is handed over as whole ranks, which EvoTorch ranks once more: the same weights as from the fitness itself, but
--inf is the worst, float64 returns are told apart, and ties are broken by position.
+Fitness is passed as integer ranks, which EvoTorch ranks again. The weights are the same as from the fitness itself,
+but -inf is the worst, float64 returns stay distinct, and ties are broken by position.
 
-torch and EvoTorch are imported by the first ``tell`` (430 MB, 1.4 to 3 s); workers never call it.
+The first ``tell`` imports torch and EvoTorch (430 MB, 1.4 to 3 s); workers never call it.
 
 Reference: Sehnke et al. 2010 (PGPE); Toklu et al. 2020 (ClipUp); Rubinstein 1999, Duan et al. 2016 (CEM);
 evotorch/algorithms/functional.
@@ -40,11 +40,11 @@ Row = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class PgpeState(StrategyState):
-    """Where the search distribution of each niche stands.
+    """The search distribution of each niche.
 
     Attributes:
         stdev: (N, P) float32, standard deviation of each parameter.
-        velocity: (N, P) float32, ClipUp's.
+        velocity: (N, P) float32, the velocity of ClipUp.
     """
 
     stdev: NDArray[np.float32]
@@ -58,14 +58,14 @@ class Pgpe(AbstractStrategy[PgpeState]):
     Defaults are EvoTorch's (``pgpe``, ``clipup``, and examples/scripts/rl_clipup.py) where it has any.
 
     Attributes:
-        pairs: M, antithetic pairs a generation.
-        step_length: of ClipUp, over all parameters; its greatest speed is twice that. ClipUp's rule is
-            15 greatest speeds for the norm of the initial noise, which is 0.1 sqrt(2804) here.
-        momentum: ClipUp's.
+        pairs: M, antithetic pairs per generation.
+        step_length: the norm of a ClipUp step over all parameters. The maximum speed is twice that. ClipUp's rule of
+            thumb is that 15 times the maximum speed equals the norm of the initial noise, here 0.1 sqrt(2804).
+        momentum: of ClipUp.
         noise_std: initial standard deviation of each parameter (POET.md 3.5).
-        noise_learning_rate: of the standard deviations.
-        noise_max_change: greatest relative change of a standard deviation in one step.
-        noise_limit: the least standard deviation (POET.md 3.5; EvoTorch has none).
+        noise_learning_rate: learning rate of the standard deviations.
+        noise_max_change: largest relative change of a standard deviation in one step.
+        noise_limit: lower bound of the standard deviation (POET.md 3.5; EvoTorch has none).
     """
 
     kind = "pgpe"
@@ -105,7 +105,7 @@ class Pgpe(AbstractStrategy[PgpeState]):
     def propose(
         self, state: PgpeState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
-        """See ``AbstractStrategy``; a plain step is ClipUp's from rest, ``step_length`` long."""
+        """See ``AbstractStrategy``; a plain step is a ClipUp step from rest, of length ``step_length``."""
         fitness = as_fitness(state, samples, fitness)
         velocity = np.zeros_like(state.velocity) if plain else state.velocity
         return np.stack([self._step(*niche)[0] for niche in zip(samples, velocity, fitness, strict=True)])
@@ -142,7 +142,7 @@ class Pgpe(AbstractStrategy[PgpeState]):
 
 @dataclass(frozen=True, eq=False)
 class CemState(StrategyState):
-    """Where the search distribution of each niche stands.
+    """The search distribution of each niche.
 
     Attributes:
         stdev: (N, P) float32, standard deviation of each parameter.
@@ -153,18 +153,18 @@ class CemState(StrategyState):
 
 @dataclass(frozen=True)
 class Cem(AbstractStrategy[CemState]):
-    """The cross-entropy method: the next distribution is that of the best rows.
+    """The cross-entropy method: the next distribution is fitted to the best rows.
 
     Attributes:
-        pairs: half the rows of a generation, none of them antithetic: 2M samples cost what M pairs cost.
-        parenthood_ratio: the part of the rows that are best (0.5 in EvoTorch's documentation).
+        pairs: half the number of rows in a generation. Rows are not antithetic; 2M samples cost as much as M pairs.
+        parenthood_ratio: the fraction of rows that counts as best (0.5 in EvoTorch's documentation).
         noise_std: initial standard deviation of each parameter (POET.md 3.5).
-        noise_max_change: greatest relative change of a standard deviation in one step (0.01 in EvoTorch's
+        noise_max_change: largest relative change of a standard deviation in one step (0.01 in EvoTorch's
             documentation).
-        noise_limit: the least standard deviation (POET.md 3.5; EvoTorch has none).
+        noise_limit: lower bound of the standard deviation (POET.md 3.5; EvoTorch has none).
 
     Raises:
-        InputError: a setting out of range, or fewer than two rows are best.
+        InputError: a setting is out of range, or fewer than two rows count as best.
     """
 
     kind = "cem"
@@ -211,13 +211,13 @@ class Cem(AbstractStrategy[CemState]):
     def propose(
         self, state: CemState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
-        """See ``AbstractStrategy``; there is no optimiser, so a plain step is the same."""
+        """See ``AbstractStrategy``; without an optimiser, a plain step is the same."""
         fitness = as_fitness(state, samples, fitness)
         return np.stack([self._step(*niche)[0] for niche in zip(samples, fitness, strict=True)])
 
     @exact
     def step_sizes(self, state: CemState) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """See ``AbstractStrategy``; the learning rate is 1: the centre moves all the way to the mean of the best."""
+        """See ``AbstractStrategy``; the learning rate is 1: the centre moves all the way to the best rows' mean."""
         return _means(state.stdev), np.ones(state.centre.shape[0])
 
     def _step(self, sample: Perturbations, fitness: NDArray[np.float64]) -> tuple[Row, Row]:
@@ -240,7 +240,7 @@ class Cem(AbstractStrategy[CemState]):
 
 
 def load_functional() -> Any:
-    """EvoTorch's module ``algorithms.functional``, without a warning that torch deprecates what EvoTorch uses."""
+    """EvoTorch's module ``algorithms.functional``; warnings about deprecated torch functions in it are silenced."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         from evotorch.algorithms import functional
@@ -249,7 +249,7 @@ def load_functional() -> Any:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Torch with one thread: sums in one order whatever else this process does with torch."""
+    """Run torch on one thread, so that sums have one order whatever else this process does with torch."""
     import torch
 
     num_threads = torch.get_num_threads()
@@ -261,17 +261,17 @@ def _one_thread() -> Iterator[None]:
 
 
 def _told(sample: Perturbations, fitness: NDArray[np.float64]) -> tuple[torch.Tensor, torch.Tensor]:
-    """The rows (rows, P) that were run and their ranks (rows,): whole numbers, exact in float32 up to 2^24."""
+    """The rows (rows, P) that were run, and their ranks (rows,), which are integers and exact in float32 to 2^24."""
     return _tensor(sample.theta(np.arange(sample.num_rows))), _tensor(ranks(fitness).astype(np.float32))
 
 
 def _tensor(values: NDArray[Any]) -> torch.Tensor:
-    """A copy on the CPU, whatever torch's default device is."""
+    """A copy on the CPU, even if torch has another default device."""
     import torch
 
     return torch.tensor(values, device="cpu")
 
 
 def _means(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(N,) float64, the mean of each row, correctly rounded sums."""
+    """(N,) float64, the mean of each row, from correctly rounded sums."""
     return np.array([math.fsum(row.tolist()) / row.size for row in values])

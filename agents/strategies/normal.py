@@ -1,6 +1,6 @@
-"""Standard normal numbers from random words, in fixed arithmetic: the inverse distribution function, no libm.
+"""Standard normal numbers from random words: the inverse distribution function in fixed arithmetic, without libm.
 
-One word gives one number, so that parameter p of perturbation m sits at a known place of its stream.
+One word gives one number, so parameter p of perturbation m has a known position in its stream.
 
 Reference: Wichura 1988, Algorithm AS 241: The Percentage Points of the Normal Distribution (PPND16, relative error
 1e-16).
@@ -18,9 +18,9 @@ from environments.compiled import allocating_kernel, inline_kernel, kernel
 from environments.streams import StreamKey, fill_words
 
 _LN2 = 0.6931471805599453
-#: Beyond |q| = 0.425 the algorithm takes its tails; about 15 % of all numbers lie there.
+#: Beyond |q| = 0.425 the algorithm uses its tail formulas; about 15 % of all numbers lie there.
 _CENTRAL = 0.425
-#: Numbers made together: few enough for their words and tails to stay in the first cache.
+#: How many numbers are made at once: few enough that their words and tails stay in the L1 cache.
 _AT_ONCE = 1024
 
 
@@ -29,8 +29,8 @@ def _log_fraction(numerator):  # type: ignore[no-untyped-def]
     """ln(numerator / 2^33) for an integer 1 <= numerator <= 2^32.
 
     numerator = m 2^e with m in [1/sqrt(2), sqrt(2)); ln m = 2 artanh(s), s = (m - 1)/(m + 1), |s| < 0.172, by its
-    series: the first term left out, 2 s^21 / 21, is below 1e-17. Halvings are exact, so they are taken in large steps,
-    by selects, which a lane loop packs.
+    series: the first omitted term, 2 s^21 / 21, is below 1e-17. Halvings are exact, so they are done in large steps,
+    and by selects, which a lane loop vectorises.
     """
     m, e = float(numerator), 0.0
     for k in range(4, -1, -1):
@@ -52,7 +52,7 @@ def _log_fraction(numerator):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _distance(word):  # type: ignore[no-untyped-def]
-    """q, the word's probability (word + 1/2) / 2^32 less 1/2."""
+    """q, the word's probability (word + 1/2) / 2^32 minus 1/2."""
     return (float(word) + 0.5) / 4294967296.0 - 0.5
 
 
@@ -72,7 +72,7 @@ def _central_number(word):  # type: ignore[no-untyped-def]
 
 @inline_kernel
 def _tail_number(word):  # type: ignore[no-untyped-def]
-    """The number of a word with |q| > 0.425; a 32-bit word keeps r below 4.8, so AS 241's third branch is not there."""
+    """The number of a word with |q| > 0.425. Words of 32 bits keep r below 4.8, so AS 241's third branch is omitted."""
     is_low = _distance(word) < 0.0
     odd = np.int64(2) * np.int64(word) + np.int64(1)
     tail = odd if is_low else np.int64(8589934592) - odd  # 2^33
@@ -95,10 +95,10 @@ def normal_from_word(word):  # type: ignore[no-untyped-def]
 
 @allocating_kernel
 def fill_normals(normals_out, first_block, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
-    """Fill ``normals_out`` (P,) float32 with the stream's numbers from block ``first_block`` (uint64) on, 4 a block.
+    """Fill ``normals_out`` (P,) float32 with the stream's numbers from block ``first_block`` (uint64) on, 4 per block.
 
-    Each number is ``normal_from_word`` of its word, rounded; but all are made as central ones first, then those of the
-    tails once more, each kind in a loop without branches.
+    Each number is ``normal_from_word`` of its word, rounded. To avoid branches, one loop computes all numbers as if
+    they were central, and a second loop recomputes those in the tails.
     """
     num = min(_AT_ONCE, normals_out.size)
     stream_words = np.empty((num + 3) // 4 * 4, np.uint64)
@@ -109,7 +109,7 @@ def fill_normals(normals_out, first_block, c2, c3, k0, k1):  # type: ignore[no-u
         for i in range(part.size):
             part[i] = np.float32(_central_number(stream_words[i]))
         num_tails = 0
-        for i in range(part.size):  # packs the tails' words to the front, where no word is needed any more
+        for i in range(part.size):  # moves the tails' words to the front; the words there are no longer needed
             word = stream_words[i]
             where[num_tails], stream_words[num_tails] = i, word
             num_tails += abs(_distance(word)) > _CENTRAL

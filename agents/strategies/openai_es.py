@@ -23,13 +23,13 @@ ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # optimizers.py of the 
 
 @dataclass(frozen=True, eq=False)
 class OpenAIESState(StrategyState):
-    """Where the optimiser of each niche stands.
+    """The state of each niche's optimiser.
 
     Attributes:
         centre: (N, P) float32, theta.
         first_moment, second_moment: (N, P) float32, Adam's m and v.
-        beta1_power, beta2_power: (N,) float64, beta^t as a running product (no pow: it is libm's).
-        learning_rate, noise_std: (N,) float64, of the next step.
+        beta1_power, beta2_power: (N,) float64, beta^t as a running product, since pow would come from libm.
+        learning_rate, noise_std: (N,) float64, for the next step.
     """
 
     first_moment: NDArray[np.float32]
@@ -45,11 +45,11 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     """Settings of the strategy; defaults are the papers' (POET.md 3 and 5.3).
 
     Attributes:
-        pairs: M, antithetic pairs a generation.
-        learning_rate, learning_rate_decay, learning_rate_limit: Adam's step, times the decay after each step, down to
-            the limit.
-        noise_std, noise_decay, noise_limit: likewise for the perturbations' standard deviation.
-        weight_decay: of the L2 term, added to the gradient before Adam.
+        pairs: M, antithetic pairs per generation.
+        learning_rate, learning_rate_decay, learning_rate_limit: Adam's step size. It is multiplied by the decay after
+            each step, down to the limit.
+        noise_std, noise_decay, noise_limit: the same for the perturbations' standard deviation.
+        weight_decay: coefficient of the L2 term that is added to the gradient before Adam.
     """
 
     kind = "openai_es"
@@ -103,7 +103,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     def propose(
         self, state: OpenAIESState, samples: Sequence[Perturbations], fitness: NDArray[np.float64], plain: bool = False
     ) -> NDArray[np.float32]:
-        """See ``AbstractStrategy``. Adam's step counts itself, t + 1; as released, ``Adam.propose`` takes t."""
+        """See ``AbstractStrategy``. Adam's step counts itself and uses t + 1; the released ``Adam.propose`` uses t."""
         gradients = self._gradients(samples, as_fitness(state, samples, fitness))
         sources = np.stack([sample.centre for sample in samples])
         if not plain:
@@ -117,7 +117,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         return state.noise_std, state.learning_rate
 
     def _gradients(self, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(N, P) float64: minus the ES gradient, plus weight decay; what a minimiser descends."""
+        """(N, P) float64: minus the ES gradient, plus weight decay, which is the gradient that a minimiser descends."""
         ranks = centered_ranks(fitness)
         weights = ranks[:, 0::2] - ranks[:, 1::2]
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)
@@ -131,11 +131,11 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         return sample.centre, sample.scale
 
     def _moved(self, start: NDArray[np.float32], step: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Thetas (N, P) less a step in the coordinates of the gradient: in float64, rounded at the end."""
+        """Thetas (N, P) minus a step in the coordinates of the gradient, computed in float64 and rounded at the end."""
         return (start - step).astype(np.float32)
 
     def _adam(self, state: OpenAIESState, start: NDArray[np.float32], gradients: NDArray[np.float64]) -> OpenAIESState:
-        """The state with one Adam step made from ``start`` (N, P): float64, rounded to float32 where it is kept."""
+        """The state after one Adam step from ``start`` (N, P): computed in float64, rounded to float32 when stored."""
         beta1_power, beta2_power = state.beta1_power * ADAM_BETA1, state.beta2_power * ADAM_BETA2
         before1, before2 = state.first_moment.astype(np.float64), state.second_moment.astype(np.float64)
         first = (ADAM_BETA1 * before1 + (1.0 - ADAM_BETA1) * gradients).astype(np.float32)
@@ -156,7 +156,7 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
 def _descent(gradient_out, weights, centre, scale, weight_decay, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     """gradient_out (P,) = weight_decay * centre - sum_m weights[m] eps_m / (M scale), summed over m in order.
 
-    The released code divides by sigma too (``--normalize_grads_by_noise_std``, on in its script).
+    The released code also divides by sigma (``--normalize_grads_by_noise_std``, which its script turns on).
     """
     eps = np.empty(centre.size, np.float32)
     gradient_out[:] = 0.0

@@ -1,11 +1,12 @@
-"""A generation's samples, by name: nobody ships a matrix of thetas, every worker makes the rows it runs.
+"""A generation's samples, by name: no matrix of thetas is ever sent, since each worker makes the rows it runs.
 
-Row 2m of an antithetic sample is centre + scale * eps_m, row 2m + 1 is centre - scale * eps_m (EvoTorch's order), each
-operation rounded to float32. eps_m is counted from the sample's stream, so any row can be made anywhere.
+Row 2m of an antithetic sample is centre + scale * eps_m, row 2m + 1 is centre - scale * eps_m (EvoTorch's order), and
+each operation is rounded to float32. eps_m has a known position in the sample's stream, so any row can be made
+anywhere.
 
-In a sample that knows the mean observation (``mean_input``), perturbed weights of the first layer leave its units as
-they are there: what they add to a unit at the mean, its bias takes off, besides its own perturbation:
-b_j + (scale eps)_j - sum_i mean_i (scale eps)_ij.
+If a sample knows the mean observation (``mean_input``), perturbing the weights of the first layer does not change its
+units at that observation. Whatever the weights add to a unit there is subtracted from its bias, on top of the bias's
+own perturbation: b_j + (scale eps)_j - sum_i mean_i (scale eps)_ij.
 """
 
 from __future__ import annotations
@@ -27,14 +28,14 @@ class Perturbations:
     """The samples of one niche in one generation.
 
     Attributes:
-        centre: (P,) float32, theta around which samples lie.
+        centre: (P,) float32, the theta around which samples lie.
         scale: (P,) float32, standard deviation of each parameter.
         place: the stream of the numbers eps.
         num_directions: M, how many eps are drawn.
-        antithetic: whether each eps is used with both signs: 2M rows, otherwise M.
-        mean_input: (I,) float32, the mean of what the policy senses; None: biases move by their own eps alone.
-        num_units: of the first layer, whose weights (I, num_units) theta begins with, then its biases; 0 without
-            ``mean_input``.
+        antithetic: whether each eps is used with both signs, which gives 2M rows instead of M.
+        mean_input: (I,) float32, the mean observation; None if biases move only by their own eps.
+        num_units: the number of units in the first layer; 0 without ``mean_input``. Theta begins with that layer's
+            weights (I, num_units), followed by its biases.
 
     Raises:
         InputError: centre and scale are not float32 of one shape (P,), no direction is drawn, or theta has no such
@@ -59,7 +60,7 @@ class Perturbations:
         self._check_first_layer()
 
     def _check_first_layer(self) -> None:
-        """A kernel reads and writes where the first layer is said to be."""
+        """Make sure that the first layer lies within theta, since a kernel reads and writes there."""
         whole_number("num_units", self.num_units, 0, COUNT[1])
         means = self.mean_input
         if means is None:
@@ -74,7 +75,7 @@ class Perturbations:
 
     @property
     def num_rows(self) -> int:
-        """Thetas in the sample: 2M or M."""
+        """The number of thetas in the sample: 2M or M."""
         return self.num_directions * (2 if self.antithetic else 1)
 
     def theta(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -86,7 +87,7 @@ class Perturbations:
 
     @exact
     def fill_theta(self, theta_out: NDArray[np.float32], rows: NDArray[np.int64]) -> None:
-        """Write the thetas of the given rows into ``theta_out`` (len(rows), P) float32; threads may do so side by side.
+        """Write the thetas of the given rows into ``theta_out`` (len(rows), P) float32. Threads may do so in parallel.
 
         Raises:
             InputError: there is no such row, or ``theta_out`` has another shape, type or order.
@@ -108,7 +109,7 @@ _NO_INPUTS = np.zeros(0, np.float32)
 
 @kernel
 def fill_direction(eps_out, direction, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
-    """Write eps_m (P,) float32 of ``direction`` m: the stream's blocks from m * ceil(P / 4) on."""
+    """Write eps_m (P,) float32 of ``direction`` m, which the stream holds from block m * ceil(P / 4) on."""
     blocks = (eps_out.size + WORDS_PER_BLOCK - 1) // WORDS_PER_BLOCK
     fill_normals(eps_out, np.uint64(direction * blocks), c2, c3, k0, k1)
 
@@ -137,7 +138,7 @@ def _fill_theta(  # type: ignore[no-untyped-def]
 
 @kernel
 def _keep_means(moves, mean_input, num_units):  # type: ignore[no-untyped-def]
-    """Take off the first layer's biases what its weights' moves add at the mean input, input after input."""
+    """Subtract from the first layer's biases what the moves of its weights add at the mean input, input by input."""
     bias = mean_input.size * num_units
     for i in range(mean_input.size):
         for j in range(num_units):

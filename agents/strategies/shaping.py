@@ -19,7 +19,7 @@ def ranks(fitness: NDArray[np.float64]) -> NDArray[np.int64]:
         The same shape.
 
     Raises:
-        InputError: NaN, no numbers, or fewer than two a row.
+        InputError: there is NaN, a value that is not a number, or a row of fewer than two.
     """
     fitness = np.asarray(fitness)
     if fitness.dtype.kind not in "fiu" or fitness.ndim == 0 or fitness.shape[-1] < 2:

@@ -1,16 +1,16 @@
-"""OpenAI-ES as if the policy's inputs had mean 0 and deviation 1: what the walker hardly sees moves, it can learn from.
+"""OpenAI-ES as if the policy's inputs had mean 0 and deviation 1, so that it can learn from inputs that vary little.
 
-A lidar ray varies by 0.06, a knee's speed by 0.8: isotropic noise on the first layer's weights shakes a unit by the
-knee alone, and by what is constant in its inputs. So the search runs in other coordinates. With mean mu_i and deviation
-s_i of input i, a unit's sum is
+A lidar ray varies by 0.06, a knee's speed by 0.8. Under isotropic noise on the first layer's weights, a unit feels
+little but the knee and the constant parts of its inputs. So the search runs in other coordinates. With mean mu_i and
+deviation s_i of input i, a unit's sum is
 
     b_j + sum_i o_i W_ij = c_j + sum_i (o_i - mu_i) / s_i V_ij    where  V_ij = s_i W_ij,  c_j = b_j + sum_i mu_i W_ij,
 
-and noise, Adam and weight decay act on V and c. Thetas stay those of the plain policy: a move (dV, dc) moves W by
-dV_ij / s_i and of b by dc_j - sum_i mu_i dW_ij.
+and noise, Adam and weight decay act on V and c. Thetas are still those of the plain policy: a move (dV, dc) changes W
+by dW_ij = dV_ij / s_i and b by dc_j - sum_i mu_i dW_ij.
 
-The statistics are constants, measured once by ``python -m experiments.walkers.observations``, so that an agent can be
-moved between niches, and a theta between strategies, as it is.
+The statistics are constants, measured once by ``python -m experiments.walkers.observations``. So an agent can move
+between niches, and a theta between strategies, without being converted.
 
 Reference: Salimans et al. 2017 (the strategy); Mania et al. 2018, section 3.2 (normalised observations in random
 search).
@@ -34,13 +34,13 @@ from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.streams import StreamKey
 
-#: Where the statistics are.
+#: The file of the statistics.
 STATISTICS_FILE = Path(__file__).with_name("observations.toml")
 
 
 @dataclass(frozen=True, eq=False)
 class ObservationStatistics:
-    """What walkers sense on the average.
+    """Means and deviations of what walkers observe.
 
     Attributes:
         means, deviations: (I,) float32.
@@ -52,7 +52,7 @@ class ObservationStatistics:
 
 @cache
 def observation_statistics() -> ObservationStatistics:
-    """Those that are shipped."""
+    """The statistics that ship with this package."""
     stored = tomllib.loads(STATISTICS_FILE.read_text(encoding="utf-8"))
     return ObservationStatistics(np.array(stored["means"], np.float32), np.array(stored["deviations"], np.float32))
 
@@ -62,10 +62,10 @@ class StandardisedES(OpenAIES):
     """``OpenAIES`` on standardised inputs; its settings mean the same in those coordinates.
 
     Attributes:
-        hidden_units: of the policy's first layer; a run takes them from its policy.
+        hidden_units: the number of units in the policy's first layer; a run takes it from its policy.
 
     Raises:
-        InputError: also for a theta without such a first layer.
+        InputError: as for ``OpenAIES``, or theta has no such first layer.
     """
 
     kind = "standardised_es"
@@ -98,26 +98,26 @@ class StandardisedES(OpenAIES):
         )  # fmt: skip
 
     def _coordinates(self, sample: Perturbations) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """V and c, and the noise of each, (P,) both."""
+        """V and c, and the noise of both, each (P,)."""
         deviations = self._deviations(sample.centre.size)
         return self._with_means(sample.centre.astype(np.float64), 1.0) * deviations, sample.scale * deviations
 
     def _moved(self, start: NDArray[np.float32], step: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Thetas (N, P) less a step in V and c."""
+        """Thetas (N, P) minus a step in V and c."""
         moves = step / self._deviations(start.shape[1])
         return (start - np.stack([self._with_means(move, -1.0) for move in moves])).astype(np.float32)
 
     def _deviations(self, num_parameters: int) -> NDArray[np.float64]:
-        """(P,) what each parameter is multiplied by in these coordinates."""
+        """(P,) the factor by which each parameter is multiplied in these coordinates."""
         deviations = observation_statistics().deviations.astype(np.float64)
         factors = np.ones(num_parameters)
         factors[: deviations.size * self.hidden_units] = np.repeat(deviations, self.hidden_units)
         return factors
 
     def _with_means(self, theta: NDArray[np.float64], sign: float) -> NDArray[np.float64]:
-        """A theta (P,) whose first layer's biases have what its weights give at the mean input, or lose it.
+        """A theta (P,) with the weights' output at the mean input added to the first layer's biases, or subtracted.
 
-        The sum is made input after input: a product of matrices is added up in an order of its own.
+        The sum runs input by input, since a matrix product would choose its own order of addition.
         """
         means, found = observation_statistics().means.astype(np.float64), theta.copy()
         bias = means.size * self.hidden_units

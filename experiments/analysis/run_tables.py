@@ -37,7 +37,7 @@ class RunTables:
         terrains: each niche's own instance, by niche id.
         kinds: of events that its trainer has; a report leaves out what it has none of.
         own: tables that its trainer alone has, by name.
-        parent: where the run was forked from; None if it is nobody's fork.
+        parent: the run that this one was forked from; None if it is not a fork.
         shadow: its neutral shadow.
     """
 

@@ -121,12 +121,12 @@ def read_shadow(folder: Path, seed: int, iteration: int, births: pd.DataFrame) -
     try:
         niches = pd.read_parquet(path)
     except Exception as error:  # Arrow has its own error for each kind of damage
-        raise InputError(f"{path} cannot be read as Parquet ({error}): make it anew by poet control neutral") from error
+        raise InputError(f"{path} cannot be read as Parquet ({error}): remake it with poet control neutral") from error
     version = niches.get("measures_version", pd.Series(dtype="int64"))
     if is_numeric_dtype(version) and len(version) and version.iloc[0] != MEASURES_VERSION:
         return Shadow(None, "it was measured by another version of this code")
     if not _is_shadow(niches):
-        raise InputError(f"{path} is no neutral shadow: make it anew by poet control neutral, or take it away")
+        raise InputError(f"{path} is not a neutral shadow: remake it with poet control neutral, or remove it")
     if int(niches["run_seed"].iloc[0]) != seed:
         return Shadow(None, "it is that of a run with another seed")
     niches = niches[niches["admitted"] <= iteration]

@@ -97,7 +97,7 @@ def _measured(engines: list[str], against: list[str] | None, is_start_measured: 
     usual = Config().evaluation.engine
     begun = None
     if is_start_measured:
-        say("Now everything is compiled anew, to see how long that takes.")
+        say("Now everything is recompiled, to see how long that takes.")
         begun = measure_start(usual if usual in engines else engines[0])
     report = BenchReport(
         command=shlex.join(["poet", *sys.argv[1:]]),

@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 #: Who is admitted in a control: every mutation, or one drawn among the candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
 
-app = typer.Typer(name="control", help="Make what a run is to be compared with: neutral, es.", no_args_is_help=True)
+app = typer.Typer(name="control", help="Make a control to compare a run with: neutral, es.", no_args_is_help=True)
 
 
 @app.callback()
 def control() -> None:
-    """Make what a run is to be compared with: its neutral shadow, ES alone on one of its terrains."""
+    """Make a control to compare a run with: its neutral shadow, or ES alone on one of its terrains."""
 
 
 @app.command()

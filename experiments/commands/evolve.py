@@ -175,13 +175,13 @@ def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[
     with interrupts.stopping_cleanly() as requests, execution.open() as executor:
 
         def begin(engine: str, policy: AbstractPolicy) -> None:
-            """Called once nothing can be refused any more."""
+            """Called after all errors of input."""
             what = describe(differences(config)) or "nothing but defaults"
             say(f"{folder}: {what} ({execution.executor} executor, workers={executor.num_workers})")
             say(*(f"imported {name}, named by {key}" for key, name in imported_code(config).items()))
             for part, keys in unused_settings(config).items():
                 hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
-                say(f"{part} has no use for {', '.join(keys)}{hint}")
+                say(f"{part} does not use {', '.join(keys)}{hint}")
             prepare_engine(engine, policy)
 
         if prepare is not None:

@@ -1,9 +1,9 @@
-"""The page of settings against each other: ``python -m experiments.reports.arms FOLDER RUN...``.
+"""A page that compares settings: ``python -m experiments.reports.arms FOLDER RUN...``.
 
-The runs are those of ``poet bench evolution``: folders called ARM-SEED, validated (``validation.episodes``). All are
-compared as they were when the one with the fewest env-steps ends. FOLDER gets README.md: for each arm, and each seed of
-it, after how many env-steps the first terrain of a kind was solved once and robustly solved, and what its agents were
-worth at admission and at the end.
+The runs come from ``poet bench evolution``: folders called ARM-SEED, with validation (``validation.episodes``). All are
+compared at the number of env-steps at which the shortest run ends. FOLDER gets README.md. For each arm and seed, it
+shows after how many env-steps the first terrain of each kind was solved once and robustly solved, and how often the
+agents succeeded at admission and at the end.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from poet.config import Config
 from poet.events import ValidationSet
 from poet.validation import ROBUST_RATE
 
-#: From which roughness on first times are told; the last one is the paper's challenging one.
+#: The minimum roughness of each kind of terrain; the last one is the paper's challenging one.
 ROUGHNESSES = (1.0, 2.0, 3.0, 4.5)
-#: What stands for a seed that never got there.
+#: The cell of a seed that never got there.
 NEVER = "-"
 
 
@@ -58,7 +58,7 @@ def main(folder: Path, run_folders: list[Path]) -> None:
 
 
 def until(run: RunTables, env_steps: int) -> RunTables:
-    """A run as it was after the last iteration by whose end no more than ``env_steps`` were spent."""
+    """A run as it was after the last iteration that ended within ``env_steps``."""
     steps = cumulative_steps(run)
     last = int(steps.index[steps <= env_steps][-1])
     frames = {name: getattr(run, name) for name in FRAMES}
@@ -67,11 +67,11 @@ def until(run: RunTables, env_steps: int) -> RunTables:
 
 
 def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:
-    """After how many env-steps the first terrain of each kind was reached.
+    """The number of env-steps after which the first terrain of each kind was solved.
 
     Returns:
-        By kind (``roughness 1`` and up, hardcore-like) and by how it was reached, ``solved`` once or ``robust``; None
-        where no child of the kind ever was.
+        The number by kind (``roughness 1`` and up, hardcore-like) and by how it was solved, ``solved`` once or
+        ``robust``; None if no child of that kind ever was.
     """
     niches = _children(run)
     genotypes = niches["niche_id"].map(run.niches.set_index("niche_id")["genotype"])
@@ -152,7 +152,7 @@ def _learning(arms: Mapping[str, Sequence[RunTables]]) -> str:
                 "measurements": ", ".join(str(_num_measurements(run)) for run in runs),
             }
         )
-    return f"""## What agents were worth
+    return f"""## How often agents succeeded
 
 Means over the children of each run. The end of a niche is its last measurement, however long ago that was. Arms admit
 terrains of different difficulty, so that success at the end compares within an arm, not between arms.
@@ -180,7 +180,7 @@ def _num_measurements(run: RunTables) -> int:
 def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
     first, *others = arms
     base = arms[first][0].config
-    lines = [f"## How settings differ from those of `{first}`\n"]
+    lines = [f"## How the settings differ from those of `{first}`\n"]
     for arm in others:
         changed = _changed(arms[arm][0].config, base)
         lines.append(f"- {arm}: " + ", ".join(f"`{key}` {value}" for key, value in changed.items()))
@@ -189,9 +189,9 @@ def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
 
 def _how(folder: Path, run_folders: Sequence[Path]) -> str:
     page = shlex.join(["python", "-m", "experiments.reports.arms", str(folder), *map(str, run_folders)])
-    return f"""## How to make it again
+    return f"""## How to reproduce it
 
-The runs by `poet bench evolution`, an arm that lacks a part by its option `--without`; then
+Make the runs with `poet bench evolution`, and arms that lack a part with its option `--without`. Then:
 
 ```
 {visible(page)}

@@ -37,7 +37,7 @@ from poet.events import TransferOutcome
 #: What a compared run is for, by its kind.
 KINDS = {
     "random": "admission at random among children that pass the criterion",
-    "uncached": "every score of PATA-EC computed anew",
+    "uncached": "every score of PATA-EC recomputed",
     "rule2019": "the 2019 transfer rule",
 }
 _NUM_STRIPS = 4

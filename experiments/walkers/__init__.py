@@ -42,7 +42,7 @@ class Walker:
         """Its policy.
 
         Raises:
-            InputError: it is none of ours: a file must not have code imported.
+            InputError: it is not one of ours, since a file must not cause code to be imported.
         """
         if ":" in self.config.kind:
             raise InputError(

@@ -1,1 +1,1 @@
-"""How good the optimisers are, measured before and after tuning."""
+"""Measures how good optimisers and settings are."""

@@ -1,14 +1,14 @@
-"""The outer yardstick: what settings reach with the same number of env-steps, over several seeds.
+"""The outer yardstick: compares what settings reach with the same number of env-steps, over several seeds.
 
-``poet bench evolution FOLDER NAME...``: a NAME is a preset, ``a`` or ``b`` (settings that stand in
-``experiments/yardstick/settings``), or a TOML file. Each run is FOLDER/NAME-SEED and goes on until its env-steps are
-spent, whatever number of iterations its settings ask for. Existing runs go on, so a yardstick that was interrupted, or
-should reach further, is simply called again. At the end ``poet analyse`` writes FOLDER/report: the first
-terrain of each class that was solved once, robustly, and by a general agent, success at admission and at last, and
-env-steps by purpose, as medians over seeds.
+In ``poet bench evolution FOLDER NAME...``, a NAME is a preset, ``a`` or ``b`` (settings in
+``experiments/yardstick/settings``), or a TOML file. Each run is FOLDER/NAME-SEED. It goes on until its env-steps are
+spent, whatever number of iterations its settings ask for. Existing runs are resumed, so to continue a yardstick that
+was interrupted, or to take it further, just call it again. At the end ``poet analyse`` writes FOLDER/report. It shows
+the first terrain of each class that was solved once, robustly, and by a general agent, success at admission and at the
+end, and env-steps by purpose, as medians over seeds.
 
-What a part of the first settings is worth is asked by leaving it out: ``--without KEY`` adds an ablation of them that
-has the default there, which is the papers' value. Its runs are FOLDER/NAME-without-KEY-SEED.
+To measure what a part of the first settings contributes, leave it out: ``--without KEY`` adds an ablation in which that
+key has its default, which is the papers' value. Its runs are FOLDER/NAME-without-KEY-SEED.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Entry:
     """A run of the yardstick.
 
     Attributes:
-        folder: where it is, or will be.
-        config: its settings, those of the run's length included.
+        folder: of the run, which may not exist yet.
+        config: its settings, including the run's length.
     """
 
     folder: Path
@@ -46,18 +46,18 @@ def make_entries(
     assignments: Sequence[str],
     left_out: Sequence[str] = (),
 ) -> list[Entry]:
-    """The runs that are asked for, seed by seed.
+    """The requested runs, seed by seed.
 
     Args:
         folder: of the runs.
-        names: of settings.
-        seeds: of each.
-        assignments: ``key=value``, laid over all settings.
-        left_out: keys; each makes an ablation of the first settings, which has the default of this key.
+        names: of the settings.
+        seeds: of the runs for each name.
+        assignments: ``key=value``, applied to all settings.
+        left_out: keys. For each, an ablation of the first settings is added, in which this key has its default.
 
     Raises:
-        InputError: two settings have one name, settings do not exist or do not fit, the first settings have the default
-            of a key that is left out, or a run exists already and has other settings.
+        InputError: two settings have the same name, settings do not exist or are invalid, a key that is left out has
+            its default in the first settings anyway, or a run exists with other settings.
     """
     stems = [Path(name).stem for name in names]
     if len(set(stems)) < len(stems):
@@ -77,7 +77,7 @@ def make_entries(
 
 
 def _without(key: str, name: str, config: Config) -> Config:
-    """The ablation of settings that has the default of a key."""
+    """The ablation of some settings in which a key has its default."""
     if key not in config_keys():
         raise InputError(f"--without takes a config key, found {key!r}; {nearest(key, config_keys())}")
     if key not in differences(config):

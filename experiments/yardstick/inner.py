@@ -1,9 +1,9 @@
-"""The inner suite: how many env-steps an optimiser needs until its walker crosses four of five fresh grounds.
+"""The inner suite: measures how many env-steps an optimiser needs until its walker crosses 80 % of fresh grounds.
 
-``poet bench inner`` trains one walker for each task and seed with the config's ``es``, ``niche`` and ``evaluation``,
-just as a run of POET with one niche would, all side by side. At fixed intervals of env-steps each walker is tested on
-100 seeds of its genotype that training never draws. A walker is done at a success rate of 80 %, or when its budget is
-spent. ``poet bench compare`` shows the medians over seeds.
+``poet bench inner`` trains one walker per task and seed with the config's ``es``, ``niche`` and ``evaluation``, exactly
+as a run of POET with one niche would, and all of them side by side. At fixed intervals of env-steps, each walker is
+tested on 100 seeds of its genotype that training never draws. A walker is done when its success rate reaches 80 %, or
+when its budget is spent. ``poet bench compare`` shows the medians over seeds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from poet.types import Evaluation, Niche, Purpose, RunState
 from poet.validation import ROBUST_RATE, validation_terrains
 
 NUM_EPISODES = 100
-#: What the suite trains with unless a preset says otherwise: pairs that share 32 fresh seeds per generation.
+#: Settings of the suite without a preset: the pairs of a generation share 32 fresh seeds.
 DEFAULTS = ("niche.instances=32", "es.pairs=128")
 COLUMNS = ("task", "seed", "env_steps", "generation", "success_rate", "return_mean")
 
@@ -42,8 +42,8 @@ class Learner:
     """One walker of the suite.
 
     Attributes:
-        task, seed: what it learns, and which repetition it is.
-        niche_id: its niche's.
+        task, seed: what it learns, and the number of the repetition.
+        niche_id: the id of its niche.
     """
 
     task: Task
@@ -52,10 +52,10 @@ class Learner:
 
 
 def suite_config(preset: str | None, assignments: Sequence[str]) -> Config:
-    """The config that a command line asks for; tests are on fresh seeds, so training is.
+    """The config for a command line. Walkers are tested on fresh seeds, so they must be trained on fresh seeds too.
 
     Raises:
-        InputError: an unknown preset or key, a value out of range, or other ground than fresh seeds.
+        InputError: a preset or key is unknown, a value is out of range, or training is not on fresh seeds.
     """
     of_suite = DEFAULTS if preset is None else ("niche.vary=seed",)
     config = resolve_config(preset, assignments=[*of_suite, *assignments])
@@ -71,13 +71,13 @@ def run_suite(parts: Parts, learners: Sequence[Learner], budget: float, every: f
 
     Args:
         parts: of the config.
-        learners: who learns.
-        budget: env-steps that each may train for. Only those of its samples count, not tests or the evaluation after
-            each step.
+        learners: all learners.
+        budget: the training budget of each in env-steps. Only steps of its samples count, not tests or the evaluation
+            after each step.
         every: env-steps between two tests of a learner.
 
     Yields:
-        One row per test, with the columns ``COLUMNS``. The first test of each learner is of the walker it starts from.
+        One row per test, with the columns ``COLUMNS``. The first test of each learner is of its initial walker.
     """
     rows: list[tuple[object, ...]] = []
     by_niche = {learner.niche_id: learner for learner in learners}
@@ -128,7 +128,7 @@ def _niche(learner: Learner, parts: Parts) -> Niche:
 
 
 def _test(niches: Sequence[Niche], parts: Parts) -> list[tuple[float, float]]:
-    """Success rate and mean return of each niche's agent on seeds that nobody trains on."""
+    """Success rate and mean return of each niche's agent on seeds that are never used for training."""
     blocks = [
         every_row(Thetas(niche.theta[None, :]), validation_terrains(niche, parts.seed, NUM_EPISODES).seeds)
         for niche in niches
@@ -150,8 +150,8 @@ def medians(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         tables: of ``run_suite``, by name.
 
     Returns:
-        Columns task; for each name its median (infinity where most seeds did not succeed) and the last rate; for each
-        but the first the ratio of its median to the first one's.
+        The column task; for each name its median (infinity if most seeds did not succeed) and the last rate; for each
+        name except the first, the ratio of its median to the first one's.
     """
     columns: dict[str, pd.Series[float]] = {}
     for name, table in tables.items():
@@ -166,7 +166,7 @@ def medians(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """What ``poet bench inner`` wrote.
+    """Read a table that ``poet bench inner`` wrote.
 
     Raises:
         InputError: the file is missing, or is not such a table.
@@ -183,7 +183,7 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def chosen_learners(names: Sequence[str] | None, num_seeds: int) -> list[Learner]:
-    """Every seed of the tasks of these names, None for all tasks. A learner's id does not depend on the choice."""
+    """Every seed of the named tasks, or of all tasks for None. A learner's id does not depend on the choice."""
     return [
         Learner(task, seed, seed * len(TASKS) + number)
         for seed, (number, task) in product(range(num_seeds), enumerate(TASKS))

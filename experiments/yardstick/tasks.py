@@ -1,4 +1,4 @@
-"""The inner suite: grounds from flat to harder than any walker has crossed, each with the walker to start from."""
+"""Tasks of the inner suite: grounds from flat to harder than any walker has crossed, each with an initial walker."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ class Task:
     """A genotype to learn, on fresh seeds of it.
 
     Attributes:
-        name: in tables.
-        genotype: seeds of it are trained and tested on.
-        start: a shipped walker's name, or ``"random"`` for random weights.
+        name: shown in tables.
+        genotype: training and tests use seeds of it.
+        start: the name of a shipped walker, or ``"random"`` for random weights.
     """
 
     name: str

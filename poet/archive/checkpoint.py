@@ -1,8 +1,8 @@
-"""A state as bytes: an .npz file of arrays with a JSON header, no pickle, so reading it never runs code.
+"""A state as bytes: an .npz file of arrays with a JSON header. There is no pickle, so reading never runs code.
 
-The optimisers of all active niches are stored as one: each field of the strategy's state joined along its first axis.
-Thetas of retired niches are named by digest and live in the archive's table of thetas, since they no longer change.
-What a trainer's state has beside niches is stored and read by the type of each field; see ``poet.types.RunState``.
+The optimisers of all active niches are stored together, with each field concatenated along its first axis. Thetas of
+retired niches no longer change, so the state has only their digests, and they stay in the archive's table of thetas.
+The other fields of a trainer's state are stored and read by their types; see ``poet.types.RunState``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from poet.types import Evaluation, Niche, RetiredNiche, RunState, State, Success
 _HEADER = "header"
 _OPTIMISER = "optimiser."
 
-#: What the header holds of a niche, active or retired.
+#: The values of a niche in the header, active or retired.
 _ANY_NICHE: dict[str, type | UnionType] = {
     "id": int, "genotype": dict, "terrain_seed": int, "parent_id": int | None, "created": int, "version_id": int,
     "is_solved": bool,
@@ -44,10 +44,10 @@ _SUCCESS = {"version_id": int, "pushes": float, "seeds": float}
 
 
 def encode_state(state: RunState) -> bytes:
-    """The state as bytes; every number comes back to the bit.
+    """Encode a state as bytes, from which every number can be restored to the bit.
 
     Raises:
-        ValueError: no active niche, arrays that hold Python objects, or a value that is not of its field's type.
+        ValueError: no niche is active, an array holds Python objects, or a value is not of its field's type.
     """
     if not state.active:
         raise ValueError("a state needs at least one active niche, but has none")
@@ -79,14 +79,14 @@ def decode_state(
     optimiser_type: type[StrategyState],
     genotype_type: type[AbstractGenotype],
 ) -> State:
-    """The state that ``encode_state`` made bytes of.
+    """Decode the bytes from ``encode_state``.
 
     Args:
         data: the bytes.
         theta_of: digest to theta (P,) float32, for retired niches.
-        state_type: the state class of the run's trainer. A field that the bytes lack, as an older state does, has its
+        state_type: the state class of the run's trainer. A field that is missing, as in an older state, gets its
             default.
-        optimiser_type: the state class of what its niches are trained with, such as the strategy's.
+        optimiser_type: the state class of the niches' optimisers, such as the strategy's.
         genotype_type: the run's genotype class.
 
     Raises:
@@ -112,12 +112,12 @@ def decode_state(
 
 @dataclass(frozen=True)
 class _OwnFields:
-    """The fields of a state beside its niches, by how they are stored.
+    """The fields of a state other than its niches, by how they are stored.
 
     Attributes:
-        counters: whole numbers from 0 on.
-        arrays: name to the dtype that its type names; None for any.
-        others: name to what makes JSON of a value and checks what is read.
+        counters: integers from 0 on.
+        arrays: name to the dtype in the field's type; None for any.
+        others: name to the adapter that converts the value to JSON, and checks it when it is read.
     """
 
     counters: tuple[str, ...]
@@ -135,7 +135,7 @@ def _own_fields(state_type: type[RunState]) -> _OwnFields:
 
 
 def _plain(state: RunState, name: str, adapter: TypeAdapter[Any]) -> Any:
-    """What JSON holds of a field."""
+    """The JSON value of a field."""
     try:
         return adapter.dump_python(getattr(state, name), mode="json", warnings="error")
     except PydanticSerializationError as error:
@@ -143,7 +143,7 @@ def _plain(state: RunState, name: str, adapter: TypeAdapter[Any]) -> Any:
 
 
 def _dtype(hint: Any) -> np.dtype[Any] | None:
-    """What ``NDArray[...]`` names."""
+    """The dtype in ``NDArray[...]``."""
     (number,) = get_args(get_args(hint)[1])
     return None if number is Any else np.dtype(number)
 
@@ -173,7 +173,7 @@ def _damaged(what: object) -> InputError:
 
 
 def _arrays(data: Any) -> dict[str, NDArray[Any]]:
-    """The arrays of an .npz file. Its entries are not compressed: their sizes, as it says, are within its own."""
+    """The arrays of an .npz file. Entries must be uncompressed, with declared sizes that fit into the file."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             entries = archive.infolist()
@@ -182,7 +182,7 @@ def _arrays(data: Any) -> dict[str, NDArray[Any]]:
             raise ValueError("its arrays are larger than the file")
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # zipfile and NumPy have errors of their own for each kind of damage
+    except Exception as error:  # zipfile and NumPy raise different errors for each kind of damage
         raise _damaged(error) from error
 
 
@@ -196,9 +196,9 @@ def _header(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
 
 
 def _checked(what: str, values: Any, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
-    """The values, if they have the keys and types that were written; whole numbers are counts and ids."""
+    """The values, checked for the keys and types that were written. Integers are counts and ids, so not negative."""
     if not isinstance(values, dict) or values.keys() != kinds.keys():
-        raise _damaged(f"{what} has not the keys {sorted(kinds)}")
+        raise _damaged(f"{what} does not have the keys {sorted(kinds)}")
     for name, kind in kinds.items():
         value = values[name]
         is_bool = isinstance(value, bool)
@@ -212,12 +212,12 @@ def _checked(what: str, values: Any, kinds: Mapping[str, type | UnionType]) -> d
 def _genotype(values: dict[str, Any], genotype_type: type[AbstractGenotype]) -> AbstractGenotype:
     try:
         return genotype_type.from_json(values["genotype"])
-    except Exception as error:  # also of a user's own class
+    except Exception as error:  # a user's own class may raise anything
         raise _damaged(f"genotype of niche {values['id']}: {error}") from error
 
 
 def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategyState], num_niches: int) -> StrategyState:
-    """What all active niches are trained with, joined."""
+    """The optimisers of all active niches, concatenated."""
     values = {name.removeprefix(_OPTIMISER): array for name, array in arrays.items()}
     expected = {field.name for field in fields(optimiser_type)}
     if set(values) != expected:
@@ -249,7 +249,7 @@ def _niche_to_json(niche: Niche) -> dict[str, Any]:
 
 
 def _niche(values: Any, optimiser: StrategyState, genotype_type: type[AbstractGenotype]) -> Niche:
-    # A state of archive schema 1 or 2 knows no successes.
+    # States of archive schemas 1 and 2 have no success rates.
     values = _checked("a niche", {"success": None} | values if isinstance(values, dict) else values, _NICHE)
     evaluation, success = {"num_solved": 0} | values["evaluation"], values["success"]
     recent = [_checked("a score", {"score": score}, {"score": int | float}) for score in values["recent_scores"]]

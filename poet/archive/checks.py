@@ -1,4 +1,4 @@
-"""Whether an archive can be one of ours: its tables, and what their rows say of each other."""
+"""Checks whether an archive can be one of ours: its tables, and the consistency of their rows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from poet.archive.own import is_own_table
 from poet.archive.rows import EVENT_TABLES
 from poet.archive.schema import TABLES_OF
 
-#: Tables that are checked whenever an archive is opened: they have a row for each niche, iteration or session.
+#: Tables that are checked whenever an archive is opened, since they have only a row per niche, iteration or session.
 SMALL_TABLES = ("run", "configs", "iterations", "niches", "judgements", "solved", "retirements")
 
-#: Tables of things that are numbered 0, 1, 2, ... in the order in which they happened, and the column of the number.
+#: Tables whose rows are numbered 0, 1, 2, ... in the order of events, and the column of the number.
 NUMBERED = {"iterations": "iteration", "niches": "niche_id", "candidates": "id", "transfers": "id", "versions": "id"}
 
 _BEFORE = "SELECT 1 FROM {table} JOIN niches USING (niche_id) WHERE {table}.iteration < niches.iteration"
-#: What cannot be, by table: words, and SQL that finds a row of it.
+#: What must not occur, by table: a description, and SQL that finds a row of it.
 _IMPOSSIBLE = {
     "run": [("run has not one row", "SELECT 1 WHERE (SELECT count(*) FROM run) != 1")],
     "configs": [
@@ -77,12 +77,13 @@ _IMPOSSIBLE = {
 
 
 def check_schema(connection: sqlite3.Connection, version: int) -> None:
-    """Check that the file holds the tables and indexes of a schema version and, from 3 on, of a trainer's own.
+    """Check that the file has exactly the tables and indexes of a schema version and, from 3 on, a trainer's tables.
 
-    A trigger would write history of its own, a view or a generated column would be code that reading runs.
+    Nothing else is allowed: a trigger could write history, and reading would run the code in a view or a generated
+    column.
 
     Raises:
-        DamageError: something is missing, different or too much.
+        DamageError: something is missing or different, or should not be there.
     """
     expected = _objects_of(version)
     found = _objects(connection)
@@ -99,10 +100,10 @@ def check_schema(connection: sqlite3.Connection, version: int) -> None:
 
 
 def check_records(connection: sqlite3.Connection, tables: Iterable[str]) -> None:
-    """Check what the rows of some tables say of each other and of other tables.
+    """Check that the rows of some tables are consistent with each other and with other tables.
 
     Raises:
-        DamageError: rows are missing, out of order, or refer to what is not there.
+        DamageError: rows are missing, out of order, or refer to rows that do not exist.
     """
     for table in tables:
         if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (table,)).fetchall():
@@ -117,7 +118,7 @@ def check_records(connection: sqlite3.Connection, tables: Iterable[str]) -> None
 
 
 def check_numbers(connection: sqlite3.Connection, table: str) -> None:
-    """Check that the things in a table of ``NUMBERED`` are numbered 0, 1, 2, ...
+    """Check that the rows in a table of ``NUMBERED`` are numbered 0, 1, 2, ...
 
     Raises:
         DamageError: some are missing.
@@ -129,7 +130,7 @@ def check_numbers(connection: sqlite3.Connection, table: str) -> None:
 
 
 def _out_of_order(table: str) -> list[tuple[str, str]]:
-    """What cannot be of the iterations of a table of numbered events."""
+    """A check that the iterations of a table of numbered events are in order; empty for other tables."""
     if table not in EVENT_TABLES.values() or table not in NUMBERED:
         return []
     before = f"lag(iteration, 1, 0) OVER (ORDER BY {NUMBERED[table]})"
@@ -145,7 +146,7 @@ def _objects_of(version: int) -> dict[tuple[str, str], str]:
 
 
 def _objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    """The SQL of everything in a database by kind and name, without comments; SQLite's own statistics are left out."""
+    """The SQL of all objects in a database by kind and name, without comments and without SQLite's statistics."""
     rows = connection.execute("SELECT type, name, sql FROM sqlite_schema LIMIT 100").fetchall()
     return {
         (kind, name): _plain(sql)
@@ -156,6 +157,6 @@ def _objects(connection: sqlite3.Connection) -> dict[tuple[str, str], str]:
 
 
 def _plain(sql: object) -> str:
-    """One line, without what ``ALTER TABLE`` puts between quotes."""
+    """The SQL in one line, without the quotes that ``ALTER TABLE`` adds."""
     without = re.sub(r'^CREATE TABLE "(\w+)"', r"CREATE TABLE \1", re.sub(r"--.*", "", str(sql)))
     return " ".join(without.split())

@@ -1,4 +1,4 @@
-"""The configs of a run: which was in force when, and which of their keys decide results."""
+"""The configs of a run: which one was in force when, and which keys affect results."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from poet.archive.rows import canonical_json
 from poet.archive.values import load_object
 from poet.config import EARLIER_VALUES, NEUTRAL_KEYS, Config, config_keys, make_config
 
-#: No value of any key.
+#: Differs from the value of any key.
 _NEVER = object()
 
 
 def set_config(connection: sqlite3.Connection, from_iteration: int, config: Config) -> None:
-    """Let a config be in force from an iteration on, in place of any other that was to begin there."""
+    """Put a config in force from an iteration on, in place of any other that would begin there."""
     text = canonical_json(config.to_json())
     connection.execute("INSERT OR REPLACE INTO configs (from_iteration, config) VALUES (?, ?)", (from_iteration, text))
     store_digest(connection, "config", from_iteration, text_digest(text))
 
 
 def config_at(connection: sqlite3.Connection, iteration: int) -> Config:
-    """The config in force when an iteration was done; iteration 0 is the start.
+    """The config that was in force in an iteration; iteration 0 is the start.
 
     Raises:
         DamageError: it is not what was written.
@@ -48,9 +48,9 @@ def all_configs(connection: sqlite3.Connection) -> list[tuple[int, Config]]:
 
 
 def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str, Any]]]:
-    """From which iteration on which keys that decide results were in force; equal neighbours are one.
+    """The values of the keys that affect results, each with its first iteration. Equal neighbours are merged.
 
-    Keys that the first release did not have are left out where they say what was done without them.
+    Keys that the first release did not have are left out if their values describe what it did.
     """
     history: list[tuple[int, dict[str, Any]]] = []
     for from_iteration, config in all_configs(connection):
@@ -62,13 +62,13 @@ def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str
 
 
 def seal_configs(connection: sqlite3.Connection) -> None:
-    """Store the digests of configs that were copied from an older archive, which had none."""
+    """Store digests of configs that were copied from an older archive without digests."""
     for from_iteration, text in connection.execute("SELECT from_iteration, config FROM configs").fetchall():
         store_digest(connection, "config", from_iteration, text_digest(text))
 
 
 def _read(from_iteration: int, text: Any, digests: dict[int, Any] | None) -> Config:
-    """A stored config as one of today."""
+    """A stored config, with today's keys."""
     what = f"the config from iteration {from_iteration} on"
     stored = load_object(text, what)
     if digests is not None and digests.get(from_iteration) != text_digest(text):
@@ -89,17 +89,17 @@ def _read(from_iteration: int, text: Any, digests: dict[int, Any] | None) -> Con
 
 
 def deciding_keys(config: dict[str, Any]) -> dict[str, Any]:
-    """``section.key`` to value, without the neutral ones."""
+    """``section.key`` to value, without the neutral keys."""
     flat = {f"{section}.{key}": value for section, keys in config.items() for key, value in keys.items()}
     return {key: value for key, value in flat.items() if key not in NEUTRAL_KEYS}
 
 
 def refuse_changes(old: Config, new: Config, keys: set[str] | None, why: str) -> None:
-    """Check that a config keeps the values of another.
+    """Check that a new config keeps the values of the old one.
 
     Args:
         old, new: the configs.
-        keys: those that must not change; None for all that decide results.
+        keys: the keys that must not change; None for all keys that affect results.
         why: the end of the error sentence.
 
     Raises:

@@ -19,18 +19,18 @@ _PATIENCE_SECONDS = 30.0
 
 
 def create_archive(path: Path) -> GuardedConnection:
-    """A new archive with empty tables."""
+    """Create an archive with empty tables."""
     connection = _connect(f"{path.resolve().as_uri()}?mode=rwc", path)
     create_schema(connection)
     return _prepared(connection)
 
 
 def connect_to_write(folder: Path) -> GuardedConnection:
-    """A run's archive for its one writer, upgraded if an older POET made it.
+    """Open a run's archive for its only writer, and upgrade it if an older POET made it.
 
     Raises:
         InputError: ``folder`` holds no archive that can be written.
-        DamageError: it is none of ours, or its values cannot be.
+        DamageError: it is not one of ours, or it holds impossible values.
     """
     path = archive_path(folder, to_write=True)
     connection = _connect(f"{path.resolve().as_uri()}?mode=rw", path)
@@ -47,13 +47,13 @@ def connect_to_write(folder: Path) -> GuardedConnection:
 
 
 def connect_to_read(folder: Path) -> GuardedConnection:
-    """A run's archive, read-only; it sees what is committed while the run goes on.
+    """Open a run's archive read-only. It sees what is committed while the run goes on.
 
-    One that an older POET wrote is read as it is, and as what it becomes when a writer upgrades it meanwhile.
+    An archive from an older POET is read as it is, and keeps being read if a writer upgrades it meanwhile.
 
     Raises:
         InputError: ``folder`` holds no archive that can be read.
-        DamageError: it is none of ours, or what its small tables say cannot be.
+        DamageError: it is not one of ours, or its small tables are not possible.
     """
     connection = _connect(readable_uri(folder), archive_path(folder))
     try:
@@ -65,11 +65,11 @@ def connect_to_read(folder: Path) -> GuardedConnection:
 
 
 def readable_uri(folder: Path) -> str:
-    """The address under which SQLite reads a run's archive.
+    """The URI with which SQLite reads a run's archive.
 
-    SQLite reads a WAL database through a shared-memory file beside it, which it must be able to make (and which stays,
-    with an empty journal, until the next writer ends). Where it cannot, in a read-only folder or on a file system
-    without locks or shared memory, a finished run is read as a file that never changes: all of it is in the one file.
+    SQLite reads a WAL database through a shared-memory file beside it. It must be able to create that file, which then
+    stays, with an empty journal, until the next writer ends. It cannot do so in a read-only folder, or on a file system
+    without locks or shared memory. There, a finished run is read as immutable, since all of it is in the one file.
     """
     path = archive_path(folder)
     uri = path.resolve().as_uri()
@@ -91,7 +91,7 @@ def readable_uri(folder: Path) -> str:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, kind: Literal["DEFERRED", "IMMEDIATE"] = "IMMEDIATE") -> Iterator[None]:
-    """All of the block or nothing of it; ``DEFERRED`` for reading, which then sees one moment."""
+    """Commit the whole block or nothing. Use ``DEFERRED`` for reading, which then sees one snapshot."""
     connection.execute(f"BEGIN {kind}")
     try:
         connection.execute("PRAGMA defer_foreign_keys = ON")
@@ -104,8 +104,8 @@ def transaction(connection: sqlite3.Connection, kind: Literal["DEFERRED", "IMMED
 
 
 def _connect(uri: str, path: Path) -> GuardedConnection:
-    # No isolation level: transactions begin and end where `transaction` says, never by themselves. Any thread may use
-    # it, one at a time: see `poet.archive.turns`.
+    # Without an isolation level, transactions begin and end only in `transaction`. Any thread may use the connection,
+    # but one at a time: see `poet.archive.turns`.
     connection = sqlite3.connect(
         uri,
         uri=True,
@@ -123,17 +123,17 @@ def _connect(uri: str, path: Path) -> GuardedConnection:
 
 
 def _check(connection: sqlite3.Connection, folder: Path) -> None:
-    """Before anything else is read or written: whether it is an archive of ours, at one moment of its run."""
+    """Check, before anything else is read or written, that it is one of our archives and consistent."""
     with transaction(connection, "DEFERRED"):
         check_schema(connection, schema_version(connection, folder))
         check_records(connection, SMALL_TABLES)
 
 
 def _prepared(connection: GuardedConnection) -> GuardedConnection:
-    """Settings of a writer.
+    """Apply the settings of a writer.
 
-    NORMAL syncs at checkpoints only. A killed process loses nothing, because committed frames are in the kernel's
-    cache; a power cut may lose the last iterations, but leaves a whole archive that ends earlier.
+    NORMAL syncs only at checkpoints. A killed process loses nothing, because committed frames are in the kernel's
+    cache. A power cut may lose the last iterations, but leaves an intact archive that ends earlier.
     """
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -1,4 +1,4 @@
-"""What SQLite and the file system say about a run's archive, as one sentence for its user."""
+"""Turns errors of SQLite and of the file system about a run's archive into sentences for the user."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from environments.errors import InputError
 
-#: What SQLite says where the file system has no locks, and where it has no memory that processes share.
+#: SQLite's error codes on a file system without locks, and on one without shared memory.
 NO_LOCKS = {
     sqlite3.SQLITE_PROTOCOL,
     sqlite3.SQLITE_IOERR_LOCK,
@@ -22,14 +22,14 @@ NO_SHARED_MEMORY = {sqlite3.SQLITE_IOERR_SHMOPEN, sqlite3.SQLITE_IOERR_SHMLOCK, 
 
 
 class ArchiveError(RuntimeError):
-    """The machine stopped a run from being recorded: a full disk, a failing one, a foreign lock.
+    """The machine kept a run from being recorded: the disk is full or failing, or another program holds a lock.
 
-    What was recorded before is whole. The command line prints the sentence without a traceback and exits with code 1.
+    What was recorded before is intact. The command line prints the sentence without a traceback and exits with code 1.
     """
 
 
 class DamageError(InputError):
-    """What is wrong in an archive, as a clause; ``explained`` makes the sentence that names the run."""
+    """Damage in an archive, as a clause. ``explained`` turns it into a sentence that names the run."""
 
 
 @contextmanager
@@ -41,7 +41,7 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
         source: the run that is read while ``folder`` is written; None if there is only one.
 
     Raises:
-        ArchiveError: disk full, disk failing, or the archive locked by another program.
+        ArchiveError: the disk is full or fails, or another program has locked the archive.
         InputError: the folder cannot be read or written, lacks what SQLite needs, or the file is damaged.
     """
     try:
@@ -49,7 +49,7 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
     except DamageError as error:
         raise InputError(_damaged(source or folder, error)) from error
     except sqlite3.Error as error:
-        # The low byte is the kind; the rest says which system call. Errors of the sqlite3 module itself carry no code.
+        # The low byte is the kind, the rest the system call. Errors of the sqlite3 module itself have no code.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK)
         if code in NO_LOCKS | NO_SHARED_MEMORY:
             raise InputError(
@@ -73,7 +73,7 @@ def explained(folder: Path, source: Path | None = None) -> Iterator[None]:
                 raise InputError(_damaged(source or folder, error)) from error
             case sqlite3.SQLITE_CONSTRAINT | sqlite3.SQLITE_MISMATCH if source is not None:
                 raise InputError(_damaged(source, error)) from error
-            case sqlite3.SQLITE_OK if isinstance(error, sqlite3.OperationalError):  # text that is no UTF-8
+            case sqlite3.SQLITE_OK if isinstance(error, sqlite3.OperationalError):  # text that is not UTF-8
                 raise InputError(_damaged(source or folder, error)) from error
         raise
     except OSError as error:

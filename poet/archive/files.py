@@ -1,4 +1,4 @@
-"""Files in folders that strangers may have prepared: no link is followed, and nothing but a plain file is opened."""
+"""Opening files in folders that may be hostile: no link is followed, and only regular files are opened."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from environments.errors import InputError
 
-#: What lies where a plain file should, in words.
+#: Names of the other kinds of files.
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFDIR: "a folder",
@@ -22,17 +22,17 @@ FileId = tuple[int, int]
 
 
 def open_plain(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:
-    """A file descriptor of a plain file; also an ``opener`` for ``open``.
+    """Open a regular file and return its descriptor. It can serve as an ``opener`` for ``open``.
 
-    Nothing is truncated or written before it is known what the file is, and no pipe or device keeps us waiting.
+    The kind of file is checked before anything is truncated or written, and pipes and devices do not block.
 
     Args:
-        path: of the file. A link at its end is refused; folders before it may be links.
+        path: of the file. The file itself must not be a link, but the folders above it may be.
         flags: as for ``os.open``.
-        mode: rights of a file that is made, before the umask.
+        mode: permissions of a new file, before the umask.
 
     Raises:
-        InputError: it is something else, or would be written and has a second name, under which it would change too.
+        InputError: it is something else, or it would be written but has a second name, under which it would change too.
         OSError: it cannot be opened.
     """
     is_plain_or_missing(path)
@@ -52,15 +52,15 @@ def open_plain(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> i
 
 
 def is_plain_or_missing(path: str | os.PathLike[str], *, to_write: bool = False) -> bool:
-    """Whether a file is there, by its name alone: it is not opened.
+    """Whether a file exists. It is not opened.
 
     Args:
         path: of the file.
-        to_write: refuse one with a second name, under which it would change too.
+        to_write: refuse a file with a second name, under which it would change too.
 
     Raises:
         InputError: it is something else.
-        OSError: its folder cannot be looked into.
+        OSError: its folder cannot be searched.
     """
     try:
         found = os.lstat(path)
@@ -73,11 +73,11 @@ def is_plain_or_missing(path: str | os.PathLike[str], *, to_write: bool = False)
 
 
 def file_id(path: str | os.PathLike[str], folder: int | None = None) -> FileId | None:
-    """Device and inode of what lies at a path, a link itself if it is one; None if nothing does.
+    """Device and inode of a path, without following a link; None if nothing is there.
 
     Args:
-        path: where.
-        folder: descriptor of the folder from which a relative path starts; None for the current one.
+        path: of the file.
+        folder: descriptor of the folder to which a relative path refers; None for the current one.
     """
     try:
         found = os.lstat(path, dir_fd=folder)

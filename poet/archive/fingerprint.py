@@ -1,4 +1,4 @@
-"""The fingerprint of a run: a hash of what happened in it, the same wherever, however and how fast it was run."""
+"""The fingerprint of a run: a hash of what happened in it. It does not depend on how, where or how fast it was run."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from poet.archive.values import load_object
 def fingerprint(path: str | PathLike[str]) -> str:
     """SHA-256 of a run's logical content, 64 hex digits.
 
-    In: every event of every table, and the config with the iteration from which it is in force. Out: clock, host,
-    versions, path, engine, executor, workers, which thetas and states are kept, whose fork it is, and the config's
-    neutral keys.
+    Included are every event of every table, and each config with its first iteration. Not included are clock, host,
+    versions, path, engine, executor, workers, which thetas and states are kept, the run it was forked from, and the
+    config's neutral keys.
 
     Args:
-        path: the run's folder; what is recorded at this moment counts.
+        path: the run's folder; the hash is of what is recorded at this moment.
 
     Raises:
-        InputError: no run, damaged, or written by a newer POET. Damage that leaves the record possible is found by
-            ``poet.archive.verify``.
+        InputError: there is no run, it is damaged, or a newer POET wrote it. Damage that still gives a possible record
+            is only found by ``poet.archive.verify``.
     """
     folder = Path(path)
     sha = hashlib.sha256()
@@ -56,7 +56,7 @@ def _line(value: Any) -> bytes:
 
 
 def _canonical(value: Any) -> str:
-    """JSON with sorted keys in which a float is its hexadecimal digits, hence exact and never equal to an integer."""
+    """JSON with sorted keys. Floats are written in hexadecimal, so they are exact and never equal to an integer."""
     if isinstance(value, float):
         return value.hex()
     if isinstance(value, list | tuple):

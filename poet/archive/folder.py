@@ -1,4 +1,4 @@
-"""A run's folder: its files, and its making in one piece."""
+"""A run's folder: its files, and creating it all at once."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from poet.archive.errors import ArchiveError
 from poet.archive.files import is_plain_or_missing
 from poet.archive.lock import RunTakenError, WriterLock
 
-#: The archive in a run's folder, and what SQLite may put beside it.
+#: The archive in a run's folder, and the suffixes of files that SQLite may put beside it.
 ARCHIVE_NAME, SIDE_FILES = "run.sqlite", ("-wal", "-shm", "-journal")
 _DRAFT_NAME = f"{ARCHIVE_NAME}.part"
 _DRAFT_FILES = tuple(_DRAFT_NAME + end for end in ("", *SIDE_FILES))
-#: What is in the folder of a run that is being made, and of one whose making was killed.
+#: The files in the folder of a run that is being created, or whose creation was killed.
 _UNFINISHED = {"lock", *_DRAFT_FILES}
 
 
 def archive_path(folder: Path, *, to_write: bool = False) -> Path:
-    """The SQLite file of a run. It is looked at by name alone: closing it would drop the locks that SQLite has on it.
+    """The path of a run's SQLite file. The file is never opened here: closing it would drop SQLite's locks on it.
 
     Args:
         folder: of the run.
-        to_write: refuse an archive that has a second name, under which it would change too.
+        to_write: refuse an archive with a second name, under which it would change too.
 
     Raises:
-        InputError: there is no such folder, it holds no run, or a file of the run is no plain file.
+        InputError: there is no such folder, it holds no run, or a file of the run is not a regular file.
     """
     if not folder.exists():
         raise InputError(f"there is no run {folder}: the folder does not exist")
@@ -43,7 +43,7 @@ def archive_path(folder: Path, *, to_write: bool = False) -> Path:
 
 
 def is_free(folder: Path) -> bool:
-    """Whether a run can be made there: nothing is there, or an empty folder; what a killed start left is nothing."""
+    """Whether a run can be created there: nothing is there, or an empty folder, or the remains of a killed start."""
     if not os.path.lexists(folder):
         return True
     if not folder.is_dir():
@@ -53,22 +53,22 @@ def is_free(folder: Path) -> bool:
 
 
 def check_free(folder: Path) -> None:
-    """Raise ``InputError`` if no run can be made there."""
+    """Raise ``InputError`` if no run can be created there."""
     if not is_free(folder):
         raise InputError(f"{folder} exists: name a new folder for the run, or go on with it by poet resume")
 
 
 @contextmanager
 def new_run(folder: Path) -> Iterator[Path]:
-    """Where to make the archive of a new run; it is the run's when the block ends well, and vanishes when it does not.
+    """Yield the path for the archive of a new run. If the block succeeds, it becomes the run's; if not, it is deleted.
 
-    It is made in the run's own folder under another name, so that a killed start leaves nothing that is in the way of
-    the next one, and a folder of its user's stays what it is: one that others stand in, a link, or a mounted disk.
+    The archive is made in the run's own folder, under another name. So a killed start leaves nothing in the way of the
+    next one, and an existing folder is never replaced: it may be a link, a mounted disk, or somebody's current folder.
 
     Raises:
-        InputError: ``folder`` is a file, holds anything, or another process makes a run in it.
+        InputError: ``folder`` is a file, is not empty, or another process is creating a run in it.
         ArchiveError: it was taken away meanwhile.
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
     check_free(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def new_run(folder: Path) -> Iterator[Path]:
     lock: WriterLock | None = None
     try:
         lock = WriterLock(folder)
-        check_free(folder)  # now that nobody else makes one here
+        check_free(folder)  # again, now that no other process can create a run here
         _remove(folder, _DRAFT_FILES)
         yield folder / _DRAFT_NAME
         _publish(folder)
@@ -92,7 +92,7 @@ def new_run(folder: Path) -> Iterator[Path]:
 
 
 def _make(folder: Path) -> bool:
-    """Make a folder unless it is there; whether it was not."""
+    """Make a folder unless it exists. Returns whether it was made."""
     try:
         folder.mkdir()
     except FileExistsError:
@@ -112,7 +112,7 @@ def _publish(folder: Path) -> None:
 def _discard(folder: Path, is_made_here: bool) -> None:
     _remove(folder, _UNFINISHED if is_free(folder) else _DRAFT_FILES)
     if is_made_here:
-        folder.rmdir()  # unless somebody has put anything into it
+        folder.rmdir()  # fails if somebody has put anything into it
 
 
 def _remove(folder: Path, names: set[str] | tuple[str, ...]) -> None:

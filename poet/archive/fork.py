@@ -17,15 +17,15 @@ from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
 from poet.config import Config
 
-#: Config keys that a state has taken in: what kind of numbers it holds, where its optimisers and terrains began, and
-#: what its genotypes and thetas are.
+#: Config keys that a state already depends on: the types of its numbers, the start values of its optimisers and
+#: terrains, and the kinds of its genotypes and thetas.
 _TAKEN_IN = {
     "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
     "run.start_terrain_seed", "run.trainer",
     "policy.kind", "policy.layer_sizes", "policy.activations", "policy.settings",
 }  # fmt: skip
 
-#: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
+#: The rows that a fork copies from the source; ``:at`` is the last shared iteration. Referenced tables come first.
 _SHARED = {
     "configs": "from_iteration <= :at + 1",
     "sessions": "id IN (SELECT session_id FROM source.iterations WHERE iteration <= :at)",
@@ -41,18 +41,18 @@ _SHARED = {
 def fork_run(
     source_folder: str | PathLike[str], destination: str | PathLike[str], at: int, config: Config | None = None
 ) -> None:
-    """Make a run that goes on from a state of another one; ``RunArchive.open`` then goes on with it.
+    """Make a run that continues from a state of another run. ``RunArchive.open`` can then go on with it.
 
     Args:
-        source_folder: the other run; it is only read, and may be running.
-        destination: the new run's folder; must not exist, or be empty.
-        at: the last iteration that both share; its state must be kept (``Run.keyframes``).
-        config: in force from iteration ``at + 1`` on; None for the source's. Without a change the new run's fingerprint
-            will be the source's.
+        source_folder: the other run. It is only read, and may be running.
+        destination: the new run's folder. It must not exist, or be empty.
+        at: the last iteration that both share. Its state must be kept (``Run.keyframes``).
+        config: in force from iteration ``at + 1`` on; None for the source's. Without a change, the new run will have
+            the source's fingerprint.
 
     Raises:
-        InputError: no such run, state or place for the new one, or the config changes the strategy, the policy or
-            the genotype.
+        InputError: there is no such run or state, the destination cannot be used, or the config changes the strategy,
+            the policy or the genotype.
         ArchiveError: the disk is full or fails.
     """
     source, folder, at = Path(source_folder), Path(destination), whole_number("at", at)
@@ -78,7 +78,7 @@ def fork_run(
 
 
 def check_change(shared: Config, config: Config) -> None:
-    """Raise ``InputError`` if a fork's config changes what the shared state has taken in."""
+    """Raise ``InputError`` if a fork's config changes a key that the shared state depends on."""
     refuse_changes(shared, config, _TAKEN_IN, "the stored state has taken it in; start a new run")
 
 

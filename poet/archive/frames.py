@@ -1,4 +1,4 @@
-"""Tables of an archive as pandas frames; pandas is imported when the first one is asked for."""
+"""Tables of an archive as pandas frames. The first one imports pandas."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from poet.archive.values import Column, check_rows, load_object
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A column's declared type, and whether it may be NULL, to the pandas type. NULL is NaN in a score (a score is never
-#: NaN), <NA> in a whole number and None in a text.
+#: The pandas type for a column's declared type and whether it may be NULL. NULL becomes NaN in a score (which is never
+#: NaN itself), <NA> in an integer and None in a text.
 _DTYPES = {
     ("INTEGER", False): "int64",
     ("INTEGER", True): "Int64",
@@ -27,10 +27,10 @@ _DTYPES = {
 
 
 def read_frame(connection: sqlite3.Connection, table: str, without: tuple[str, ...] = ()) -> pd.DataFrame:
-    """A table in the order of its key; JSON becomes Python values. One that an older POET did not make is empty.
+    """A table in the order of its key, with JSON as Python values. It is empty if an older POET did not have the table.
 
     Raises:
-        DamageError: its rows cannot be, by themselves or beside those of other tables.
+        DamageError: its rows are not possible, or are not consistent with other tables.
     """
     import pandas as pd
 
@@ -46,7 +46,7 @@ def read_frame(connection: sqlite3.Connection, table: str, without: tuple[str, .
 
 
 def table_columns(connection: sqlite3.Connection, table: str) -> list[Column]:
-    """Each column, with the type ``JSON_TEXT`` if it holds JSON; none if there is no such table."""
+    """The columns of a table, with the type ``JSON_TEXT`` for JSON. Empty if there is no such table."""
     rows = connection.execute(f"PRAGMA table_info({table})")
     of_json = JSON_COLUMNS.get(table, set())
     return [
@@ -57,10 +57,10 @@ def table_columns(connection: sqlite3.Connection, table: str) -> list[Column]:
 def read_rows(
     connection: sqlite3.Connection, table: str, names: list[str], where: str = "TRUE", parameters: tuple[Any, ...] = ()
 ) -> list[tuple[Any, ...]]:
-    """Some columns of the rows of which ``where`` is true, in the order of the table's key.
+    """Some columns of the rows for which ``where`` is true, in the order of the table's key.
 
     Raises:
-        DamageError: a value is none of its column's.
+        DamageError: a value is not valid for its column.
     """
     info = connection.execute(f"PRAGMA table_info({table})")
     order = ", ".join(name for place, name in sorted((place, name) for _, name, *_, place in info) if place)
@@ -72,7 +72,7 @@ def read_rows(
 
 
 def _newest_columns(table: str) -> list[Column]:
-    """The columns that a table has in an archive of today."""
+    """The columns of a table in the newest schema."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         create_schema(connection)
         return table_columns(connection, table)

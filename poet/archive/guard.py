@@ -1,4 +1,4 @@
-"""A connection to a file that anybody may have made: what SQLite is told to refuse, and how long a query may take."""
+"""A connection to a file that may be hostile: what SQLite must refuse, and how long a query may take."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from environments.errors import InputError
 #: The oldest SQLite that knows STRICT tables.
 _OLDEST = (3, 37)
 
-#: What our statements and schemas need at most, several times over.
+#: Several times what our statements and schemas need.
 _LIMITS = {
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
     sqlite3.SQLITE_LIMIT_COLUMN: 64,
@@ -24,14 +24,14 @@ _LIMITS = {
     sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH: 1,
 }
 
-#: Instructions of SQLite's virtual machine between two looks at a query; how many any query may take; and how many more
-#: for each byte of the file. A row takes some ten bytes and some fifty instructions; pages that a hostile file shares
-#: between branches of a tree are read without end.
+#: How many instructions of SQLite's virtual machine run between two checks of a query, how many every query may use,
+#: and how many more per byte of the file. A row takes about ten bytes and fifty instructions. Without a limit, a file
+#: whose tree shares pages between branches could be read for ever.
 _TICK, _MOST, _MOST_PER_BYTE = 1_000_000, 200_000_000, 100
 
 
 class GuardedConnection(sqlite3.Connection):
-    """A connection that trusts nothing in its files; a query that would not end is interrupted.
+    """A connection that does not trust its files, and that interrupts endless queries.
 
     Raises:
         InputError: this SQLite is too old.
@@ -49,7 +49,7 @@ class GuardedConnection(sqlite3.Connection):
         self._ticks = ticks = [0]
         files = self._files
 
-        # No method: a handler that held the connection would keep it from being freed.
+        # Not a method: a handler that refers to the connection would keep it from being freed.
         def is_endless() -> bool:
             ticks[0] += 1
             done = ticks[0] * _TICK
@@ -58,22 +58,22 @@ class GuardedConnection(sqlite3.Connection):
         self.set_progress_handler(is_endless, _TICK)
 
     def trust_nothing(self, files: Iterable[Path]) -> None:
-        """Refuse functions and tables that a schema should not call, and look at every cell of a page.
+        """Refuse functions and tables that a schema should not use, and check every cell of a page.
 
         Args:
-            files: databases of this connection, whose size says how long a query may take.
+            files: databases of this connection. Their size limits how long a query may take.
         """
         self._files += files
         self.execute("PRAGMA trusted_schema = OFF")
         self.execute("PRAGMA cell_size_check = ON")
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
-        """As ``sqlite3.Connection.execute``; the query's time begins."""
+        """See ``sqlite3.Connection.execute``. The query's limit starts from zero."""
         self._ticks[0] = 0
         return super().execute(*arguments)
 
 
 def _size(files: Iterable[Path]) -> int:
-    """Bytes of databases with their journals."""
+    """The size of databases and their journals in bytes."""
     journals = [file.with_name(f"{file.name}-wal") for file in files]
     return sum(file.stat().st_size for file in (*files, *journals) if file.exists())

@@ -1,4 +1,4 @@
-"""Writing a run down: one transaction an iteration holds its events, its new thetas and the state after it."""
+"""Recording a run: one transaction per iteration stores its events, its new thetas and the state after it."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _LAST_ITERATION = "SELECT max(iteration) FROM iterations"
 
 
 def create_run(folder: str | PathLike[str], config: Config, *, session: SessionInfo) -> RunArchive:
-    """A new run in a new folder, with nothing recorded yet; all of it is made or nothing.
+    """Create a run in a new folder, with nothing recorded yet. Either all of it is made or nothing.
 
     Args:
-        folder: must not exist, or be empty; missing parents are made.
+        folder: must not exist, or be empty. Missing parents are created.
         config: of the run.
-        session: who writes.
+        session: describes the writer.
 
     Raises:
-        InputError: the folder holds anything or cannot be made.
+        InputError: the folder is not empty or cannot be created.
         ArchiveError: the disk is full or fails, or the folder was taken away meanwhile.
     """
     folder = Path(folder)
@@ -58,10 +58,10 @@ def create_run(folder: str | PathLike[str], config: Config, *, session: SessionI
 
 
 class RunArchive(NotCopied):
-    """A run's archive, open for its one writer; ``create_run`` and ``RunArchive.open`` give one. Close it after use.
+    """A run's archive, open for its only writer, from ``create_run`` or ``RunArchive.open``. Close it after use.
 
-    Whatever is said to be recorded is on disk at the run's path: before each commit, and when it is closed, the archive
-    sees that its files still lie there. Where they do not, what they held is saved beside the run.
+    Everything that it reports as recorded is on disk at the run's path. Before each commit and when it is closed, the
+    archive checks that its files are still there. If they are not, their content is saved beside the run.
     """
 
     copy_refusal = "a run has one writer, which cannot be copied: read it with open_run"
@@ -89,16 +89,16 @@ class RunArchive(NotCopied):
 
     @classmethod
     def open(cls, folder: str | PathLike[str], *, session: SessionInfo, config: Config | None = None) -> RunArchive:
-        """Go on with a run.
+        """Open a run to go on with it.
 
         Args:
             folder: of the run.
-            session: who writes.
-            config: the run's, with other values of the keys that change no result; None to keep them all.
+            session: describes the writer.
+            config: the run's config, in which keys that do not affect results may differ; None for no change.
 
         Raises:
-            InputError: no run, damaged, from a newer POET, being written by another process, or ``config`` would change
-                results.
+            InputError: there is no run, it is damaged, comes from a newer POET or is being written by another process,
+                or ``config`` would change results.
             ArchiveError: the disk is full or fails.
         """
         folder = Path(folder)
@@ -123,22 +123,22 @@ class RunArchive(NotCopied):
 
     @property
     def iteration(self) -> int | None:
-        """The last iteration recorded; None before the start (iteration 0) is."""
+        """The last iteration recorded; None if not even the start (iteration 0) is."""
         return self._iteration
 
     def append(self, state: RunState, events: Sequence[AnyEvent], seconds: float) -> None:
-        """Record an iteration: all of it or, on any error, nothing.
+        """Record an iteration completely or, on any error, not at all.
 
-        Thetas are kept of versions that no ES step made, of those that were validated, of agents that retire, and of
-        all active agents every ``checkpoint.theta_every`` iterations.
+        It keeps the thetas of versions that no ES step made, of validated versions and of agents that retire. Every
+        ``checkpoint.theta_every`` iterations it keeps those of all active agents.
 
         Args:
             state: after the iteration.
             events: of the iteration.
-            seconds: it took.
+            seconds: how long the iteration took.
 
         Raises:
-            ValueError: the iteration is not the one after the last, an event is of another, or a theta is missing.
+            ValueError: the iteration is not the next one, an event belongs to another one, or a theta is missing.
             InputError: the archive cannot be written, is damaged or was closed.
             ArchiveError: the disk is full or fails, another process writes the run, or its files were taken away.
         """
@@ -165,11 +165,11 @@ class RunArchive(NotCopied):
         self._iteration = state.iteration
 
     def finish(self, state: RunState) -> None:
-        """Keep the thetas of all active agents, as the end of a run does.
+        """Keep the thetas of all active agents. Call this when the run stops.
 
         Raises:
             ValueError: the state is not the last one recorded.
-            InputError, ArchiveError: as ``append``.
+            InputError, ArchiveError: as for ``append``.
         """
         if state.iteration != self._iteration:
             raise ValueError(f"the run stands at iteration {self._iteration}, found the state of {state.iteration}")
@@ -177,9 +177,9 @@ class RunArchive(NotCopied):
             store_thetas(self._connection, (niche.theta for niche in state.active))
 
     def close(self) -> None:
-        """Give the archive back; a second call does nothing.
+        """Close the archive; a second call does nothing.
 
-        All of it is then in the one file, unless somebody is in the middle of reading.
+        Afterwards all of it is in one file, unless someone is reading at that moment.
 
         Raises:
             ArchiveError: the disk is full or fails, or the files were taken away since the last commit.
@@ -209,7 +209,7 @@ class RunArchive(NotCopied):
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """A transaction that is committed only where everybody will find it."""
+        """A transaction that is only committed if the archive is still at the run's path."""
         with self._turns.turn():
             try:
                 with transaction(self._connection):
@@ -217,7 +217,7 @@ class RunArchive(NotCopied):
                     self._refuse_second_writer()
                     yield
                     self._check_place()
-            except (_FilesLostError, sqlite3.Error):  # SQLite may stumble over what is gone before we see it
+            except (_FilesLostError, sqlite3.Error):  # SQLite may notice missing files before we do
                 self._rescue()
                 raise
 
@@ -227,7 +227,7 @@ class RunArchive(NotCopied):
             raise _FilesLostError(f"{message}: what was recorded before is whole; go on with poet resume")
 
     def _refuse_second_writer(self) -> None:
-        """Every writer begins with a session of its own: one that comes later shows, whatever became of the lock."""
+        """Every writer adds a session when it begins, so a later writer shows even if the lock has failed."""
         message = f"another process has begun to write to the run {self._folder}, so this one has stopped"
         message += ": let the other go on, and start no second one"
         (newest,) = self._connection.execute("SELECT max(id) FROM sessions").fetchone()
@@ -239,7 +239,7 @@ class RunArchive(NotCopied):
             raise ArchiveError(message) from error
 
     def _rescue(self) -> None:
-        """Save what was recorded if the files are not in their place any more, and say so."""
+        """If the files are no longer in place, save what was recorded and raise an error that says so."""
         lost = self._watch.lost()
         if lost is not None:
             self._is_lost = True
@@ -252,7 +252,7 @@ class RunArchive(NotCopied):
             self._config = config
 
     def _store_new_thetas(self, state: RunState, events: Sequence[AnyEvent]) -> None:
-        """Keep thetas that nobody finds again: new versions, agents that retire, what solved or was validated."""
+        """Keep thetas that no ES step finds again, and those of agents that retire, solve a niche or are validated."""
         leaving = {event.niche_id for event in events if isinstance(event, NicheRetired)}
         store_thetas(self._connection, (niche.theta for niche in state.retired if niche.id in leaving))
         for event in events:
@@ -264,7 +264,7 @@ class RunArchive(NotCopied):
                 store_thetas(self._connection, [event.theta])
 
     def _replace_snapshot(self, state: RunState) -> None:
-        """Store the state; the last one goes unless it is a keyframe."""
+        """Store the state, and delete the last one unless it is a keyframe."""
         self._connection.execute("DELETE FROM snapshots WHERE keyframe = 0")
         is_keyframe = state.iteration % self._config.checkpoint.keep_every == 0
         self._connection.execute(
@@ -274,7 +274,7 @@ class RunArchive(NotCopied):
 
 
 class _FilesLostError(ArchiveError):
-    """What a transaction wrote would be found by nobody."""
+    """The files are not where a reader would look for them."""
 
 
 def _insert_session(connection: sqlite3.Connection, session: SessionInfo) -> int:

@@ -1,4 +1,4 @@
-"""The lock of a run's one writer."""
+"""The lock that keeps a run to one writer."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from poet.archive.files import file_id, open_plain
 
 _NAME = "lock"
 _ATTEMPTS, _PAUSE_SECONDS = 5, 0.05
-#: What a file system says that has no locks.
+#: The errors of a file system without locks.
 _NO_LOCKS = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
 
 
 class RunTakenError(InputError):
-    """Another process writes the run."""
+    """Another process is writing the run."""
 
 
 class WriterLock(NotCopied):
     """The right to write to a run, held until ``release`` or until the process ends, however it ends.
 
-    Two things are locked. The folder itself, which nobody can delete and still have the run: it keeps out writers on
-    this machine. And the file ``lock`` in it, with our process id: over NFS it keeps out those on other machines, and
-    ``poet status`` reads it.
+    Two things are locked. One is the folder itself, which cannot be deleted without the run; it keeps out writers on
+    this machine. The other is the file ``lock`` in it, which holds our process id. Over NFS it keeps out writers on
+    other machines, and ``poet status`` reads it.
 
     Raises:
         RunTakenError: another writer holds it.
-        InputError: ``lock`` is no plain file, or the file system has no locks.
-        OSError: the lock file cannot be made.
+        InputError: ``lock`` is not a regular file, or the file system has no locks.
+        OSError: the lock file cannot be created.
     """
 
     copy_refusal = "the right to write to a run cannot be copied: there is one"
@@ -41,7 +41,7 @@ class WriterLock(NotCopied):
         self._run = folder
         self._path = folder / _NAME
         self._file = -1
-        #: Descriptor of the folder; it stays that of our folder wherever that is moved.
+        #: Descriptor of the folder; it stays valid if the folder is moved.
         self.folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             if not self._acquire_folder():
@@ -53,15 +53,15 @@ class WriterLock(NotCopied):
 
     @property
     def is_held(self) -> bool:
-        """Whether ``release`` is still to come."""
+        """Whether the lock has not been released yet."""
         return self.folder >= 0
 
     def renew(self) -> None:
-        """Make the file again if somebody deleted it, so that others still see who writes.
+        """Create the file again if somebody deleted it, so that others still see which process writes.
 
         Raises:
-            RunTakenError: another writer has made it anew.
-            InputError, OSError: as at the beginning.
+            RunTakenError: another writer has created it.
+            InputError, OSError: as for the constructor.
         """
         if file_id(self._path) != _id_of(self._file):
             deleted, self._file = self._file, self._claim()
@@ -77,11 +77,11 @@ class WriterLock(NotCopied):
     def _acquire_folder(self) -> bool:
         try:
             return _acquire(self.folder)
-        except OSError:  # some network file systems lock nothing but files
+        except OSError:  # some network file systems only lock files
             return True
 
     def _claim(self) -> int:
-        """The lock file, locked and with our process id in it."""
+        """Lock the lock file, and write our process id into it. Returns its descriptor."""
         for _ in range(_ATTEMPTS):
             file = open_plain(self._path, os.O_RDWR | os.O_CREAT)
             try:
@@ -122,10 +122,10 @@ class WriterLock(NotCopied):
 
 
 def writer_of(folder: Path) -> int | None:
-    """The process that writes a run now; 0 if somebody does who gives no number, None if nobody does.
+    """The id of the process that is writing a run; 0 if that is not known, None if no process is.
 
     Raises:
-        InputError: ``lock`` is no plain file.
+        InputError: ``lock`` is not a regular file.
         OSError: it cannot be read.
     """
     try:
@@ -145,7 +145,7 @@ def writer_of(folder: Path) -> int | None:
 
 
 def _acquire(file: int) -> bool:
-    """Whether the lock is ours now. Tried for a moment, since ``poet status`` looks at it by locking it too."""
+    """Try to lock a file; returns whether it worked. Retries briefly, as ``poet status`` locks it for a moment too."""
     for attempt in range(_ATTEMPTS):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -158,7 +158,7 @@ def _acquire(file: int) -> bool:
 
 
 def _process_in(file: int) -> int:
-    """The process id in a lock file; 0 if it holds anything else."""
+    """The process id in a lock file; 0 if it does not hold one."""
     text = os.pread(file, 32, 0).strip()
     return int(text) if text.isdigit() else 0
 

@@ -1,7 +1,7 @@
-"""Tables that one trainer alone has, made when its first event of a kind is written.
+"""Tables for a trainer's own events, created when the first event of a kind is written.
 
-Who reads an archive imports nothing that it names, so such a table is known by its form: its SQL is what ``table_sql``
-makes of its name and columns. That leaves no room for code, such as a trigger, a check or a computed column.
+Reading an archive imports nothing that it names, so such a table is recognised by its form: its SQL must be exactly
+what ``table_sql`` makes of its name and columns. So it cannot contain code, such as a check or a computed column.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _KEY: tuple[Column, ...] = (("iteration", "INTEGER", False), ("number", "INTEGER
 
 
 def columns_of(kind: type[OwnEvent]) -> tuple[Column, ...]:
-    """The columns of a kind of event: iteration and number, which are its key, then its other fields.
+    """The columns of a kind of event: first its key, iteration and number, then its other fields.
 
     Raises:
-        ValueError: the name of its table or of a field cannot be one.
+        ValueError: the name of its table or of a field is not allowed.
     """
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind) if field.name != "iteration"]
@@ -43,13 +43,13 @@ def columns_of(kind: type[OwnEvent]) -> tuple[Column, ...]:
 
 
 def table_sql(table: str, columns: Sequence[Column]) -> str:
-    """What makes the table, in one line."""
+    """The SQL that creates the table, in one line."""
     defined = [f"{name} {kind}{'' if is_optional else ' NOT NULL'}" for name, kind, is_optional in columns]
     return f"CREATE TABLE {table} ({', '.join([*defined, 'PRIMARY KEY (iteration, number)'])}) STRICT, WITHOUT ROWID"
 
 
 def is_own_table(connection: sqlite3.Connection, table: str, sql: str, schema: str = "main") -> bool:
-    """Whether a table of an archive is one of a trainer's, by its name and by the SQL that made it."""
+    """Whether a table of an archive is a trainer's own, judging by its name and the SQL that created it."""
     if not (table.startswith(OWN_PREFIX) and _NAME.fullmatch(table)):
         return False
     columns = _columns(connection, table, schema)
@@ -61,19 +61,19 @@ def is_own_table(connection: sqlite3.Connection, table: str, sql: str, schema: s
 
 
 def own_tables(connection: sqlite3.Connection, schema: str = "main") -> dict[str, str]:
-    """The names of all such tables of an archive, in alphabetical order, with what made them."""
+    """The names of all such tables in an archive, in alphabetical order, with the SQL that created them."""
     rows = connection.execute(f"SELECT name, sql FROM {schema}.sqlite_schema WHERE type = 'table' ORDER BY name")
     return {name: sql for name, sql in rows.fetchall() if is_own_table(connection, str(name), str(sql), schema)}
 
 
 def insert_own_events(connection: sqlite3.Connection, events: Iterable[OwnEvent]) -> dict[str, list[tuple[Value, ...]]]:
-    """Append each event to its table, which is made if there is none yet.
+    """Append each event to its table, which is created if it does not exist.
 
     Returns:
-        The new rows of each table, as SQLite holds them.
+        The new rows of each table, as SQLite stores them.
 
     Raises:
-        ValueError: a number is NaN, or a name cannot be one.
+        ValueError: a number is NaN, or a name is not allowed.
         InputError: the run has a table of that name with other columns.
     """
     by_kind: dict[type[OwnEvent], list[OwnEvent]] = {}
@@ -97,7 +97,7 @@ def insert_own_events(connection: sqlite3.Connection, events: Iterable[OwnEvent]
 
 
 def _make_table(connection: sqlite3.Connection, table: str, sql: str) -> None:
-    """Make a table, unless the run has it already."""
+    """Create a table unless the run already has it."""
     made = own_tables(connection).get(table)
     if made is None:
         try:
@@ -107,7 +107,7 @@ def _make_table(connection: sqlite3.Connection, table: str, sql: str) -> None:
                 raise
             raise ValueError(f"{table}: a field must not be called by a word of SQL ({error})") from error
     elif made != sql:
-        raise InputError(f"the run has a table {table} with other columns than its trainer writes now: name it anew")
+        raise InputError(f"the run has a table {table} with other columns than its trainer writes: rename the new one")
 
 
 def _columns(connection: sqlite3.Connection, table: str, schema: str) -> list[Column]:

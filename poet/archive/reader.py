@@ -1,4 +1,4 @@
-"""A run as it was recorded, read-only: frames for analysis, agents and terrains for replay, states to go on from."""
+"""Reading a recorded run: frames for analysis, agents and terrains for replay, states to go on from."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ _STORED = "theta_digest IN (SELECT digest FROM thetas)"
 
 
 def open_run(path: str | PathLike[str], trust: bool = False) -> Run:
-    """A run to be read, while it is written or after.
+    """Open a run for reading, while it is being written or afterwards.
 
     Args:
         path: the run's folder. It may be read-only once the run has stopped.
         trust: whether ``Run.policy`` may import code that the run names.
 
     Raises:
-        InputError: no run, damaged, or written by a newer POET.
+        InputError: there is no run, it is damaged, or a newer POET wrote it.
     """
     folder = Path(path)
     with explained(folder):
@@ -57,11 +57,10 @@ def open_run(path: str | PathLike[str], trust: bool = False) -> Run:
 class Run:
     """A run's record, from ``open_run``. Each call reads what is recorded at that moment.
 
-    Frames hold a row for each event, in the order of their ids, with the fields of the event as columns
-    (``poet.events``). An id that is None is <NA>, a score that is None is NaN; the score of a diverged episode is -inf.
+    Frames have a row for each event, in the order of ids, and the fields of the event as columns (``poet.events``).
+    None becomes <NA> in an id and NaN in a score. The score of a diverged episode is -inf.
 
-    Threads may share it, and take turns. After ``close``, and in a process that was forked since, every call raises
-    ``InputError``.
+    Threads may share it; they take turns. Every call raises ``InputError`` after ``close``, and in a forked process.
     """
 
     def __init__(self, folder: Path, connection: GuardedConnection, trust: bool = False) -> None:
@@ -71,12 +70,12 @@ class Run:
         self._trust = trust
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """A copy opens the run anew, in another process too."""
+        """A copy opens the run again, also in another process."""
         return open_run, (self._folder, self._trust)
 
     @property
     def niches(self) -> pd.DataFrame:
-        """Niches admitted (``NicheAdmitted``), without their terrains: see ``terrain``."""
+        """Niches admitted (``NicheAdmitted``), without their terrains; for those see ``terrain``."""
         return self._frame("niches", without=("terrain",))
 
     @property
@@ -86,17 +85,17 @@ class Run:
 
     @property
     def judgements(self) -> pd.DataFrame:
-        """What all agents scored in each niche at its admission (``NicheJudged``); ANNECS is counted from it."""
+        """The scores of all agents in each niche at its admission (``NicheJudged``), from which ANNECS is counted."""
         return self._frame("judgements")
 
     @property
     def solved(self) -> pd.DataFrame:
-        """Niches solved, each once (``NicheSolved``)."""
+        """The first time that each niche was solved (``NicheSolved``)."""
         return self._frame("solved")
 
     @property
     def validations(self) -> pd.DataFrame:
-        """Success rates measured (``NicheValidated``): a row for each agent version and validation set."""
+        """Measured success rates (``NicheValidated``), one row per agent version and validation set."""
         return self._frame("validations")
 
     @property
@@ -111,7 +110,7 @@ class Run:
 
     @property
     def transfer_sources(self) -> pd.DataFrame:
-        """What each source scored in each attempt (``SourceScored``)."""
+        """The score of each source in each attempt (``SourceScored``)."""
         return self._frame("transfer_sources")
 
     @property
@@ -121,7 +120,7 @@ class Run:
 
     @property
     def versions(self) -> pd.DataFrame:
-        """Agent versions (``AgentVersion``), those without a stored theta included."""
+        """Agent versions (``AgentVersion``), including those without a stored theta."""
         return self._frame("versions")
 
     @property
@@ -131,19 +130,19 @@ class Run:
 
     @property
     def iterations(self) -> pd.DataFrame:
-        """The clock: seconds, env-steps and episodes of each iteration, and the session that ran it."""
+        """Seconds, env-steps and episodes of each iteration, and the session that ran it."""
         return self._frame("iterations")
 
     @property
     def sessions(self) -> pd.DataFrame:
-        """Each time that a program went on with the run: when, where, and with which versions."""
+        """Each time that a program started or resumed the run: when, where, and with which versions."""
         return self._frame("sessions")
 
     @property
     def own_tables(self) -> dict[str, pd.DataFrame]:
-        """What its trainer alone notes (``OwnEvent``), by name, as far as something is noted.
+        """The non-empty tables of the trainer's own events (``OwnEvent``), by name.
 
-        Rows come by iteration and ``number``, the place in it. What is no number is text, also JSON.
+        Rows are ordered by iteration and by ``number``, their position in it. Anything but numbers is text or JSON.
         """
         with self._turns.turn():
             names = own_tables(self._connection)
@@ -152,7 +151,7 @@ class Run:
 
     @property
     def recorded(self) -> frozenset[type[Event]]:
-        """The kinds of events of which it has any."""
+        """The kinds of events that have been recorded."""
         with self._turns.turn():
             found = [
                 kind
@@ -164,19 +163,19 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the run is."""
+        """The run's folder."""
         return self._folder
 
     @property
     def iteration(self) -> int | None:
-        """The last iteration recorded; None before the start (iteration 0) is."""
+        """The last iteration recorded; None if not even the start (iteration 0) is."""
         with self._turns.turn():
             ((last,),) = self._connection.execute("SELECT max(iteration) FROM iterations").fetchall()
         return None if last is None else int(last)
 
     @property
     def parent(self) -> ForkOrigin | None:
-        """The run that this one was forked from; None if it is nobody's fork."""
+        """The run that this one was forked from; None if it is not a fork."""
         ((run, iteration),) = self._rows("run", ["parent_run", "parent_iteration"])
         return None if run is None or iteration is None else ForkOrigin(run, iteration)
 
@@ -188,16 +187,16 @@ class Run:
 
     @property
     def configs(self) -> list[tuple[int, Config]]:
-        """From which iteration on which config was in force, ascending."""
+        """Every config with the first iteration in which it is in force, ascending."""
         with self._turns.turn():
             return all_configs(self._connection)
 
     @property
     def policy(self) -> AbstractPolicy:
-        """Of every theta in the run: no fork changes it.
+        """The policy of every theta in the run; a fork cannot change it.
 
         Raises:
-            InputError: it is code that the run names, and that nobody trusts, see ``open_run``; or cannot be imported.
+            InputError: it is a user's own code and is not trusted, see ``open_run``; or it cannot be imported.
         """
         config = self.config.policy
         if ":" in config.kind and not self._trust:
@@ -205,18 +204,18 @@ class Run:
                 f"the run {self._folder} names code that would be imported and may do anything here: "
                 f"policy.kind={config.kind}; add --trust, or open_run(..., trust=True), if you trust it"
             )
-        from poet.policy import make_run_policy  # here, so that whoever looks at a run waits for no policies
+        from poet.policy import make_run_policy  # here, so that looking at a run does not import policies
 
         return make_run_policy(config)
 
     def config_at(self, iteration: int) -> Config:
-        """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""
+        """The config that is in force in an iteration, done or not. A fork may have changed it on the way."""
         with self._turns.turn():
             return config_at(self._connection, whole_number("iteration", iteration))
 
     @property
     def keyframes(self) -> list[int]:
-        """Iterations after which the state is kept, ascending; the last one goes when the run goes on."""
+        """Iterations whose states are kept, ascending. The last one may be dropped when the run goes on."""
         with self._turns.turn():
             return kept_iterations(self._connection)
 
@@ -224,11 +223,11 @@ class Run:
         """A niche's agent: the latest version with a stored theta.
 
         Args:
-            id: of the agent, which is that of its niche.
-            iteration: consider versions up to it; None for all.
+            id: of the agent, which is the same as that of its niche.
+            iteration: ignore versions after this iteration; None for all versions.
 
         Raises:
-            InputError: no such niche, or none of its versions is that old.
+            InputError: there is no such niche, or none of its versions is that old.
         """
         id = self._known_niche(id)
         up_to = "" if iteration is None else f" AND iteration <= {whole_number('iteration', iteration)}"
@@ -240,7 +239,7 @@ class Run:
         return self._stored_agent(read_version(rows[0]))
 
     def stored_agents(self) -> list[StoredAgent]:
-        """Every agent version with a stored theta, in the order of version ids."""
+        """All agent versions with a stored theta, in the order of version ids."""
         rows = self._rows("versions", columns(AgentVersion), _STORED)
         return [self._stored_agent(read_version(row)) for row in rows]
 
@@ -248,7 +247,7 @@ class Run:
         """A niche's own instance.
 
         Raises:
-            InputError: no such niche.
+            InputError: there is no such niche.
         """
         niche_id = self._known_niche(niche_id)
         ((text,),) = self._rows("niches", ["terrain"], "niche_id = ?", niche_id)
@@ -265,7 +264,7 @@ class Run:
 
     @contextmanager
     def at_one_moment(self) -> Iterator[None]:
-        """A block in which every call reads the same moment of a run that goes on; other threads wait for its end."""
+        """A block in which every call sees one snapshot, even if the run goes on. Other threads wait until it ends."""
         with self._turns.alone():
             if self._connection.in_transaction:  # a block within such a block
                 yield
@@ -291,11 +290,11 @@ class Run:
         Args:
             iteration: one of ``keyframes``; None for the last.
             state_type: the state class of the run's trainer.
-            optimiser_type: the state class of what its niches are trained with, such as the strategy's.
+            optimiser_type: the state class of the niches' optimisers, such as the strategy's.
             genotype_type: the run's genotype class.
 
         Raises:
-            InputError: that state is not kept, or it is of another trainer, strategy or genotype.
+            InputError: that state is not kept, or it belongs to another trainer, strategy or genotype.
         """
         kept = self.keyframes
         wanted = whole_number("iteration", iteration) if iteration is not None else kept[-1] if kept else None
@@ -309,7 +308,7 @@ class Run:
         return state
 
     def close(self) -> None:
-        """Give the archive back; a second call does nothing."""
+        """Close the archive; a second call does nothing."""
         if self._turns.end():
             self._connection.close()
 
@@ -336,7 +335,7 @@ class Run:
         return StoredAgent(version, theta)
 
     def _known_niche(self, id: int) -> int:
-        """The id as SQLite knows it: it takes the bytes of NumPy's numbers."""
+        """The checked id as a Python int, since SQLite would store the bytes of NumPy's integers."""
         niche_id = whole_number("a niche's id", id)
         with self._turns.turn():
             ((num_niches,),) = self._connection.execute("SELECT count(*) FROM niches").fetchall()

@@ -1,4 +1,4 @@
-"""Records of an archive that are not events: who wrote it, where it comes from, what it gives back."""
+"""Records of an archive that are not events: its writers, the run it was forked from, and stored agents."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from poet.events import AgentVersion
 
 @dataclass(frozen=True)
 class SessionInfo:
-    """Who goes on with a run; the archive adds when. None of it changes a result.
+    """Describes a program that writes a run; the archive adds the time. None of it affects results.
 
     Attributes:
         host: the machine's name.
         versions: of Python and of packages, by name.
-        engine, executor, workers: who integrates, where, and how many at a time.
+        engine, executor, workers: the physics engine, where it runs, and in how many workers.
         code_version: of POET itself, such as a git commit.
     """
 
@@ -31,10 +31,10 @@ class SessionInfo:
 
 @dataclass(frozen=True)
 class ForkOrigin:
-    """Where a forked run comes from.
+    """The origin of a forked run.
 
     Attributes:
-        run: the folder of the other run, as it was then.
+        run: the folder of the other run at that time.
         iteration: the last iteration that both share.
     """
 

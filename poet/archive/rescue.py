@@ -1,4 +1,4 @@
-"""What becomes of a run whose files were taken away while it was written."""
+"""Rescues a run whose files were taken away while it was being written."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from poet.archive.errors import ArchiveError
 from poet.archive.folder import new_run
 from poet.archive.watch import Watch
 
-#: How saving can fail.
+#: The errors with which saving can fail.
 _FAILURES = (OSError, sqlite3.Error, ArchiveError, InputError)
 
 
 def rescue(connection: sqlite3.Connection, watch: Watch, lost: Path, iteration: int | None) -> str:
-    """Save what the open connection still has, and say where it is.
+    """Save what can still be read through the open connection, and say where it is.
 
     Args:
-        connection: of the writer, in no transaction.
+        connection: of the writer, outside a transaction.
         watch: on its files.
-        lost: which of them is not there any more.
-        iteration: the last one recorded; None when not even the start is.
+        lost: the file or folder that is no longer there.
+        iteration: the last one recorded; None if not even the start is.
 
     Returns:
         The sentence for the user.
@@ -47,15 +47,15 @@ def rescue(connection: sqlite3.Connection, watch: Watch, lost: Path, iteration: 
 
 
 def _resume(folder: Path | str) -> str:
-    """The command, to be pasted into a shell."""
+    """The command, quoted for a shell."""
     return join(("poet", "resume", str(folder)))
 
 
 def save_beside(connection: sqlite3.Connection, folder: Path) -> Path:
-    """A copy of an open archive in a new run folder beside its own; where that cannot be, among temporary files.
+    """Copy an open archive into a new run folder beside its own or, if that fails, in the temporary directory.
 
     Raises:
-        OSError, sqlite3.Error, ArchiveError, InputError: it can be in neither place.
+        OSError, sqlite3.Error, ArchiveError, InputError: both failed.
     """
     try:
         return _save(connection, folder.parent, folder.name)
@@ -77,7 +77,7 @@ def _save(connection: sqlite3.Connection, parent: Path, name: str) -> Path:
 
 
 def _new_folder(parent: Path, name: str) -> Path:
-    """NAME.saved-1, or the next number that is not taken."""
+    """Make the folder NAME.saved-1, or with the next number that is free."""
     for number in count(1):
         folder = parent / f"{name}.saved-{number}"
         with suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""Event records as rows of tables, and back."""
+"""Converts event records to table rows and back."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ EVENT_TABLES: dict[type[Event], str] = {
     Cost: "ledger",
 }
 
-#: Tables that the first release did not have. A fingerprint leaves them out while they are empty.
+#: Tables that the first release did not have. Fingerprints leave them out if they are empty.
 LATER_TABLES = ("judgements", "validations")
 
-#: How the names of tables begin that one trainer alone has; see ``poet.archive.own``.
+#: Prefix of the tables for a trainer's own events; see ``poet.archive.own``.
 OWN_PREFIX = "own_"
 
 Value = int | float | str | None
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, shortest digits that give the same float."""
+    """The canonical JSON text of a value: sorted keys, no spaces, floats with the fewest digits that identify them."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def columns(kind: type[Event]) -> list[str]:
-    """The names of the fields that are columns of its table."""
+    """The names of an event's fields that are columns of its table."""
     return [field.name for field in fields(kind) if field.metadata.get("is_column", True)]
 
 
@@ -68,7 +68,7 @@ def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> di
     """Append each event to its table.
 
     Returns:
-        The new rows of each table, as SQLite holds them.
+        The new rows of each table, as SQLite stores them.
     """
     rows: dict[str, list[tuple[Value, ...]]] = {}
     for event in events:
@@ -86,19 +86,19 @@ def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> di
 
 @cache
 def _float_columns(table: str) -> set[str]:
-    """The columns in which a whole number is a float."""
+    """The columns in which integers are stored as floats."""
     (kind,) = (kind for kind, name in EVENT_TABLES.items() if name == table)
     hints = get_type_hints(kind)
     return {name for name in columns(kind) if float in (hints[name], *get_args(hints[name]))}
 
 
 def sql_value(event: AnyEvent, name: str, is_float: bool) -> Value:
-    """What SQLite holds for a field. NumPy's numbers are made Python's: SQLite would take their bytes for a BLOB."""
+    """The SQLite value of a field. NumPy's numbers become Python's, since SQLite would store their bytes as a BLOB."""
     value = getattr(event, name)
     if isinstance(value, float | np.floating):
         if math.isnan(value):
             raise ValueError(f"{event!r:.200}: {name} is NaN, which history cannot hold (SQLite takes it for None)")
-        return float(value) + 0.0  # SQLite holds no negative zero
+        return float(value) + 0.0  # SQLite does not store a negative zero
     if is_float and value is not None:
         return float(value)
     if isinstance(value, int | np.integer):
@@ -111,6 +111,6 @@ def sql_value(event: AnyEvent, name: str, is_float: bool) -> Value:
 
 
 def read_version(row: tuple[Any, ...]) -> AgentVersion:
-    """The record of a row of the columns of ``AgentVersion``."""
+    """The record in a row that has the columns of ``AgentVersion``."""
     values = dict(zip(columns(AgentVersion), row, strict=True))
     return AgentVersion(**{**values, "origin": Origin(values["origin"])})

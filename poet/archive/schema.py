@@ -1,8 +1,8 @@
 """The tables of a run's archive. History tables have the fields of the event records (``poet.events``) as columns.
 
-Enums are text, JSON is canonical text. Scores may be -Inf; NULL is None. Foreign keys are checked when a transaction
-ends, since the events of an iteration refer to each other. Events that one trainer alone has make tables of their own,
-which are not listed here: see ``poet.archive.own``.
+Enums are stored as text, JSON as canonical text, None as NULL. Scores may be -Inf. Foreign keys are checked at the end
+of a transaction, since the events of an iteration refer to each other. A trainer's own events have further tables that
+are not listed here: see ``poet.archive.own``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from environments.errors import InputError
 
-#: "POET" in ASCII: how a file is known to be an archive of ours.
+#: "POET" in ASCII, which marks a file as one of our archives.
 APPLICATION_ID = 0x504F4554
 
 _JUDGEMENTS = """
@@ -31,7 +31,7 @@ CREATE TABLE judgements (                -- of a niche by all agents, at its adm
 );
 """
 
-#: The tables of schema 2, in which SQLite takes any value in any column; those of JSON are declared ``JSON_TEXT``.
+#: The tables of schema 2, in which SQLite accepts any value in any column. JSON columns are declared ``JSON_TEXT``.
 _TABLES_2 = f"""
 CREATE TABLE run (                       -- one row: where the run comes from
     id               INTEGER NOT NULL PRIMARY KEY CHECK (id = 1),
@@ -212,18 +212,18 @@ CREATE TABLE digests (                   -- SHA-256 of what was written, so that
 
 
 def table_names(tables: str) -> list[str]:
-    """The names of tables, in the order in which they are made."""
+    """The names of tables, in the order in which they are created."""
     return re.findall(r"CREATE TABLE (\w+)", tables)
 
 
 def _strict(tables: str) -> str:
-    """The same tables, in which SQLite refuses a value of another type."""
+    """The same tables as STRICT ones, in which SQLite refuses values of another type."""
     typed = tables.replace("JSON_TEXT", "TEXT")
     return typed.replace("\n) WITHOUT ROWID;", "\n) STRICT, WITHOUT ROWID;").replace("\n);", "\n) STRICT;")
 
 
 def _made_anew(tables: str) -> str:
-    """SQL that turns tables into ones of the same names and columns, which get the rows."""
+    """SQL that recreates tables with the same names and columns, and copies their rows."""
     copies = [
         f"INSERT INTO new_{name} SELECT * FROM {name};\nDROP TABLE {name};\nALTER TABLE new_{name} RENAME TO {name};"
         for name in table_names(tables)
@@ -233,7 +233,7 @@ def _made_anew(tables: str) -> str:
     return "\n".join([drafts, *copies, *indexes])
 
 
-#: The tables of today.
+#: The tables of the current schema.
 TABLES = f"{_strict(_TABLES_2)}{_ADDED_3}"
 
 #: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
@@ -246,7 +246,7 @@ MIGRATIONS: tuple[str, ...] = (
 #: The schema that this code reads and writes.
 SCHEMA_VERSION = 3
 
-#: The tables of each schema, which readers know all of.
+#: The tables of each schema; readers understand all of them.
 TABLES_OF = {1: _TABLES_2.replace(_JUDGEMENTS.strip(), ""), 2: _TABLES_2, SCHEMA_VERSION: TABLES}
 
 #: The columns of each table that hold a JSON object.
@@ -257,7 +257,7 @@ JSON_COLUMNS = {
 
 
 def create_schema(connection: sqlite3.Connection) -> None:
-    """Make the tables in an empty database, in WAL mode, so that readers and the writer never wait for each other."""
+    """Create the tables in an empty database, in WAL mode, so that readers and the writer never wait for each other."""
     connection.execute("PRAGMA journal_mode = WAL")
     _run_script(connection, f"{TABLES}\nPRAGMA application_id = {APPLICATION_ID};", SCHEMA_VERSION)
 
@@ -271,7 +271,7 @@ def schema_version(connection: sqlite3.Connection, folder: Path, newest: int = S
         newest: the latest version that is understood.
 
     Raises:
-        InputError: the file is no archive of ours, or a newer POET wrote it.
+        InputError: the file is not one of our archives, or a newer POET wrote it.
     """
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -285,20 +285,20 @@ def schema_version(connection: sqlite3.Connection, folder: Path, newest: int = S
 
 
 def upgrade_schema(connection: sqlite3.Connection, folder: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
-    """Bring an older archive to the newest version, each step in a transaction of its own.
+    """Upgrade an older archive to the newest version, each step in its own transaction.
 
     Raises:
-        InputError: as ``schema_version``.
+        InputError: as for ``schema_version``.
     """
     version = schema_version(connection, folder, newest=1 + len(migrations))
-    connection.execute("PRAGMA foreign_keys = OFF")  # tables that others refer to are made anew
+    connection.execute("PRAGMA foreign_keys = OFF")  # referenced tables are recreated
     connection.create_function("poet_sha256", 1, lambda text: hashlib.sha256(text.encode()).hexdigest())
     for i, migration in enumerate(migrations[version - 1 :], start=version):
         _run_script(connection, migration, i + 1)
 
 
 def _run_script(connection: sqlite3.Connection, script: str, version: int) -> None:
-    """Run SQL and set the version, all or nothing."""
+    """Run SQL and set the version, both or neither."""
     try:
         connection.executescript(f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {version};\nCOMMIT;")
     except BaseException:

@@ -1,4 +1,4 @@
-"""Which states an archive keeps, and whether a state is that of its iteration."""
+"""The states that an archive keeps, and checking that a state fits the record."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from poet.archive.checks import NUMBERED, check_numbers, check_records
 from poet.archive.errors import DamageError
 from poet.types import RunState
 
-#: Counters that a state may have, and the table of what they count: where it has none, nothing was recorded.
+#: Counters that a state may have, and the tables that they count. A state lacks a counter only if its table is empty.
 _COUNTED = {
     "next_niche_id": "niches", "next_version_id": "versions", "next_candidate_id": "candidates",
     "next_transfer_id": "transfers",
@@ -20,7 +20,7 @@ _COUNTED = {
 
 
 def kept_iterations(connection: sqlite3.Connection, schema: str = "main") -> list[int]:
-    """Iterations after which the state is kept, ascending."""
+    """Iterations whose states are kept, ascending."""
     rows = connection.execute(f"SELECT iteration FROM {schema}.snapshots ORDER BY iteration")
     return [iteration for (iteration,) in rows]
 
@@ -35,10 +35,10 @@ def nearest_kept(folder: Path, kept: Sequence[int], iteration: int | None) -> st
 
 
 def check_state(connection: sqlite3.Connection, state: RunState, iteration: int) -> None:
-    """Compare a state with what the record says of the run after an iteration.
+    """Check that a state agrees with the record of the run up to an iteration.
 
     Raises:
-        DamageError: they differ, or the state after the last iteration is not kept, from which the run goes on.
+        DamageError: they differ, or the state after the last iteration, from which the run would go on, is missing.
     """
     check_records(connection, ["snapshots"])
     for table in NUMBERED:

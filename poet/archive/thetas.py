@@ -1,4 +1,4 @@
-"""Thetas of an archive, stored once each under the digest of their content."""
+"""Thetas of an archive, each stored once, under the digest of its content."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from poet.types import theta_digest
 
 
 def store_thetas(connection: sqlite3.Connection, thetas: Iterable[NDArray[np.float32]]) -> None:
-    """Keep some thetas (P,); those already kept stay as they are."""
+    """Store some thetas (P,), except those that are already stored."""
     rows = [(theta_digest(theta), theta.astype("<f4").tobytes()) for theta in thetas]
     connection.executemany("INSERT OR IGNORE INTO thetas (digest, theta) VALUES (?, ?)", rows)
 
 
 def read_theta(connection: sqlite3.Connection, digest: str) -> NDArray[np.float32]:
-    """The theta (P,) of that digest.
+    """The theta (P,) with that digest.
 
     Raises:
-        DamageError: it is not kept, which an archive promises for the thetas that its states name, or is another.
+        DamageError: it is missing, though an archive keeps all thetas that its states refer to, or it is damaged.
     """
     row = connection.execute("SELECT theta FROM thetas WHERE digest = ?", (digest,)).fetchone()
     if row is None:
@@ -32,10 +32,10 @@ def read_theta(connection: sqlite3.Connection, digest: str) -> NDArray[np.float3
 
 
 def theta_from_bytes(data: Any, digest: str) -> NDArray[np.float32]:
-    """(P,) float32 of a row of the table; writable, the caller's own.
+    """(P,) float32 from a row of the table, as a writable copy.
 
     Raises:
-        DamageError: the bytes are not those of that digest.
+        DamageError: the bytes do not have that digest.
     """
     if not isinstance(data, bytes) or len(data) % 4:
         raise DamageError(f"the theta {digest} is no list of float32 numbers")

@@ -1,4 +1,4 @@
-"""Whose turn it is to use a connection to an archive."""
+"""Sharing a connection to an archive between threads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from poet.archive.errors import explained
 
 
 class Turns:
-    """Turns at a connection: one thread at a time, in the process that opened it, until it is closed."""
+    """Lets one thread at a time use a connection, in the process that opened it, until it is closed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -23,21 +23,21 @@ class Turns:
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """A block in which no other thread uses the connection, and errors of SQLite become sentences.
+        """A block in which no other thread uses the connection, and in which SQLite's errors become sentences.
 
         Raises:
             InputError: the archive was closed, or this process was forked from the one that opened it.
-            ArchiveError, InputError: as ``explained``.
+            ArchiveError, InputError: as for ``explained``.
         """
         with self.alone(), explained(self._folder):
             yield
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """A turn whose errors stay what they are, for a block that does other things too.
+        """A turn that leaves errors as they are, for a block that does other things too.
 
         Raises:
-            InputError: as ``turn``.
+            InputError: as for ``turn``.
         """
         if os.getpid() != self._process:
             message = f"the run {self._folder} was opened by another process"
@@ -48,7 +48,7 @@ class Turns:
             yield
 
     def end(self) -> bool:
-        """Let nobody have another turn, once who has one is through; whether there is a connection to be closed now."""
+        """Wait for the current turn, then allow no more. Returns whether the caller must now close the connection."""
         if os.getpid() != self._process:
             return False
         with self._lock:

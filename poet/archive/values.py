@@ -1,4 +1,4 @@
-"""What a stored value must be. SQLite takes any value in any column of schemas 1 and 2, and disks err in all."""
+"""Checks stored values: SQLite accepts any value in any column of schemas 1 and 2, and disks can corrupt any file."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def check_rows(table: str, of: Iterable[Column], rows: list[tuple[Any, ...]]) ->
     Args:
         table: its name.
         of: the columns.
-        rows: a value of each column.
+        rows: one value per column.
 
     Raises:
-        DamageError: a value is of another type or out of range. Whole numbers of an archive count things or name
-            them, so that none is negative; a score may be minus infinity, and no number is infinity. What a trainer's
-            own numbers are is its own business.
+        DamageError: a value is of another type or out of range. Integers in an archive are counts and ids, so none is
+            negative. A score may be minus infinity, but no number is plus infinity. Only types are checked in a
+            trainer's own tables.
     """
     is_own = table.startswith(OWN_PREFIX)
     for (name, kind, is_optional), values in zip(of, zip(*rows, strict=True), strict=False):
@@ -50,15 +50,15 @@ def load_object(text: Any, what: str, may_be_infinite: bool = False) -> dict[str
 
     Args:
         text: anything.
-        what: it is, for the error.
+        what: describes it in the error.
         may_be_infinite: whether numbers may be infinite or NaN.
 
     Raises:
-        DamageError: no such thing.
+        DamageError: it does not hold a JSON object.
     """
     try:
         value = json.loads(text, parse_constant=None if may_be_infinite else _refuse)
-    except (TypeError, ValueError, RecursionError) as error:  # also of numbers with thousands of digits
+    except (TypeError, ValueError, RecursionError) as error:  # ValueError also for numbers with thousands of digits
         raise DamageError(f"{what} is no JSON ({error!s:.100})") from error
     if not isinstance(value, dict):
         raise DamageError(f"{what} is no JSON object, but {type(value).__name__}")
@@ -70,7 +70,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _names() -> dict[tuple[str, str], set[Any]]:
-    """The values of each column that holds names or numbers of a list."""
+    """The allowed values of each column that holds members of an enum."""
     found: dict[tuple[str, str], set[Any]] = {("versions", "own_outcome"): {outcome.value for outcome in Outcome}}
     for kind, table in EVENT_TABLES.items():
         hints = get_type_hints(kind)

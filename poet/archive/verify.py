@@ -1,4 +1,4 @@
-"""Whether an archive is whole: everything in it read, decoded and compared with the digests written with it."""
+"""Verifies an archive: reads and decodes everything in it, and compares it with the stored digests."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from poet.types import Origin
 
 
 def find_damage(path: str | PathLike[str], genotype_type: type[AbstractGenotype]) -> list[str]:
-    """What is wrong in an archive, but for its states, which ``Run.load_state`` checks.
+    """Find all damage in an archive, except in its states, which ``Run.load_state`` checks.
 
-    Pages, types, ranges and references of all rows; thetas, configs and events beside their digests; whether all thetas
-    are there that a run keeps; genotypes and terrains.
+    This checks pages, and types, ranges and references of all rows; thetas, configs and events against their digests;
+    that no theta is missing that a run keeps; and that genotypes and terrains can be decoded.
 
     Args:
-        path: the run's folder; what is recorded at this moment counts.
+        path: the run's folder; what is recorded at this moment is checked.
         genotype_type: the run's genotype class.
 
     Returns:
-        A clause for each thing; empty if it is whole. Events of iterations that an archive of schema 1 or 2 recorded
-        have no digest.
+        A clause for each problem; empty if there is none. Events that were recorded in an archive of schema 1 or 2 have
+        no digest.
 
     Raises:
-        InputError: no run, or so damaged that it cannot be opened.
+        InputError: there is no run, or it is too damaged to be opened.
     """
     folder, found = Path(path), list[str]()
     with explained(folder), closing(connect_to_read(folder)) as connection, transaction(connection, "DEFERRED"):
@@ -62,7 +62,7 @@ def find_damage(path: str | PathLike[str], genotype_type: type[AbstractGenotype]
 
 @contextmanager
 def _noted(found: list[str]) -> Iterator[None]:
-    """A block whose damage is added to what was found."""
+    """A block whose damage is added to ``found``."""
     try:
         yield
     except DamageError as error:
@@ -70,7 +70,7 @@ def _noted(found: list[str]) -> Iterator[None]:
 
 
 def _check_table(connection: sqlite3.Connection, table: str, genotype_type: type[AbstractGenotype]) -> None:
-    """Values of every row, and what its JSON describes."""
+    """Check the values of every row, and decode its JSON."""
     makers: dict[str, Callable[[dict[str, Any]], object]] = {
         "genotype": genotype_type.from_json,
         "terrain": Terrain.from_json,
@@ -84,7 +84,7 @@ def _check_table(connection: sqlite3.Connection, table: str, genotype_type: type
                 described = load_object(value, what)
                 try:
                     makers.get(name, dict)(described)
-                except Exception as error:  # also of a user's own class
+                except Exception as error:  # a user's own class may raise anything
                     raise DamageError(f"{what}: {error}") from error
 
 
@@ -101,13 +101,13 @@ def _check_thetas(connection: sqlite3.Connection, found: list[str]) -> None:
 
 
 def _is_kept(connection: sqlite3.Connection) -> str:
-    """SQL that is true of a version whose theta the journal always keeps."""
+    """SQL that is true for versions whose thetas the journal always keeps."""
     tables = [table for table in ("retirements", "validations") if table_columns(connection, table)]
     return " OR ".join([f"origin != '{Origin.ES}'", *(f"id IN (SELECT version_id FROM {table})" for table in tables)])
 
 
 def _check_events(connection: sqlite3.Connection, found: list[str]) -> None:
-    """Compare the rows of each iteration with the digest that was written with them."""
+    """Compare the rows of each iteration with their digest."""
     digests = stored_digests(connection, "events")
     if not digests:
         return

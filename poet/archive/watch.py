@@ -1,4 +1,4 @@
-"""Whether what a writer has open still lies where it was opened."""
+"""Detects whether the files that a writer has open are still where it opened them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from poet.archive.folder import ARCHIVE_NAME, SIDE_FILES
 
 
 class Watch:
-    """A run's folder and the files that SQLite has open in it, told from others of the same names.
+    """Recognises a run's folder and the files that SQLite has open in it, even if others have taken their names.
 
-    A file that is deleted, moved or replaced can still be written to by who has it open: nothing says so, and nothing
-    is kept. Begin it after the first transaction, when all files are there.
+    A file that was deleted, moved or replaced can still be written to without an error, but the data is lost. Create
+    this after the first transaction, when all files exist.
     """
 
     def __init__(self, folder: Path, folder_file: int) -> None:
-        #: The run's folder, wherever the process goes.
+        #: The run's folder, absolute, since the process may change its working directory.
         self.folder = folder.absolute()
         self._folder_file = folder_file
         found = os.fstat(folder_file)
@@ -26,7 +26,7 @@ class Watch:
         self._ids: dict[str, FileId] = {name: id for name, id in ids.items() if id is not None}
 
     def lost(self) -> Path | None:
-        """The first of them that is not there any more, or another; None if all are as they were."""
+        """The first path that is missing or has been replaced; None if all are as they were."""
         if not self._is_here():
             return self.folder
         for name, id in self._ids.items():
@@ -35,7 +35,7 @@ class Watch:
         return None
 
     def moved_to(self) -> str | None:
-        """Where the whole run now is, in words, if its folder was moved with all that is in it; None if it was not."""
+        """The new place of the run, in words, if its folder was moved with everything in it; None if it was not."""
         if self._is_here() or any(file_id(name, self._folder_file) != id for name, id in self._ids.items()):
             return None
         try:

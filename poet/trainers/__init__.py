@@ -1,4 +1,4 @@
-"""Trainers by name: who makes a run's iterations."""
+"""Trainers by name. A trainer makes a run's iterations."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ TRAINERS = {
 
 
 def make_trainer(config: Config) -> AbstractTrainer[Any]:
-    """The trainer that a config names, ``run.trainer``, with its ``trainer.settings``.
+    """The trainer that ``run.trainer`` of a config names, with its ``trainer.settings``.
+
+    The name is a key of ``TRAINERS``, or ``"package.module:Name"`` for a user's subclass of ``AbstractTrainer``.
 
     Raises:
-        InputError: no trainer of that name (a key of ``TRAINERS``, or ``"package.module:Name"`` of a user's subclass of
-            ``AbstractTrainer``), no such setting, or a value out of range.
+        InputError: there is no such trainer or setting, or a value is out of range.
     """
     name, settings = config.run.trainer, config.trainer.settings
     trainer = _trainer_class(name)
@@ -49,16 +50,16 @@ def unread_sections(name: str) -> tuple[str, ...]:
 
 
 def shown_events(run: Run) -> frozenset[type[AnyEvent]]:
-    """The kinds of events by which a run is shown: those that its trainer declares.
+    """The kinds of events to show for a run: those that its trainer declares.
 
-    A user's own trainer is not imported by who looks at a run: there the kinds count of which there are any.
+    Looking at a run does not import a user's own trainer. For such a run, it is the kinds that have been recorded.
     """
     name = run.config.run.trainer
     return _trainer_class(name).events if name in TRAINERS else run.recorded
 
 
 def _trainer_class(name: str) -> type[AbstractTrainer[Any]]:
-    from poet.trainers.base import AbstractTrainer  # here, since its parts ask what trainers do not read
+    from poet.trainers.base import AbstractTrainer  # here, so that the names alone cost no imports
 
     found = load_named(name, TRAINERS, "trainer")
     trainer = load_named(found, {}, "trainer") if name in TRAINERS else found

@@ -1,7 +1,7 @@
-"""The contract of a trainer: what turns the state of a run into the next one, and says what happened.
+"""The contract of a trainer: it turns the state of a run into the next one and reports what happened.
 
-A trainer object holds settings only. The runner calls it, the archive keeps its states and events, and ``status`` and
-``analyse`` show what it declares; none of these knows which trainer it is.
+A trainer object holds only settings. The runner calls it, the archive stores its states and events, and ``status`` and
+``analyse`` show the events that it declares. None of them needs to know which trainer it is.
 """
 
 from __future__ import annotations
@@ -22,31 +22,31 @@ from poet.loop import start, strategy_optimiser
 from poet.parts import Parts
 from poet.types import RunState, State
 
-#: What happens wherever an agent learns in a niche.
+#: The events of every trainer in which agents learn in niches.
 LEARNING: frozenset[type[AnyEvent]] = frozenset(
     {NicheAdmitted, AgentVersion, GenerationDone, NicheSolved, NicheValidated, Cost}
 )
 
 
 class AbstractTrainer(ABC, Generic[State]):
-    """From a state to the next one, with events.
+    """Turns a state into the next one, with events.
 
-    Whatever it trains, and on whatever, it has niches: an agent and a terrain of its own, on which each version of the
-    agent is run for the record, so that every run can be replayed and proven. At least one is active; niche 0 is the
-    root.
+    Every trainer has niches, whatever it trains on. A niche is an agent with its own terrain. Each version of the agent
+    is run on that terrain for the record, so that every run can be replayed and verified. At least one niche is active;
+    niche 0 is the root.
 
-    A trainer is a frozen dataclass whose fields are its settings, ``trainer.settings`` of a config. What happens is
-    decided by the config, the state and named streams (``environments.streams``) alone.
+    A trainer is a frozen dataclass whose fields are its settings, ``trainer.settings`` of a config. What it does may
+    depend only on the config, the state and named streams (``environments.streams``).
 
     Raises:
-        InputError: a count (int) below 1, or another number (float) that is negative or not finite.
+        InputError: a count (int) is below 1, or another number (float) is negative or not finite.
     """
 
     #: The name under which configs know the trainer.
     kind: ClassVar[str]
-    #: Its states: ``RunState``, or a subclass with what else it has to remember.
+    #: The class of its states: ``RunState``, or a subclass with further fields.
     state_type: ClassVar[type[RunState]] = RunState
-    #: The kinds of events that it has. What is shown of a run goes by these.
+    #: The kinds of events that it emits. Reports on a run show these.
     events: ClassVar[frozenset[type[AnyEvent]]] = LEARNING
     #: Sections of a config that it does not read.
     unused: ClassVar[tuple[str, ...]] = ("poet", "novelty", "transfer", "mutation")
@@ -60,10 +60,10 @@ class AbstractTrainer(ABC, Generic[State]):
                 raise InputError(f"{what} must be a number from 0 on, but is {value!r}")
 
     def start(self, parts: Parts, theta: NDArray[np.float32] | None) -> tuple[State, tuple[AnyEvent, ...]]:
-        """A run's beginning: one niche on ``run.start_terrain``, or on the easiest terrain.
+        """Start a run, with one niche on ``run.start_terrain`` or on the easiest terrain.
 
         Args:
-            parts: what the config names, and what runs episodes.
+            parts: the parts that the config names, and the function that runs episodes.
             theta: (P,) float32, the walker to start from; None for random weights.
 
         Returns:
@@ -73,21 +73,21 @@ class AbstractTrainer(ABC, Generic[State]):
 
     @abstractmethod
     def iterate(self, state: State, parts: Parts) -> tuple[State, tuple[AnyEvent, ...]]:
-        """One iteration; ``poet.loop.close_iteration`` counts it, and books its costs.
+        """Do one iteration. ``poet.loop.close_iteration`` counts it and books its costs.
 
         Args:
-            state: after t iterations; nothing of it is changed.
-            parts: what the config names, and what runs episodes.
+            state: after t iterations; it must not be modified.
+            parts: the parts that the config names, and the function that runs episodes.
 
         Returns:
-            The state after t + 1 iterations, and what happened, in order: every event of iteration t + 1, and a
-            ``Cost`` for all that was run.
+            The state after t + 1 iterations, and its events in order, all of iteration t + 1. They must include a
+            ``Cost`` for all episodes that were run.
         """
 
     def first_optimiser(self, parts: Parts, theta: NDArray[np.float32]) -> StrategyState:
-        """What a niche's agent is trained with, N = 1, at theta (P,) float32; later ones are of its types and sizes."""
+        """The optimiser of a new niche, N = 1, around theta (P,) float32. Later ones keep its types and shapes."""
         return strategy_optimiser(parts, theta)
 
     def facts(self, state: State) -> Sequence[str]:
-        """What progress says of a state, in a few words each, beside its niches and their best score."""
+        """Short facts about a state that the progress display adds to the niches and their best score."""
         return ()

@@ -18,7 +18,7 @@ from poet.validation import validate
 
 @dataclass(frozen=True)
 class EsAlone(AbstractTrainer[RunState]):
-    """The agent of ``run.start`` takes ES steps on ``run.start_terrain``, as it would in a niche of POET's."""
+    """The agent of ``run.start`` takes ES steps on ``run.start_terrain``, exactly as in a niche of POET."""
 
     kind = "es"
 

@@ -14,7 +14,7 @@ from poet.types import PoetState
 
 @dataclass(frozen=True)
 class Poet(AbstractTrainer[PoetState]):
-    """Terrains mutate, their agents learn, and agents move between them; ``poet.loop`` has the algorithm."""
+    """Terrains mutate, agents learn on them, and agents transfer between them. The algorithm is in ``poet.loop``."""
 
     kind = "poet"
     state_type = PoetState

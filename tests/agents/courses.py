@@ -1,4 +1,4 @@
-"""Whole episodes on the parity test's courses: a walker that knows how, and its mutants."""
+"""Whole episodes on the parity test's courses, for a trained walker and its mutants."""
 
 from __future__ import annotations
 
@@ -27,6 +27,6 @@ def request(num: int, seed: int) -> EvaluationRequest:
 
 
 def in_lanes(asked: EvaluationRequest, threads: int = 1) -> RolloutResult:
-    """What the engine ``simd`` makes of them."""
+    """The results of the engine ``simd``."""
     (block,) = asked.blocks
     return simd.run_episodes(asked.policy, block.sample.theta(block.rows), *grounds(asked), MAX_STEPS, threads)

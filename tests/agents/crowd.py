@@ -1,4 +1,4 @@
-"""A thousand walkers of every kind, and what becomes of them: for tests of who walks beside whom.
+"""A thousand walkers of every kind and their results, for tests that walkers in a batch do not affect each other.
 
 Run as a program it prints a digest of all that our engine computes for some of them; POET_LANES says in how many lanes.
 """
@@ -53,7 +53,7 @@ def terrain_index() -> NDArray[np.int64]:
 
 @cache
 def thetas() -> NDArray[np.float32]:
-    """(NUM, parameters) from hardly moving to all or nothing."""
+    """(NUM, parameters), from thetas that hardly move to thetas that saturate."""
     rng = np.random.default_rng(0)
     scales = np.geomspace(0.02, 2.0, NUM)[rng.permutation(NUM), np.newaxis]
     return (scales * rng.standard_normal((NUM, POLICY.num_parameters), np.float32)).astype(np.float32)
@@ -67,7 +67,7 @@ def actions() -> NDArray[np.float32]:
 
 
 def run(walkers: NDArray[np.int64], threads: int = 1, theta: NDArray[np.float32] | None = None) -> RolloutResult:
-    """Whole episodes of these walkers, in this order; with other thetas than their own where some are given."""
+    """Whole episodes of these walkers in this order, with their own thetas unless others are given."""
     chosen = thetas()[walkers] if theta is None else theta
     return simd.run_episodes(POLICY, chosen, terrains(), terrain_index()[walkers], MAX_STEPS, threads)
 
@@ -101,7 +101,7 @@ def trace(walkers: NDArray[np.int64], threads: int = 1) -> NDArray[np.float64]:
 
 
 def digest() -> str:
-    """Of episodes and worlds of the first NUM_FEW walkers."""
+    """A digest of episodes and worlds of the first NUM_FEW walkers."""
     few = np.arange(NUM_FEW)
     return hashlib.sha256(rows(run(few)).tobytes() + trace(few).tobytes()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""The kernels of the engine ``cuda`` with what they are launched with, and what stands in their instructions."""
+"""The kernels of the engine ``cuda``, their launch arguments, and their instructions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stand-in for a batched engine: Box2D runs the episodes, and each call is noted."""
+"""A stand-in for a batched engine: Box2D runs the episodes, and calls are recorded."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from environments import Terrain
 
 @dataclass(frozen=True)
 class Call:
-    """What the engine was given."""
+    """The arguments of a call of the engine."""
 
     num_episodes: int
     num_terrains: int

@@ -28,7 +28,7 @@ _NUM = 9
 
 
 def digest(engine: str, executor: AbstractExecutor) -> str:
-    """Of an antithetic sample and of thetas as they are."""
+    """A digest of the results for an antithetic sample and for plain thetas."""
     walkers = np.arange(_NUM) * 97
     centre = crowd.thetas()[5]
     sample = Perturbations(centre, np.full_like(centre, 0.1), stream_key(3, "test"), 4)

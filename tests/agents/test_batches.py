@@ -1,4 +1,4 @@
-"""What a batched engine is given: many episodes at once, on threads of this process, and nothing of it in a result."""
+"""A batched engine gets many episodes at once, on threads of this process, and results do not depend on that."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Cluster(AbstractExecutor):
             yield run_chunk(chunk)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def test_thetas_never_take_more_than_a_slab(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_progress_is_told_while_a_batch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the engine tells of its batch is added to what is done of the request."""
+    """The engine's progress within a batch is added to the progress of the request."""
     monkeypatch.setattr(local, "_SLAB_BYTES", 4 * 2804 * 100)
     told: list[tuple[int, int, int]] = []
     with LocalExecutor(1) as executor:

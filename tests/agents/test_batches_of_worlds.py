@@ -1,4 +1,4 @@
-"""No world feels another: the same bits for any number, order, company, threads, size of a team, and lanes."""
+"""Worlds are independent: any number, order, company, threads, team size and lanes give the same bits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _traces() -> NDArray[np.float64]:
 
 
 def _drawn(seed: int, num: int) -> NDArray[np.int64]:
-    """So many walkers in any order, perhaps some of them twice."""
+    """A number of walkers in any order, perhaps some of them twice."""
     rng = np.random.default_rng(seed)
     return rng.integers(crowd.NUM, size=num) if rng.integers(2) else rng.permutation(crowd.NUM)[:num]
 
@@ -64,7 +64,7 @@ def test_the_crowd_is_mixed() -> None:
 @settings(max_examples=25)
 @given(seed=seeds, num=sizes, threads=st.sampled_from((1, 2)), team_size=teams)
 def test_episodes_depend_on_nothing_beside_them(seed: int, num: int, threads: int, team_size: int) -> None:
-    """Whoever is in the batch, in whatever order, team and thread, each episode ends as it does among all."""
+    """Each episode ends the same, whichever walkers are in the batch, and in any order, team and thread."""
     walkers = _drawn(seed, num)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(simd, "TEAM_SIZE", team_size)

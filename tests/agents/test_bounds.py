@@ -1,6 +1,6 @@
-"""Kernels look at no index when they run: here a process does.
+"""Kernels do not normally check indices; here a process runs them with checks.
 
-It compiles them anew, once, for two and a half minutes; those of GPU threads are left to `make bounds`.
+It recompiles them once, which takes two and a half minutes; those of GPU threads are left to `make bounds`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TESTS = (
 
 
 def test_no_kernel_reads_or_writes_beside_its_arrays() -> None:
-    """With NUMBA_BOUNDSCHECK an index that is not there, a negative one too, is an error; all their tests pass."""
+    """With NUMBA_BOUNDSCHECK an index out of bounds, even a negative one, is an error; all tests of kernels pass."""
     environment = {**os.environ, "NUMBA_BOUNDSCHECK": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *_TESTS]
     done = subprocess.run(command, env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)

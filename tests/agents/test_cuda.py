@@ -1,4 +1,4 @@
-"""The engine ``cuda``: on a simulated GPU, its code as a GPU would get it, and what is said where there is none."""
+"""The engine ``cuda``: on a simulated GPU, its code as a GPU would get it, and its errors without a GPU."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_code_for_gpus_rounds_every_operation(name: str, capability: tuple[int, 
 
 @_needs_numba_cuda
 def test_every_kernel_is_looked_at() -> None:
-    """Those above are all that the engine launches."""
+    """The list above is complete."""
     assert set(gpu_launches.launches()) == set(KERNELS)
 
 
@@ -154,7 +154,7 @@ def test_a_launch_is_prepared_once(monkeypatch: pytest.MonkeyPatch) -> None:
     [("CUDA_ERROR_OUT_OF_MEMORY", InputError), ("CUDA_ERROR_ILLEGAL_ADDRESS: invalid memory address", None)],
 )
 def test_want_of_memory_alone_is_explained(said: str, raised: type[Exception] | None) -> None:
-    """A kernel that has crashed is no fault of the user's."""
+    """A kernel that crashed is not the user's fault."""
     core_error = import_module("cuda.core._utils.cuda_utils").CUDAError
     with pytest.raises(raised or core_error), cuda.errors_explained():
         raise core_error(said)
@@ -175,7 +175,7 @@ def _without_gpu(monkeypatch: pytest.MonkeyPatch, problem: str | None) -> None:
 
 
 def test_without_a_gpu_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names the reason and what to use instead."""
+    """The sentence names the reason and what to use instead."""
     _without_gpu(monkeypatch, "no NVIDIA GPU with a working driver was found")
     with pytest.raises(InputError, match=r"'cuda' cannot run here: no NVIDIA GPU .*; use the engine 'simd'"):
         check_engine("cuda")
@@ -186,7 +186,7 @@ def test_without_a_gpu_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> 
 def test_auto_takes_the_gpu_where_there_is_one(
     monkeypatch: pytest.MonkeyPatch, problem: str | None, engine: str
 ) -> None:
-    """And lanes elsewhere."""
+    """It uses the GPU if there is one, and lanes otherwise."""
     _without_gpu(monkeypatch, problem)
     assert resolve_engine("auto") == engine
     check_engine("auto")

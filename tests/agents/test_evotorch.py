@@ -44,7 +44,7 @@ def _told(fitness: torch.Tensor) -> NDArray[np.float64]:
 
 @pytest.fixture
 def torch_as_it_was() -> Iterator[None]:
-    """Torch's settings of this process, put back afterwards."""
+    """Restores torch's settings in this process."""
     num_threads = torch.get_num_threads()
     yield
     torch.set_num_threads(num_threads)

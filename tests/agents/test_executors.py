@@ -1,4 +1,4 @@
-"""The contract of executors: how many workers, where, in which chunks and who was killed changes no result."""
+"""The contract of executors: workers, their place, chunks and killed workers do not change results."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _workers(executor: AbstractExecutor) -> list[psutil.Process]:
 
 
 def _command(process: psutil.Process) -> list[str]:
-    """What it was started with; empty if it is over."""
+    """The command line of a process; empty if it has ended."""
     with suppress(psutil.NoSuchProcess):  # a zombie is one of these
         return process.cmdline()
     return []
@@ -183,7 +183,7 @@ def test_nothing_asked_is_nothing_run(executor: AbstractExecutor) -> None:
 def test_what_a_worker_raises_arrives_as_it_was(
     executor: AbstractExecutor, engine: str, request_: EvaluationRequest, expected: list[list[list[float]]]
 ) -> None:
-    """A user's error in a worker is the same one sentence here, and the executor goes on working."""
+    """A user's error in a worker gives the same sentence here, and the executor can still be used."""
     block = every_row(Thetas(np.full((20, 2804), np.nan, np.float32)), request_.blocks[0].terrains)
 
     with pytest.raises(InputError, match=r"^theta must be finite, but holds NaN or infinity$"):
@@ -233,7 +233,7 @@ def test_episodes_that_kill_their_workers_are_given_up(
 
 
 def test_a_bug_in_a_worker_says_where(local_2: AbstractExecutor, request_: EvaluationRequest) -> None:
-    """What is no user's error comes with the traceback from the worker."""
+    """Anything but a user's error includes the worker's traceback."""
     broken = EvaluationRequest((every_row(Broken(), request_.blocks[0].terrains[:1]),), MLPPolicy(), engine="box2d")
 
     with pytest.raises(ZeroDivisionError, match=r"a bug\nIn a worker process:\n(.*\n)*.*in happen\n"):
@@ -350,7 +350,7 @@ def test_ctrl_c_ends_threads_at_once() -> None:
 def test_kernels_are_compiled_once_before_ray_tasks_begin(
     ray_2: AbstractExecutor, request_: EvaluationRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not in every worker at the same time."""
+    """They are not compiled in every worker at the same time."""
     prepared: list[tuple[str, AbstractPolicy]] = []
     monkeypatch.setattr("agents.evaluation.ray.prepare", lambda *of: prepared.append(of))
 

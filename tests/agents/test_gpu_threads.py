@@ -1,4 +1,4 @@
-"""What a thread of a GPU does, compiled for the CPU: the same bits as lanes, and the same thetas as samples."""
+"""The code of a GPU thread, compiled for the CPU, gives the bits of lanes and the thetas of samples."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def _assert_same(expected: RolloutResult, found: RolloutResult) -> None:
 
 @pytest.mark.parametrize(("num_walkers", "steps_a_round"), [(1, 1), (7, 16), (64, 3), (300, 1000)])
 def test_threads_give_the_bits_of_lanes(num_walkers: int, steps_a_round: int) -> None:
-    """Walkers of every kind, whoever they take turns with and however long a round is."""
+    """This holds for walkers of every kind, whichever they take turns with and however long a round is."""
     few = np.arange(0, crowd.NUM, 4)
     request = _request(crowd.thetas()[few], crowd.terrains(), crowd.terrain_index()[few], crowd.MAX_STEPS)
     _assert_same(crowd.run(few), _in_threads(request, num_walkers, steps_a_round))
 
 
 def test_whole_episodes_on_courses_of_every_kind() -> None:
-    """The parity test's terrains, walked to the end by a walker that knows how and by its mutants."""
+    """A trained walker and its mutants walk the parity test's terrains to the end."""
     request = courses.request(52, seed=5)
     expected = courses.in_lanes(request)
     assert expected.lengths.max() > 500

@@ -13,7 +13,7 @@ from environments.errors import InputError
 
 
 class Clock:
-    """Seconds, as a test sets them."""
+    """A clock that a test sets."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
@@ -22,12 +22,12 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """What ``Patience`` reads."""
+    """The clock that ``Patience`` reads."""
     return Clock(monkeypatch)
 
 
 def test_what_is_lost_comes_again_later_and_later(clock: Clock) -> None:
-    """After 1, 2, 4, ... seconds, and not before; a chunk that was won begins anew."""
+    """A lost chunk is due after 1, 2, 4, ... seconds, and not before; a chunk that succeeded starts again at 1."""
     kept = Patience(1000.0)
     for wait in (1.0, 2.0, 4.0, 8.0):
         kept.lost(7, "WorkerCrashedError: the worker died")
@@ -57,7 +57,7 @@ def test_patience_ends_with_what_was_said_last(clock: Clock) -> None:
 
 
 def test_a_loss_is_said_with_its_reason(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """Who reads the log sees what died, as Ray says it, and that the run goes on."""
+    """The log says what died, in Ray's words, and that the run goes on."""
     with caplog.at_level(logging.WARNING):
         Patience(30.0).lost(0, "NodeDiedError: " + "x" * 1000)
 
@@ -70,7 +70,7 @@ def test_a_loss_is_said_with_its_reason(clock: Clock, caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("text", ["ten", "-1", "nan"])
 def test_patience_is_a_number_of_seconds(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """What is no time is refused before any Ray is started."""
+    """An invalid time is refused before Ray is started."""
     monkeypatch.setenv("POET_RAY_PATIENCE", text)
     with pytest.raises(InputError, match=rf"POET_RAY_PATIENCE must be a number of seconds, 0 or more, but is '{text}'"):
         RayExecutor(1)

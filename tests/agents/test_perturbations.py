@@ -85,7 +85,7 @@ def test_streams_give_unlike_samples() -> None:
     ],
 )
 def test_memory_of_another_shape_is_refused(memory: NDArray[np.float32]) -> None:
-    """A kernel must not write beside the memory that it is given."""
+    """A kernel must not write outside its memory."""
     with pytest.raises(InputError, match=r"theta_out must be float32 of \(2, 11\) in C order to write into, but is"):
         _sample().fill_theta(memory, np.arange(2))
 

@@ -1,4 +1,4 @@
-"""Policies by name, each by the contract: perceptrons of several shapes, one with memory, and one of a user's own."""
+"""Policies by name, each tested by the contract: perceptrons of several shapes, one with memory, and a user's own."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class TestPapersPerceptron(PolicyContract):
 
 
 class TestLinearPerceptron(PolicyContract):
-    """Actions out of bounds, and kinks."""
+    """A perceptron whose actions exceed their bounds, with kinks."""
 
     policy = _LINEAR
 
@@ -46,25 +46,25 @@ class TestDeepPerceptron(PolicyContract):
 
 
 class TestPerceptronWithoutHiddenLayer(PolicyContract):
-    """A matrix."""
+    """A plain matrix."""
 
     policy = MLPPolicy((24, 4), ("linear",))
 
 
 class TestGatedUnit(PolicyContract):
-    """With memory, beside the paper's perceptron."""
+    """A GRU besides the paper's perceptron."""
 
     policy = GRUPolicy()
 
 
 class TestSmallGatedUnit(PolicyContract):
-    """With more gates than the perceptron has units."""
+    """A GRU with more gates than the perceptron has units."""
 
     policy = _SMALL
 
 
 class TestOwnPolicy(PolicyContract):
-    """That of CONTRIBUTING.md."""
+    """The policy of CONTRIBUTING.md."""
 
     policy = new_policy()()
 
@@ -75,7 +75,7 @@ def _numbers(rng: np.random.Generator, size: int, scale: float) -> NDArray[np.fl
 
 @pytest.mark.parametrize("names", list(product(ACTIVATIONS, repeat=2)))
 def test_each_layer_has_its_own_activation(names: tuple[str, str]) -> None:
-    """To the bit of a loop over units and weights."""
+    """Actions have the bits of a loop over units and weights."""
     policy, rng = MLPPolicy((24, 9, 4), names), np.random.default_rng(5)
     theta = _numbers(rng, policy.num_parameters, 0.6)
     act = policy.controller(theta)
@@ -85,7 +85,7 @@ def test_each_layer_has_its_own_activation(names: tuple[str, str]) -> None:
 
 
 def test_the_gated_unit_is_the_naive_one_to_the_bit() -> None:
-    """Step after step; what it remembers counts."""
+    """It is the same in every step, including its state."""
     rng, num = np.random.default_rng(6), _SMALL.mlp.num_parameters
     theta = _numbers(rng, _SMALL.num_parameters, 0.6)
     act, state = _SMALL.controller(theta), [0.0] * _SMALL.units
@@ -98,7 +98,7 @@ def test_the_gated_unit_is_the_naive_one_to_the_bit() -> None:
 
 
 def test_sigmoid_is_within_5e_7() -> None:
-    """Of the true one."""
+    """It differs from the true sigmoid by less than 5e-7."""
     for x in np.linspace(-30.0, 30.0, 2001, dtype=np.float32):
         assert abs(sigmoid32(x) - 1.0 / (1.0 + np.exp(-np.float64(x)))) < 5e-7
 
@@ -167,13 +167,13 @@ def test_policies_are_made_by_name() -> None:
     ],
 )
 def test_what_is_no_policy_is_refused(kind: str, settings: dict[str, object], found: str) -> None:
-    """In one sentence."""
+    """It is refused in one sentence."""
     with pytest.raises(InputError, match=found):
         make_policy(kind, **settings)
 
 
 def test_a_kernel_of_a_users_is_not_kept_on_disk_inside_ours(own_folder: Path) -> None:
-    """An edit of it would not be seen there: the folder is named by our sources alone."""
+    """An edit of it would not be noticed there, since the folder's name depends only on our sources."""
     assert isinstance(new_policy()(), AbstractPolicy)
     assert "adding_a_policy" in sys.modules
     kept = {path.name for path in own_folder.glob("**/*.nb*") if "run_team_of" in path.name}
@@ -183,7 +183,7 @@ def test_a_kernel_of_a_users_is_not_kept_on_disk_inside_ours(own_folder: Path) -
 
 @pytest.fixture
 def own_folder() -> Path:
-    """Where kernels are kept, when both were run."""
+    """Where kernels are stored, after both have run."""
     from environments.compiled import CACHE_DIR
 
     for policy in (MLPPolicy(), new_policy()()):

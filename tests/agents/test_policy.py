@@ -78,7 +78,7 @@ def test_a_step_leaves_nothing_behind() -> None:
 
 
 def test_a_number_that_is_no_number_reaches_the_action() -> None:
-    """NaN in, NaN out: a diverged world is seen by whoever judges the action, not hidden by the clamp of tanh."""
+    """NaN in, NaN out: a diverged world shows in the action and is not hidden by the clamp of tanh."""
     policy = MLPPolicy((24, 4))
     act = policy.controller(np.ones(policy.num_parameters, np.float32))
 
@@ -119,7 +119,7 @@ def test_a_theta_that_does_not_fit_is_refused(theta: Any, found: str) -> None:
     ],
 )
 def test_an_observation_that_does_not_fit_is_refused(observation: Any, found: str) -> None:
-    """The kernel would read beside it: one sentence says what is expected and what was found."""
+    """The kernel would read out of bounds, so one sentence says what is expected and what was found."""
     act = MLPPolicy().controller(np.zeros(2804, np.float32))
     with pytest.raises(
         InputError, match=f"^observation must be the 24 numbers that one walker senses.* but is .*{found}"
@@ -128,7 +128,7 @@ def test_an_observation_that_does_not_fit_is_refused(observation: Any, found: st
 
 
 def test_numbers_of_any_kind_act_as_their_float32() -> None:
-    """Lists, other types, strides and read-only arrays give the same bits, and compile nothing anew."""
+    """Lists, other types, strides and read-only arrays give the same bits, and nothing is recompiled."""
     stream = Stream(4, "test policy")
     theta, numbers = _numbers(stream, 2804, 0.5), _numbers(stream, 24, 3.0)
     frozen, wide = (array.copy() for array in (theta, np.repeat(numbers, 2)))

@@ -1,4 +1,4 @@
-"""``rollout``: episodes in one call, from anybody's own code."""
+"""``rollout``: episodes in one call, from a user's code."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_ground_with_more_contacts_than_fit_is_walked_in_box2d(terrain: Terrai
 
 
 def test_what_box2d_finishes_counts_when_it_is_done() -> None:
-    """Who watches hears of episodes that are over, ever more of them, and may stop those that Box2D runs."""
+    """Progress counts finished episodes and never falls, and its callback may stop those that Box2D runs."""
     told: list[tuple[int, int]] = []
     theta, index = _theta(4), np.array([0, 1, 0, 1])
     arguments = (_POLICY, theta, [_ROUGH, crowded.TERRAINS[0]], index, _STEPS)
@@ -166,7 +166,7 @@ def test_arguments_that_do_not_fit_are_refused(
 
 
 def test_something_else_than_a_policy_is_refused() -> None:
-    """By its type."""
+    """The error names its type."""
     with pytest.raises(InputError, match=r"policy must be a policy, such as agents\.MLPPolicy\(\), but is a function"):
         rollout(lambda observation: observation, np.zeros(2804, np.float32), _FLAT)  # type: ignore[arg-type]
 
@@ -187,7 +187,7 @@ def _worker_ids() -> set[int]:
 
 
 def test_numpys_whole_numbers_are_whole_numbers() -> None:
-    """As counts come out of arrays."""
+    """Counts may be NumPy's integers, as they come out of arrays."""
     theta = _theta(2)
     expected = _numbers(_run(theta, _FLAT, max_steps=5, threads=2))
 
@@ -210,7 +210,7 @@ def test_numpys_whole_numbers_are_whole_numbers() -> None:
 def test_an_engine_itself_refuses_what_does_not_fit(
     engine: ModuleType, theta: NDArray[np.float32], index: NDArray[np.int64], sentence: str
 ) -> None:
-    """Its kernels would read what lies beside the tables."""
+    """Otherwise its kernels would read outside the tables."""
     with pytest.raises(InputError, match=sentence):
         engine.run_episodes(_POLICY, theta, [_FLAT], index, 10)
 
@@ -226,8 +226,8 @@ def test_threads_change_nothing() -> None:
 
 
 def test_worker_processes_change_nothing_and_are_kept() -> None:
-    """Two processes with Box2D give the bits of our own engine here, and wait for the next call instead of starting
-    anew."""
+    """Two processes with Box2D give the bits of our own engine here, and wait for the next call instead of being
+    restarted."""
     theta, before = _theta(6), _worker_ids()
     expected = _numbers(_run(theta, _FLAT))
 

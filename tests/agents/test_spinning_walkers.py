@@ -1,4 +1,4 @@
-"""Walkers that turn farther than the sines of lane loops reach: nobody falls so long, but no bit may be wrong."""
+"""Walkers that turn farther than the sines of lane loops reach. No real walker does, but every bit must be right."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_world_goes_on_in_box2d(turns: int) -> None:
 
 
 def test_an_episode_that_was_given_up_is_box2ds() -> None:
-    """It is run anew in Box2D, and the others are left as they are."""
+    """The episode is rerun in Box2D, and the others are left alone."""
     rows, terrains = np.arange(6), crowd.terrains()
     theta, index = crowd.thetas()[rows], rows % len(terrains)
     expected = box2d.run_episodes(crowd.POLICY, theta, terrains, index, 30)

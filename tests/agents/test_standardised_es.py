@@ -122,7 +122,7 @@ def test_an_engine_runs_the_rows_of_a_sample(engine: str) -> None:
 
 
 def test_a_theta_without_such_a_first_layer_is_refused() -> None:
-    """Noise on what is no first layer would be other noise, without a word."""
+    """Without this error, noise on something other than a first layer would silently be different noise."""
     with pytest.raises(InputError, match=r"first layer of 40 units, 1000 parameters, .* but has 999; es.settings"):
         StandardisedES().initial_state(np.zeros((1, 999), np.float32))
 
@@ -140,13 +140,13 @@ def test_a_theta_without_such_a_first_layer_is_refused() -> None:
 def test_a_first_layer_that_does_not_fit_is_refused(
     means: NDArray[np.float32] | None, num_units: int, sentence: str
 ) -> None:
-    """A kernel would write beside theta."""
+    """Otherwise a kernel would write outside theta."""
     ones = np.ones(11, np.float32)
     with pytest.raises(InputError, match=sentence):
         Perturbations(ones, ones, stream_key(0, "first layer"), 2, mean_input=means, num_units=num_units)
 
 
 def test_settings_are_openai_es_s_and_one_more() -> None:
-    """What presets set for one means the same for the other."""
+    """Settings mean the same for both strategies."""
     assert {*vars(StandardisedES())} == {*vars(OpenAIES()), "hidden_units"}
     assert isinstance(StandardisedES().initial_state(np.zeros((1, 1000), np.float32)), OpenAIESState)

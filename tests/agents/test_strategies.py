@@ -26,7 +26,7 @@ _OWN = "tests.agents.test_strategies:OwnStrategy"
 
 @dataclass(frozen=True)
 class OwnStrategy(AbstractStrategy[StrategyState]):
-    """What a user may write: the best row becomes the centre."""
+    """A strategy that a user might write: the best row becomes the centre."""
 
     kind = "own"
 
@@ -201,7 +201,7 @@ def test_nan_is_refused(strategy: AbstractStrategy[Any]) -> None:
 
 @pytest.mark.parametrize("name", sorted(STRATEGIES))
 def test_what_does_not_fit_is_refused(name: str) -> None:
-    """One sentence instead of a kernel that reads, or writes, beside its arrays."""
+    """One sentence, instead of a kernel that reads or writes outside its arrays."""
     strategy = make_strategy(name, pairs=_PAIRS, **_SMALL.get(name, {}))
     for theta in (np.zeros(3, np.float32), np.zeros((1, 3)), np.zeros((0, 3), np.float32), [[0.0]]):
         with pytest.raises(InputError, match=r"^theta must be \(N, P\) float32"):

@@ -1,4 +1,4 @@
-"""What the threads of a GPU do, done here by one thread of the CPU, part after part and walker after walker."""
+"""The work of GPU threads, done by one CPU thread, part after part and walker after walker."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from environments.walker.judge import NUM_READINGS
 
 
 class Memory(NamedTuple):
-    """What a thread works in; see the parts of a step."""
+    """The scratch memory of a thread; see the parts of a step."""
 
     m: NDArray[np.float32]
     slots: NDArray[np.float32]
@@ -76,7 +76,7 @@ def run(
 
 
 def poisoned_walkers(num: int, num_parameters: int, state_size: int = 0) -> Walkers:
-    """Walkers that are all free, as a GPU holds them; what nobody has written yet is no number."""
+    """Walkers that are all free, as on a GPU, with NaN wherever nothing was written."""
     return Walkers(
         state=_poison(grouped_size(WORLD_SIZE, num)),
         theta=_poison(grouped_size(num_parameters, num)),

@@ -1,4 +1,4 @@
-"""A small run in a process of its own, for tests that look at its workers, interrupt it or kill it."""
+"""A small run in a separate process, for tests that look at its workers, interrupt it or kill it."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class Sample:
 
 
 class Broken(Sample):
-    """A bug of ours."""
+    """A sample with a bug."""
 
     def happen(self) -> None:
-        """Raise what no user is told."""
+        """Raise an error that is not a user's."""
         raise ZeroDivisionError("a bug")
 
 
 class Deadly(Sample):
-    """More than the machine's memory, say."""
+    """A sample that kills its process, as one that needs too much memory would."""
 
     def happen(self) -> None:
         """Kill the process."""
@@ -68,7 +68,7 @@ class Deadly(Sample):
 
 @dataclass(frozen=True, eq=False)
 class Unlucky(Sample):
-    """Dies so many times; each is a letter in a file."""
+    """A sample that kills its process a number of times, counted as letters in a file."""
 
     file: str = ""
     times: int = 1

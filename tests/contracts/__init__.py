@@ -1,1 +1,1 @@
-"""What holds for whatever a config may name: classes of tests that one of one's own is tested by, too."""
+"""Contracts as test classes for the parts that a config may name. You can test your own parts with them too."""

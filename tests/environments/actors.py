@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 def straddling(observation: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Legs apart and knees stretched: this walker stands for ever."""
+    """A pose with legs apart and knees stretched, in which the walker stands for ever."""
     (hip_1, hip_1_speed, knee_1, knee_1_speed), (hip_2, hip_2_speed, knee_2, knee_2_speed) = (
         observation[4:8].tolist(),
         observation[9:13].tolist(),

@@ -169,7 +169,7 @@ def test_a_mode_that_comes_and_goes_changes_nothing(mode: str) -> None:
 
 
 def test_an_error_leaves_the_mode_as_it_was() -> None:
-    """Whoever set it finds it again after an exception too."""
+    """The mode is restored after an exception too."""
 
     @exact
     def fail() -> None:

@@ -115,7 +115,7 @@ def test_what_somebody_else_made_where_the_user_says_is_passed_over(
 
 
 def test_nowhere_at_all_is_one_sentence(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says what to set."""
+    """The sentence says what to set."""
     monkeypatch.setattr("tempfile.tempdir", str(nowhere / "file"))
 
     with pytest.raises(InputError, match="set NUMBA_CACHE_DIR"):

@@ -1,4 +1,4 @@
-"""Copied, pickled and forked envs: they walk on with the same bits, by themselves, or say why there is no copy."""
+"""Copied, pickled and forked envs go on independently with the same bits, or say why they cannot be copied."""
 
 from __future__ import annotations
 
@@ -174,5 +174,5 @@ def test_envs_walk_on_in_another_process(tmp_path: Path) -> None:
 
 
 def test_every_engine_is_here() -> None:
-    """Whoever adds an engine says here what its copies do."""
+    """A new engine must be added here, with the behaviour of its copies."""
     assert {"simd", "box2d"} == set(ENGINES)

@@ -1,4 +1,4 @@
-"""The CPPN genotype: what it is made of, the ground it makes, and which children it may have."""
+"""The CPPN genotype: its parts, the ground that it makes, and its valid children."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ ERRORS = 3.3
 
 @dataclass
 class Drift:
-    """What lineages came to: by number of mutations, one number a lineage."""
+    """Measurements of lineages: by number of mutations, one number per lineage."""
 
     ranges: dict[int, list[float]] = field(default_factory=dict)
     slopes: dict[int, list[float]] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What a CPPN computes: the rules of neat-python 0.92, against a slow twin and numbers written down."""
+"""The outputs of a CPPN: the rules of neat-python 0.92, against a slow twin and stored numbers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def chain(*activations: str, weight: float = 1.0, bias: float = 0.0) -> tuple[An
 
 
 def drifted(seed: int, num_mutations: int) -> tuple[Any, Any]:
-    """A network that mutated without being asked whether it is fit for anything."""
+    """A network that mutated without a check of its terrain."""
     stream = Stream(seed, "drift")
     nodes, connections = first_network(stream)
     for _ in range(num_mutations):

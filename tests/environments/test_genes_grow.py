@@ -1,4 +1,4 @@
-"""A further gene: it changes nothing for who does not enable it, and does all that a gene does for who does."""
+"""A further gene changes nothing unless it is enabled, and then works like every other gene."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def test_an_impossible_later_gene_is_refused(bumps: GeneGroup, later: dict[str, 
     "change", [{"gravity": 1.0}, {"later": {}}, {"later": {"bump_height": [0.0, 1.0]}}, {"bumps": None}]
 )
 def test_a_stored_terrain_with_something_else_is_refused(bumps: GeneGroup, change: dict[str, Any]) -> None:
-    """Archives come from strangers: a key that is no gene's is none. A gene that is missing is absent."""
+    """Archives may be hostile: a key that is not a gene is refused. A gene that is missing is absent."""
     data = bumpy(0.0, 1.0, pit_gap=(0.0, 0.8)).to_json()
 
     (key,) = change
@@ -170,7 +170,7 @@ def test_a_stored_terrain_with_something_else_is_refused(bumps: GeneGroup, chang
 
 
 def test_a_terrain_with_an_unknown_gene_is_refused() -> None:
-    """Who has not got the gene says so, rather than run another terrain."""
+    """A POET without the gene says so, rather than run another terrain."""
     data = {**RICH.to_json(), "bump_height": [0.0, 1.0]}
 
     with pytest.raises(InputError, match="no gene 'bump_height'"):

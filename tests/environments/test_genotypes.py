@@ -1,4 +1,4 @@
-"""What every terrain encoding promises, ours of both papers alike."""
+"""The contract of terrain encodings, for ours of both papers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What this process may use: cores by affinity and quota, memory by the limits of its control groups."""
+"""The resources of this process: cores by affinity and quota, memory by the limits of its control groups."""
 
 from __future__ import annotations
 

@@ -263,7 +263,7 @@ def test_impossible_genes_are_refused(genes: dict[str, Any], complaint: str) -> 
     ],
 )
 def test_json_of_something_else_is_refused(data: Any, sentence: str) -> None:
-    """A key that is no gene, or a value that is none of its gene, is named."""
+    """A key that is not a gene, or a value that is not valid for its gene, is named."""
     with pytest.raises(InputError, match=sentence):
         ObstacleGenotype.from_json(data)
 

@@ -46,7 +46,7 @@ def test_a_held_signal_is_let_through_where_the_block_allows_it() -> None:
 
 
 def test_an_ignored_signal_is_nobodys_to_handle() -> None:
-    """Under ``nohup``, or in the background of a plain shell, signals stay ignored, in held blocks too."""
+    """Under ``nohup``, or in the background of a plain shell, signals stay ignored, even in held blocks."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with held():
         assert signal.SIG_IGN is signal.getsignal(signal.SIGHUP)
@@ -57,7 +57,7 @@ def test_an_ignored_signal_is_nobodys_to_handle() -> None:
 
 
 def test_another_thread_may_use_a_held_block() -> None:
-    """Only the main thread hears signals: in others there is nothing to hold."""
+    """Only the main thread receives signals, so in other threads there is nothing to hold."""
     errors = []
 
     def work() -> None:

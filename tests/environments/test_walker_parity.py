@@ -32,7 +32,7 @@ def random_actor(seed: int) -> Actor:
 
 
 def first_difference(hardcore: bool, seed: int, act: Actor) -> str | None:
-    """What differs first between the two envs in one episode; None where every bit is the same."""
+    """The first difference between the two envs in an episode; None if every bit is the same."""
     theirs: Any = gymnasium.make("BipedalWalker-v3", hardcore=hardcore).unwrapped
     expected, _ = theirs.reset(seed=seed)
     ours = BipedalTerrainEnv(Terrain.from_gymnasium(theirs))

@@ -1,4 +1,4 @@
-"""The face that every engine's worlds have, against single episodes in Box2D."""
+"""The interface of every engine's worlds, against single episodes in Box2D."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def test_a_world_that_diverges_leaves_the_others_alone(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_more_worlds_than_memory_are_refused(engine: str) -> None:
-    """Each engine knows what a world of its own takes, and says how many there may be."""
+    """Each engine knows how much memory a world takes, and says how many there may be."""
     index = np.broadcast_to(np.int64(0), 10**9)
 
     with pytest.raises(InputError, match=r"^1000000000 worlds need \d+\.\d GiB of memory, .*: ask for fewer than \d+$"):
@@ -152,7 +152,7 @@ def test_more_worlds_than_memory_are_refused(engine: str) -> None:
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 @pytest.mark.parametrize("index", [-1, 2])
 def test_a_terrain_that_is_not_there_is_refused(engine: str, index: int) -> None:
-    """Kernels would read what lies beside the table."""
+    """Otherwise kernels would read outside the table."""
     terrain = ObstacleGenotype().express(seed=0)
     with pytest.raises(InputError, match=r"terrain_index must be in 0\.\.1 for 2 terrains"):
         make_worlds(engine, [terrain, terrain], np.array([0, index]), 10, 1)

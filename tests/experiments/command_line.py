@@ -1,4 +1,4 @@
-"""How tests call the command line: in this process where nothing is killed, in one of its own otherwise."""
+"""How tests call the command line: in this process if nothing is killed, otherwise in a separate one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Poet = Callable[..., "Ended"]
 
 @dataclass(frozen=True)
 class Ended:
-    """What a command left: exit code, standard output, standard error."""
+    """The result of a command: exit code, standard output, standard error."""
 
     code: int
     out: str
@@ -45,14 +45,14 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
 
 
 def environment() -> dict[str, str]:
-    """In which a process of its own finds this project from any folder."""
+    """An environment in which a separate process finds this project from any folder."""
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def begin(
     *arguments: object, cwd: Path | None = None, limit: Callable[[], None] | None = None
 ) -> subprocess.Popen[str]:
-    """``poet ARGUMENTS`` in a process of its own, whose output is read line by line."""
+    """Start ``poet ARGUMENTS`` in a separate process, whose output is read line by line."""
     return subprocess.Popen(
         [*COMMAND, *map(str, arguments)],
         stdout=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""What tests of the command line share."""
+"""Fixtures for tests of the command line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ NUM_ITERATIONS = 10
 
 @pytest.fixture
 def poet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Poet:
-    """``poet(*arguments)`` calls the command line in this process, whose kernels are there: it has no more to say."""
+    """``poet(*arguments)`` calls the command line in this process, where nothing has to be compiled any more."""
     prepare("simd", MLPPolicy())
     return partial(call, capsys, monkeypatch)
 
@@ -39,5 +39,5 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_fingerprint(tiny_run: Path) -> str:
-    """Of the finished run."""
+    """The fingerprint of the finished run."""
     return fingerprint(tiny_run)

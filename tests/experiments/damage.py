@@ -1,4 +1,4 @@
-"""Ways to damage a run's archive: SQL that spoils its tables, states that are none, and bytes of the file."""
+"""Ways to damage a run's archive: SQL that spoils its tables, invalid states, and bytes of the file."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TEXTS = (
 
 
 def damages() -> Iterator[tuple[str, Damage]]:
-    """Every kind of damage by a name."""
+    """Every kind of damage by name."""
     for table in TABLES:
         for statement in (f"DROP TABLE {table}", f"ALTER TABLE {table} RENAME TO gone", f"DELETE FROM {table}"):
             yield statement, partial(_sql, statements=[statement])

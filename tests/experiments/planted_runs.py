@@ -1,4 +1,4 @@
-"""Archives of which is known whether terrains grow: planted by mutation alone, or with a hand that helps.
+"""Archives for which it is known whether terrains grow: made by mutation alone, or with selection.
 
 All have one schedule: a niche an iteration from 1 on, and the oldest retires beyond 20.
 """

@@ -68,7 +68,7 @@ def record_run(
 
 
 def read(folder: Path) -> RunTables:
-    """What the analysis reads of an archive."""
+    """The tables that the analysis reads from an archive."""
     with open_run(folder) as run:
         return read_tables(run)
 
@@ -334,7 +334,7 @@ class _Simulation:
 
 
 def simulated_run(folder: Path, seed: int = 0, iterations: int = 400, **sections: dict[str, Any]) -> Path:
-    """A run that looks like one of POET; the same for the same arguments.
+    """A run that looks like one of POET. Equal arguments give equal runs.
 
     Args:
         folder: new.
@@ -350,7 +350,7 @@ def simulated_run(folder: Path, seed: int = 0, iterations: int = 400, **sections
 
 
 def difficulty(genotype: ObstacleGenotype) -> float:
-    """How much skill a terrain takes: upper ends in terms of the paper's conditions, weighted."""
+    """How much skill a terrain takes: a weighted sum of upper ends relative to the paper's conditions."""
     pit = (genotype.pit_gap or (0.0, 0.0))[1]
     stump = (genotype.stump_height or (0.0, 0.0))[1]
     return 1.6 * genotype.roughness / 4.5 + 2.0 * pit / 6.0 + 1.4 * stump / 2.4

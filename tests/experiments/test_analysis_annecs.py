@@ -1,4 +1,4 @@
-"""ANNECS where people see it: tables, curves, the plot, the report, status; unknown where nobody was judged."""
+"""ANNECS in tables, curves, the plot, the report and status; unknown if no niche was judged."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_annecs_is_counted_after_each_iteration(judged: Path) -> None:
 
 
 def test_annecs_of_a_run_without_judgements_is_unknown(tmp_path: Path) -> None:
-    """From its first child on; not 0, in table, curves and status alike, and there is nothing to draw."""
+    """It is unknown from the first child on, not 0, in table, curves and status, and there is nothing to draw."""
     folder = three_niches(tmp_path / "three")
     run = read(folder)
     curves = progress_curves(run)
@@ -67,7 +67,7 @@ def test_annecs_of_a_run_without_judgements_is_unknown(tmp_path: Path) -> None:
 
 
 def test_what_happens_after_the_last_iteration_is_left_out(judged: Path) -> None:
-    """A table of a run that goes on ends where its clock does."""
+    """The table of a running run ends at its last recorded iteration."""
     run = read(judged)
     shorter = RunTables(**{**vars(run), "iteration": 2})
 

@@ -1,4 +1,4 @@
-"""What plots are made of: where niches stand, what a terrain looks like small, which marks are drawn."""
+"""The parts of plots: positions of niches, thumbnails of terrains, and marks."""
 
 from __future__ import annotations
 

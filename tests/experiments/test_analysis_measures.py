@@ -1,4 +1,4 @@
-"""Curves and run cards, and what several runs have in common."""
+"""Curves and run cards, and aggregates over several runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_the_card_sums_a_run_up(run: RunTables) -> None:
 
 
 def test_a_run_without_transfers_has_no_share(tmp_path: Path) -> None:
-    """Nothing divided by nothing is NaN on the card, not 0."""
+    """0 / 0 is NaN on the card, not 0."""
     card = run_card(read(simulated_run(tmp_path / "run", iterations=3)))
 
     assert (0, 0) == (card.transfers_tried, card.transfers_accepted)

@@ -1,4 +1,4 @@
-"""The report as files: what is written, what it refers to, and what it leaves alone."""
+"""The files of a report: what is written, what it links to, and what it leaves alone."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ VOID = {"meta", "img"}
 
 
 class Checked(HTMLParser):
-    """A page whose elements must nest; keeps where it points and what it says."""
+    """A parser that checks the nesting of elements, and keeps links and text."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ def test_tables_of_a_report_can_be_read_again(three: Path, tmp_path: Path) -> No
 
 
 def test_a_run_of_one_niche_has_a_report(tmp_path: Path) -> None:
-    """Without children, candidates and transfers a page says so and leaves out what there is nothing of."""
+    """Without children, candidates and transfers the page says so, and leaves out empty sections."""
     folder = simulated_run(tmp_path / "run", iterations=3)
     with open_run(folder) as run:
         page = Checked(write_report({"root": run}, tmp_path / "report"))
@@ -95,7 +95,7 @@ def test_a_run_of_one_niche_has_a_report(tmp_path: Path) -> None:
 
 
 def test_several_runs_have_an_overview_and_a_report_each(tmp_path: Path) -> None:
-    """The overview links to each run's report, and says that runs of unlike settings are not one sample."""
+    """The overview links to each run's report, and says that runs with different settings are not one sample."""
     folders = [
         simulated_run(tmp_path / "a", seed=1, iterations=30),
         simulated_run(tmp_path / "b", seed=2, iterations=30),
@@ -170,7 +170,7 @@ def test_a_large_run_is_compared_by_niches_spread_over_it(tmp_path: Path) -> Non
 
 
 def test_generality_counts_rows_and_columns() -> None:
-    """An agent's generality is what it solves, a terrain's ease who solves it."""
+    """An agent's generality is how many terrains it solves, a terrain's ease how many agents solve it."""
     matrix = pd.DataFrame(
         [(4, 4, True), (4, 7, True), (7, 4, False), (7, 7, False)], columns=["agent_id", "terrain_id", "is_solved"]
     )
@@ -200,7 +200,7 @@ def test_the_terminal_gets_tables_of_text(three: Path, tmp_path: Path) -> None:
 
 
 def test_numbers_are_written_for_people() -> None:
-    """Few digits, thousands apart, shares as percentages, nothing for what is missing."""
+    """Few digits, separated thousands, shares as percentages, empty cells for missing values."""
     table = pd.DataFrame({"steps": [1234567], "share": [0.25], "score": [-8.123], "big": [341.26], "none": [np.nan]})
 
     assert [("1,234,567", "25.0 %", "-8.12", "341.3", "")] == list(readable(table).itertuples(index=False, name=None))

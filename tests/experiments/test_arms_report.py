@@ -1,4 +1,4 @@
-"""The page of settings against each other: its times are those of the run, and each seed has its own."""
+"""The page that compares settings: its times are those of the runs, and each seed has its own."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_first_times_are_those_of_children_that_are_rough_enough(
 
 
 def test_all_are_compared_when_the_shortest_ends(tmp_path: Path) -> None:
-    """What a longer run did later counts for nothing: after 3450 env-steps niche 1 is robust, and not solved once."""
+    """What a longer run did later does not count: after 3450 env-steps niche 1 is robust, but not solved once."""
     run = read(record(three_niches(tmp_path / "three"), *MEASURED))
     cut = arms.until(run, 7449)
 
@@ -40,7 +40,7 @@ def test_all_are_compared_when_the_shortest_ends(tmp_path: Path) -> None:
 
 
 def test_an_arm_has_a_number_for_each_of_its_seeds(tiny_run: Path, tmp_path: Path) -> None:
-    """Runs are parted by what stands before their seed."""
+    """Runs are grouped by the part of their name before the seed."""
     with open_run(tiny_run) as stored:
         seed = stored.config.run.seed
     run = validated(Path(shutil.copytree(tiny_run, tmp_path / "runs" / f"tiny-{seed}")), (1, 9), (2, 3))
@@ -48,10 +48,10 @@ def test_an_arm_has_a_number_for_each_of_its_seeds(tiny_run: Path, tmp_path: Pat
     arms.main(tmp_path / "page", [run, other])
 
     text = (tmp_path / "page" / "README.md").read_text(encoding="utf-8")
-    table = text.partition("## What agents were worth")[2]
+    table = text.partition("## How often agents succeeded")[2]
     for arm in ("tiny", "plain"):
         assert f"| {arm} |" in table
-    assert 2 == sum(line.startswith(f"| plain | {seed} |") for line in text.partition("## What")[0].splitlines())
+    assert 2 == sum(line.startswith(f"| plain | {seed} |") for line in text.partition("## How often")[0].splitlines())
 
 
 def test_one_arm_has_one_config_and_each_seed_once(tiny_run: Path, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_one_arm_has_one_config_and_each_seed_once(tiny_run: Path, tmp_path: Pat
 
 
 def test_runs_that_were_not_validated_are_refused(tiny_run: Path, tmp_path: Path) -> None:
-    """Before anything is written."""
+    """They are refused before anything is written."""
     with pytest.raises(InputError, match="was not validated"):
         arms.main(tmp_path / "page", [tiny_run])
     assert not (tmp_path / "page").exists()

@@ -1,4 +1,4 @@
-"""What a user can get wrong: one sentence on standard error, exit code 2 (1 for a full disk), nothing half made."""
+"""A user's mistakes give one sentence on standard error and exit code 2 (1 for a full disk), and no half-made files."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_a_run_is_refused_before_anything_is_made(
 
 
 def test_a_config_file_that_is_no_toml_is_named(poet: Poet, tmp_path: Path) -> None:
-    """A syntax error in --config is said with its place."""
+    """A syntax error in --config is reported with its place."""
     file = tmp_path / "config.toml"
     file.write_text("[es]\npairs = = 3\n")
 
@@ -108,7 +108,7 @@ def test_a_start_walker_that_is_none_is_refused(
 def test_the_engine_for_gpus_is_refused_where_there_is_none(
     poet: Poet, copied_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    """With the reason and another engine that gives the same bits; a run stays as it was."""
+    """The error has the reason and names an engine with the same bits; an existing run is unchanged."""
     monkeypatch.setattr(rollouts, "_gpu_problem", lambda: "no NVIDIA GPU with a working driver was found")
     before = fingerprint(copied_run)
     arguments = {
@@ -182,7 +182,7 @@ def test_an_archive_of_a_newer_poet_is_refused(poet: Poet, copied_run: Path) -> 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 def test_a_truncated_archive_is_refused(poet: Poet, copied_run: Path, share: float) -> None:
-    """Half a file is damaged, and says so."""
+    """Half a file is reported as damaged."""
     path = copied_run / "run.sqlite"
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     for journal in copied_run.glob("run.sqlite-*"):
@@ -261,7 +261,7 @@ def test_an_output_folder_in_use_is_not_exported_into(poet: Poet, tmp_path: Path
 
 
 def test_a_bench_of_something_unknown_is_refused(poet: Poet) -> None:
-    """Engines and others have names."""
+    """Unknown names of engines and of other simulators are refused."""
     assert_refused(poet("bench", "--engine", "box3d"), "'box3d'")
     assert_refused(poet("bench", "--against", "gymnasiun"), "did you mean 'gymnasium'?")
 

@@ -28,9 +28,9 @@ HEAVY = ("numpy", "numba", "pandas", "pydantic", "gymnasium", "Box2D", "torch", 
 
 
 def test_help_imports_nothing_heavy_and_answers_in_half_a_second() -> None:
-    """``poet --help`` is at hand at once; each command imports what it needs when it is called.
+    """``poet --help`` answers at once; each command imports what it needs when it is called.
 
-    It is the processor's time that counts: how long one waits for it is up to whoever else uses the machine.
+    Only processor time counts, since the wait also depends on other users of the machine.
     """
     seconds = []
     for _ in range(5):
@@ -324,12 +324,12 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def test_keys_that_do_nothing_are_said(poet: Poet, tmp_path: Path) -> None:
-    """A run begins with a line for each part that has no use for a key that was set."""
+    """A run begins with a line for each part that does not use a key that was changed."""
     keys = ("--set", "novelty.cached=false", "--set", "transfer.recent_scores=3")
     ended = poet("run", tmp_path / "run", "--preset", "tiny", "--iterations", 1, "--workers", 1, *keys)
 
     assert 0 == ended.code, ended.err
     assert [
-        "nearest_genes has no use for novelty.cached",
-        "the 2019 transfer rule has no use for transfer.recent_scores",
+        "nearest_genes does not use novelty.cached",
+        "the 2019 transfer rule does not use transfer.recent_scores",
     ] == ended.out.splitlines()[1:3]

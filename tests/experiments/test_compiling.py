@@ -1,4 +1,4 @@
-"""The line that says what is compiled and for how long, and the moment when it is."""
+"""The line about compilation and how long it takes, and the time when it appears."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.experiments.command_line import begin, end
 
 @pytest.fixture
 def is_cold(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Something has to be compiled, whatever the cache holds."""
+    """Make compilation necessary, whatever the cache holds."""
 
     @contextmanager
     def passes(tell: Callable[[], None]) -> Iterator[None]:
@@ -56,7 +56,7 @@ def test_a_log_gets_a_line_when_compilation_begins_and_one_when_it_ends(
 def test_ctrl_c_waits_for_the_next_pass_of_the_compiler(
     is_cold: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Within a pass it would be lost in LLVM's callbacks; at the next one it is heard."""
+    """Within a pass it would be lost in LLVM's callbacks; the next pass raises it."""
     reached = []
 
     def prepare(name: str, policy: AbstractPolicy) -> None:

@@ -86,7 +86,7 @@ def test_another_first_walker_is_refused(poet: Poet, tiny_run: Path, tmp_path: P
 def test_what_cannot_be_controlled_is_refused(
     poet: Poet, tiny_run: Path, arguments: tuple[object, ...], words: tuple[str, ...]
 ) -> None:
-    """In one sentence, before anything is written."""
+    """They are refused in one sentence, before anything is written."""
     ended = poet("control", "es", tiny_run, *arguments)
     assert 2 == ended.code
     assert all(word in ended.err for word in words)

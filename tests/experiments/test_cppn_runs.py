@@ -1,4 +1,4 @@
-"""Runs on CPPN terrains, from the command line: made, gone on with, checked, looked at."""
+"""Runs on CPPN terrains from the command line: started, resumed, verified and displayed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of what seeds reach: which terrain counts as crossed, and that the page says and shows it."""
+"""The page on what several seeds reach: which terrain counts as crossed, and what the page says and shows."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_page_says_what_was_reached_and_shows_it(
 def test_where_nothing_is_crossed_nothing_is_drawn(
     tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run in which no niche was ever robustly solved has a page all the same."""
+    """A run without a robustly solved niche still has a page."""
     run = validated(copied(tiny_run, tmp_path / "run"), (1, 3), (2, 3))
     monkeypatch.setattr(desktop, "NUM_REPLICATES", 2)
     desktop.main(tmp_path / "page", [run])
@@ -78,7 +78,7 @@ def test_where_nothing_is_crossed_nothing_is_drawn(
 
 
 def test_runs_of_other_settings_are_refused_before_anything_is_run(tiny_run: Path, tmp_path: Path) -> None:
-    """They are no seeds of one config."""
+    """Runs of different configs are not seeds of one config."""
     other = tmp_path / "other"
     three_niches(other)
     with pytest.raises(InputError, match="the runs must differ in their seeds alone, but "):

@@ -1,4 +1,4 @@
-"""A run's result depends on its config alone: not on engine, threads, executor or interruptions."""
+"""A run's result depends only on its config, not on engine, threads, executor or interruptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run of any policy has one fingerprint: whatever the engine, threads, executor, and interruptions."""
+"""A run with any policy has the same fingerprint on any engine, threads or executor, and with interruptions."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def test_a_walker_starts_runs_of_its_own_policy(poet: Poet, tmp_path: Path) -> N
 def test_a_policy_that_is_none_is_refused(
     poet: Poet, tmp_path: Path, settings: tuple[str, ...], words: tuple[str, ...]
 ) -> None:
-    """In one sentence, before anything is made."""
+    """It is refused in one sentence, before anything is created."""
     assigned = [part for setting in settings for part in ("--set", setting)]
     assert_refused(poet("run", tmp_path / "run", "--preset", "tiny", *assigned), *words)
     assert not list(tmp_path.iterdir())
 
 
 def test_standardised_es_knows_the_first_layer(poet: Poet, tmp_path: Path) -> None:
-    """Of the run's policy, without a word in its settings."""
+    """It takes the layer from the run's policy, without a setting of its own."""
     tiny = ("--preset", "tiny", "--iterations", 1, "--workers", 1, "--set", "es.strategy=standardised_es")
     assert 0 == poet("run", tmp_path / "alone", *tiny, *LINEAR).code
     said = ("--set", "es.settings={hidden_units=12}")
@@ -98,7 +98,7 @@ def test_standardised_es_knows_the_first_layer(poet: Poet, tmp_path: Path) -> No
 
 
 def test_a_policy_of_ones_own_runs_and_is_imported_with_trust_alone(tmp_path: Path) -> None:
-    """That of CONTRIBUTING.md, named in a config by its module; looking at walkers needs trust, too."""
+    """The policy of CONTRIBUTING.md is named in a config by its module; looking at walkers needs trust, too."""
     (tmp_path / f"{MODULE}.py").write_text(example())
     run, kind = tmp_path / "run", f"policy.kind={MODULE}:RhythmPolicy"
 

@@ -57,7 +57,7 @@ def test_a_killed_run_runs_no_agent_twice(enhanced: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("at", [4, 6, 8])
 def test_a_fork_runs_no_agent_twice(poet: Poet, enhanced: Path, tmp_path: Path, at: int) -> None:
-    """A fork without a change knows what its original knew."""
+    """A fork without a change reuses the scores of its original."""
     ended = poet("fork", enhanced, tmp_path / "fork", "--at", at, "--workers", 1)
 
     assert 0 == ended.code, ended.err

@@ -1,4 +1,4 @@
-"""Exports and shadows appear whole or not at all, and what killed writers left goes."""
+"""Exports and shadows appear whole or not at all, and the remains of killed writers are deleted."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_shadow_is_written_where_a_killed_one_was(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_becomes_an_export(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
-    """As one that is not there does; one that is filled meanwhile is left as it is."""
+    """An empty folder is used like a new one; one that is filled meanwhile is left alone."""
     (tmp_path / "empty").mkdir()
     assert 0 == poet("export", tiny_run, "--output", tmp_path / "empty").code
     assert (tmp_path / "empty" / "niches.parquet").is_file()

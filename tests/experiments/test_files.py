@@ -1,4 +1,4 @@
-"""What is written into folders of strangers: nothing outside them changes, and nothing is half written."""
+"""Writing into hostile folders: nothing outside them changes, and nothing is half written."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OUTSIDE = "what a stranger must not touch"
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small run, only read."""
+    """A small run; tests only read it."""
     return three_niches(tmp_path_factory.mktemp("runs") / "run")
 
 

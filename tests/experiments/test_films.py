@@ -1,4 +1,4 @@
-"""What ffmpeg does with a film: it is hushed, and so its work is looked at."""
+"""Writing films with ffmpeg: its output is suppressed, so its result is checked."""
 
 from __future__ import annotations
 

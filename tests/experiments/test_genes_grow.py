@@ -82,7 +82,7 @@ def test_with_a_gene_that_nobody_enables_all_tests_of_runs_hold() -> None:
 
 
 def test_a_config_names_the_gene_where_there_is_one(bumpy: Finished) -> None:
-    """``terrain.obstacles`` takes a group as soon as it is known, and offers it to who misspells it."""
+    """``terrain.obstacles`` takes a group as soon as it exists, and suggests it for a misspelt name."""
     given = "terrain.obstacles=[bumps,pit_gap]"
 
     assert {"terrain": {"obstacles": ["bumps", "pit_gap"]}} == parse_assignment(given)

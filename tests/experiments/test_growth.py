@@ -1,4 +1,4 @@
-"""Whether growth is told from drift: the test's arithmetic, and what it says of planted archives."""
+"""Telling growth from drift: the arithmetic of the test, and its verdicts on planted archives."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def planted_shadow(folder: Path, root: AbstractGenotype) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def obstacle_shadow(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
-    """Of archives of obstacles."""
+    """The shadow of archives with obstacles."""
     return planted_shadow(tmp_path_factory.mktemp("runs") / "first", ObstacleGenotype())
 
 
@@ -100,7 +100,7 @@ def archive(values: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def drawn(*shape: int) -> np.ndarray:
-    """Uniform numbers, the same every time."""
+    """Uniform random numbers with a fixed seed."""
     stream = Stream(3, "test values")
     return np.array([stream.uniform() for _ in range(int(np.prod(shape)))]).reshape(shape)
 
@@ -180,7 +180,7 @@ def test_a_rise_from_below_has_not_grown() -> None:
 
 
 def test_a_rise_that_goes_on_has_grown() -> None:
-    """And it is said by which measure."""
+    """A rise that goes on counts as growth, and the measure is named."""
     values = drawn(101, 31, 2)
     values[0, 1:, 1] += np.linspace(0.0, 2.0, 30)
     found = growth_summary(*archive(values))
@@ -214,7 +214,7 @@ def test_one_cliff_outweighs_nothing() -> None:
 
 
 def test_a_measure_that_never_varies_says_nothing() -> None:
-    """Where run and shadow are all alike the p values are 1, and the other measures are judged as if it were not."""
+    """If run and shadow are all equal, the p-values are 1, and the other measures are judged without this one."""
     values = drawn(101, 31, 2)
     values[0, 20:, 0] += 1.0
     values[..., 1] = 2.0

@@ -27,7 +27,7 @@ TINY = ("--preset", "tiny", "--iterations", NUM_ITERATIONS, "--workers", 2)
 
 @pytest.fixture
 def in_force() -> Iterator[interrupts.Interrupts]:
-    """A block that signals end by ``KeyboardInterrupt``."""
+    """A block that signals end with ``KeyboardInterrupt``."""
     with interrupts.interrupts() as found:
         yield found
 
@@ -196,7 +196,7 @@ def test_an_interrupt_leaves_the_lines_of_a_run_unlocked(monkeypatch: pytest.Mon
 
 
 def test_what_an_import_makes_of_an_interrupt_is_one(capsys: pytest.CaptureFixture[str]) -> None:
-    """Some extension modules turn whatever is raised in them into ImportError."""
+    """Some extension modules turn every exception in them into ImportError."""
     with pytest.raises(SystemExit) as ended, interrupts.stopping_cleanly():
         try:
             signal.raise_signal(signal.SIGTERM)
@@ -208,7 +208,7 @@ def test_what_an_import_makes_of_an_interrupt_is_one(capsys: pytest.CaptureFixtu
 
 
 def test_an_error_is_no_interrupt() -> None:
-    """What goes wrong by itself is told as before."""
+    """Other errors are reported as before."""
     with pytest.raises(ImportError), interrupts.stopping_cleanly():
         raise ImportError("no such module")
 

@@ -1,4 +1,4 @@
-"""The page of what runs have learnt: who counts as learnt, and that the page says and shows it."""
+"""The page on what runs have learnt: which niches count, and what the page says and shows."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_learnt_is_what_was_failed_at_admission_and_succeeds_under_pushes_that_d
 
 
 def test_a_run_that_was_not_validated_is_refused(tiny_run: Path, tmp_path: Path) -> None:
-    """There is nothing to say about it."""
+    """There would be nothing to report."""
     with pytest.raises(InputError, match=r"the run holds no success rates: make it with --set validation\.episodes=50"):
         learning.main(tmp_path / "page", [tiny_run])
 

@@ -22,7 +22,7 @@ NUM_NICHES = 1003
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The run, only read."""
+    """The run; tests only read it."""
     return many_niches(tmp_path_factory.mktemp("runs") / "run", NUM_NICHES)
 
 

@@ -44,7 +44,7 @@ def test_a_terrain_is_of_every_class_whose_bounds_it_reaches(genes, classes) -> 
 
 
 def test_a_cppn_is_of_no_class_but_that_of_all() -> None:
-    """The conditions do not speak of it."""
+    """The paper's conditions do not apply to CPPNs."""
     genotype = CppnGenotype.initial(CppnSettings(), Stream(0, "test"))
 
     assert ["any child"] == classes_of(genotype.to_json())

@@ -1,4 +1,4 @@
-"""The neutral shadow: who descends from whom without selection, how it is kept, and what the report makes of it."""
+"""The neutral shadow: descent without selection, how it is stored, and how the report uses it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def run_folder(busy: Path, tmp_path: Path) -> Path:
 
 
 def test_who_is_active_is_read_off_births() -> None:
-    """When an iteration begins: whoever came before it, and does not retire before it."""
+    """Active at the beginning of an iteration are niches that were admitted and did not retire before it."""
     births = [Birth(0, 3), Birth(1, None), Birth(3, None)]
 
     assert [[], [0], [0, 1], [0, 1], [1, 2]] == [active_at(births, iteration) for iteration in range(5)]
@@ -81,7 +81,7 @@ def test_a_longer_run_adds_to_a_shadow_and_changes_nothing_in_it() -> None:
 
 
 def test_a_child_that_equals_an_active_niche_is_drawn_again() -> None:
-    """The root's first pits are all alike: while one is active, a second such child of the root is none."""
+    """The root's first pits are all the same: while one is active, the root has no second such child."""
     settings = ObstacleSettings(obstacles=("pit_gap",))
     births = [Birth(0, None), Birth(1, None), Birth(2, None)]
 
@@ -95,7 +95,7 @@ class _Stuck(ObstacleGenotype):
 
 
 def test_where_nothing_new_can_come_an_equal_is_admitted() -> None:
-    """A genotype that no mutation changes ends the draws, not the shadow: the parent's terrain stands again."""
+    """If no mutation changes a genotype, the draws end but not the shadow: the parent's terrain is admitted again."""
     niches = drift(BIRTHS[:3], ShadowNiche(0, None, _Stuck(), 0), lambda _: SETTINGS, 0, 0)
 
     assert [(_Stuck(), 0)] * 3 == [(niche.genotype, niche.terrain_seed) for niche in niches]
@@ -238,7 +238,7 @@ def test_a_shadow_made_later_serves_what_was_recorded_before(tmp_path: Path) -> 
 
 
 def test_a_file_that_is_no_shadow_is_refused(run_folder: Path) -> None:
-    """Damage and strange files are said in a sentence that names the file."""
+    """Damaged and foreign files give a sentence that names the file."""
     path = run_folder / "neutral" / FILE_NAME
     path.parent.mkdir()
     with open_run(run_folder) as run:
@@ -246,11 +246,11 @@ def test_a_file_that_is_no_shadow_is_refused(run_folder: Path) -> None:
         with pytest.raises(InputError, match=r"shadows\.parquet cannot be read"):
             read_tables(run)
         pd.DataFrame({"a": [1]}).to_parquet(path)
-        with pytest.raises(InputError, match="is no neutral shadow"):
+        with pytest.raises(InputError, match="is not a neutral shadow"):
             read_tables(run)
         for value in ("x", None):
             pd.DataFrame({name: [value] for name in COLUMNS}).to_parquet(path)
-            with pytest.raises(InputError, match="is no neutral shadow"):
+            with pytest.raises(InputError, match="is not a neutral shadow"):
                 read_tables(run)
         path.rename(path.with_name("elsewhere"))
         path.symlink_to(path.with_name("elsewhere"))
@@ -259,7 +259,7 @@ def test_a_file_that_is_no_shadow_is_refused(run_folder: Path) -> None:
 
 
 def test_the_command_makes_a_shadow_that_analyse_finds(poet: Poet, run_folder: Path) -> None:
-    """Without one the report warns that no growth is to be read; with one it compares, draws bands and tells p."""
+    """Without a shadow the report warns that no growth can be read; with one it compares, draws bands and gives p."""
     before = poet("analyse", run_folder, "--matrix", 0)
     warned = (run_folder / "report" / "index.html").read_text(encoding="utf-8")
     made = poet("control", "neutral", run_folder, "--replicates", 99)
@@ -318,7 +318,7 @@ def test_the_same_command_writes_the_same_shadow(poet: Poet, run_folder: Path, t
 def test_bad_input_is_one_sentence_and_leaves_nothing(
     poet: Poet, run_folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[object, ...], words: tuple[str, ...]
 ) -> None:
-    """Exit code 2, and not a file more than before."""
+    """The exit code is 2, and no file is added."""
     monkeypatch.chdir(run_folder.parent)
     taken = run_folder.parent / "taken"
     taken.mkdir()
@@ -330,7 +330,7 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(
 
 
 def _files(folder: Path) -> list[Path]:
-    """All but those that SQLite keeps beside an open database."""
+    """All files except those that SQLite keeps beside an open database."""
     return sorted(path for path in folder.rglob("*") if not path.name.endswith(("-shm", "-wal")))
 
 

@@ -301,7 +301,7 @@ def test_the_numbers_are_those_of_the_engine_asked_for(
 
 
 def test_without_a_niche_the_one_solved_last_is_shown_or_else_the_newest(copied: Path) -> None:
-    """And the pair says which rule chose it."""
+    """The pair says which rule chose it."""
     with open_run(copied) as run:
         newest = "the newest active niche; none was ever solved"
         assert (4, newest) == _chosen(run)
@@ -461,7 +461,7 @@ def test_the_check_refuses_what_the_archive_has_no_record_of(tiny_run: Path) -> 
 
 
 def test_a_check_whose_process_dies_is_no_success(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says how far it came."""
+    """The error says how far the check came."""
     monkeypatch.setattr("sys.executable", shutil.which("false"))
     with pytest.raises(RuntimeError, match=r"died: it ran 0 of \d+ pairs"):
         verify(tiny_run, workers=2)

@@ -30,7 +30,7 @@ def test_the_page_shows_a_run_and_what_it_is_compared_with(poet: Poet, tmp_path:
 
 
 def test_a_comparison_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    """Before anything is written."""
+    """It is refused before anything is written."""
     with pytest.raises(SystemExit, match="random, uncached, rule2019"):
         enhanced.main(tmp_path / "run", tmp_path / "page", {"best": tmp_path})
     assert not (tmp_path / "page").exists()

@@ -1,4 +1,4 @@
-"""What stands between the algorithm and the disk: the runner, the settings it is given and the progress it shows."""
+"""The runner between the algorithm and the disk, its settings, and the progress that it shows."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from poet.types import Origin, PoetState, Purpose
 
 
 class Clock:
-    """Seconds, as a test sets them."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.now = 100.0
@@ -59,12 +59,12 @@ class InterruptedExecutor(AbstractExecutor):
             yield run_chunk(chunk)
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
 
 @pytest.fixture(scope="module")
 def first_state() -> PoetState:
-    """A run's start."""
+    """The state at the start of a run."""
     with LocalExecutor(workers=1) as executor:
         return start(make_parts(make_config({"evaluation": {"max_steps": 2}}), executor.evaluate))[0]
 
@@ -147,7 +147,7 @@ def test_a_set_value_is_toml_or_a_plain_string(text: str, value: object) -> None
 
 
 def test_settings_are_said_as_differences() -> None:
-    """What is as the defaults have it is not repeated."""
+    """Values that equal the defaults are not listed."""
     config = make_config({"es": {"pairs": 3}, "terrain": {"obstacles": ["stairs", "roughness"]}})
 
     assert {} == differences(Config())
@@ -212,7 +212,7 @@ def test_time_left_is_what_iterations_lately_took(first_state: PoetState) -> Non
 
 
 def test_plain_lines_come_also_while_an_iteration_lasts(first_state: PoetState) -> None:
-    """Somebody who reads a log sees that something goes on."""
+    """A reader of the log sees that the run is alive."""
     stream = io.StringIO()
     tracker = RunTracker(40)
     tracker.end_iteration(first_state)

@@ -1,4 +1,4 @@
-"""Settings as they are printed, and as they are typed."""
+"""Settings as printed and as typed."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def test_everything_of_enhanced_poet_happens(smoke: Path) -> None:
 
 
 def test_one_thread_gives_the_fingerprint_of_two(smoke: Path, tmp_path: Path) -> None:
-    """Who runs which episode changes nothing."""
+    """It does not matter which thread runs which episode."""
     assert fingerprint(smoke) == fingerprint(run_preset(tmp_path / "run", NUM_ITERATIONS, "--workers", 1))
 
 

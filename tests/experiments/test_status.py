@@ -1,4 +1,4 @@
-"""Speed and time left in ``poet status``, beside clocks made by hand."""
+"""Speed and time left in ``poet status``, for recorded times made by hand."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_speed_and_time_left_are_of_the_last_25_iterations(tmp_path: Path) -> No
 
 
 def test_the_speed_of_a_young_run_is_that_of_its_iterations(tmp_path: Path) -> None:
-    """What came before the first one, here 90 s, is none of them."""
+    """Time before the first iteration, here 90 s, does not count."""
     status = _status(tmp_path / "run", [90.0, 1.5, 2.5], iterations=26)
     facts = _facts(tmp_path / "run", status)
 

@@ -1,4 +1,4 @@
-"""Success rates where people see them: tables, status, plots, the page, and the pair that replay chooses."""
+"""Success rates in tables, status, plots and the page, and the pair that replay chooses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def run(folder: Path) -> RunTables:
-    """Its tables."""
+    """The tables of this run."""
     return read(folder)
 
 
@@ -200,7 +200,7 @@ def test_the_plot_has_a_curve_of_success_for_each_niche(run: RunTables) -> None:
 
 
 def test_large_runs_are_drawn(tmp_path: Path) -> None:
-    """Many niches, measured once each: rows are low, and every one has its curve."""
+    """Many niches, each measured once: rows are low, and each has its curve."""
     folder = simulated_run(tmp_path / "large", iterations=300)
     with open_run(folder) as stored:
         first = stored.niches[["niche_id", "iteration", "version_id"]].to_numpy()

@@ -10,7 +10,7 @@ from tests.experiments.command_line import COMMAND, environment
 
 
 def test_a_command_runs_where_its_folder_is_gone(tmp_path: Path, tiny_run: Path) -> None:
-    """Who stands in a folder that was removed can still look at a run elsewhere."""
+    """From a folder that was removed, a user can still look at a run elsewhere."""
     folder = tmp_path / "removed"
     folder.mkdir()
     begun = ["sh", "-c", 'rmdir "$PWD" && exec "$@"', "sh", *COMMAND, "fingerprint", str(tiny_run)]

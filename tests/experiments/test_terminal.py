@@ -1,4 +1,4 @@
-"""What a terminal, a page and a plot show of a stranger's archive; terminals of every encoding; hints to be copied."""
+"""How terminals, pages and plots show a hostile archive; terminals of every encoding; hints to copy."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def evil(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def assert_harmless(text: str) -> None:
-    """Nothing in it steers a terminal."""
+    """Check that nothing in it controls a terminal."""
     assert all(letter.isprintable() or letter == "\n" for letter in text)
 
 
 def test_no_text_of_an_archive_steers_the_terminal(poet: Poet, evil: Path, tmp_path: Path) -> None:
-    """Of names in a config, genes and paths; they are spelled out, in tables and in errors alike."""
+    """Control characters in names, genes and paths are escaped, in tables and in errors."""
     path = tmp_path / "\x1b[31mrun"
     ends = [poet("status", evil), poet("analyse", evil, "--matrix", 0, "--output", tmp_path / "report")]
     for ended in [*ends, poet("resume", evil, "--iterations", 9), poet("status", path)]:

@@ -162,7 +162,7 @@ def test_entropy_tells_one_wave_from_noise() -> None:
 
 
 def test_obstacles_may_overlap_lean_and_sink_into_the_ground() -> None:
-    """The envelope follows whoever is on top: two triangles that cross, on a slope that swallows the foot of one."""
+    """The envelope follows the topmost line: two triangles that cross, on a slope that covers the foot of one."""
     heap = terrain(
         ((0.0, 0.0), (4.0, 1.0), (10.0, 1.0)),
         [(1.0, 0.0), (5.0, 0.0), (3.0, 3.0)],
@@ -254,7 +254,7 @@ def test_measures_do_not_depend_on_where_a_course_lies(course: Terrain, right: f
 @settings(max_examples=20)
 @given(courses)
 def test_a_course_is_as_hard_from_right_to_left(course: Terrain) -> None:
-    """Mirrored, nothing changes: up and down count alike."""
+    """Mirroring changes nothing: up and down count the same."""
     end = float(course.ground[-1, 0])
 
     assert pytest.approx(astuple(measure_terrain(course)), rel=2e-3, abs=2e-3, nan_ok=True) == astuple(

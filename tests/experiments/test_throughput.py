@@ -248,7 +248,7 @@ def test_the_report_shows_stages_with_their_shares_and_the_start() -> None:
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(
     poet: Poet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
-    """Nobody waits two minutes for a wrong name."""
+    """A wrong name is reported without a wait of two minutes."""
     monkeypatch.setattr(measure, "measure", lambda *_: pytest.fail("something was measured"))
     ended = poet("bench", "--output", tmp_path / name)
 

@@ -1,4 +1,4 @@
-"""Every trainer passes the contract; what the first two show, and what is not taken for a trainer's."""
+"""Every trainer passes the contract. What reports show of the first two, and which trainers are refused."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from tests.experiments.trainer_contract import TrainerContract
 
 
 class TestPoet(TrainerContract):
-    """Niches are born, die, and exchange agents."""
+    """The trainer POET: niches are born, retire, and exchange agents."""
 
     trainer = "poet"
 
 
 class TestEs(TrainerContract):
-    """One niche, on a terrain that is given, validated now and then."""
+    """The trainer ES: one niche on a given terrain, validated from time to time."""
 
     trainer = "es"
     assignments = (
@@ -48,7 +48,7 @@ class TestEs(TrainerContract):
 
 
 class TestDrawnTerrains(TrainerContract):
-    """The one that CONTRIBUTING.md adds: one agent and a distribution of terrains, a field and a table of its own."""
+    """The trainer that CONTRIBUTING.md adds: one agent, a distribution of terrains, its own field and its own table."""
 
     trainer = "tests.new_trainer:DrawnTerrains"
     settings = {"terrains": 2}  # noqa: RUF012
@@ -56,7 +56,7 @@ class TestDrawnTerrains(TrainerContract):
 
 @dataclass(frozen=True)
 class Try:
-    """What a climber remembers of a step."""
+    """What a climber stores about a step."""
 
     score: float
     was_taken: bool
@@ -64,7 +64,7 @@ class Try:
 
 @dataclass(frozen=True, eq=False)
 class ClimberState(RunState):
-    """A counter, an array, and what JSON holds."""
+    """A state with a counter, an array, and JSON fields."""
 
     num_taken: int = 0
     mean_step: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
@@ -75,7 +75,7 @@ class ClimberState(RunState):
 
 @dataclass(frozen=True)
 class StepTried(OwnEvent):
-    """Of a climber."""
+    """An event of a climber."""
 
     table = "steps"
 
@@ -87,7 +87,7 @@ class StepTried(OwnEvent):
 
 @dataclass(frozen=True)
 class Climber(AbstractTrainer[ClimberState]):
-    """Whoever is better than the agent takes its place: no strategy, no generations."""
+    """A better agent replaces the current one; there is no strategy and no generation."""
 
     kind = "climber"
     state_type = ClimberState
@@ -134,13 +134,13 @@ class Climber(AbstractTrainer[ClimberState]):
 
 
 class TestClimber(TrainerContract):
-    """One without a strategy, whose state holds whatever a state may."""
+    """A trainer without a strategy, whose state has every kind of field."""
 
     trainer = "tests.experiments.test_trainers:Climber"
 
 
 def test_every_trainer_passes_the_contract() -> None:
-    """A new one has to join the classes above."""
+    """A new trainer must be added to the classes above."""
     tested = {value.trainer for value in globals().values() if isinstance(value, type) and hasattr(value, "trainer")}
     assert set(TRAINERS) <= tested
     for name in TRAINERS:
@@ -152,7 +152,7 @@ ES = ("--preset", "tiny", "--set", "run.trainer=es", "--iterations", 6)
 
 @pytest.fixture(scope="module")
 def es_fingerprint(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Of a run of ES alone."""
+    """The fingerprint of a run of ES alone."""
     folder = tmp_path_factory.mktemp("es") / "run"
     contract = TestPoet()
     contract.run(folder, config=contract.config(run__trainer="es"))
@@ -196,7 +196,7 @@ def test_es_alone_is_poet_in_which_nothing_is_born(tmp_path: Path) -> None:
 
 
 def test_what_is_shown_goes_by_the_events_that_a_trainer_has(poet: Poet, tmp_path: Path) -> None:
-    """A run of POET always has its lines and sections; where nothing is born or moved, there are none of these."""
+    """A run of POET always has its lines and sections; other trainers do not show births and transfers."""
     contract = TestPoet()
     for name in ("es", "poet"):
         contract.run(tmp_path / name, config=contract.config(run__trainer=name, run__iterations=1))
@@ -241,7 +241,7 @@ def test_what_a_trainer_alone_notes_is_shown(poet: Poet, tmp_path: Path) -> None
     ],
 )
 def test_bad_trainers_are_refused(name: str, settings: dict[str, Any], sentence: str) -> None:
-    """In one sentence, before anything runs."""
+    """They are refused in one sentence, before anything runs."""
     config = TestPoet().config(run__trainer=name, trainer__settings=settings)
     with pytest.raises(InputError, match=sentence):
         make_trainer(config)

@@ -1,4 +1,4 @@
-"""Code that a stranger's archive names is imported by nobody who did not say so."""
+"""Code that an archive names is only imported with the user's consent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ NEXT = ("--iterations", 5, "--workers", 1)
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
-    """A folder where the commands stand."""
+    """The current folder of the commands."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

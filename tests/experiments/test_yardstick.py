@@ -1,4 +1,4 @@
-"""The yardsticks: what they measure, on what, and that they can be interrupted."""
+"""The yardsticks: what they measure, on which terrains, and that they can be interrupted."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_a_walker_that_succeeds_is_done() -> None:
 
 
 def test_time_to_success_is_that_of_the_first_test_that_succeeded() -> None:
-    """A later failure takes nothing back; who never succeeds took for ever; medians are over seeds."""
+    """A later failure does not matter; a walker that never succeeds took infinitely long; medians are over seeds."""
     rows = [
         ("a", 0, 100, 0.1), ("a", 0, 200, 0.8), ("a", 0, 300, 0.7), ("a", 1, 100, 0.2), ("a", 1, 400, 0.9),
         ("a", 2, 900, 0.79), ("b", 0, 50, 0.0), ("b", 1, 60, 1.0), ("b", 2, 70, 0.5),
@@ -163,7 +163,7 @@ def test_settings_are_found_by_name_and_end_with_their_env_steps(tmp_path: Path,
 
 
 def test_an_ablation_is_the_first_settings_but_for_one_key(tmp_path: Path) -> None:
-    """It has the default there, beside the settings themselves and those that they are compared with."""
+    """The ablation has that key's default; it is run besides the settings themselves and those for comparison."""
     entries = evolution.make_entries(tmp_path, ["desktop", "a"], [7], [], ["es.strategy", "niche.vary"])
 
     names = ["desktop-7", "a-7", "desktop-without-es.strategy-7", "desktop-without-niche.vary-7"]
@@ -174,7 +174,7 @@ def test_an_ablation_is_the_first_settings_but_for_one_key(tmp_path: Path) -> No
 
 
 def test_evolutions_go_on_where_they_stopped(poet: Poet, tmp_path: Path) -> None:
-    """Called again with more env-steps, runs are resumed; a report compares the settings."""
+    """When called again with more env-steps, runs are resumed; a report compares the settings."""
     for env_steps in (1, 20_000):  # more than the preset's iterations take
         options = ("--seed", 1, "--seed", 2, "--env-steps", env_steps)
         assert 0 == poet("bench", "evolution", tmp_path, "tiny", *options).code

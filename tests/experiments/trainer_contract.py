@@ -1,6 +1,6 @@
-"""The contract of trainers. A subclass names one; pytest runs the contract for each class called ``Test...``.
+"""The contract of a trainer as a test class. A subclass names the trainer; pytest runs each class called ``Test...``.
 
-What is yours is a class such as::
+For your own trainer, write a class such as::
 
     class TestMine(TrainerContract):
         trainer = "my_module:MyTrainer"
@@ -44,21 +44,21 @@ _FINISHED: dict[type, Path] = {}
 
 
 class TrainerContract:
-    """What holds for whatever makes a run's iterations."""
+    """Tests that every trainer must pass."""
 
     #: ``run.trainer``.
     trainer: str
     #: ``trainer.settings``.
     settings: Mapping[str, Any] = {}
-    #: Further settings, as on a command line.
+    #: Further settings, as ``KEY=VALUE`` on the command line.
     assignments: tuple[str, ...] = ()
-    #: What the runs start from: seconds on one core.
+    #: The preset of the runs, which should take seconds on one core.
     preset = "tiny"
-    #: Of each run; at least 4.
+    #: The length of each run; at least 4.
     iterations = 6
 
     def config(self, **flags: Any) -> Config:
-        """Of its runs, with other values of keys such as ``run__seed``."""
+        """The config of its runs; flags such as ``run__seed`` change keys."""
         values = {"run.trainer": self.trainer, "trainer.settings": {**self.settings}, "run.iterations": self.iterations}
         values |= {key.replace("__", "."): value for key, value in flags.items()}
         return resolve_config(self.preset, assignments=self.assignments, flags=values)
@@ -66,7 +66,7 @@ class TrainerContract:
     def run(
         self, folder: Path, workers: int = 1, chunks: int | None = None, config: Config | None = None, **flags: Any
     ) -> Stopped:
-        """Start or go on with a run; ``chunks`` of episodes are done until Ctrl-C, None: nobody presses it."""
+        """Start or resume a run. Ctrl-C comes after ``chunks`` chunks of episodes, or never for None."""
         with make_executor("local", workers) as local:
             executor = local if chunks is None else InterruptedExecutor(chunks)
             lines: Callable[[Any], PlainLines] = lambda tracker: PlainLines(tracker, io.StringIO())  # noqa: E731
@@ -74,7 +74,7 @@ class TrainerContract:
 
     @pytest.fixture
     def finished(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        """A run that nothing interrupted, made once for all tests of a class; they only read it."""
+        """A run without interruption, made once for all tests of a class, which only read it."""
         if type(self) not in _FINISHED:
             folder = tmp_path_factory.mktemp("trainer") / "run"
             self.run(folder)
@@ -83,12 +83,12 @@ class TrainerContract:
 
     @pytest.fixture
     def parts(self) -> Iterator[Parts]:
-        """Of its runs."""
+        """The parts of its runs."""
         with make_executor("local", 1) as executor:
             yield make_parts(self.config(), executor.evaluate)
 
     def test_a_run_is_whole_and_can_be_proven(self, finished: Path, parts: Parts) -> None:
-        """Every iteration is on record, nothing is damaged, and Box2D does what the archive says of every pair."""
+        """Every iteration is recorded, nothing is damaged, and Box2D confirms every pair in the archive."""
         with open_run(finished) as run:
             assert self.iterations == run.iteration
             for kept in run.keyframes:
@@ -99,7 +99,7 @@ class TrainerContract:
         assert report.num_pairs > 0
 
     def test_an_iteration_is_state_in_state_and_events_out(self, parts: Parts) -> None:
-        """It counts one, leaves what it was given alone, has events of its kinds, and pays for what it ran."""
+        """An iteration counts one, does not modify its input, emits declared events, and books its costs."""
         trainer = make_trainer(parts.config)
         state, events = trainer.start(parts, None)
         spent = (0, 0)
@@ -117,7 +117,7 @@ class TrainerContract:
             state = following
 
     def test_threads_engines_and_repetition_change_nothing(self, finished: Path, tmp_path: Path) -> None:
-        """One fingerprint, wherever the episodes run."""
+        """The fingerprint is the same wherever the episodes run."""
         expected = fingerprint(finished)
         for engine in available_engines():
             self.run(tmp_path / engine, workers=2, evaluation__engine=engine)
@@ -127,7 +127,7 @@ class TrainerContract:
     def test_a_run_that_was_interrupted_ends_as_if_it_had_not_been(
         self, finished: Path, tmp_path: Path, chunks: int
     ) -> None:
-        """Ctrl-C in the middle of an iteration, again and again, and more iterations later: the same to the bit."""
+        """Repeated Ctrl-C within an iteration, and raising ``run.iterations`` later, do not change a bit."""
         folder = tmp_path / "run"
         stops = [self.run(folder, chunks=chunks + more) for more in range(3)]
         self.run(folder, config=self.config(run__iterations=self.iterations - 1))
@@ -137,7 +137,7 @@ class TrainerContract:
         assert fingerprint(finished) == fingerprint(folder)
 
     def test_a_fork_without_a_change_is_the_same_run(self, finished: Path, tmp_path: Path) -> None:
-        """From any kept state."""
+        """A fork from any kept state has the same fingerprint."""
         with open_run(finished) as run:
             kept = run.keyframes[:-1]
         for at in kept:
@@ -146,7 +146,7 @@ class TrainerContract:
             assert fingerprint(finished) == fingerprint(tmp_path / f"fork{at}")
 
     def test_a_state_comes_back_from_the_archive(self, tmp_path: Path, parts: Parts) -> None:
-        """To the bit, and goes on as if it had never been written."""
+        """It comes back to the bit, and the run goes on as if it had never been written."""
         trainer = make_trainer(parts.config)
         state, _ = trainer.start(parts, None)
         for iteration in range(3):
@@ -158,7 +158,7 @@ class TrainerContract:
         assert plain(trainer.iterate(state, parts)) == plain(trainer.iterate(back, parts))
 
     def test_a_damaged_state_is_refused(self, finished: Path, tmp_path: Path, parts: Parts) -> None:
-        """A flipped bit anywhere in it is an error in one sentence, or changes nothing."""
+        """A flipped bit anywhere in it gives an error of one sentence, or changes nothing."""
         copy = tmp_path / "run.sqlite"
         copy.write_bytes((finished / "run.sqlite").read_bytes())
         query = "SELECT iteration, state FROM snapshots ORDER BY iteration DESC LIMIT 1"
@@ -176,7 +176,7 @@ class TrainerContract:
         assert num_refused > 20
 
     def test_another_seed_is_another_run(self, finished: Path, tmp_path: Path) -> None:
-        """Agents, at least, are others from the first iteration on."""
+        """At least the agents differ from the first iteration on."""
         self.run(tmp_path / "other", config=self.config(run__seed=1, run__iterations=1))
         digests = []
         for folder in (finished, tmp_path / "other"):
@@ -186,12 +186,12 @@ class TrainerContract:
         assert not digests[0] & digests[1]
 
     def test_unknown_settings_are_refused(self) -> None:
-        """In one sentence that names the key."""
+        """The error is one sentence that names the key."""
         with pytest.raises(InputError, match=r"trainer\.settings: .* has no 'nonsense'"):
             make_trainer(self.config(trainer__settings={"nonsense": 1}))
 
     def test_commands_take_its_runs(self, finished: Path, tmp_path: Path, poet: Poet) -> None:
-        """Whoever looks at a run needs to know nothing of its trainer; its own tables are shown and exported."""
+        """Commands work without knowing the trainer, and they show and export its own tables."""
         report, export = tmp_path / "report", tmp_path / "export"
         trust = ["--trust"] * (":" in self.trainer)
         ended = [

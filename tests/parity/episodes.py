@@ -47,7 +47,7 @@ class Case:
         return TERRAINS[self.terrain_kind](Stream(self.seed, "parity terrain", self.number))
 
     def actor(self) -> Actor:
-        """Who walks; made anew, at its beginning."""
+        """A new actor, at its beginning."""
         return POLICIES[self.policy_kind].make(Stream(self.seed, "parity policy", self.number))
 
 

@@ -50,14 +50,14 @@ Theta = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """What one toy iteration hands to ``RunArchive.append``."""
+    """What one toy iteration passes to ``RunArchive.append``."""
 
     state: PoetState
     events: tuple[Event, ...]
 
 
 def toy_terrain(niche_id: int) -> Terrain:
-    """A flat course with one obstacle, another for each niche."""
+    """A flat course with one obstacle, which differs between niches."""
     box = [(1.0, 0.0), (1.5, 0.0), (1.5, 0.1 * (niche_id + 1)), (1.0, 0.1 * (niche_id + 1))]
     return Terrain(np.array([(0, 0), (1, 0), (3, 0.1)], np.float32), (np.array(box, np.float32),), push=0.3)
 
@@ -73,7 +73,7 @@ def toy_start() -> Step:
 
 
 def toy_iteration(state: PoetState, rate: float = 0.1) -> Step:
-    """The next iteration: a candidate every second one, a generation of each niche, a transfer every second one."""
+    """The next iteration: a generation in each niche, and in every second iteration a candidate and a transfer."""
     iteration = state.iteration + 1
     state, events = _admit(state, iteration) if iteration % 2 == 0 else (state, [])
     for niche in state.active:
@@ -168,7 +168,7 @@ def _admitted(niche: Niche, candidate_id: int | None, version: AgentVersion) -> 
 
 
 def _scores(num_retired: int, num_niches: int) -> NDArray[np.float64]:
-    """What retired agents score in niches: one diverged there, others were not run."""
+    """The scores of retired agents in niches: one diverged there, others were not run."""
     scores = np.linspace(-0.1, 0.1, num_retired * num_niches).reshape(num_retired, num_niches)
     scores[:, 0] = -math.inf
     scores[:, -1] = math.nan
@@ -176,7 +176,7 @@ def _scores(num_retired: int, num_niches: int) -> NDArray[np.float64]:
 
 
 def _judged(niche_id: int, iteration: int, num_retired: int) -> NicheJudged:
-    """Every second niche is too easy for the retired agents, and every fourth for all."""
+    """Every second niche is too easy for the retired agents, and every fourth one for all agents."""
     easy = [Judgement.ADMISSIBLE, Judgement.TOO_EASY]
     retired = (None, None) if num_retired == 0 else (200.5 + 100.0 * (niche_id % 2), easy[niche_id % 2])
     return NicheJudged(niche_id, iteration, niche_id, num_retired, 250.25, easy[niche_id % 4 == 3], *retired)

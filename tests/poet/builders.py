@@ -55,14 +55,14 @@ def first_weight(theta: NDArray[np.float32], terrain: Terrain) -> float:
 
 
 def make_test_parts(score: Score = first_weight, outcome: Outcome = Outcome.TIMEOUT, **sections: Any) -> Parts:
-    """Parts with two pairs and steps so small that a proposal scores what its source does, but for a little."""
+    """Parts with two pairs and steps so small that a proposal scores nearly the same as its source."""
     es = {"pairs": 2, "noise_std": 1e-3, "noise_limit": 1e-3, "learning_rate": 1e-3, "weight_decay": 0.0}
     config = make_config({"es": es}, sections)
     return make_parts(config, Judge(score, outcome))
 
 
 def theta_of(first: float) -> NDArray[np.float32]:
-    """(2804,) float32: zeros but for the first parameter."""
+    """(2804,) float32: zeros except for the first parameter."""
     theta = np.zeros(MLPPolicy().num_parameters, np.float32)
     theta[0] = first
     return theta
@@ -92,7 +92,7 @@ def make_state(*niches: Niche, iteration: int = 0) -> PoetState:
 
 
 def make_retired(niche: Niche, iteration: int = 1) -> RetiredNiche:
-    """The niche, put aside."""
+    """The niche as a retired one."""
     return RetiredNiche(
         niche.id, niche.genotype, niche.terrain_seed, niche.parent_id, niche.created, niche.is_solved, iteration,
         niche.version_id, niche.theta,

@@ -39,12 +39,12 @@ ADMITS_ALL = {"criterion_lower": -1000.0, "criterion_upper": 1000.0}
 
 
 def outcomes(events) -> Counter[CandidateOutcome]:
-    """How many candidates came to each outcome."""
+    """The number of candidates by outcome."""
     return Counter(event.outcome for event in of_kind(events, CandidateJudged))
 
 
 def _evaluation(score: float) -> Evaluation:
-    """What an agent scored in its own niche."""
+    """An evaluation of an agent in its own niche."""
     return Evaluation(score, score, EPISODE_LENGTH, int(Outcome.TIMEOUT))
 
 
@@ -64,7 +64,7 @@ def test_the_band_includes_its_bounds(score, judgement):
 
 
 def test_a_users_criterion_judges_wherever_one_is_asked():
-    """Not the band, which all scores here are above: for the parent, for the best agent, and twice for ANNECS."""
+    """It replaces the band, which all scores here exceed: for the parent, the best agent, and twice for ANNECS."""
     parts = make_test_parts(
         poet={"criterion": "tests.poet.test_loop:Anything", "reproduction_threshold": 0.0, "max_children": 1}
     )
@@ -185,7 +185,7 @@ def test_without_transfer_at_admission_the_parent_comes_along():
 
 
 def test_the_oldest_niche_retires():
-    """Beyond ``max_active`` the oldest leaves with its agent, and stays known for novelty."""
+    """Beyond ``max_active`` the oldest niche retires with its agent, but still counts for novelty."""
     parts = make_test_parts(poet={"reproduction_threshold": 0.0, "max_active": 2})
     state = make_state(make_niche(0, parts, 100.0), make_niche(1, parts, 100.0))
 
@@ -356,7 +356,7 @@ def test_a_fork_names_a_candidate_by_its_number_in_its_round():
 
 
 def test_a_niche_is_solved_at_its_admission_by_the_agent_that_finishes_it():
-    """Solved counts from the first evaluation of any agent, the transfer test of the candidate included."""
+    """The first evaluation of any agent can solve a niche, including the candidate's transfer test."""
     parts = make_test_parts(first_weight, Outcome.FINISHED, poet={"reproduction_threshold": 0.0})
 
     after, _ = reproduce_and_admit(make_state(make_niche(0, parts, 240.0)), parts)

@@ -91,7 +91,7 @@ def test_all_is_run_without_the_cache():
 
 
 def test_nothing_is_characterised_when_no_child_passes():
-    """Scores are wanted to rank candidates: where none passed the criterion, none is run."""
+    """Scores are needed to rank candidates, so no agent is run if no candidate passed the criterion."""
     parts = make_test_parts(uneven, poet={**OPEN, "criterion_lower": 999.0}, novelty=BY_SCORES)
 
     reproduce_and_admit(four_niches(parts), parts)
@@ -100,7 +100,7 @@ def test_nothing_is_characterised_when_no_child_passes():
 
 
 def test_other_measures_run_nobody():
-    """By genes, agents are not run for novelty, and the state keeps no scores."""
+    """Novelty by genes does not run agents, and the state keeps no scores."""
     parts = make_test_parts(uneven, poet=OPEN, novelty={"measure": "nearest_genes"})
     after, _ = reproduce_and_admit(four_niches(parts), parts)
     assert [] == pairs_run(parts, Purpose.NOVELTY)
@@ -142,7 +142,7 @@ def test_retired_agents_scores_are_kept_where_they_were_run():
 
 
 def test_equal_thetas_are_run_once():
-    """An agent that was copied scores what the original does."""
+    """A copied agent has the original's score."""
     parts = make_test_parts(uneven, poet=OPEN, novelty=BY_SCORES)
     niches = [make_niche(i, parts, 30.0, genotype=ObstacleGenotype(roughness=1.0 + i)) for i in range(3)]
 
@@ -153,7 +153,7 @@ def test_equal_thetas_are_run_once():
 
 
 def test_other_episodes_are_other_scores():
-    """A fork may change ``evaluation.max_steps``: what 2 retired and 3 active agents scored before is not used."""
+    """A fork may change ``evaluation.max_steps``. Earlier scores of 2 retired and 3 active agents are then not used."""
     parts = make_test_parts(uneven, poet=OPEN, novelty=BY_SCORES)
     state, _ = reproduce_and_admit(four_niches(parts), parts)
 

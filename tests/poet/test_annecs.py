@@ -28,7 +28,7 @@ EASY, HARD, FITS = Judgement.TOO_EASY, Judgement.TOO_HARD, Judgement.ADMISSIBLE
 
 
 def judge(*retired: float, parts=None) -> tuple[NicheJudged, list]:
-    """What is said of the child of a niche whose agent scores 120 anywhere, beside one of 90, with these retired."""
+    """Judge the child of a niche whose agent always scores 120, besides one of 90, with these retired agents."""
     parts = parts or make_parts(poet=POET)
     num = len(retired)
     gone = tuple(
@@ -74,7 +74,7 @@ def test_all_agents_judge_a_new_niche(retired, best, judgement, retired_best, re
 
 
 def test_the_first_agent_is_one_of_those_that_judge():
-    """Where a proposal is what came with the niche, its score counts beside the direct ones of all."""
+    """If the niche's first agent is a proposal, its score counts besides the direct scores of all agents."""
     parts = make_parts(lambda theta, terrain: 120.0 if float(theta[0]).is_integer() else 299.0, poet=POET)
 
     event, _ = judge(130.0, parts=parts)
@@ -83,7 +83,7 @@ def test_the_first_agent_is_one_of_those_that_judge():
 
 
 def test_judges_score_on_the_own_instance_alone():
-    """``niche.instances = 2``: one episode of each agent, the first agent's too: its mean over fresh ones is none."""
+    """``niche.instances = 2``: one episode per agent, even for the first one, which has a mean over fresh instances."""
     parts = make_parts(rugged, poet={**POET, "criterion_lower": -1e6, "criterion_upper": 1e6}, niche={"instances": 2},
                        run={"seed": 1}, terrain={"obstacles": ["roughness"]})  # fmt: skip
     state = make_state(make_niche(0, parts, 120.0))
@@ -104,7 +104,7 @@ def test_only_what_nobody_ran_is_run_for_annecs(at_admission, num_run):
 
 
 def test_pata_ec_leaves_annecs_nothing_to_run():
-    """What novelty has run in a child is known when the child becomes a niche, and says the same."""
+    """The scores that novelty has computed in a child are reused when the child becomes a niche."""
     event, events = judge(60.0, 301.0, parts=make_parts(poet=POET, novelty={"measure": "pata_ec"}))
 
     assert judge(60.0, 301.0)[0] == event
@@ -112,7 +112,7 @@ def test_pata_ec_leaves_annecs_nothing_to_run():
 
 
 def test_annecs_can_be_switched_off():
-    """``poet.annecs = false``: nothing is judged, run or paid, and all else is the same."""
+    """``poet.annecs = false``: nothing is judged, run or paid for, and everything else is the same."""
     _, events = judge(60.0)
     parts = make_parts(poet={**POET, "annecs": False})
     with pytest.raises(ValueError, match="not enough values"):
@@ -136,7 +136,7 @@ def test_all_niches_of_a_round_are_judged_at_once_by_the_agents_from_before():
 
 
 def test_a_retired_agent_may_solve_the_niche_that_it_judges():
-    """Finished with 230 is solved, by any agent in any evaluation."""
+    """A niche is solved by any agent that finishes with 230 or more in any evaluation."""
     parts = make_parts(first_weight, Outcome.FINISHED, poet=POET)
 
     event, events = judge(60.0, 240.0, parts=parts)
@@ -176,7 +176,7 @@ def test_a_niche_that_was_never_judged_makes_the_count_unknown():
     )
 )  # fmt: skip
 def test_counts_are_those_of_the_slow_twin(niches):
-    """Any history: each iteration counted anew from all that had happened by then."""
+    """For any history, the twin recounts each iteration from everything that had happened by then."""
     children = {i: admitted for i, (admitted, *_) in enumerate(niches, start=1)}
     records = [judged(i, admitted, all_, old) for i, (admitted, all_, old, _) in enumerate(niches, start=1)]
     solved = {i: admitted + delay for i, (admitted, _, _, delay) in enumerate(niches, start=1) if delay is not None}

@@ -28,7 +28,7 @@ seeds = st.integers(0, 2**63 - 1)
 
 @dataclass(frozen=True, eq=False)
 class OtherState(StrategyState):
-    """A strategy state of another shape: whole numbers, a matrix a niche, and one number a niche."""
+    """A strategy state of another shape: integers, one matrix per niche, and one number per niche."""
 
     ages: NDArray[np.int64]
     covariance: NDArray[np.float64]
@@ -41,7 +41,7 @@ def _decode(data: bytes, state: PoetState, state_type: type[StrategyState] = Ope
 
 @st.composite
 def genotypes(draw: Any) -> ObstacleGenotype:
-    """Any roughness, with pits or without."""
+    """Genotypes of any roughness, with or without pits."""
     return ObstacleGenotype(
         roughness=draw(st.floats(0.0, 10.0)), pit_gap=draw(st.sampled_from([None, (0.0, 0.8), (0.4, 1.2)]))
     )
@@ -135,6 +135,6 @@ def test_python_objects_are_neither_written_nor_read() -> None:
 
 
 def test_a_state_without_niches_is_refused() -> None:
-    """There is nothing to go on with where no niche is active."""
+    """Without an active niche a run cannot go on."""
     with pytest.raises(ValueError, match="at least one active niche"):
         encode_state(PoetState(0, ()))

@@ -1,4 +1,4 @@
-"""Copies of what stands on a run's folder: a reader opens it anew, a writer is the only one."""
+"""Copies of objects that use a run's folder: a reader is reopened, a writer cannot be copied."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_copied_run_is_opened_anew(copied: Any, tmp_path: Path) -> None:
 
 @WAYS
 def test_a_writer_and_its_lock_are_not_copied(copied: Any, tmp_path: Path) -> None:
-    """One sentence each; the writer writes on, and the lock stays held."""
+    """Each is refused in one sentence. The writer can go on, and the lock stays held."""
     writer = create_run(tmp_path / "run", CONFIG, session=SESSION)
     with writer, pytest.raises(InputError, match="a run has one writer, which cannot be copied: read it with open_run"):
         copied(writer)

@@ -1,4 +1,4 @@
-"""Bits that flipped and files that somebody else made: found when they are read, and never gone on with."""
+"""Flipped bits and foreign files are found when they are read, and a run never continues from them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def folder(whole: Path, tmp_path: Path) -> Path:
 
 
 def schema_2(folder: Path, new: Path) -> Path:
-    """A run as the POET before wrote it."""
+    """A run as an earlier POET wrote it."""
     new.mkdir()
     with closing(sqlite3.connect(new / "run.sqlite", isolation_level=None)) as connection:
         connection.executescript(f"PRAGMA journal_mode = WAL; {TABLES_OF[2]}")
@@ -60,7 +60,7 @@ def change(folder: Path, *statements: str) -> None:
 
 
 def flipped(data: bytes, bit: int) -> bytes:
-    """The bytes with one bit another."""
+    """The bytes with one bit flipped."""
     changed = bytearray(data)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
@@ -132,7 +132,7 @@ def test_a_change_of_the_record_is_found(folder: Path, statement: str, words: st
     ],
 )
 def test_a_lost_theta_is_found(folder: Path, named_by: str) -> None:
-    """Of those that no ES step finds again, a run keeps every one."""
+    """A run keeps every theta that no ES step finds again."""
     change(folder, f"DELETE FROM thetas WHERE digest = (SELECT theta_digest FROM {named_by} LIMIT 1)")
     assert any("is missing" in line for line in find_damage(folder, ObstacleGenotype))
 
@@ -151,7 +151,7 @@ def test_a_lost_theta_is_found(folder: Path, named_by: str) -> None:
     ],
 )
 def test_success_rates_that_cannot_be_are_refused(folder: Path, statement: str, words: str) -> None:
-    """Nothing is computed from them: a rate of more than one, of no episodes, or of somebody else's agent."""
+    """A rate above one, of no episodes, or of another niche's agent is never used."""
     change(folder, statement)
     with open_run(folder) as run, pytest.raises(InputError, match=rf"is damaged \(.*{words}"):
         run.validations  # noqa: B018
@@ -202,7 +202,7 @@ ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n) SELE
 def test_what_poet_did_not_make_is_refused(
     folder: Path, tmp_path: Path, version: int, statements: list[str], words: str
 ) -> None:
-    """Code, columns and tables of somebody else's: by readers, forks and writers, and nothing is written."""
+    """Readers, forks and writers refuse foreign code, columns and tables, and nothing is written."""
     folder = folder if version == 3 else schema_2(folder, tmp_path / "old")
     change(folder, *(statement.replace("(host)", "(created_at)") for statement in statements))
     before = (folder / "run.sqlite").read_bytes()
@@ -226,7 +226,7 @@ def test_statistics_of_sqlite_are_no_damage(folder: Path) -> None:
 
 
 def test_a_query_without_end_is_ended(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However it comes to be: a file that is read again and again costs a bounded time."""
+    """A file that makes a query endless only costs a bounded time."""
     monkeypatch.setattr(guard, "_MOST", 2_000_000)
     monkeypatch.setattr(guard, "_MOST_PER_BYTE", 1)
     with closing(connect_to_read(folder)) as connection, pytest.raises(sqlite3.OperationalError, match="interrupted"):
@@ -234,7 +234,7 @@ def test_a_query_without_end_is_ended(folder: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_an_old_sqlite_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that knows no STRICT tables is refused with what to do."""
+    """A SQLite without STRICT tables is refused, and the error says what to do."""
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 36, 0))
     with pytest.raises(InputError, match=r"archives need SQLite 3\.37 or newer, .*: use a newer Python"):
         open_run(folder)
@@ -262,7 +262,7 @@ def test_a_run_of_schema_2_is_upgraded(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_type_that_schema_2_took_is_refused(folder: Path, tmp_path: Path) -> None:
-    """A text for a number: in one sentence by whoever reads it, and by the upgrade, which leaves the file as it was."""
+    """Text in place of a number: every reader refuses it in one sentence, and so does the upgrade, without a change."""
     old = schema_2(folder, tmp_path / "old")
     change(old, "UPDATE generations SET score = 'high' WHERE iteration = 3")
     before = (old / "run.sqlite").read_bytes()

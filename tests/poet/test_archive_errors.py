@@ -1,4 +1,4 @@
-"""File systems without locks or shared memory are called what they are."""
+"""File systems without locks or shared memory are named as the cause of errors."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ class Unfit:
     """A connection on a file system without shared memory."""
 
     def execute(self, sql: str) -> None:
-        """What SQLite says there."""
+        """SQLite's error on such a file system."""
         error: Any = sqlite3.OperationalError("disk I/O error")
         error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMMAP
         raise error
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
 
 @pytest.mark.parametrize("is_finished", [True, False])
@@ -101,6 +101,6 @@ def test_a_finished_run_is_read_where_nothing_is_shared(
 
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.ENOSPC])
 def test_a_failing_disk_is_not_the_users_fault(code: int) -> None:
-    """The machine's failures are ArchiveErrors, so that the command line exits with 1."""
+    """Failures of the machine are ArchiveErrors, so the command line exits with 1."""
     with pytest.raises(ArchiveError, match="disk"), explained(Path("run")):
         raise OSError(code, os.strerror(code))

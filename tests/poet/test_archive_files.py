@@ -1,4 +1,4 @@
-"""Files that strangers prepared: what is no plain file is named, and neither followed, written nor waited for."""
+"""Hostile files: anything but a regular file is named in an error, and is not followed, written or waited for."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_only_plain_files_are_opened(tmp_path: Path, kind: str, flags: int) -> N
 
 
 def test_a_dangling_link_makes_no_file(tmp_path: Path) -> None:
-    """What a link names is not made."""
+    """The file that a link names is not created."""
     (tmp_path / "file").symlink_to(tmp_path / "victim")
     with pytest.raises(InputError, match="is a symbolic link"):
         open_plain(tmp_path / "file", os.O_WRONLY | os.O_CREAT)

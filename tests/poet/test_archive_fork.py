@@ -1,4 +1,4 @@
-"""Fingerprints see what happened and nothing else; a fork shares history and goes on as the original would."""
+"""Fingerprints depend only on what happened. A fork shares history and goes on as the original would."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_the_thetas_that_solved_the_shared_niches_come_along(tmp_path: Path) -> 
     [(6, r"after iteration 6: the nearest it keeps are after 4 and 8"), (-1, "are after 0"), (50, "are after 10")],
 )
 def test_a_fork_needs_a_kept_state(tmp_path: Path, at: int, sentence: str) -> None:
-    """Where no state is kept, the nearest that are kept are named and nothing is made."""
+    """If a state is not kept, the error names the nearest kept ones, and nothing is created."""
     original = toy_run(tmp_path / "original", 10)
     with pytest.raises(InputError, match=sentence):
         fork_run(original, tmp_path / "fork", at)
@@ -228,7 +228,7 @@ def test_a_fork_needs_a_kept_state(tmp_path: Path, at: int, sentence: str) -> No
 @pytest.mark.parametrize("change", [{"es": {"strategy": "cem"}}, {"terrain": {"genotype": "my:Own"}},
                                     {"cppn": {"released_quirks": True}}], ids=str)  # fmt: skip
 def test_a_fork_keeps_strategy_and_genotype(tmp_path: Path, change: dict[str, Any]) -> None:
-    """A state cannot become one of another strategy or encoding."""
+    """A state cannot be converted to another strategy or encoding."""
     original = toy_run(tmp_path / "original", 4)
     with pytest.raises(InputError, match=r"cannot become .*: the stored state has taken it in"):
         fork_run(original, tmp_path / "fork", 4, _changed(CONFIG, **change))

@@ -60,7 +60,7 @@ def _stored_digests(folder: Path) -> set[str]:
 
 
 def test_an_archive_takes_iterations_in_order(archive: RunArchive) -> None:
-    """The next iteration is the one after the last, with events of its own only."""
+    """Only the iteration after the last one is accepted, and only with its own events."""
     steps = toy_steps(7)
     assert 5 == archive.iteration
     with pytest.raises(ValueError, match=r"iteration 6 comes next in .*, found 7"):
@@ -123,7 +123,7 @@ def test_history_holds_no_nan(archive: RunArchive) -> None:
 
 
 def test_states_are_kept_at_keyframes_and_at_the_end(tmp_path: Path) -> None:
-    """The start, every keep_every-th iteration and the last one can be gone on from; others make room."""
+    """The states of the start, of every keep_every-th iteration and of the last one are kept; others are deleted."""
     with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive, open_run(tmp_path / "run") as run:
         kept = []
         for step in toy_steps(9):
@@ -154,7 +154,7 @@ def test_thetas_that_no_es_step_can_make_again_are_stored(archive: RunArchive) -
 
 
 def _es_step(before: PoetState) -> Step:
-    """The next iteration, in which agents learn and nothing else happens, whatever its number."""
+    """The next iteration, in which only learning happens, whatever its number."""
     step = toy_iteration(replace(before, iteration=2 * before.iteration))
     iteration = before.iteration + 1
     events = tuple(replace(event, iteration=iteration) for event in step.events)
@@ -210,7 +210,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_may_change_what_changes_no_result(tmp_path: Path) -> None:
-    """More iterations, another engine and cadence are taken over; anything else needs a fork."""
+    """The number of iterations, the engine and the cadence may change; anything else needs a fork."""
     folder = toy_run(tmp_path / "run", 2)
     config = make_config(CONFIG.to_json(), {"run": {"iterations": 7}, "checkpoint": {"keep_every": 1}})
     with RunArchive.open(folder, session=SESSION, config=config) as archive:
@@ -239,7 +239,7 @@ def test_one_writer_at_a_time(archive: RunArchive) -> None:
 
 
 def test_a_glance_at_the_lock_keeps_no_writer_out(tmp_path: Path) -> None:
-    """poet status may look who writes, by a shared lock for a moment, just when a writer comes."""
+    """``poet status`` may hold a shared lock for a moment just when a writer opens the run."""
     folder = toy_run(tmp_path / "run", 1)
     with (folder / "lock").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)

@@ -1,4 +1,4 @@
-"""A run whose files are taken away while it is written: it stops, says so, and saves what it has."""
+"""A run whose files are taken away while it is being written stops, says so, and saves what it has."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_run_that_is_gone_stops_and_saves_what_it_has(
 
 
 def test_what_was_saved_before_is_not_written_over(archive: RunArchive, tmp_path: Path) -> None:
-    """The next number is taken, whatever has the first ones."""
+    """The next free number is used."""
     (tmp_path / "run.saved-1").write_text("mine")
     (tmp_path / "run.saved-2").mkdir()
     shutil.rmtree(tmp_path / "real")
@@ -101,7 +101,7 @@ def test_what_was_saved_before_is_not_written_over(archive: RunArchive, tmp_path
 def test_a_run_whose_parent_is_gone_is_saved_among_temporary_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nothing can be made beside the run, the sentence names a place where something could."""
+    """If nothing can be created beside the run, the sentence names a place where it could be."""
     (tmp_path / "temporary").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     archive = create_run(tmp_path / "parent" / "run", CONFIG, session=SESSION)

@@ -1,4 +1,4 @@
-"""An archive that an older POET wrote: read as it is, upgraded by who writes, gone on with."""
+"""An archive from an older POET can be read as it is, upgraded by a writer, and continued."""
 
 from __future__ import annotations
 

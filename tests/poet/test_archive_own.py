@@ -1,4 +1,4 @@
-"""Tables and state fields that one trainer alone has: kept to the bit, part of the fingerprint, and no way in."""
+"""A trainer's own tables and state fields are kept to the bit, are part of the fingerprint, and let no code in."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_a_fingerprint_is_that_of_the_rows_too(tmp_path: Path) -> None:
 
 
 def test_a_fork_shares_the_rows_of_its_past(tmp_path: Path) -> None:
-    """And goes on with the table."""
+    """The fork copies the table and goes on with it."""
     source = _run(tmp_path / "run", {2: [_boundary(2)], 6: [_boundary(6)]}, 8)
     fork_run(source, tmp_path / "fork", 4)
     with open_run(tmp_path / "fork") as run:
@@ -121,7 +121,7 @@ def test_a_fork_shares_the_rows_of_its_past(tmp_path: Path) -> None:
 
 
 def test_a_changed_row_is_found(tmp_path: Path) -> None:
-    """By the digest of its iteration, and one of an iteration that was not done."""
+    """The digest of the iteration finds it, and also a row of an iteration that was not done."""
     for change, words in (
         ("UPDATE own_boundaries SET bound = 0.25", "events of iteration 2 are not those that were written"),
         ("UPDATE own_boundaries SET iteration = 9", "own_boundaries has events of an iteration that was not done"),
@@ -199,7 +199,7 @@ def test_only_plain_tables_are_taken_for_a_trainers(tmp_path: Path, sql: str) ->
 
 
 def test_a_plain_table_of_an_unknown_trainer_is_read(tmp_path: Path) -> None:
-    """Nothing of it is imported: its form says all."""
+    """Nothing is imported to read it, since its form is enough."""
     folder = _run(tmp_path / "run", {})
     with closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
         connection.execute(f"CREATE TABLE own_x ({KEY}, a INTEGER, {END}")
@@ -238,7 +238,7 @@ FULL: dict[str, Any] = {
 
 
 def _common() -> dict[str, Any]:
-    """What any state has."""
+    """The fields of any state."""
     base = toy_start().state
     return {f.name: getattr(base, f.name) for f in fields(RunState)}
 
@@ -287,7 +287,7 @@ def test_a_field_of_another_type_is_damage(name: str, value: Any) -> None:
 
 
 def test_a_value_that_is_not_of_its_fields_type_is_not_written() -> None:
-    """A trainer that errs is told when it does, and not when its run is to go on."""
+    """A trainer's mistake is reported when it is made, not when the run is resumed."""
     with pytest.raises(ValueError, match="OwnState: lowest is not of its type"):
         encode_state(_own_state(lowest="low"))
     with pytest.raises(ValueError, match="weights must be an array of numbers"):

@@ -49,7 +49,7 @@ def run(folder: Path) -> Iterator[Run]:
 
 @contextmanager
 def ordinary_user() -> Iterator[None]:
-    """As somebody whom file rights stop: root gives its rights up for the block."""
+    """Run the block as a user whom file permissions stop: root gives up its privileges for it."""
     if os.geteuid() != 0:
         yield
         return
@@ -159,7 +159,7 @@ def test_states_come_back(run: Run) -> None:
 
 
 def test_what_is_not_there_is_named(run: Run) -> None:
-    """Unknown niches, too early iterations and lost states each give a sentence with what there is."""
+    """For unknown niches, early iterations and missing states, the error says what there is instead."""
     with pytest.raises(InputError, match=r"no niche 17: its niches are 0 to 5"):
         run.agent(17)
     with pytest.raises(InputError, match=r"no niche -1: its niches are 0 to 5"):
@@ -173,7 +173,7 @@ def test_what_is_not_there_is_named(run: Run) -> None:
 
 
 def test_a_run_is_read_while_it_is_written(tmp_path: Path) -> None:
-    """A reader sees each iteration when it is whole, and neither waits for the writer nor holds it up."""
+    """A reader sees each iteration once it is complete, and neither waits for the writer nor blocks it."""
     steps = toy_steps(4)
     with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive, open_run(tmp_path / "run") as run:
         for step in steps:

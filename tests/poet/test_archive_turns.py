@@ -83,7 +83,7 @@ def test_a_moment_is_one_threads_own(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", READINGS)
 def test_a_closed_run_says_so(folder: Path, name: str) -> None:
-    """Every way to read it is one sentence after ``close``, whoever calls."""
+    """After ``close`` every way to read it gives one sentence, from any caller."""
     run = open_run(folder)
     run.close()
     run.close()

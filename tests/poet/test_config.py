@@ -105,7 +105,7 @@ def test_presets_load_and_every_value_has_its_source(name):
     ],
 )
 def test_a_key_that_nothing_reads_is_known(layer, unused):
-    """Only where it differs from its default, and under the name of what has no use for it."""
+    """A key is only reported if it differs from its default, under the name of the part that does not use it."""
     assert unused == unused_settings(make_config(layer))
 
 

@@ -32,12 +32,12 @@ class Anything(AbstractCriterion):
 
 
 def rugged(theta, terrain: Terrain) -> float:
-    """A score that depends on every instance and on theta: any mix-up of either changes it."""
+    """A score that depends on every instance and on theta, so any mix-up changes it."""
     return 100.0 + 10.0 * float(theta[0]) + terrain.push + float(terrain.ground[100, 1])
 
 
 def purposes(parts) -> list[str]:
-    """What the requests so far were for."""
+    """The purposes of the requests so far."""
     return [request.label for request in parts.evaluate.requests]
 
 
@@ -292,7 +292,7 @@ def test_an_unknown_engine_is_refused_before_anything_runs():
 
 @pytest.mark.parametrize("strategy", ["pgpe", "cem"])
 def test_other_strategies_run_the_whole_loop(strategy):
-    """EvoTorch's strategies take what they have of [es], and go through transfers and admission like our own."""
+    """EvoTorch's strategies use the keys of [es] that they know, and support transfers and admission like our own."""
     parts = make_test_parts(
         rugged,
         es={"strategy": strategy, "pairs": 4},

@@ -76,7 +76,7 @@ def test_agents_that_score_the_same_share_the_mean_of_their_ranks():
 
 
 def test_scores_within_the_band_are_ranked_and_not_measured():
-    """PATA-EC sees order only: 60 < 61 < 290 is 60 < 200 < 290."""
+    """PATA-EC only sees the order: 60 < 61 < 290 counts the same as 60 < 200 < 290."""
     assert (-0.5, 0.0, 0.5) == pata_ec().vector(place(60.0, 61.0, 290.0)) == pata_ec().vector(place(60.0, 200.0, 290.0))
 
 
@@ -127,7 +127,7 @@ def test_the_order_of_agents_does_not_matter(order, own, other):
 
 
 def test_novelty_among_nothing_is_refused():
-    """There is always a root: an empty archive is a mistake of the caller."""
+    """There is always a root, so an empty archive is a caller's mistake."""
     with pytest.raises(ValueError, match="at least the root"):
         nearest_genes(5, "none", PITS, ObstacleGenotype(), [])
 

@@ -148,7 +148,7 @@ def test_a_users_parts_are_given_their_settings():
 
 
 def test_settings_are_stored_as_they_were_written():
-    """Numbers, truth values, texts and lists of them come back from the config's JSON in their types."""
+    """Numbers, booleans, strings and lists of them keep their types in the config's JSON."""
     settings = {"whole": 2, "half": 0.5, "one": 1.0, "yes": True, "name": "2020", "list": (1, 2.5, "x", False)}
     for section, key in (("terrain", "settings"), ("poet", "criterion_settings"), ("novelty", "settings")):
         config = make_config({section: {key: settings}})
@@ -230,7 +230,7 @@ def test_settings_are_plain_values_by_name(value):
 
 
 def test_keys_that_a_users_genotype_does_not_name_are_known_as_unused():
-    """Like those that ours do not read."""
+    """They are reported like keys that our own genotypes do not use."""
     config = make_config(
         {
             "terrain": {"genotype": f"{HERE}:Hills", "max_pit_gap": 8.0},

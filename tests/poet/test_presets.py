@@ -115,7 +115,7 @@ RELEASED = {
 
 ENHANCED = {
     "trainer": {"settings": {}},
-    # What CPPN terrains have no use for stands at its default.
+    # Keys that CPPN terrains do not use have their defaults.
     "terrain": {
         "genotype": "cppn",
         "obstacles": ["roughness", "pit_gap", "stump_height"],
@@ -189,7 +189,7 @@ RELEASED_2020 = {
 
 
 def science(name: str) -> dict[str, object]:
-    """All of a preset's config but what is kept on disk."""
+    """A preset's config, without the settings of what is kept on disk."""
     config = make_config(load_preset(name)).to_json()
     assert {"keep_every", "theta_every"} == set(config.pop("checkpoint"))
     return config

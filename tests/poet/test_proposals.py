@@ -40,7 +40,7 @@ def make_worn_niche(niche_id: int, parts: Parts, first: float, noise: float, rat
 
 
 def scores_around(source: Niche, noise: float, place: StreamKey) -> list[float]:
-    """What both pairs around a source's theta score."""
+    """The scores of both pairs around a source's theta."""
     sample = Perturbations(source.theta, np.full_like(source.theta, noise), place, 2)
     return [float(theta[0]) for theta in sample.theta(np.arange(4))]
 

@@ -51,7 +51,7 @@ def test_by_default_nobody_rests():
 
 
 def test_when_all_rest_nothing_is_run():
-    """No request is made, and the iteration counts."""
+    """No request is made, but the iteration still counts."""
     parts = make_parts(niche={"rest_interval": 7}, validation={"episodes": 5}, transfer={"periodic": False})
     state = replace(make_state(make_niche(1, parts, success=SOLVED)), iteration=1)
 
@@ -65,7 +65,7 @@ def test_when_all_rest_nothing_is_run():
     "changes", [{"validation": {"episodes": 0}}, {"evaluation": {"max_steps": 300}}], ids=["no rates", "other episodes"]
 )
 def test_nobody_rests_by_what_a_fork_would_not_have_found(changes):
-    """Rates of a run that measured them, or of longer episodes: each niche is trained, and evaluated anew, at once."""
+    """If rates come from a run with validation or longer episodes, each niche is trained and re-evaluated at once."""
     sections = {"niche": {"rest_interval": 7}, "validation": {"episodes": 5}, **changes}
     parts = make_parts(**sections, transfer={"periodic": False})
 

@@ -76,7 +76,7 @@ def test_with_fresh_instances_half_of_them_have_to_be_solved_too(num_fresh, num_
 
 @pytest.mark.parametrize(("instances", "num_solved"), [("fixed", 1), (2, 0)])
 def test_an_episode_for_novelty_solves_a_niche_only_where_instances_are_fixed(instances, num_solved):
-    """It is one on the own instance alone: of K fresh ones it says nothing."""
+    """Such an episode is on the own instance alone, so it says nothing about the K fresh ones."""
     parts = make_test_parts(
         lambda theta, terrain: 240.0 if theta[0] > 200.0 else 60.0, Outcome.FINISHED, niche={"instances": instances},
         novelty={"measure": "pata_ec"}, poet={"reproduction_threshold": 0.0, "max_children": 1, "max_admitted": 1},

@@ -1,4 +1,4 @@
-"""Which named stream each draw of a run comes from, written by hand; and one digest of all that happens in a run."""
+"""The named stream of each draw in a run, written by hand, and one digest of everything that happens in a run."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_all_of_an_iteration_runs_on_the_same_fresh_instances():
 
 
 def test_fresh_instances_may_be_the_own_ground_under_other_pushes():
-    """``niche.vary = "push"``: K pushes a generation from the same streams, for niches and candidates alike."""
+    """``niche.vary = "push"``: K pushes per generation from the same streams, for both niches and candidates."""
     parts = make_test_parts(
         rugged, run={"seed": SEED}, niche={"instances": 2, "vary": "push"},
         poet={"reproduction_threshold": -1000.0, "max_children": 1, "criterion_lower": -1e6},
@@ -234,7 +234,7 @@ def as_text(event: Event) -> str:
     ],
 )
 def test_a_short_run_is_the_same_to_the_last_bit(sections, digest):
-    """Every key, order and sum of the algorithm, in one number; a change of it must be meant, and said."""
+    """One number for every key, order and sum of the algorithm. If it changes, that must be intended and documented."""
     busy = {
         "run": {"seed": SEED}, "niche": {"instances": 2}, "es": {"noise_std": 0.05, "learning_rate": 0.05},
         "poet": {"reproduction_interval": 2, "reproduction_threshold": 0.0, "max_children": 3, "max_admitted": 2,

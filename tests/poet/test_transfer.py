@@ -265,7 +265,7 @@ def test_a_fork_can_refuse_a_transfer():
 
 
 def test_a_diverged_source_never_wins():
-    """A diverged world ranks below every score, even when its return is the highest."""
+    """A diverged world ranks below every score, even if its return is the highest."""
     parts = make_test_parts(score=first_weight, outcome=Outcome.DIVERGED)
     state = make_state(make_niche(0, parts, -1000.0), make_niche(1, parts, 50.0))
 

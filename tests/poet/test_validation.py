@@ -1,4 +1,4 @@
-"""Success rates: on what they are measured, of whom and when, what counts as a success, and what they leave alone."""
+"""Success rates: on which terrains, for which agents and when they are measured, and what counts as a success."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_niche_has_its_own_ground_under_pushes_and_seeds_that_no_run_draws():
     iterations=st.sets(st.integers(0, 30_000), min_size=1, max_size=3),
 )
 def test_no_training_draw_gives_a_validation_terrain(seed, niche_id, vary, genotype, iterations):
-    """Own instance and fresh ones of any iteration, by seed or push, are none of both sets, on flat ground either."""
+    """Neither the own instance nor fresh ones of any iteration, by seed or push, are in a set, even on flat ground."""
     parts = make_parts(run={"seed": seed}, niche={"instances": 4, "vary": vary})
     niche = make_niche(niche_id, parts, genotype=genotype)
 
@@ -136,7 +136,7 @@ def test_first_agents_transferred_ones_last_ones_and_now_and_then_all_are_measur
 
 
 def test_the_state_knows_the_last_rates_of_each_agent():
-    """What was measured last of each active niche, by version; ``None`` before."""
+    """The latest rates of each active niche, by version; ``None`` before the first."""
     parts = make_parts(pushed, Outcome.FINISHED, validation={"episodes": 4, "interval": 3}, **BUSY)
     states, events = validated(parts, 3)
 
@@ -166,7 +166,7 @@ def test_validation_is_one_request_an_iteration_and_paid_by_the_niche():
 
 @pytest.mark.parametrize("rule", ["2019", "2020"])
 def test_validation_changes_nothing_else(rule):
-    """The same run with and without: all other events and numbers are equal, in the same order."""
+    """With and without validation, all other events and numbers are equal and in the same order."""
 
     def history(episodes: int):
         sections = {**BUSY, "transfer": {**BUSY["transfer"], "rule": rule}}

@@ -24,7 +24,7 @@ _TOI_COUNT = 184
 
 
 def address(thing: Any) -> int:
-    """Where a body or contact lies."""
+    """The address of a body or contact."""
     return int(thing.this)
 
 

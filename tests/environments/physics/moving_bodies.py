@@ -64,7 +64,7 @@ _OUTLINES = [np.array(shape.vertices) for shape in FIXTURE_SHAPES]
 
 
 def _pick(rng: np.random.Generator, *items: float) -> float:
-    """One of these; ``Generator.choice`` takes ten times as long."""
+    """Choose an item; ``Generator.choice`` takes ten times as long."""
     return items[rng.integers(len(items))]
 
 

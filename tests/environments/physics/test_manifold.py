@@ -35,7 +35,7 @@ class Point(NamedTuple):
 
 
 class Manifold(NamedTuple):
-    """What counts of a manifold that has points."""
+    """The parts of a manifold with points that matter."""
 
     faces_walker: bool
     normal: tuple[float, float]
@@ -94,17 +94,17 @@ class Record:
         return self._fields(POINT + POINT_SIZE * k, POINT_SIZE)
 
     def set_impulses(self, k: int, normal_impulse: float, tangent_impulse: float) -> None:
-        """What the solver would leave in point k."""
+        """Set the impulses that the solver would leave in point k."""
         self._point(k)[[layout.NORMAL_IMPULSE, layout.TANGENT_IMPULSE]] = normal_impulse, tangent_impulse
 
     def set_points(self, points: list[Point]) -> None:
-        """What an earlier manifold would have left."""
+        """Set the points that an earlier manifold would have left."""
         self._fields(NUM_POINTS, 1)[:] = len(points)
         for k, (x, y, (index_a, index_b, type_a), *impulses) in enumerate(points):
             self._point(k)[:] = x, y, index_a + 16 * index_b + 256 * type_a, *impulses
 
     def collide(self, is_edge: bool, table: np.ndarray, row: int, body: int, pose: tuple[np.float32, ...]) -> None:
-        """Replace the manifold; nothing else may change."""
+        """Replace the manifold, and check that nothing else changes."""
         before = self.s.copy()
         kernel = collide_edge if is_edge else collide_polygon
         kernel(self.s, self.at, self.stride, table, row, body, *pose)
@@ -177,7 +177,7 @@ def _pose_near(rng: np.random.Generator, start: np.ndarray, end: np.ndarray, bod
 
 
 def _moved_a_little(rng: np.random.Generator, pose: tuple[np.float32, ...]) -> tuple[np.float32, ...]:
-    """The pose after a step or so."""
+    """The pose after about one step."""
     angle = math.atan2(pose[2], pose[3]) + rng.normal(0.0, 0.01)
     x, y = pose[0] + rng.normal(0.0, 0.01), pose[1] + rng.normal(0.0, 0.003)
     return np.float32(x), np.float32(y), np.float32(math.sin(angle)), np.float32(math.cos(angle))

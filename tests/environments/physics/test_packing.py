@@ -1,4 +1,4 @@
-"""What the hot loops are compiled to: vectors, single precision, nothing fused; slow code would give the same bits."""
+"""Hot loops are compiled to vectors in single precision with nothing fused. Slow code would give the same bits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """What the probe prints."""
+    """The output of the probe."""
     home = str(tmp_path_factory.mktemp("empty"))
     environment = {name: value for name, value in os.environ.items() if name != "POET_LANES"}
     command = [sys.executable, "-m", "tests.environments.physics.packing_probe"]

@@ -192,7 +192,7 @@ def _is_ill_conditioned(row: NDArray[np.float32], record: Record) -> bool | None
 
 
 def _kinds(record: Record) -> Iterator[str]:
-    """What the contact solver met in this step."""
+    """The cases that the contact solver met in this step."""
     touching = record["contacts"][record["contacts"][:, IS_TOUCHING] == 1.0]
     if np.bincount(touching[:, BODY].astype(np.int64)).max(initial=0) > 2:
         yield "three of one body"
@@ -274,7 +274,7 @@ def _teeth() -> Terrain:
 
 
 def _impacts(record: Record) -> Counter[str]:
-    """What the impacts of a step were like."""
+    """The kinds of impacts in a step."""
     contacts, counts, alpha0 = record["contacts"], record["impacts"][:, 0], record["impacts"][:, 1]
     hit, touching = contacts[counts > 0], contacts[contacts[:, IS_TOUCHING] == 1.0]
     return Counter(

@@ -1,6 +1,6 @@
 """An archive as SQL, for a test that later versions read it: ``python -m tests.poet.golden.make_archive > FILE``.
 
-Run it with the code whose schema is to be kept, before that schema changes. ``archive_v1.sql`` was made at commit
+Run it with the code whose schema should be preserved, before that schema changes. ``archive_v1.sql`` was made at commit
 bbd10dd.
 """
 
