@@ -34,9 +34,12 @@ def configs_of(key: str) -> list[Config]:
     section, _, name = key.partition(".")
     default = getattr(getattr(Config(), section), name)
     choices = get_args(type(getattr(Config(), section)).model_fields[name].annotation)
-    lists = [list(TEXTS), *([text] for text in TEXTS)] if key == "run.reject" else []
+    lists: dict[str, list[list[Any]]] = {
+        "run.reject": [list(TEXTS), *([text] for text in TEXTS)],
+        "policy.layer_sizes": [[24, 8, 4], [24, 4]],
+    }
     found = []
-    for value in [*VALUES[type(default)], *choices, *lists, 3]:
+    for value in [*VALUES[type(default)], *choices, *lists.get(key, []), 3]:
         try:
             found.append(make_config({section: {name: value}}))
         except ValueError:
