@@ -15,15 +15,15 @@ from poet.archive.frames import table_columns
 from poet.archive.own import own_tables
 from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
-from poet.config import Config
+from poet.config import Config, PolicyConfig
 
+_POLICY = {"policy.kind", "policy.layer_sizes", "policy.activations", "policy.settings"}
 #: Config keys that a state has taken in: what kind of numbers it holds, where its optimisers and terrains began, and
 #: what its genotypes and thetas are.
 _TAKEN_IN = {
     "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
     "run.start_terrain_seed", "run.trainer",
-    "policy.kind", "policy.layer_sizes", "policy.activations", "policy.settings",
-}  # fmt: skip
+} | _POLICY  # fmt: skip
 
 #: Which rows of the source a fork shares; ``:at`` is the last shared iteration. Rows that others refer to come first.
 _SHARED = {
@@ -51,8 +51,8 @@ def fork_run(
             will be the source's.
 
     Raises:
-        InputError: no such run, state or place for the new one, or the config changes the strategy, the policy or
-            the genotype.
+        InputError: no such run, state or place for the new one, or the config changes the trainer, the strategy,
+            the policy or the genotype.
         ArchiveError: the disk is full or fails.
     """
     source, folder, at = Path(source_folder), Path(destination), whole_number("at", at)
@@ -79,7 +79,17 @@ def fork_run(
 
 def check_change(shared: Config, config: Config) -> None:
     """Raise ``InputError`` if a fork's config changes what the shared state has taken in."""
-    refuse_changes(shared, config, _TAKEN_IN, "the stored state has taken it in; start a new run")
+    keys = _TAKEN_IN - _POLICY if _is_one_policy(shared.policy, config.policy) else _TAKEN_IN
+    refuse_changes(shared, config, keys, "the stored state has taken it in; start a new run")
+
+
+def _is_one_policy(one: PolicyConfig, other: PolicyConfig) -> bool:
+    """Whether two configs are of the same policy, however they say it. A user's is not imported to find out."""
+    if one.kind != other.kind or ":" in one.kind:
+        return one == other
+    from poet.policy import make_run_policy  # here, so that whoever changes nothing waits for no policies
+
+    return make_run_policy(one) == make_run_policy(other)
 
 
 def _check_kept(connection: sqlite3.Connection, source: Path, at: int) -> None:
