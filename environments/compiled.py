@@ -216,7 +216,15 @@ def _compiled(function: Callable[..., Any], **options: bool) -> Callable[..., An
     Numba tells functions of the same name apart by a number that it counts up as it compiles. The disk cache holds
     numbers from other processes. So two closures of the same name could get the same number, and the linker would
     confuse them. This happened: processes that started together gave other results than each alone.
+
+    A user's module may be loaded again: its kernels then get numbers. They are not kept on disk, since Numba would not
+    see an edit of another file whose functions they call.
     """
+    if not is_ours(function):
+        options = {**options, "cache": False}
+        plain, number = function.__qualname__, 2
+        while _full_name(function) in _names:
+            function.__qualname__, number = f"{plain}_{number}", number + 1
     name = _full_name(function)
     if name in _names:
         raise TypeError(f"there are two kernels with the name {name}: tell them apart by kernel_of")

@@ -36,7 +36,7 @@ IS_SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM", "0") not in ("", "0")
 #: Threads of a block. With the most registers, three blocks still fit on a multiprocessor (tested).
 BLOCK_SIZE = 128
 
-#: A thread's own memory in bytes, a little more than the kernels here need.
+#: A thread's own memory in bytes, a little more than the kernels here need, but for a policy's scratch.
 _MOST_LOCAL_BYTES = 13_000
 #: Fills memory that nobody has written. It is an integer, since it has to fit any type.
 _POISON = -(2**31) + 7
@@ -177,15 +177,19 @@ def to_host(array: Any) -> NDArray[Any]:
     return copied
 
 
-def free_bytes() -> int:
-    """Free bytes of the GPU's memory, without what its threads need for themselves; unlimited in the simulator."""
+def free_bytes(scratch_bytes: int = 0) -> int:
+    """Free bytes of the GPU's memory, without what its threads need for themselves; unlimited in the simulator.
+
+    Args:
+        scratch_bytes: of each thread, for a policy.
+    """
     if IS_SIMULATED:
         return 2**34
     context, device = module().current_context(), module().get_current_device()
     context.memory_manager.deallocations.clear()  # numba-cuda frees memory late
     # A first launch reserves the memory of all threads that could run at once.
     num_threads = device.MAX_THREADS_PER_MULTIPROCESSOR * device.MULTIPROCESSOR_COUNT
-    return max(0, int(context.get_memory_info().free) - _MOST_LOCAL_BYTES * int(num_threads))
+    return max(0, int(context.get_memory_info().free) - (_MOST_LOCAL_BYTES + scratch_bytes) * int(num_threads))
 
 
 def num_multiprocessors() -> int:

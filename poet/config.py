@@ -21,6 +21,8 @@ class _Section(BaseModel):
 Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
 Positive = Annotated[float, Field(gt=0.0)]
 Count = Annotated[int, Field(ge=1)]
+#: The number of units in a layer.
+Units = Annotated[int, Field(ge=1, le=65_536)]
 #: A value in the settings of a user-defined part.
 Plain = bool | int | float | str
 OwnSettings = dict[str, Plain | tuple[Plain, ...]]
@@ -54,7 +56,7 @@ class RunConfig(_Section):
 class TrainerConfig(_Section):
     """The trainer's own settings."""
 
-    settings: dict[str, int | float | str] = Field({}, description="settings of the trainer that run.trainer names")
+    settings: OwnSettings = Field({}, description="settings of the trainer that run.trainer names")
 
 
 class TerrainConfig(_Section):
@@ -128,15 +130,16 @@ class PolicyConfig(_Section):
     """The network of every agent; POET.md 2. A policy uses the settings that it knows."""
 
     kind: str = Field("mlp", description="'mlp', 'gru' or a user's 'package.module:Name'")
-    layer_sizes: tuple[Count, ...] = Field(
-        (24, 40, 40, 4), min_length=2, description="units in each layer, including the 24 inputs and the 4 outputs"
+    layer_sizes: tuple[Units, ...] = Field(
+        (24, 40, 40, 4),
+        min_length=2,
+        max_length=100,
+        description="units in each layer, including the 24 inputs and the 4 outputs",
     )
     activations: tuple[str, ...] = Field(
         ("tanh",), min_length=1, description="'tanh', 'relu' or 'linear' for each layer but the first, or one for all"
     )
-    settings: dict[str, int | float | str] = Field(
-        {}, description="further settings of the policy, such as {units = 8} for gru"
-    )
+    settings: OwnSettings = Field({}, description="further settings of the policy, such as {units = 8} for gru")
 
 
 class PoetConfig(_Section):

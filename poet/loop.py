@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar, overload
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from poet.parts import Parts
 from poet.population import new_version
 from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
 from poet.transfer import transfer
-from poet.types import Niche, Origin, PoetState, Purpose, RunState, State
+from poet.types import Niche, Origin, PoetState, Purpose, State
 from poet.validation import validate
 
 #: Standard deviation of random first weights (``--init random`` of the released code; POET.md 2).
@@ -82,22 +82,13 @@ def strategy_optimiser(parts: Parts, theta: NDArray[np.float32]) -> StrategyStat
     return optimiser
 
 
-@overload
-def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetState, tuple[Event, ...]]: ...
-@overload
+@exact
 def start(
     parts: Parts,
     theta: NDArray[np.float32] | None,
     state_type: type[State],
     make_optimiser: MakeOptimiser = strategy_optimiser,
-) -> tuple[State, tuple[Event, ...]]: ...
-@exact
-def start(
-    parts: Parts,
-    theta: NDArray[np.float32] | None = None,
-    state_type: type[Any] = PoetState,
-    make_optimiser: MakeOptimiser = strategy_optimiser,
-) -> tuple[Any, tuple[Event, ...]]:
+) -> tuple[State, tuple[Event, ...]]:
     """Start a run: make the root niche with its first agent, on the easiest terrain unless the config names another.
 
     Args:
@@ -121,9 +112,7 @@ def start(
     (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)
     (evaluation,) = read_evaluations(result, ground)
 
-    nobody: RunState = state_type(
-        iteration=0, active=(), next_niche_id=1, scored_steps=parts.config.evaluation.max_steps
-    )
+    nobody = state_type(iteration=0, active=(), next_niche_id=1, scored_steps=parts.config.evaluation.max_steps)
     state, version = new_version(nobody, 0, theta, evaluation, Origin.INITIAL, parent_id=None)
     root = Niche(
         id=0,

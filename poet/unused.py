@@ -43,7 +43,9 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
         ),
         (f"the {config.transfer.rule} transfer rule", _UNUSED_BY_RULE.get(config.transfer.rule, [])),
     ):
-        if changed := [key for key in keys if config_value(config, key) != config_value(Config(), key)]:
+        told = {key for others in unused.values() for key in others}
+        changed = [key for key in keys if config_value(config, key) != config_value(Config(), key) and key not in told]
+        if changed:
             unused[part] = [*unused.get(part, []), *changed]
     return unused
 

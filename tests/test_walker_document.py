@@ -11,8 +11,10 @@ ROW = re.compile(r"^\| `([\w/]+\.py)` \| (`.*?`) \|", re.MULTILINE)
 
 
 def names_in(path: str) -> set[str]:
-    """Functions, classes and constants at the top level of a file."""
+    """Functions, classes and constants at the top level of a file; none, if there is no such file."""
     names: set[str] = set()
+    if not (ROOT / path).is_file():
+        return names
     for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)

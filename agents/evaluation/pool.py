@@ -72,6 +72,7 @@ class WorkerPool(NotCopied):
 
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
         self._forget_dead()
+        _check_importable(chunks)
         waiting, lost = deque(range(len(chunks))), Counter[int]()
         busy: dict[Connection, int] = {}
         finished: dict[int, RolloutResult] = {}
@@ -148,6 +149,16 @@ class WorkerPool(NotCopied):
             self._idle.clear()
             while self._processes:
                 _end(*self._processes.popitem())
+
+
+def _check_importable(chunks: list[EvaluationRequest]) -> None:
+    """Workers import what a policy's class says: they do not rerun the user's script, see ``_workers_start``."""
+    for policy in {chunk.policy for chunk in chunks}:
+        if type(policy).__module__ == "__main__":
+            raise InputError(
+                f"the policy {type(policy).__name__} is defined in the script that runs, which worker processes do not "
+                "import: put it into a module of its own, or ask for 1 worker"
+            )
 
 
 def may_have_workers() -> bool:

@@ -57,6 +57,7 @@ class RayExecutor(AbstractExecutor):
         self._is_ours = not self._ray.is_initialized()
         self._is_started_here = self._is_ours and address is None
         self._gpu_actors: list[Any] = []
+        self._sent: set[type[AbstractPolicy]] = set()
         self._patience = _patience_seconds()
         try:
             if self._is_ours and address is None:
@@ -129,8 +130,23 @@ class RayExecutor(AbstractExecutor):
                 tasks.break_off()
 
     def _prepare(self, engine: str, policy: AbstractPolicy) -> None:
+        kind = type(policy)
+        if not self._is_started_here and kind not in self._sent and not kind.__module__.startswith("agents."):
+            self._check_import(policy)
+            self._sent.add(kind)
         if not needs_gpu(engine):
             prepare(engine, policy)  # once here instead of in every worker
+
+    def _check_import(self, policy: AbstractPolicy) -> None:
+        """A cluster that was joined is given our code, and of a user's what is installed there."""
+        try:
+            self._ray.get(self._ray.remote(num_cpus=0)(_take).remote(policy))
+        except self._ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines()[-1]
+            raise InputError(
+                f"the Ray that was joined cannot take the policy {type(policy).__name__} of {type(policy).__module__} "
+                f"({reason:.200}): install its module on all machines there, or use the executor 'local'"
+            ) from None
 
     def _on_gpus(self, num_chunks: int) -> list[Any]:
         """The methods that run chunks, one of each actor. A process keeps its GPU, and all it has compiled."""
@@ -150,6 +166,10 @@ class RayExecutor(AbstractExecutor):
                 _end(self._ray)
             elif self._is_ours:
                 self._ray.shutdown()
+
+
+def _take(policy: AbstractPolicy) -> None:
+    """Nothing is left to do once it came through."""
 
 
 class _GpuActor:

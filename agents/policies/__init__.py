@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 from agents.policies.base import AbstractPolicy
-from environments.errors import InputError, nearest
-from environments.registry import load_named
+from environments.errors import InputError
+from environments.registry import load_named, own_settings
 
 #: Our policies, imported when first asked for.
 POLICIES = {
@@ -24,13 +24,10 @@ def make_policy(kind: str, **settings: Any) -> AbstractPolicy:
         settings: its fields; a field that is left out keeps its default.
 
     Raises:
-        InputError: no policy of that name, no such setting, or a value out of range.
+        InputError: no policy of that name, no such setting, one is missing, or a value out of range.
     """
-    known = policy_settings(kind)
-    for setting in settings:
-        if setting not in known:
-            raise InputError(f"policy {kind!r} has no setting {setting!r}: {nearest(setting, known)}")
-    return _policy_class(kind)(**settings)
+    policy = _policy_class(kind)
+    return policy(**own_settings(policy, settings, f"policy {kind!r}", {}))
 
 
 def policy_settings(kind: str) -> list[str]:

@@ -6,6 +6,7 @@ thetas of these are made on the GPU: what goes up is a sample's name, what comes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -194,7 +195,7 @@ class _Held:
             num_floats = WORLD_SIZE + policy.num_parameters + policy.state_size + OBSERVATION_SIZE + NUM_JOINTS
             num_integers = len(Walkers._fields) + ISLAND_SIZE + len(Lists._fields) + NUM_STRIKES
             a_walker = 4 * num_floats + 8 * num_integers
-            room = int((_SHARE * cuda.free_bytes() - num_bytes) // a_walker)
+            room = int((_SHARE * cuda.free_bytes(4 * math.prod(policy.scratch_shape)) - num_bytes) // a_walker)
             num = min(wanted, room // GROUP * GROUP)
             if num < min(wanted, FEWEST_WALKERS):
                 raise InputError(

@@ -6,8 +6,8 @@ import inspect
 from typing import Any
 
 from agents.strategies.base import AbstractStrategy
-from environments.errors import InputError, nearest
-from environments.registry import load_named
+from environments.errors import InputError
+from environments.registry import load_named, own_settings
 
 #: Our strategies, imported when first asked for.
 STRATEGIES = {
@@ -26,13 +26,10 @@ def make_strategy(name: str, **settings: Any) -> AbstractStrategy[Any]:
         settings: its fields; a field that is left out keeps its default.
 
     Raises:
-        InputError: no strategy of that name, no such setting, or a value out of range.
+        InputError: no strategy of that name, no such setting, one is missing, or a value out of range.
     """
-    known = setting_names(name)
-    for setting in settings:
-        if setting not in known:
-            raise InputError(f"strategy {name!r} has no setting {setting!r}: {nearest(setting, known)}")
-    return _strategy_class(name)(**settings)
+    strategy = _strategy_class(name)
+    return strategy(**own_settings(strategy, settings, f"strategy {name!r}", {}))
 
 
 def setting_names(name: str) -> list[str]:

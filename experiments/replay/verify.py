@@ -152,7 +152,9 @@ def _chosen(run: Run, niche_id: int | None, agent_id: int | None, iteration: int
 def _run_again(folder: Path, engine: str, trust: bool, ids: list[int], workers: int) -> Iterator[dict[str, Any]]:
     """What the pairs do now, in any order; fewer than asked for if a process dies."""
     source = str(Path(experiments.__file__).parents[1])
-    path = os.pathsep.join([source, *filter(None, [os.environ.get("PYTHONPATH")])])
+    # A trusted policy is found wherever this process finds it.
+    others = [str(Path(folder).absolute()) for folder in sys.path] if trust else [os.environ.get("PYTHONPATH")]
+    path = os.pathsep.join([source, *filter(None, others)])
     environment = os.environ | {"PYTHONPATH": path}
     # -P: a folder of the user's with the name of one of our packages must not be taken for it.
     command = [sys.executable, "-P", "-m", "experiments.replay.verify_worker", str(folder.resolve()), engine]

@@ -27,8 +27,6 @@ def main() -> None:
     """Run the pairs that standard input names."""
     wanted = {int(word) for word in sys.stdin.read().split()}
     is_trusted = "trusted" in sys.argv[3:]
-    if is_trusted:
-        sys.path.append(str(Path.cwd()))  # where the command line finds a user's policy, too
     with open_run(Path(sys.argv[1]), is_trusted) as run:
         for agent in run.stored_agents():
             if agent.version.id in wanted:
@@ -38,8 +36,9 @@ def main() -> None:
 
 
 def _recomputed(run: Run, agent: StoredAgent, engine: str) -> dict[str, Any]:
-    version, policy = agent.version, run.policy
+    version = agent.version
     try:
+        policy = run.policy
         terrain = run.terrain(version.niche_id)
         max_steps = run.config_at(version.iteration).evaluation.max_steps
         if engine == "box2d":  # the oracle is used through the env, which shares no loop with any engine

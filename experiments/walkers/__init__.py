@@ -7,7 +7,6 @@ from a time when there was one policy: the default.
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -98,14 +97,14 @@ def load_walker(name: str) -> Walker:
             f"{nearest(name, ['random', *walker_names()])}"
         )
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             theta: NDArray[np.float32] = arrays["theta"]
             section = json.loads(str(arrays["policy"])) if "policy" in arrays else {}
         config = make_config({"policy": section}).policy
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile, RecursionError) as error:
+    except Exception as error:  # zipfile and NumPy have errors of their own for each kind of damage
         raise InputError(
             f"run.start {name!r} must be a .npz file with an array 'theta', and a 'policy' if it has another than the "
-            f"default: {error}"
+            f"default: {type(error).__name__}: {error}"
         ) from error
     if theta.ndim != 1:
         raise InputError(f"run.start {name!r}: theta must be one walker's, (P,), but has shape {theta.shape}")

@@ -8,7 +8,7 @@ the first terrain of each class that was solved once, robustly, and by a general
 end, and env-steps by purpose, as medians over seeds.
 
 To measure what a part of the first settings contributes, leave it out: ``--without KEY`` adds an ablation in which that
-key has its default, which is the papers' value. Its runs are FOLDER/NAME-without-KEY-SEED.
+key has its default. Its runs are FOLDER/NAME-without-KEY-SEED.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from experiments.settings import NO_END, differences, resolve_config
 from poet.config import Config, config_keys
 
 SETTINGS = Path(__file__).with_name("settings")
+#: Sections that say how long a run is, where it starts, and how it is measured and kept: no part of what is compared.
+_COMMON = ("run", "validation", "evaluation", "checkpoint")
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,10 @@ def _without(key: str, name: str, config: Config) -> Config:
     """The ablation of some settings in which a key has its default."""
     if key not in config_keys():
         raise InputError(f"--without takes a config key, found {key!r}; {nearest(key, config_keys())}")
+    if key.partition(".")[0] in _COMMON:
+        raise InputError(
+            f"--without takes a key of what is compared, but {key} belongs to every run alike; set it by --set for all"
+        )
     if key not in differences(config):
         raise InputError(f"--without {key} changes nothing: {name} has its default; leave it out")
     section, _, option = key.partition(".")

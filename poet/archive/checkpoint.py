@@ -51,6 +51,13 @@ def encode_state(state: RunState) -> bytes:
     """
     if not state.active:
         raise ValueError("a state needs at least one active niche, but has none")
+    try:
+        return _encoded(state)
+    except _WrongError as error:
+        raise ValueError(f"{type(state).__name__} cannot be stored: {error!s:.200}") from error
+
+
+def _encoded(state: RunState) -> bytes:
     own = _own_fields(type(state))
     joined = concatenate([niche.optimiser for niche in state.active])
     arrays = {_OPTIMISER + field.name: np.asarray(getattr(joined, field.name)) for field in fields(joined)}
@@ -58,13 +65,21 @@ def encode_state(state: RunState) -> bytes:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise ValueError(f"{type(joined).__name__}: {name} must be an array of numbers, but is of {array.dtype}")
+    _optimiser(
+        {name: array for name, array in arrays.items() if name not in own.arrays}, type(joined), len(state.active)
+    )
+    for name, dtype in own.arrays.items():
+        _array(name, arrays[name], dtype)
     header = {
-        "counters": {name: getattr(state, name) for name in own.counters},
+        "counters": _counters({name: getattr(state, name) for name in own.counters}, own),
         "active": [_niche_to_json(niche) for niche in state.active],
         "retired": [_retired_to_json(niche) for niche in state.retired],
     }
     if own.others:
-        header["others"] = {name: _plain(state, name, adapter) for name, adapter in own.others.items()}
+        others = {name: _plain(state, name, adapter) for name, adapter in own.others.items()}
+        for name, value in others.items():
+            _other(name, value, own.others)
+        header["others"] = others
     # Python's JSON writes -Infinity for -inf and reads it back; no other program reads the header.
     arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     buffer = io.BytesIO()
@@ -92,11 +107,24 @@ def decode_state(
     Raises:
         InputError: the bytes are damaged, or come from another trainer, strategy or genotype.
     """
+    try:
+        return _decoded(data, theta_of, state_type, optimiser_type, genotype_type)
+    except _WrongError as error:
+        message = f"a stored state is damaged ({error!s:.200}): go on from another kept state by poet fork"
+        raise InputError(message) from error
+
+
+def _decoded(
+    data: bytes,
+    theta_of: Callable[[str], NDArray[np.float32]],
+    state_type: type[State],
+    optimiser_type: type[StrategyState],
+    genotype_type: type[AbstractGenotype],
+) -> State:
     own, arrays = _own_fields(state_type), _arrays(data)
     header = {"others": {}} | _header(arrays)
     header = _checked("the header", header, {"counters": dict, "active": list, "retired": list, "others": dict})
-    counters = _defaults(state_type, own.counters) | header["counters"]
-    counters = _checked("the counters", counters, dict.fromkeys(own.counters, int))
+    counters = _counters(_defaults(state_type, own.counters) | header["counters"], own)
     of_state: dict[str, Any] = {
         name: _array(name, arrays.pop(name), dtype) for name, dtype in own.arrays.items() if name in arrays
     }
@@ -107,7 +135,7 @@ def decode_state(
     try:
         return state_type(active=tuple(active), retired=tuple(retired), **counters, **of_state, **others)
     except TypeError as error:  # a field without a default is missing
-        raise _damaged(error) from error
+        raise _WrongError(error) from error
 
 
 @dataclass(frozen=True)
@@ -155,21 +183,25 @@ def _defaults(state_type: type[RunState], names: Iterable[str]) -> dict[str, Any
 
 def _array(name: str, array: NDArray[Any], dtype: np.dtype[Any] | None) -> NDArray[Any]:
     if dtype is not None and array.dtype != dtype:
-        raise _damaged(f"{name} is of {array.dtype}")
+        raise _WrongError(f"{name} is of {array.dtype}")
     return array
 
 
 def _other(name: str, value: Any, known: Mapping[str, TypeAdapter[Any]]) -> Any:
     if name not in known:
-        raise _damaged(f"it has {name!r:.60}, which its trainer does not know")
+        raise _WrongError(f"it has {name!r:.60}, which its trainer does not know")
     try:
         return known[name].validate_json(json.dumps(value), strict=True)
     except ValueError as error:
-        raise _damaged(f"{name} is {value!r:.60}") from error
+        raise _WrongError(f"{name} is {value!r:.60}") from error
 
 
-def _damaged(what: object) -> InputError:
-    return InputError(f"a stored state is damaged ({what!s:.200}): go on from another kept state by poet fork")
+class _WrongError(ValueError):
+    """What no state may hold."""
+
+
+def _counters(values: dict[str, Any], own: _OwnFields) -> dict[str, Any]:
+    return _checked("the counters", values, dict.fromkeys(own.counters, int))
 
 
 def _arrays(data: Any) -> dict[str, NDArray[Any]]:
@@ -183,29 +215,29 @@ def _arrays(data: Any) -> dict[str, NDArray[Any]]:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # zipfile and NumPy raise different errors for each kind of damage
-        raise _damaged(error) from error
+        raise _WrongError(error) from error
 
 
 def _header(arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
     if _HEADER not in arrays:
-        raise _damaged("it has no header")
+        raise _WrongError("it has no header")
     try:
         return load_object(arrays.pop(_HEADER).tobytes(), "its header", may_be_infinite=True)
     except DamageError as error:
-        raise _damaged(error) from error
+        raise _WrongError(error) from error
 
 
 def _checked(what: str, values: Any, kinds: Mapping[str, type | UnionType]) -> dict[str, Any]:
     """The values, checked for the keys and types that were written. Integers are counts and ids, so not negative."""
     if not isinstance(values, dict) or values.keys() != kinds.keys():
-        raise _damaged(f"{what} does not have the keys {sorted(kinds)}")
+        raise _WrongError(f"{what} does not have the keys {sorted(kinds)}")
     for name, kind in kinds.items():
         value = values[name]
         is_bool = isinstance(value, bool)
         if not isinstance(value, kind) or is_bool is not (kind is bool):
-            raise _damaged(f"{name} of {what} is {value!r:.60}")
+            raise _WrongError(f"{name} of {what} is {value!r:.60}")
         if kind in (int, int | None) and isinstance(value, int) and not 0 <= value < 2**63:
-            raise _damaged(f"{name} of {what} is {value!r:.60}")
+            raise _WrongError(f"{name} of {what} is {value!r:.60}")
     return values
 
 
@@ -213,7 +245,7 @@ def _genotype(values: dict[str, Any], genotype_type: type[AbstractGenotype]) -> 
     try:
         return genotype_type.from_json(values["genotype"])
     except Exception as error:  # a user's own class may raise anything
-        raise _damaged(f"genotype of niche {values['id']}: {error}") from error
+        raise _WrongError(f"genotype of niche {values['id']}: {error}") from error
 
 
 def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategyState], num_niches: int) -> StrategyState:
@@ -227,14 +259,14 @@ def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategySta
         )
     for name, array in values.items():
         if array.ndim < 1 or len(array) != num_niches or num_niches == 0:
-            raise _damaged(f"{name} has the shape {array.shape}, but {num_niches} niches are active")
+            raise _WrongError(f"{name} has the shape {array.shape}, but {num_niches} niches are active")
     if values["centre"].dtype != np.float32 or values["centre"].ndim != 2:
-        raise _damaged(f"centre has the shape {values['centre'].shape}, of {values['centre'].dtype}")
+        raise _WrongError(f"centre has the shape {values['centre'].shape}, of {values['centre'].dtype}")
     return optimiser_type(**values)
 
 
 def _niche_to_json(niche: Niche) -> dict[str, Any]:
-    return {
+    values = {
         "id": niche.id,
         "genotype": niche.genotype.to_json(),
         "terrain_seed": niche.terrain_seed,
@@ -242,29 +274,42 @@ def _niche_to_json(niche: Niche) -> dict[str, Any]:
         "created": niche.created,
         "version_id": niche.version_id,
         "evaluation": asdict(niche.evaluation),
-        "recent_scores": niche.recent_scores,
+        "recent_scores": [*niche.recent_scores],
         "is_solved": niche.is_solved,
         "success": None if niche.success is None else asdict(niche.success),
     }
+    return _checked_niche(values)
+
+
+def _checked_niche(values: Any) -> dict[str, Any]:
+    """The values, if they are an active niche's."""
+    checked = _checked("a niche", values, _NICHE)
+    _checked("an evaluation", checked["evaluation"], _EVALUATION)
+    for score in checked["recent_scores"]:
+        _checked("a score", {"score": score}, {"score": int | float})
+    if checked["success"] is not None:
+        _checked("success", checked["success"], _SUCCESS)
+    return checked
 
 
 def _niche(values: Any, optimiser: StrategyState, genotype_type: type[AbstractGenotype]) -> Niche:
     # States of archive schemas 1 and 2 have no success rates.
-    values = _checked("a niche", {"success": None} | values if isinstance(values, dict) else values, _NICHE)
-    evaluation, success = {"num_solved": 0} | values["evaluation"], values["success"]
-    recent = [_checked("a score", {"score": score}, {"score": int | float}) for score in values["recent_scores"]]
+    if isinstance(values, dict) and isinstance(evaluation := values.get("evaluation"), dict):
+        values = {"success": None} | values | {"evaluation": {"num_solved": 0} | evaluation}
+    values = _checked_niche(values)
+    success = values["success"]
     parts = {
         "genotype": _genotype(values, genotype_type),
         "optimiser": optimiser,
-        "evaluation": Evaluation(**_checked("an evaluation", evaluation, _EVALUATION)),
-        "recent_scores": tuple(score["score"] for score in recent),
-        "success": None if success is None else SuccessRates(**_checked("success", success, _SUCCESS)),
+        "evaluation": Evaluation(**values["evaluation"]),
+        "recent_scores": tuple(values["recent_scores"]),
+        "success": None if success is None else SuccessRates(**success),
     }
     return Niche(**{**values, **parts})
 
 
 def _retired_to_json(niche: RetiredNiche) -> dict[str, Any]:
-    return {
+    values = {
         "id": niche.id,
         "genotype": niche.genotype.to_json(),
         "terrain_seed": niche.terrain_seed,
@@ -275,6 +320,7 @@ def _retired_to_json(niche: RetiredNiche) -> dict[str, Any]:
         "version_id": niche.version_id,
         "theta": theta_digest(niche.theta),
     }
+    return _checked("a retired niche", values, _RETIRED)
 
 
 def _retired(

@@ -15,15 +15,15 @@ from poet.archive.frames import table_columns
 from poet.archive.own import own_tables
 from poet.archive.rows import EVENT_TABLES
 from poet.archive.snapshots import kept_iterations, nearest_kept
-from poet.config import Config
+from poet.config import Config, PolicyConfig
 
+_POLICY = {"policy.kind", "policy.layer_sizes", "policy.activations", "policy.settings"}
 #: Config keys that a state already depends on: the types of its numbers, the start values of its optimisers and
 #: terrains, and the kinds of its genotypes and thetas.
 _TAKEN_IN = {
     "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
     "run.start_terrain_seed", "run.trainer",
-    "policy.kind", "policy.layer_sizes", "policy.activations", "policy.settings",
-}  # fmt: skip
+} | _POLICY  # fmt: skip
 
 #: The rows that a fork copies from the source; ``:at`` is the last shared iteration. Referenced tables come first.
 _SHARED = {
@@ -51,8 +51,8 @@ def fork_run(
             the source's fingerprint.
 
     Raises:
-        InputError: there is no such run or state, the destination cannot be used, or the config changes the strategy,
-            the policy or the genotype.
+        InputError: there is no such run or state, the destination cannot be used, or the config changes the trainer, the
+            strategy, the policy or the genotype.
         ArchiveError: the disk is full or fails.
     """
     source, folder, at = Path(source_folder), Path(destination), whole_number("at", at)
@@ -79,7 +79,17 @@ def fork_run(
 
 def check_change(shared: Config, config: Config) -> None:
     """Raise ``InputError`` if a fork's config changes a key that the shared state depends on."""
-    refuse_changes(shared, config, _TAKEN_IN, "the stored state has taken it in; start a new run")
+    keys = _TAKEN_IN - _POLICY if _is_one_policy(shared.policy, config.policy) else _TAKEN_IN
+    refuse_changes(shared, config, keys, "the stored state has taken it in; start a new run")
+
+
+def _is_one_policy(one: PolicyConfig, other: PolicyConfig) -> bool:
+    """Whether two configs describe the same policy. A user's own is not imported to find out."""
+    if one.kind != other.kind or ":" in one.kind:
+        return one == other
+    from poet.policy import make_run_policy  # here, since importing policies takes time
+
+    return make_run_policy(one) == make_run_policy(other)
 
 
 def _check_kept(connection: sqlite3.Connection, source: Path, at: int) -> None:

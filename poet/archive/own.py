@@ -10,8 +10,9 @@ import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
-from types import NoneType
-from typing import get_args, get_type_hints
+from itertools import combinations
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from environments.errors import InputError
 from poet.archive.rows import OWN_PREFIX, Value, sql_value
@@ -20,6 +21,7 @@ from poet.events import OwnEvent
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 _SQL_TYPES = {int: "INTEGER", bool: "INTEGER", float: "REAL"}
+_HELD = {"INTEGER": int, "REAL": float, "TEXT": str}
 _KEY: tuple[Column, ...] = (("iteration", "INTEGER", False), ("number", "INTEGER", False))
 
 
@@ -29,17 +31,28 @@ def columns_of(kind: type[OwnEvent]) -> tuple[Column, ...]:
     Raises:
         ValueError: the name of its table or of a field is not allowed.
     """
+    parts_of = _types_of(kind)
+    for name in (kind.table, OWN_PREFIX + kind.table, *parts_of):
+        if not _NAME.fullmatch(name) or name == "number":
+            raise ValueError(
+                f"{kind.__name__}: {name!r} must be small letters, digits and _, 60 at most, and not 'number'"
+            )
+    found: list[Column] = [*_KEY]
+    for name, parts in parts_of.items():
+        types = {_SQL_TYPES.get(part, "TEXT") for part in parts if part is not NoneType}
+        sql_type = types.pop() if len(types) == 1 else "REAL" if types == {"INTEGER", "REAL"} else "TEXT"
+        found.append((name, sql_type, NoneType in parts))
+    return tuple(found)
+
+
+def _types_of(kind: type[OwnEvent]) -> dict[str, tuple[Any, ...]]:
+    """What each field but the iteration may be, by its hint."""
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind) if field.name != "iteration"]
-    for name in (kind.table, *names):
-        if not _NAME.fullmatch(name) or name == "number":
-            raise ValueError(f"{kind.__name__}: {name!r} must be small letters, digits and _, and not 'number'")
-    found: list[Column] = [*_KEY]
-    for name in names:
-        kinds = get_args(hints[name]) if NoneType in get_args(hints[name]) else (hints[name],)
-        types = {_SQL_TYPES.get(part, "TEXT") for part in kinds if part is not NoneType}
-        found.append((name, types.pop() if len(types) == 1 else "TEXT", NoneType in kinds))
-    return tuple(found)
+    return {
+        name: get_args(hints[name]) if get_origin(hints[name]) in (Union, UnionType) else (hints[name],)
+        for name in names
+    }
 
 
 def table_sql(table: str, columns: Sequence[Column]) -> str:
@@ -74,26 +87,53 @@ def insert_own_events(connection: sqlite3.Connection, events: Iterable[OwnEvent]
 
     Raises:
         ValueError: a number is NaN, or a name is not allowed.
-        InputError: the run has a table of that name with other columns.
+        InputError: a value is not of its column's type, or the run has a table of that name with other columns.
     """
     by_kind: dict[type[OwnEvent], list[OwnEvent]] = {}
     for event in events:
         by_kind.setdefault(type(event), []).append(event)
+    for kind, other in combinations(by_kind, 2):
+        if kind.table == other.table:
+            raise InputError(
+                f"the events {kind.__name__} and {other.__name__} have one table, {kind.table!r}: rename it"
+            )
     rows: dict[str, list[tuple[Value, ...]]] = {}
     for kind, of_kind in by_kind.items():
-        columns, table = columns_of(kind), OWN_PREFIX + kind.table
+        columns, table, parts_of = columns_of(kind), OWN_PREFIX + kind.table, _types_of(kind)
         _make_table(connection, table, table_sql(table, columns))
         rows[table] = [
             (
                 event.iteration,
                 number,
-                *(sql_value(event, name, sql_type == "REAL") for name, sql_type, _ in columns[2:]),
+                *(_value(event, name, sql_type, parts_of[name]) for name, sql_type, _ in columns[2:]),
             )
             for number, event in enumerate(of_kind)
         ]
         marks = ", ".join("?" * len(columns))
         connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows[table])
     return rows
+
+
+def _value(event: OwnEvent, name: str, sql_type: str, parts: tuple[Any, ...]) -> Value:
+    """What SQLite holds for a field, of the very type that it will give back."""
+    given: Value = getattr(event, name)
+    try:
+        value = sql_value(event, name, sql_type == "REAL")
+    except (TypeError, OverflowError):  # no JSON, or too large for a float
+        fits = False
+    else:
+        fits = NoneType in parts if value is None else type(value) is _HELD[sql_type]
+        is_truth, is_number = isinstance(given, bool), sql_type == "INTEGER"
+        fits &= not (is_truth and bool not in parts)
+        fits &= not (is_number and isinstance(value, int) and not (-(2**63) <= value < 2**63))
+        fits &= not (is_number and value is not None and not is_truth and int not in parts)
+    if not fits:
+        hint = " | ".join(getattr(part, "__name__", str(part)) for part in parts)
+        raise InputError(
+            f"{type(event).__name__}: {name} must be of the type {hint}, whole numbers of 64 bits at most, but is "
+            f"{given!r:.60}, a {type(given).__name__}: convert it"
+        )
+    return value
 
 
 def _make_table(connection: sqlite3.Connection, table: str, sql: str) -> None:

@@ -12,7 +12,7 @@ from poet.archive.checks import NUMBERED, check_numbers, check_records
 from poet.archive.errors import DamageError
 from poet.types import RunState
 
-#: Counters that a state may have, and the tables that they count. A state lacks a counter only if its table is empty.
+#: Counters that a state may have, and the tables that they count.
 _COUNTED = {
     "next_niche_id": "niches", "next_version_id": "versions", "next_candidate_id": "candidates",
     "next_transfer_id": "transfers",
@@ -44,15 +44,16 @@ def check_state(connection: sqlite3.Connection, state: RunState, iteration: int)
     for table in NUMBERED:
         check_numbers(connection, table)
     niches = sorted(niche.id for niche in state.niches)
+    counted = {name: table for name, table in _COUNTED.items() if hasattr(state, name)}
     found = (
         state.iteration,
         niches,
-        *(getattr(state, name, 0) for name in _COUNTED),
+        *(getattr(state, name) for name in counted),
         state.env_steps,
         state.episodes,
     )
     counts = [
-        _one(connection, f"SELECT count(*) FROM {table} WHERE iteration <= ?", iteration) for table in _COUNTED.values()
+        _one(connection, f"SELECT count(*) FROM {table} WHERE iteration <= ?", iteration) for table in counted.values()
     ]
     spent = [
         _one(connection, f"SELECT coalesce(sum({name}), 0) FROM iterations WHERE iteration <= ?", iteration)

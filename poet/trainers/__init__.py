@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from inspect import isabstract
 from typing import TYPE_CHECKING, Any
 
-from environments.errors import InputError, nearest
-from environments.registry import load_named
+from environments.errors import InputError
+from environments.registry import load_named, own_settings
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -28,16 +27,10 @@ def make_trainer(config: Config) -> AbstractTrainer[Any]:
     The name is a key of ``TRAINERS``, or ``"package.module:Name"`` for a user's subclass of ``AbstractTrainer``.
 
     Raises:
-        InputError: there is no such trainer or setting, or a value is out of range.
+        InputError: there is no such trainer or setting, a setting is missing, or a value is out of range.
     """
-    name, settings = config.run.trainer, config.trainer.settings
-    trainer = _trainer_class(name)
-    known = list(inspect.signature(trainer).parameters)
-    for setting in settings:
-        if setting not in known:
-            what_it_has = nearest(setting, known) if known else "it has no settings"
-            raise InputError(f"trainer.settings: the trainer {name!r} has no {setting!r}; {what_it_has}")
-    return trainer(**settings)
+    trainer = _trainer_class(config.run.trainer)
+    return trainer(**own_settings(trainer, config.trainer.settings, "trainer.settings", {}))
 
 
 def unread_sections(name: str) -> tuple[str, ...]:

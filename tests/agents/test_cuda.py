@@ -160,6 +160,19 @@ def test_want_of_memory_alone_is_explained(said: str, raised: type[Exception] | 
         raise core_error(said)
 
 
+def test_the_scratch_of_a_policy_is_kept_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A launch reserves it for each thread that could run at once."""
+    device = SimpleNamespace(MAX_THREADS_PER_MULTIPROCESSOR=2, MULTIPROCESSOR_COUNT=3)
+    context = SimpleNamespace(
+        memory_manager=SimpleNamespace(deallocations=[1]), get_memory_info=lambda: SimpleNamespace(free=10**6)
+    )
+    numba_cuda = SimpleNamespace(current_context=lambda: context, get_current_device=lambda: device)
+    monkeypatch.setattr(cuda, "IS_SIMULATED", False)
+    monkeypatch.setattr(cuda, "module", lambda: numba_cuda)
+
+    assert 6 * 4000 == cuda.free_bytes() - cuda.free_bytes(4000)
+
+
 @_needs_numba_cuda
 def test_what_is_set_right_in_numba_is_in_effect() -> None:
     """Kernels ask no index for its sign, nor fill a thread's memory with zeros; both would be right, and slow."""

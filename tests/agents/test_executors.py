@@ -425,7 +425,7 @@ print(ray.get_runtime_context().gcs_address, flush=True)
 sys.stdin.readline()
 """
 _JOINED = """
-import sys, numpy as np, ray
+import sys, types, numpy as np, ray
 from agents import MLPPolicy
 from agents.evaluation import make_executor
 from agents.evaluation.request import EvaluationRequest, Thetas, every_row
@@ -434,11 +434,17 @@ block = every_row(Thetas(np.zeros((4, 2804), np.float32)), (ObstacleGenotype().e
 with make_executor("ray", ray_address=sys.argv[1]) as executor:
     (result,) = executor.evaluate(EvaluationRequest((block,), MLPPolicy(), max_steps=20))
     print(executor.num_workers, *result.lengths)
+    nowhere = sys.modules["nowhere"] = types.ModuleType("nowhere")
+    exec("from agents import MLPPolicy\\nclass Mine(MLPPolicy): pass", vars(nowhere))
+    try:
+        executor.evaluate(EvaluationRequest((block,), nowhere.Mine(), max_steps=20))
+    except ValueError as error:
+        print(type(error).__name__, error)
 """
 
 
 def test_a_cluster_is_joined_by_its_address() -> None:
-    """Episodes run on a cluster that somebody else started, and it goes on when we leave."""
+    """Somebody else started it, and it goes on when we leave; a policy that it cannot import is refused."""
     environment = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "of this test alone, 32 characters"}
     with subprocess.Popen(
         [sys.executable, "-c", _HEAD], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -448,7 +454,8 @@ def test_a_cluster_is_joined_by_its_address() -> None:
         command = [sys.executable, "-c", _JOINED, address]
         done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=_TIMEOUT)
 
-        assert ("2 20 20 20 20\n", "") == (done.stdout, done.stderr)
+        assert ("2 20 20 20 20", "") == (done.stdout.splitlines()[0], done.stderr)
+        assert "InputError the Ray that was joined cannot take the policy Mine of nowhere (" in done.stdout
         assert head.poll() is None
         head.stdin.close()
 

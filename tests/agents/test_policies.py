@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -67,6 +68,17 @@ class TestOwnPolicy(PolicyContract):
     """The policy of CONTRIBUTING.md."""
 
     policy = new_policy()()
+
+
+@dataclass(frozen=True)
+class _Needy:
+    """What needs a setting."""
+
+    sizes: int
+
+
+class Demanding(_Needy, MLPPolicy):
+    """A policy that does."""
 
 
 def _numbers(rng: np.random.Generator, size: int, scale: float) -> NDArray[np.float32]:
@@ -142,6 +154,12 @@ def test_the_shipped_walker_walks_on_as_a_gated_unit() -> None:
     assert _SMALL.adopted(walker.policy, walker.theta, np.ones(_SMALL.num_parameters, np.float32)) is None
 
 
+def test_every_policy_passes_the_contract() -> None:
+    """A new one has to join the classes above."""
+    tested = {value.policy.kind for value in globals().values() if isinstance(value, type) and hasattr(value, "policy")}
+    assert set(POLICIES) <= tested
+
+
 def test_policies_are_made_by_name() -> None:
     """Ours by short names with their settings, a user's by module and name."""
     assert {"mlp": MLPPolicy(), "gru": GRUPolicy()} == {kind: make_policy(kind) for kind in POLICIES}
@@ -156,7 +174,8 @@ def test_policies_are_made_by_name() -> None:
     ("kind", "settings", "found"),
     [
         ("mlpp", {}, "unknown policy 'mlpp': did you mean 'mlp'"),
-        ("mlp", {"units": 3}, "policy 'mlp' has no setting 'units'"),
+        ("mlp", {"units": 3}, "policy 'mlp' has 'units', but MLPPolicy has no such setting"),
+        ("tests.agents.test_policies:Demanding", {}, "lacks 'sizes', which Demanding needs"),
         ("agents.policies.base:AbstractPolicy", {}, "must be a concrete subclass"),
         ("environments:Terrain", {}, "must be a concrete subclass"),
         ("mlp", {"activations": ["tanh", "relu"]}, "activations must be the names of 3 layers"),

@@ -183,3 +183,28 @@ def test_a_copied_controller_has_buffers_of_its_own() -> None:
     before = action.tobytes()
     assert before != copy(controller)(np.full(24, -0.5, np.float32)).tobytes()
     assert before == action.tobytes()
+
+
+_OWN_POLICY = """
+import numpy as np
+from agents import MLPPolicy, rollout
+from environments import ObstacleGenotype
+
+class Mine(MLPPolicy):
+    pass
+
+if __name__ == "__main__":
+    policy = Mine()
+    theta = np.zeros((6, policy.num_parameters), np.float32)
+    rollout(policy, theta, ObstacleGenotype().express(seed=1), max_steps=3, engine="box2d", threads=2)
+"""
+
+
+def test_a_policy_of_the_script_itself_is_refused(tmp_path: Path) -> None:
+    """In one sentence: workers do not import the script."""
+    (tmp_path / "script.py").write_text(_OWN_POLICY)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, tmp_path / "script.py"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert "InputError: the policy Mine is defined in the script that runs" in done.stderr.splitlines()[-1]

@@ -16,9 +16,9 @@ from agents.evaluation.local import LocalExecutor
 from agents.rollouts import prepare
 from experiments.settings import resolve_config
 from experiments.walkers import load_walker
-from poet.loop import start
 from poet.optimisation import optimise
 from poet.parts import make_parts
+from tests.poet.builders import start
 
 NUM_GENERATIONS = 7
 MOST_OUTSIDE = 0.1

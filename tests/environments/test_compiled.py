@@ -82,6 +82,7 @@ def test_who_asks_is_told_when_something_is_compiled(tmp_path):
 
 
 _TWICE = """
+__name__ = "environments.twice"
 from environments.compiled import kernel, kernel_of
 def constant(k, decorate):
     @decorate
@@ -103,5 +104,36 @@ def test_no_two_kernels_have_one_name(tmp_path):
 
     assert "1 2\n" == done.stdout
     assert done.stderr.endswith(
-        "TypeError: there are two kernels with the name __main__.constant.<locals>.give: tell them apart by kernel_of\n"
+        "TypeError: there are two kernels with the name environments.twice.constant.<locals>.give: tell them apart by "
+        "kernel_of\n"
     )
+
+
+_OWN = """
+from environments.compiled import inline_kernel, kernel
+import own_constant
+@inline_kernel
+def half():
+    return 0.5
+@kernel
+def give():
+    return own_constant.VALUE + half()
+"""
+_LOADED_AGAIN = """
+import importlib, own_constant, own_kernels
+print(own_kernels.give())
+own_constant.VALUE = 7
+print(importlib.reload(own_kernels).give())
+"""
+
+
+def test_a_users_kernels_are_those_of_his_files_as_they_are(tmp_path):
+    """An edit of another file is seen, whatever is on disk; and a module may be loaded again."""
+    (tmp_path / "own_kernels.py").write_text(_OWN)
+    environment = {**os.environ, "PYTHONPATH": f"{_ROOT}:{tmp_path}", "NUMBA_CACHE_DIR": str(tmp_path / "home")}
+    command, said = [sys.executable, "-B", "-c", _LOADED_AGAIN], []
+    for value in (1, 2):
+        (tmp_path / "own_constant.py").write_text(f"VALUE = {value}\n")
+        said.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+    assert ["1.5\n7.5\n", "2.5\n7.5\n"] == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import resource
 import shutil
 import sqlite3
@@ -101,6 +102,18 @@ def test_a_start_walker_that_is_none_is_refused(
     np.savez(file, **content)
 
     assert_refused(poet("run", tmp_path / "run", *TINY, "--set", f"run.start={file}"), str(file), words)
+    assert [file] == list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_walker_is_refused(poet: Poet, tmp_path: Path) -> None:
+    """One array under the name of several, an empty file, or half of one."""
+    array, whole, file = io.BytesIO(), io.BytesIO(), tmp_path / "walker.npz"
+    np.save(array, np.zeros(2804, np.float32))
+    np.savez(whole, theta=np.zeros(2804, np.float32))
+    for content in (array.getvalue(), b"", whole.getvalue()[:5000], b"PK\x03\x04"):
+        file.write_bytes(content)
+        ended = poet("run", tmp_path / "run", *TINY, "--set", f"run.start={file}")
+        assert_refused(ended, str(file), "must be a .npz file with an array 'theta'")
     assert [file] == list(tmp_path.iterdir())
 
 

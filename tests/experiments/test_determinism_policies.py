@@ -73,8 +73,12 @@ def test_a_walker_starts_runs_of_its_own_policy(poet: Poet, tmp_path: Path) -> N
         (("policy.kind=mlpp",), ("config [policy]", "'mlpp'", "did you mean 'mlp'")),
         (("policy.layer_sizes=[23,4]",), ("config [policy]", "24 inputs and 4 outputs", "23")),
         (("policy.layer_sizes=[24,0,4]",), ("policy.layer_sizes",)),
+        ((f"policy.layer_sizes=[24,{10**21},4]",), ("policy.layer_sizes", "65536")),
+        (("policy.layer_sizes=[24,65536,65536,65536,65536,4]",), ("config [policy]", "GiB of memory")),
+        (("policy.kind=gru", f"policy.settings={{units={2**31 - 1}}}"), ("config [policy]", "GiB of memory")),
+        (("policy.settings={layer_sizes=[24,9,4]}",), ("config [policy]", "which is set by policy.layer_sizes")),
         (("policy.activations=[\"sin\"]",), ("config [policy]", "tanh, relu, linear", "'sin'")),
-        (("policy.settings={units=3}",), ("config [policy]", "no setting 'units'")),
+        (("policy.settings={units=3}",), ("config [policy]", "has 'units'", "no such setting")),
         (("es.strategy=standardised_es", "es.settings={hidden_units=7}"), ("hidden_units is 7", "has 40 units")),
     ],
 )  # fmt: skip

@@ -26,14 +26,14 @@ from poet.archive.fingerprint import fingerprint
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
 from poet.archive.verify import find_damage
-from poet.loop import poet_iteration, start
+from poet.loop import poet_iteration
 from poet.novelty import Environment
 from poet.parts import Parts
 from poet.types import PoetState
 from tests.experiments.synthetic_runs import read
 from tests.new_gene import failures_with_it, new_group
 from tests.poet.archive_examples import SESSION, plain
-from tests.poet.builders import make_test_parts
+from tests.poet.builders import make_test_parts, start
 from tests.poet.test_loop import rugged
 
 

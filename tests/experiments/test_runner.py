@@ -27,9 +27,9 @@ from experiments.runner import run_experiment
 from experiments.settings import describe, differences, parse_assignment, resolve_config
 from poet import open_run
 from poet.config import Config, make_config
-from poet.loop import start
 from poet.parts import make_parts
 from poet.types import Origin, PoetState, Purpose
+from tests.poet.builders import start
 
 
 class Clock:

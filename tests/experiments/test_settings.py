@@ -24,7 +24,7 @@ VALUES: dict[type, tuple[Any, ...]] = {
     int: (1, 7, 2000),
     float: (0.125, 1e-5, 1.0, 3, 60.5),
     str: TEXTS,
-    tuple: (("roughness",), ("stairs", "roughness")),
+    tuple: (("roughness",), ("stairs", "roughness"), (24, 9, 4)),
     dict: ({"step_length": 0.1}, {"a b": "it's", "n": 3, "s": "2"}, {"=": "\x1b"}),
 }
 

@@ -26,8 +26,8 @@ from poet.scoring import agent_block, cost, niche_ground, read_evaluations
 from poet.trainers import TRAINERS, make_trainer
 from poet.trainers.base import AbstractTrainer
 from poet.types import Origin, Purpose, RunState
+from tests.contracts.trainers import TrainerContract
 from tests.experiments.command_line import Poet, begin, end, wait_for
-from tests.experiments.trainer_contract import TrainerContract
 
 
 class TestPoet(TrainerContract):
@@ -133,6 +133,13 @@ class Climber(AbstractTrainer[ClimberState]):
         return [f"{state.num_taken} steps taken"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Named(Climber):
+    """One that needs a setting."""
+
+    name: str
+
+
 class TestClimber(TrainerContract):
     """A trainer without a strategy, whose state has every kind of field."""
 
@@ -231,8 +238,14 @@ def test_what_a_trainer_alone_notes_is_shown(poet: Poet, tmp_path: Path) -> None
     ("name", "settings", "sentence"),
     [
         ("peot", {}, r"unknown trainer 'peot': did you mean 'poet'\?"),
-        ("es", {"terrains": 3}, r"the trainer 'es' has no 'terrains'; it has no settings"),
-        ("tests.new_trainer:DrawnTerrains", {"terrain": 3}, "has no 'terrain'; did you mean 'terrains'"),
+        ("es", {"terrains": 3}, r"trainer\.settings has 'terrains', but EsAlone has no such setting: it has none"),
+        ("tests.new_trainer:DrawnTerrains", {"terrain": 3}, "has 'terrain', but .*: did you mean 'terrains'"),
+        (
+            "tests.new_trainer:DrawnTerrains",
+            {"terrains": True},
+            "terrains of the trainer 'drawn' must be a whole number",
+        ),
+        ("tests.experiments.test_trainers:Named", {}, r"trainer\.settings lacks 'name', which Named needs"),
         ("tests.new_trainer:DrawnTerrains", {"terrains": 0}, "terrains of the trainer 'drawn' must be a whole number"),
         ("tests.new_trainer:DrawnTerrains", {"roughest": -1.0}, "roughest .* must be a number from 0 on, but is -1.0"),
         ("tests.new_trainer:DrawnTerrains", {"roughest": "very"}, "must be a number from 0 on, but is 'very'"),

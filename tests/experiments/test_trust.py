@@ -8,6 +8,7 @@ import pytest
 
 from environments.errors import InputError
 from experiments.controls.neutral import neutral_shadow
+from experiments.replay.verify import verify
 from poet.archive.reader import open_run
 from tests.experiments.command_line import Poet
 from tests.experiments.synthetic_runs import three_niches
@@ -89,3 +90,16 @@ def test_trusted_code_and_code_of_the_own_command_line_run(poet: Poet, place: Pa
     assert_refused(poet(*fork), "mine_to_run:Mine", "--trust")
     assert not (place / "fork").exists()
     assert 0 == poet(*fork, *mine).code
+
+
+def test_a_trusted_policy_is_found_by_those_who_verify(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their processes look for it where this one does, wherever that is."""
+    (place / "elsewhere").mkdir()
+    (place / "elsewhere" / "policy_elsewhere.py").write_text(CODE.format(own="MLPPolicy"))
+    monkeypatch.syspath_prepend(place / "elsewhere")
+    run = three_niches(place / "run", policy={"kind": "policy_elsewhere:Mine"})
+
+    report = verify(run, workers=1, trust=True)
+
+    assert report.num_pairs > 0
+    assert not any("imported" in mismatch.reason for mismatch in report.mismatches)

@@ -140,6 +140,8 @@ def test_tables_of_the_suite_are_written_and_compared(poet: Poet, tmp_path: Path
         (("evolution", __file__, "tiny"), ("FOLDER must be a folder",)),
         (("evolution", "folder", "tiny", "--without", "es.pears"), ("--without takes a config key", "es.pairs")),
         (("evolution", "folder", "tiny", "--without", "es.noise_std"), ("--without es.noise_std changes nothing",)),
+        (("evolution", "folder", "tiny", "--without", "run.iterations"), ("run.iterations belongs to every run",)),
+        (("evolution", "folder", "tiny", "--without", "validation.episodes"), ("validation.episodes belongs to",)),
         (("--engine", "simd", "compare", "t.csv"), ("the options of poet bench are not those of poet bench compare",)),
     ],
 )

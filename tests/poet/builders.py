@@ -15,6 +15,7 @@ from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
+from poet import loop
 from poet.config import Config, make_config
 from poet.events import Cost, Event
 from poet.parts import Parts, make_parts
@@ -59,6 +60,11 @@ def make_test_parts(score: Score = first_weight, outcome: Outcome = Outcome.TIME
     es = {"pairs": 2, "noise_std": 1e-3, "noise_limit": 1e-3, "learning_rate": 1e-3, "weight_decay": 0.0}
     config = make_config({"es": es}, sections)
     return make_parts(config, Judge(score, outcome))
+
+
+def start(parts: Parts, theta: NDArray[np.float32] | None = None) -> tuple[PoetState, tuple[Event, ...]]:
+    """The beginning of a run of POET."""
+    return loop.start(parts, theta, PoetState)
 
 
 def theta_of(first: float) -> NDArray[np.float32]:

@@ -17,12 +17,12 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.admission import reproduce_and_admit
 from poet.events import CandidateJudged, CandidateOutcome, Cost, NicheSolved
-from poet.loop import poet_iteration, start
+from poet.loop import poet_iteration
 from poet.novelty import Environment
 from poet.scoring import express
 from poet.types import Evaluation, PoetState, Purpose, theta_digest
 from tests.naive import naive_pata_ec
-from tests.poet.builders import EPISODE_LENGTH, ledger, make_niche, make_retired, make_state, make_test_parts
+from tests.poet.builders import EPISODE_LENGTH, ledger, make_niche, make_retired, make_state, make_test_parts, start
 from tests.poet.test_loop import Anything, rugged
 from tests.poet.test_transfer import of_kind
 

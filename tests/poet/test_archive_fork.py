@@ -16,7 +16,7 @@ from environments.errors import InputError
 from poet.archive import database, frames
 from poet.archive.errors import DamageError
 from poet.archive.fingerprint import fingerprint
-from poet.archive.fork import fork_run
+from poet.archive.fork import check_change, fork_run
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import open_run
 from poet.archive.records import ForkOrigin, SessionInfo
@@ -257,3 +257,14 @@ def test_sessions_of_the_shared_history_come_along(tmp_path: Path, make: Callabl
     with open_run(tmp_path / "fork") as fork:
         assert ["toy-host"] == fork.sessions.host.to_list()
         assert [{"python": "3.11"}] == fork.sessions.versions.to_list()
+
+
+def test_a_policy_that_is_said_in_other_words_is_the_same() -> None:
+    """One activation for all layers or one for each; a user's is not imported to find out."""
+    shared = make_config({"policy": {"activations": ["tanh"]}})
+    check_change(shared, make_config({"policy": {"activations": ["tanh"] * 3}}))
+    with pytest.raises(InputError, match=r"'policy\.activations' is .* cannot become"):
+        check_change(shared, make_config({"policy": {"activations": ["relu"]}}))
+    own = [make_config({"policy": {"kind": "nowhere:Mine", "activations": ["tanh"] * num}}) for num in (1, 3)]
+    with pytest.raises(InputError, match=r"'policy\.activations' is .* cannot become"):
+        check_change(*own)

@@ -7,7 +7,7 @@ import json
 import math
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from poet.archive.fork import fork_run
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import open_run
 from poet.archive.verify import find_damage
-from poet.events import AnyEvent, OwnEvent
+from poet.events import AnyEvent, CandidateJudged, CandidateOutcome, OwnEvent
 from poet.types import RunState
 from tests.poet.archive_examples import CONFIG, SESSION, plain, toy_run, toy_start, toy_steps
 
@@ -55,6 +55,33 @@ class Other(OwnEvent):
     """Of another table."""
 
     table = "others"
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Whole(OwnEvent):
+    """Of either kind of number."""
+
+    table = "whole"
+
+    value: int | float
+
+
+@dataclass(frozen=True)
+class Twin(OwnEvent):
+    """Of a table that another kind has."""
+
+    table = "others"
+
+    value: int
+
+
+@dataclass(frozen=True)
+class Long(OwnEvent):
+    """Of a table whose name fits without what is put before it."""
+
+    table = "t" * 57
 
     value: int
 
@@ -130,6 +157,39 @@ def test_a_changed_row_is_found(tmp_path: Path) -> None:
         with closing(sqlite3.connect(folder / "run.sqlite")) as connection, connection:
             connection.execute(change)
         assert any(words in line for line in find_damage(folder, ObstacleGenotype))
+
+
+def test_a_field_of_either_kind_of_number_holds_both(tmp_path: Path) -> None:
+    """As floats: a column of text would give back what was not written. NumPy's numbers are numbers."""
+    own: dict[int, list[OwnEvent]] = {2: [Whole(2, 3), Whole(2, 0.5), Other(2, np.int64(4))]}  # type: ignore[arg-type]
+    folder = _run(tmp_path / "run", own)
+    assert [] == find_damage(folder, ObstacleGenotype)
+    with open_run(folder) as run:
+        assert [3.0, 0.5] == run.own_tables["whole"]["value"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        *[
+            (Other(5, value), "Other: value must be of the type int, whole numbers of 64 bits")  # type: ignore[arg-type]
+            for value in (2.0, True, 2**63, np.bool_(True), None, "1", np.float32(1.0))
+        ],
+        (replace(_boundary(5), is_last=1), "is_last must be of the type bool"),
+        (replace(_boundary(5), side=3), "side must be of the type Side"),
+        (replace(_boundary(5), genes=3), "genes must be of the type dict"),
+        (replace(_boundary(5), bound=10**400), "bound must be of the type float"),
+        (replace(_boundary(5), entropy=False), r"entropy must be of the type float \| None"),
+        (Long(5, 1), "Long: 'own_t*' must be small letters, digits and _, 60 at most"),
+        (Twin(5, 1), "the events Other and Twin have one table, 'others'"),
+    ],
+)
+def test_a_value_that_would_come_back_as_another_is_refused(tmp_path: Path, event: OwnEvent, sentence: str) -> None:
+    """When it is noted, and not as damage when its archive is read."""
+    folder, step = _run(tmp_path / "run", {}), toy_steps(5)[5]
+    with RunArchive.open(folder, session=SESSION) as archive, pytest.raises(ValueError, match=sentence):
+        archive.append(step.state, [*step.events, Other(5, 1), event], seconds=0.25)
+    assert [] == find_damage(folder, ObstacleGenotype)
 
 
 def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
@@ -286,12 +346,45 @@ def test_a_field_of_another_type_is_damage(name: str, value: Any) -> None:
         _decode(_packed({**parts, "weights": np.zeros(2)}))
 
 
-def test_a_value_that_is_not_of_its_fields_type_is_not_written() -> None:
-    """A trainer's mistake is reported when it is made, not when the run is resumed."""
-    with pytest.raises(ValueError, match="OwnState: lowest is not of its type"):
-        encode_state(_own_state(lowest="low"))
-    with pytest.raises(ValueError, match="weights must be an array of numbers"):
-        encode_state(_own_state(weights=np.array([object()])))
+@pytest.mark.parametrize(
+    ("values", "sentence"),
+    [
+        ({"lowest": "low"}, "OwnState: lowest is not of its type"),
+        ({"is_done": 1}, "is_done is"),
+        ({"weights": np.array([object()])}, "weights must be an array of numbers"),
+        ({"weights": np.zeros(2)}, "OwnState cannot be stored: weights is of float64"),
+        *[({"num_levels": value}, "OwnState cannot be stored: num_levels of the counters is")
+          for value in (-1, True, 1.0, np.int64(1), 2**63)],
+        ({"iteration": -1}, "iteration of the counters is -1"),
+    ],
+)  # fmt: skip
+def test_a_value_that_is_not_of_its_fields_type_is_not_written(values: dict[str, Any], sentence: str) -> None:
+    """A trainer that errs is told when it does, and not when its run is to go on."""
+    with pytest.raises(ValueError, match=sentence):
+        encode_state(OwnState(**_common() | values))
+
+
+@pytest.mark.parametrize("values", [{"version_id": -1}, {"is_solved": 1}, {"recent_scores": (True,)}])
+def test_a_niche_of_wrong_values_is_not_written(values: dict[str, Any]) -> None:
+    """Nor is one that could not be read back."""
+    common = _common()
+    with pytest.raises(ValueError, match=r"OwnState cannot be stored: .* of a"):
+        encode_state(OwnState(**common | {"active": (replace(common["active"][0], **values),)}))
+
+
+def test_a_trainer_may_count_candidates_without_a_counter(tmp_path: Path) -> None:
+    """Only the counters that a state has are compared with what is on record."""
+    common = _common()
+    with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive:
+        judged = CandidateJudged(0, 0, 0, {}, 1, None, None, None, CandidateOutcome.DUPLICATE, None)
+        archive.append(RunState(**common), [*toy_start().events, judged], seconds=0.25)
+    with open_run(tmp_path / "run") as run:
+        assert (
+            0
+            == run.load_state(
+                state_type=RunState, optimiser_type=OpenAIESState, genotype_type=ObstacleGenotype
+            ).iteration
+        )
 
 
 def _packed(arrays: dict[str, Any]) -> bytes:

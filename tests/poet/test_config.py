@@ -82,6 +82,10 @@ def test_presets_load_and_every_value_has_its_source(name):
     [
         ({"es": {"strategy": "pgpe", "weight_decay": 0.5}}, {"pgpe": ["es.weight_decay"]}),
         ({"novelty": {"measure": "pata_ec", "scale": "gene_max"}}, {"pata_ec": ["novelty.scale"]}),
+        (
+            {"run": {"trainer": "es"}, "novelty": {"measure": "pata_ec", "scale": "gene_max"}},
+            {"es": ["novelty.measure", "novelty.scale"]},
+        ),
         ({"novelty": {"cached": False}}, {"nearest_genes": ["novelty.cached"]}),
         ({"transfer": {"recent_scores": 3}}, {"the 2019 transfer rule": ["transfer.recent_scores"]}),
         ({"cppn": {"released_quirks": True}}, {"obstacles": ["cppn.released_quirks"]}),

@@ -15,11 +15,11 @@ from environments.errors import InputError
 from environments.terrain.terrain import Terrain
 from poet.criterion import AbstractCriterion, Judgement
 from poet.events import AgentVersion, Cost, GenerationDone, NicheAdmitted, NicheRetired, TransferAttempted
-from poet.loop import poet_iteration, random_theta, start
+from poet.loop import poet_iteration, random_theta
 from poet.parts import make_parts
 from poet.scoring import niche_ground
 from poet.types import Origin, Purpose, theta_digest
-from tests.poet.builders import EPISODE_LENGTH, Judge, ledger, make_niche, make_state, make_test_parts, theta_of
+from tests.poet.builders import EPISODE_LENGTH, Judge, ledger, make_niche, make_state, make_test_parts, start, theta_of
 from tests.poet.test_transfer import of_kind
 
 

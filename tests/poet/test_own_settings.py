@@ -15,11 +15,11 @@ from environments.terrain.obstacles import ObstacleSettings
 from poet.config import make_config
 from poet.criterion import AbstractCriterion, Judgement
 from poet.events import CandidateJudged
-from poet.loop import poet_iteration, start
+from poet.loop import poet_iteration
 from poet.novelty import AbstractNovelty
 from poet.parts import make_parts, terrain_settings
 from poet.unused import unused_settings
-from tests.poet.builders import Judge, make_test_parts
+from tests.poet.builders import Judge, make_test_parts, start
 from tests.poet.test_loop import rugged
 from tests.poet.test_transfer import of_kind
 

@@ -16,11 +16,11 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.admission import reproduce_and_admit
 from poet.events import NicheSolved, TransferAttempted, TransferOutcome
-from poet.loop import poet_iteration, start
+from poet.loop import poet_iteration
 from poet.scoring import Attempt, Ground, read_evaluations, solve, training_block
 from poet.transfer import transfer
 from poet.types import Evaluation, Origin, Purpose, theta_digest
-from tests.poet.builders import Judge, make_niche, make_state, make_test_parts, theta_of
+from tests.poet.builders import Judge, make_niche, make_state, make_test_parts, start, theta_of
 from tests.poet.test_transfer import of_kind
 
 

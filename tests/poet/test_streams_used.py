@@ -19,9 +19,9 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.admission import reproduce_and_admit
 from poet.events import CandidateJudged, CandidateOutcome, Event
-from poet.loop import poet_iteration, random_theta, start
+from poet.loop import poet_iteration, random_theta
 from poet.types import Purpose
-from tests.poet.builders import make_niche, make_state, make_test_parts
+from tests.poet.builders import make_niche, make_state, make_test_parts, start
 from tests.poet.test_loop import rugged
 from tests.poet.test_transfer import of_kind
 

@@ -14,12 +14,12 @@ from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.events import AgentVersion, Cost, NicheAdmitted, NicheRetired, NicheValidated, Occasion, ValidationSet
-from poet.loop import poet_iteration, start
+from poet.loop import poet_iteration
 from poet.scoring import niche_ground
 from poet.types import Purpose, SuccessRates, theta_digest
 from poet.validation import validation_terrains
 from tests.naive import naive_success
-from tests.poet.builders import EPISODE_LENGTH, ledger, make_niche, make_state, theta_of
+from tests.poet.builders import EPISODE_LENGTH, ledger, make_niche, make_state, start, theta_of
 from tests.poet.builders import make_test_parts as make_parts
 from tests.poet.test_loop import rugged
 from tests.poet.test_transfer import of_kind

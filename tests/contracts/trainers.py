@@ -187,7 +187,7 @@ class TrainerContract:
 
     def test_unknown_settings_are_refused(self) -> None:
         """The error is one sentence that names the key."""
-        with pytest.raises(InputError, match=r"trainer\.settings: .* has no 'nonsense'"):
+        with pytest.raises(InputError, match=r"trainer\.settings has 'nonsense'"):
             make_trainer(self.config(trainer__settings={"nonsense": 1}))
 
     def test_commands_take_its_runs(self, finished: Path, tmp_path: Path, poet: Poet) -> None:
