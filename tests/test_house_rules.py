@@ -39,7 +39,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("experiments/examples/",),
     "multiprocessing": ("agents/evaluation/pool.py",),
-    "concurrent": ("agents/evaluation/batch.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
+    "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("experiments/analysis/",),
     "PIL": ("experiments/replay/",),

@@ -1,7 +1,7 @@
 """The contract of a policy: how many parameters it has and what it remembers, and kernels that begin and act.
 
 A policy object holds settings only. Its parameters travel apart, as a flat ``theta``; its state is kept where walkers
-are kept, by each engine in its own way. ``tests.agents.policy_contract`` has tests for a policy of one's own.
+are kept, by each engine in its own way. ``tests.contracts.policies`` has tests for a policy of one's own.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ def verify(
         workers: processes; None for one per core.
         progress: told how many pairs are done.
         engine: ``"box2d"``: the Gymnasium env ``BipedalTerrain-v0``, step by step; or another of
-            ``agents.rollouts.ENGINES``.
+            ``agents.rollouts.load_engine``.
         prepare_engine: compiles what the engine of that name needs for a policy, before the processes start.
         trust: whether a policy that the run names as ``package.module:Name`` may be imported.
 

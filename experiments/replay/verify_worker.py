@@ -27,8 +27,8 @@ def main() -> None:
     """Run the pairs that standard input names."""
     wanted = {int(word) for word in sys.stdin.read().split()}
     is_trusted = "trusted" in sys.argv[3:]
-    if is_trusted:
-        sys.path.append(str(Path.cwd()))  # where the command line finds a user's policy, too
+    if is_trusted or ":" in sys.argv[2]:
+        sys.path.append(str(Path.cwd()))  # where the command line finds a user's policy or engine, too
     with open_run(Path(sys.argv[1]), is_trusted) as run:
         for agent in run.stored_agents():
             if agent.version.id in wanted:

@@ -44,7 +44,7 @@ def open_run(path: str | PathLike[str], trust: bool = False) -> Run:
 
     Args:
         path: the run's folder. It may be read-only once the run has stopped.
-        trust: whether ``Run.policy`` may import code that the run names.
+        trust: whether ``Run.policy`` and who runs its episodes in ``Run.engine`` may import code that the run names.
 
     Raises:
         InputError: no run, damaged, or written by a newer POET.
@@ -200,14 +200,28 @@ class Run:
             InputError: it is code that the run names, and that nobody trusts, see ``open_run``; or cannot be imported.
         """
         config = self.config.policy
-        if ":" in config.kind and not self._trust:
-            raise InputError(
-                f"the run {self._folder} names code that would be imported and may do anything here: "
-                f"policy.kind={config.kind}; add --trust, or open_run(..., trust=True), if you trust it"
-            )
+        self._check_trust("policy.kind", config.kind)
         from poet.policy import make_run_policy  # here, so that whoever looks at a run waits for no policies
 
         return make_run_policy(config)
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine in which the run goes on.
+
+        Raises:
+            InputError: it is code that the run names, and that nobody trusts, see ``open_run``.
+        """
+        engine = self.config.evaluation.engine
+        self._check_trust("evaluation.engine", engine)
+        return engine
+
+    def _check_trust(self, key: str, name: str) -> None:
+        if ":" in name and not self._trust:
+            raise InputError(
+                f"the run {self._folder} names code that would be imported and may do anything here: "
+                f"{key}={name}; add --trust, or open_run(..., trust=True), if you trust it"
+            )
 
     def config_at(self, iteration: int) -> Config:
         """The config that an iteration was (or will be) done under; a fork may have changed it on the way."""

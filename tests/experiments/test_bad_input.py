@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents import rollouts
+from agents.rollouts import engines
 from poet.archive.fingerprint import fingerprint
 from tests.experiments.command_line import Ended, Poet, begin, end
 from tests.experiments.conftest import NUM_ITERATIONS
@@ -109,7 +109,7 @@ def test_the_engine_for_gpus_is_refused_where_there_is_none(
     poet: Poet, copied_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """With the reason and another engine that gives the same bits; a run stays as it was."""
-    monkeypatch.setattr(rollouts, "_gpu_problem", lambda: "no NVIDIA GPU with a working driver was found")
+    monkeypatch.setattr(engines, "_gpu_problem", lambda: "no NVIDIA GPU with a working driver was found")
     before = fingerprint(copied_run)
     arguments = {
         "run": (tmp_path / "new", *TINY),
