@@ -110,6 +110,7 @@ EXACT_AFTER_ALL = {
     ("agents/policies/mlp.py", "num_parameters"): "integers",
     ("agents/rollouts/result.py", "num_steps"): "integers",
     ("agents/rollouts/cuda.py", "_bytes"): "integers",
+    ("agents/rollouts/request.py", "num_episodes"): "integers",
     ("agents/rollouts/simd.py", "stage_shares"): "integers",
     ("agents/rollouts/simd.py", "_done"): "integers",
     ("environments/physics/box2d.py", "read"): "only whether the sum is finite",

@@ -74,7 +74,7 @@ def stages(name: str) -> dict[str, dict[str, float]]:
     check_engine(name)
     policy, found = load_walker("flat").policy, {}
     for label, ground in grounds().items():
-        thetas = _walkers(_num_walkers(name) // 2)
+        thetas = _walkers(max(1, _num_walkers(name) // 2))
         chunk = _chunk(name, policy, thetas, ground, MAX_STEPS)
         shares = load_engine(name).stage_shares(chunk)
         if not shares:
