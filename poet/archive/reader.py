@@ -44,7 +44,7 @@ def open_run(path: str | PathLike[str], trust: bool = False) -> Run:
 
     Args:
         path: the run's folder. It may be read-only once the run has stopped.
-        trust: whether ``Run.policy`` and who runs its episodes in ``Run.engine`` may import code that the run names.
+        trust: whether code that the run names may be imported, by ``Run.policy`` and for episodes in ``Run.engine``.
 
     Raises:
         InputError: no run, damaged, or written by a newer POET.
