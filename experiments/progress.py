@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
-from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.request import EvaluationRequest
 from environments.signals import held
 from experiments.text import visible
 from poet.types import Purpose, RunState

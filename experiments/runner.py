@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation.executor import AbstractExecutor
-from agents.evaluation.request import EvaluationRequest
 from agents.policies.base import AbstractPolicy
 from agents.rollouts import prepare, resolve_engine
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
 from environments.errors import InputError

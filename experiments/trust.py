@@ -11,7 +11,12 @@ from poet.parts import imported_code
 
 
 def check_trust(
-    folder: Path, config: Config, trust: bool, given: Collection[str] = (), keys: Collection[str] | None = None
+    folder: Path,
+    config: Config,
+    trust: bool,
+    given: Collection[str] = (),
+    keys: Collection[str] | None = None,
+    engine: str | None = None,
 ) -> None:
     """Refuse to import what an archive names, unless the user trusts it or names it too.
 
@@ -21,10 +26,12 @@ def check_trust(
         trust: whether the user said ``--trust``.
         given: keys that the command line sets; the code that they name is the user's own.
         keys: the keys whose code is imported; None for all.
+        engine: what the command line gives as ``--engine``, which is as if it set ``evaluation.engine``.
 
     Raises:
         InputError: code would be imported that nobody trusts.
     """
+    given = given if engine is None else {*given, "evaluation.engine"}
     named = {
         key: name for key, name in imported_code(config).items() if key not in given and (keys is None or key in keys)
     }

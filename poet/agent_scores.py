@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.request import Block, Thetas
+from agents.rollouts.request import Block, Thetas
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.events import Cost

@@ -218,7 +218,10 @@ class EvaluationConfig(_Section):
     """Episodes."""
 
     max_steps: Annotated[int, Field(ge=1, le=2000)] = Field(2000, description="control steps (paper: 2000)")
-    engine: str = Field("simd", description="physics engine: 'simd', 'cuda', 'box2d' or 'auto'; changes no result")
+    engine: str = Field(
+        "simd",
+        description="physics engine: 'simd', 'cuda', 'box2d', 'auto' or a 'package.module:Name'; changes no result",
+    )
 
 
 class ValidationConfig(_Section):

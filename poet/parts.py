@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from inspect import isabstract
 from typing import Any
 
-from agents.evaluation.request import Block, EvaluationRequest
 from agents.policies.base import AbstractPolicy
 from agents.rollouts import check_engine
+from agents.rollouts.request import Block, EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from agents.strategies import make_strategy, setting_names
 from agents.strategies.base import AbstractStrategy
@@ -125,7 +125,10 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
 
 def imported_code(config: Config) -> dict[str, str]:
     """The keys that name a user's own code, with the names. Running the config imports that code."""
-    keys = ("run.trainer", "terrain.genotype", "es.strategy", "policy.kind", "poet.criterion", "novelty.measure")
+    keys = (
+        "run.trainer", "terrain.genotype", "es.strategy", "policy.kind", "poet.criterion", "novelty.measure",
+        "evaluation.engine",
+    )  # fmt: skip
     return {key: name for key in keys if ":" in (name := config_value(config, key))}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from agents.policies import make_policy, policy_settings
 from agents.policies.base import AbstractPolicy
-from agents.rollouts import check_policy
+from agents.rollouts.checks import check_policy
 from environments.errors import InputError
 from environments.machine import check_memory
 from poet.config import PolicyConfig

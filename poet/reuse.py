@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from agents.evaluation.request import Block
+from agents.rollouts.request import Block
 from agents.rollouts.result import RolloutResult
 from poet.agent_scores import Key
 from poet.parts import Parts

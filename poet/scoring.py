@@ -11,7 +11,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.request import Block, Thetas, every_row
+from agents.rollouts.request import Block, Thetas, every_row
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.streams import Stream

@@ -24,7 +24,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.request import Thetas, every_row
+from agents.rollouts.request import Thetas, every_row
 from agents.rollouts.result import RolloutResult
 from environments.terrain.generation import push_from
 from environments.terrain.genotype import AbstractGenotype

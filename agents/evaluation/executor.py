@@ -8,9 +8,10 @@ from contextlib import closing
 from types import TracebackType
 from typing import Self
 
-from agents.evaluation.request import EvaluationRequest
 from agents.policies.base import AbstractPolicy
-from agents.rollouts import OnProgress, is_batched, prepare
+from agents.rollouts import load_engine, prepare
+from agents.rollouts.base import OnProgress
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult, join
 from environments.copying import NotCopied
 from environments.signals import held
@@ -83,13 +84,13 @@ class AbstractExecutor(NotCopied, ABC):
 
     def _prepare(self, engine: str, policy: AbstractPolicy) -> None:
         """Compile what this process needs, where Ctrl-C ends it."""
-        if is_batched(engine):
+        if load_engine(engine).is_batched:
             prepare(engine, policy)
 
     def _chunk_size(self, request: EvaluationRequest) -> int:
         """Episodes of each chunk of a request; what each worker takes at once."""
         num = request.num_episodes
-        if is_batched(request.engine):
+        if load_engine(request.engine).is_batched:
             return max(_FEWEST_BATCHED, even_size(num, _MOST_BATCHED, self.num_workers))
         return max(1, min(_MOST, num // (_CHUNKS_A_WORKER * self.num_workers)))
 

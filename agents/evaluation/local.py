@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor, even_size
 from agents.evaluation.pool import WorkerPool, may_have_workers
-from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress, is_batched, needs_gpu
+from agents.rollouts import load_engine, run_chunk
+from agents.rollouts.base import OnProgress
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments.machine import available_cores
 
@@ -36,14 +36,19 @@ class LocalExecutor(AbstractExecutor):
         return self._workers
 
     def _chunk_size(self, request: EvaluationRequest) -> int:
-        if needs_gpu(request.engine):  # it splits by its own memory
+        engine = load_engine(request.engine)
+        if engine.needs_gpu:  # it splits by its own memory
             return max(1, request.num_episodes)
-        if is_batched(request.engine):
+        if engine.is_batched:
             return even_size(request.num_episodes, max(1, _SLAB_BYTES // (4 * request.policy.num_parameters)))
         return super()._chunk_size(request)
 
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
-        if self._workers == 1 or any(is_batched(chunk.engine) for chunk in chunks) or not may_have_workers():
+        if (
+            self._workers == 1
+            or any(load_engine(chunk.engine).is_batched for chunk in chunks)
+            or not may_have_workers()
+        ):
             for chunk in chunks:
                 yield run_chunk(chunk, self._workers, on_progress)
         else:

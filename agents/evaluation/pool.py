@@ -19,9 +19,9 @@ from types import ModuleType
 from typing import cast
 from weakref import WeakSet
 
-from agents.evaluation.batch import run_chunk
-from agents.evaluation.request import EvaluationRequest
-from agents.rollouts import OnProgress
+from agents.rollouts import run_chunk
+from agents.rollouts.base import OnProgress
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments.copying import NotCopied
 from environments.errors import InputError

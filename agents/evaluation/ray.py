@@ -16,14 +16,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor, Progress, even_size
 from agents.evaluation.patience import Patience
 from agents.evaluation.ray_tasks import RayTasks
-from agents.evaluation.request import EvaluationRequest
 from agents.policies.base import AbstractPolicy
-from agents.rollouts import AUTO, OnProgress, needs_gpu, prepare
+from agents.rollouts import load_engine, prepare, run_chunk
+from agents.rollouts.base import OnProgress
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
+from environments.engines import AUTO
 from environments.errors import InputError
 from environments.machine import available_cores
 from environments.signals import held, left_to_this_process
@@ -82,7 +83,7 @@ class RayExecutor(AbstractExecutor):
         """See ``AbstractExecutor``. The engine ``"auto"`` is the one for the GPUs of the cluster, if it has any."""
         if request.engine == AUTO:
             request = replace(request, engine="cuda" if self._num_gpus() else "simd")
-        if needs_gpu(request.engine) and not self._num_gpus():
+        if load_engine(request.engine).needs_gpu and not self._num_gpus():
             raise InputError(f"the Ray that was started or joined has no GPU for the engine {request.engine!r}")
         return super().evaluate(request, progress)
 
@@ -90,12 +91,12 @@ class RayExecutor(AbstractExecutor):
         return int(self._ray.cluster_resources().get("GPU", 0))
 
     def _chunk_size(self, request: EvaluationRequest) -> int:
-        if needs_gpu(request.engine):  # each GPU takes its share at once
+        if load_engine(request.engine).needs_gpu:  # each GPU takes its share at once
             return even_size(request.num_episodes, max(1, request.num_episodes), self._num_gpus())
         return super()._chunk_size(request)
 
     def _run(self, chunks: list[EvaluationRequest], on_progress: OnProgress) -> Generator[RolloutResult, None, None]:
-        on_gpus = any(needs_gpu(chunk.engine) for chunk in chunks)
+        on_gpus = any(load_engine(chunk.engine).needs_gpu for chunk in chunks)
         tasks = RayTasks(self._ray, self._on_gpus(len(chunks)) if on_gpus else [self._task] * self._workers)
         patience = Patience(self._patience)
         finished: dict[int, RolloutResult] = {}
@@ -134,7 +135,7 @@ class RayExecutor(AbstractExecutor):
         if not self._is_started_here and kind not in self._sent and not kind.__module__.startswith("agents."):
             self._check_import(policy)
             self._sent.add(kind)
-        if not needs_gpu(engine):
+        if not load_engine(engine).needs_gpu:
             prepare(engine, policy)  # once here instead of in every worker
 
     def _check_import(self, policy: AbstractPolicy) -> None:

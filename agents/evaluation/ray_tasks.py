@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from types import ModuleType
 from typing import Any
 
-from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 
 #: Seconds of one call to Ray; Ctrl-C may have to wait as long.

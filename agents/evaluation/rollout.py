@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policies.base import AbstractPolicy
-from agents.rollouts import check_engine, check_policy
+from agents.rollouts import check_engine
+from agents.rollouts.checks import check_policy
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
 from environments.biped import MAX_STEPS
@@ -39,8 +40,8 @@ def rollout(
         theta: (B, P) or (P,) float32, finite; at least one row.
         terrains: one or several grounds.
         terrain_index: (B,) which of them each row walks on; None if there is one for all, or one for each row.
-        engine: who integrates, a key of ``agents.rollouts.ENGINES``: ``"simd"``, many walkers at once, or ``"box2d"``,
-            Box2D itself. Changes no result.
+        engine: who integrates, a key of ``environments.engines.ENGINES``: ``"simd"``, many walkers at once, or
+            ``"box2d"``, Box2D itself; or ``"package.module:Name"`` of an engine of your own. Changes no result.
         max_steps: control steps after which an episode is TIMEOUT.
         threads: of this process; with ``"box2d"``, whose episodes hold the GIL, worker processes for 2 or more. None
             for one a core. Changes no result.

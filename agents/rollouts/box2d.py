@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
-from agents.rollouts import OnProgress, check_rows
+from agents.rollouts.base import OnProgress
+from agents.rollouts.checks import check_rows
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
 from environments.terrain.terrain import Terrain
@@ -23,10 +24,21 @@ def run_episodes(
     terrains: Sequence[Terrain],
     terrain_index: NDArray[np.int64],
     max_steps: int,
-    threads: int = 1,
     on_progress: OnProgress | None = None,
 ) -> RolloutResult:
-    """See ``agents.rollouts.RunEpisodes``; one episode after the other, on one core whatever ``threads`` says."""
+    """One episode for each row of theta, one after the other.
+
+    Args:
+        policy: of all of them.
+        theta: (B, P) float32.
+        terrains: the grounds that ``terrain_index`` points into.
+        terrain_index: (B,) which terrain each row walks on.
+        max_steps: control steps after which an episode is TIMEOUT.
+        on_progress: see ``AbstractEngine.run``.
+
+    Raises:
+        InputError: as ``check_rows``.
+    """
     check_rows(policy, theta, terrains, terrain_index)
     num, num_steps = theta.shape[0], 0
     result = RolloutResult(np.full(num, np.nan), np.zeros(num, np.int32), np.full(num, -1, np.int8))

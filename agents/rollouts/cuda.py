@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
-from agents.rollouts import check_rows
 from agents.rollouts.launches import NUM_COUNTS, NUM_STRIKES, Counts, Lists, launches
 from agents.rollouts.result import RolloutResult, join
-from agents.rollouts.simd import finish_in_box2d
 from agents.rollouts.thread import (
     FREE,
     GROUP,
@@ -32,9 +30,7 @@ from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
 from environments.errors import InputError
 from environments.physics.course import Course
 from environments.physics.layout import WORLD_SIZE
-from environments.streams import WORDS_PER_BLOCK
 from environments.terrain.terrain import Terrain, check_terrain_index
-from environments.walker.ending import GOES_ON
 
 #: Steps of a round: a walker that falls early waits for its end, and the host for the GPU.
 STEPS_A_ROUND = 16
@@ -44,40 +40,6 @@ WALKERS_PER_MULTIPROCESSOR = 8 * cuda.BLOCK_SIZE
 _SHARE, FEWEST_WALKERS = 0.8, 32
 #: Threads of a block where there are few walkers, so that no multiprocessor is without work.
 SMALL_BLOCK = 32
-
-
-def run_episodes(
-    policy: AbstractPolicy,
-    theta: NDArray[np.float32],
-    terrains: Sequence[Terrain],
-    terrain_index: NDArray[np.int64],
-    max_steps: int,
-    threads: int = 1,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> RolloutResult:
-    """See ``agents.rollouts.RunEpisodes``; ``threads`` is of no use here.
-
-    Raises:
-        InputError: the GPU has too little memory, theta has another shape, or there is no such terrain.
-    """
-    check_rows(policy, theta, terrains, terrain_index)
-    num, num_parameters = theta.shape
-    episodes = Episodes(
-        terrain_index=np.ascontiguousarray(terrain_index, np.int64),
-        sample=np.arange(num),
-        direction=np.zeros(num, np.int64),
-        sign=np.zeros(num, np.int64),
-        centre=np.ascontiguousarray(theta),
-        scale=np.zeros((0, num_parameters), np.float32),
-        words=np.zeros((0, WORDS_PER_BLOCK), np.uint64),
-        policy_shape=np.array(policy.shape, np.int64),
-        returns=np.full(num, np.nan),
-        lengths=np.zeros(num, np.int32),
-        outcomes=np.full(num, GOES_ON, np.int8),
-    )
-    result = run_on_gpu(policy, episodes, terrains, max_steps, on_progress)
-    finish_in_box2d(policy, lambda rows: theta[rows], terrains, terrain_index, max_steps, result)
-    return result
 
 
 @exact
@@ -95,7 +57,8 @@ def run_on_gpu(
     Args:
         policy: of all episodes.
         episodes: in the host's memory; its results are not written.
-        terrains, max_steps, on_progress: see ``agents.rollouts.RunEpisodes``.
+        terrains, max_steps: see ``box2d.run_episodes``.
+        on_progress: see ``AbstractEngine.run``.
         num_walkers: how many walk at once; None for as many as the GPU holds well. Changes no result.
         block_size: threads that walk in a block. Changes no result.
 
@@ -103,7 +66,7 @@ def run_on_gpu(
         One row for each episode; those that were given up are left to the caller, see ``finish_in_box2d``.
 
     Raises:
-        InputError: as ``run_episodes``.
+        InputError: the GPU has too little memory, or there is no such terrain.
     """
     num = episodes.sample.size
     if num == 0:
@@ -233,9 +196,3 @@ def _walkers(num: int, policy: AbstractPolicy) -> Walkers:
             islands=cuda.device_array(grouped_size(ISLAND_SIZE, num), np.int64),
             alphas=cuda.device_array(num, np.float32),
         )
-
-
-def prepare(policy: AbstractPolicy) -> None:
-    """Compile what episodes of a policy need, or load it from the disk cache."""
-    theta, ground = np.zeros((1, policy.num_parameters), np.float32), np.array([[0, 0], [9, 0]], np.float32)
-    run_episodes(policy, theta, [Terrain(ground)], np.zeros(1, np.int64), max_steps=1)

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
 from agents.policies.kernels import act_policy, begin_policy
-from agents.rollouts import OnProgress, box2d, check_rows
+from agents.rollouts import box2d
+from agents.rollouts.base import OnProgress
+from agents.rollouts.checks import check_rows
 from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
 from environments.biped import NUM_JOINTS, OBSERVATION_SIZE
@@ -43,10 +45,11 @@ def run_episodes(
     on_progress: OnProgress | None = None,
     spent: NDArray[np.int64] | None = None,
 ) -> RolloutResult:
-    """See ``agents.rollouts.RunEpisodes``.
+    """One episode for each row of theta.
 
     Args:
-        policy, theta, terrains, terrain_index, max_steps, threads, on_progress: see there.
+        policy, theta, terrains, terrain_index, max_steps: see ``box2d.run_episodes``.
+        threads, on_progress: see ``AbstractEngine.run``.
         spent: ticks by stage are added to it, see ``environments.physics.stages``; with one thread.
 
     Raises:
@@ -105,10 +108,10 @@ def finish_in_box2d(
     Walkers that fly head over heels for half a minute are next to none, and so are grounds as dense as that.
 
     Args:
-        policy, terrains, terrain_index, max_steps: of all episodes, see ``agents.rollouts.RunEpisodes``.
+        policy, terrains, terrain_index, max_steps: of all episodes, see ``box2d.run_episodes``.
         theta_of: gives the thetas of some rows.
         result: of all episodes; rows that were given up are overwritten.
-        on_progress: see ``RunEpisodes``; the other episodes count as done.
+        on_progress: see ``AbstractEngine.run``; the other episodes count as done.
     """
     rows = np.flatnonzero(result.outcomes < GOES_ON)
     if not rows.size:

@@ -53,7 +53,8 @@ def make_vec_env(
         terrains: one for all worlds, or several that are dealt out in turn: world i walks on the terrain i modulo their
             number.
         num_envs: number of worlds; None: as many as there are terrains.
-        engine: who integrates, ``"simd"`` or ``"box2d"``; changes no bit.
+        engine: who integrates, ``"simd"`` or ``"box2d"``, or ``"package.module:Name"`` of an engine of your own, if
+            it has worlds; changes no bit.
         threads: the most cores that are used; None: all that this process may use. Changes no bit. ``box2d`` uses
             one.
         max_steps: control steps after which an episode is truncated.

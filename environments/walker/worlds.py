@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 from typing import Protocol
 
 import numpy as np
@@ -11,17 +10,13 @@ from numpy.typing import NDArray
 
 from environments.biped import OBSERVATION_SIZE
 from environments.copying import CopiedWhole
-from environments.errors import check_name
+from environments.engines import AUTO, engines_with_worlds, find_engine
+from environments.errors import InputError
 from environments.machine import check_memory
+from environments.registry import load_named
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
 from environments.walker.episode import WalkerEpisode
-
-#: Engine name to the module and class of its worlds; imported when first used.
-ENGINES = {
-    "simd": ("environments.walker.simd", "SimdWorlds"),
-    "box2d": ("environments.walker.worlds", "Box2DWorlds"),
-}
 
 #: Memory of one world of Box2D on a hard course, bytes (measured 199,000).
 _BOX2D_WORLD_BYTES = 200_000
@@ -81,19 +76,22 @@ def make_worlds(
     """The worlds of an engine; reset them before anything else.
 
     Args:
-        engine: who integrates, a key of ``ENGINES``; changes no bit.
+        engine: who integrates, see ``environments.engines.find_engine``; changes no bit. ``AUTO`` is ``"simd"``.
         terrains: the grounds that ``terrain_index`` points into.
         terrain_index: (N,) which terrain each world has.
         max_steps: control steps after which an episode is TIMEOUT.
         threads: the most cores that are used; changes no bit. ``box2d`` uses one.
 
     Raises:
-        InputError: the engine is unknown, there is no such terrain, or the worlds do not fit into memory.
+        InputError: the engine is unknown or has no worlds, there is no such terrain, or the worlds do not fit into
+            memory.
     """
-    check_name("engine", engine, ENGINES)
+    path = find_engine("simd" if engine == AUTO else engine).worlds
+    if not path:
+        names = " or ".join(map(repr, engines_with_worlds()))
+        raise InputError(f"engine {engine!r} runs whole episodes and has no worlds to step: take {names}")
     check_terrain_index(np.asarray(terrain_index), len(terrains))
-    module, name = ENGINES[engine]
-    worlds: Worlds = getattr(import_module(module), name)(terrains, terrain_index, max_steps, threads)
+    worlds: Worlds = load_named(path, {}, "worlds")(terrains, terrain_index, max_steps, threads)
     return worlds
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from agents.rollouts.request import EvaluationRequest, Thetas, every_row
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.walker.ending import Outcome
 from experiments.analysis import theme

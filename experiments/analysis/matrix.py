@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from agents.evaluation.executor import AbstractExecutor, Progress
-from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from agents.rollouts.request import EvaluationRequest, Thetas, every_row
 from environments.walker.ending import Outcome
 from experiments.analysis.run_tables import RunTables
 from poet.scoring import SOLVED_RETURN
@@ -60,7 +60,7 @@ def score_matrix(
         (every_row(Thetas(thetas), terrains),),
         run.policy,
         max_steps=tables.config.evaluation.max_steps,
-        engine=engine or tables.config.evaluation.engine,
+        engine=engine or run.engine,
         label="every agent on every terrain",
     )
     (result,) = executor.evaluate(request, progress)

@@ -128,7 +128,7 @@ def es(
             check_settings(output, settings)
         else:
             check_new(output)
-        check_trust(run, settings, trust)
+        check_trust(run, settings, trust, engine=engine)
         steps = budgets[budget] if env_steps is None else env_steps
         spent = ", ".join(f"{name} {number:,}" for name, number in budgets.items())
         say(f"{run} had spent by iteration {goal.iteration}, when it reached niche {niche}: {spent} env-steps")
@@ -199,5 +199,5 @@ def _run_control(
         raise InputError(f"{folder} draws whom it admits already (novelty.order is 'random'): control another run")
     check_new(new)
     settings = resolve_config(flags={**flags, "novelty.order": "random"}, base=base)
-    check_trust(folder, settings, trust)
+    check_trust(folder, settings, trust, engine=flags["evaluation.engine"])
     go_on(new, settings, execution)

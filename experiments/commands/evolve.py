@@ -84,7 +84,7 @@ def resume(
         further = poet_command("resume", run, "--iterations", "N")
         say(f"{run} is finished: it has done {done} iterations; go further with: {further}")
         return
-    check_trust(run, settings, trust)
+    check_trust(run, settings, trust, engine=engine)
     go_on(run, settings, Execution(executor, workers, ray_address, env_steps))
 
 
@@ -132,7 +132,7 @@ def fork(
     if settings.run.start != base.run.start:
         raise InputError("run.start is over when a fork begins: start a new run to change it")
     check_change(base, settings)
-    check_trust(run, settings, trust, given=assigned_keys(assignments or ()))
+    check_trust(run, settings, trust, given=assigned_keys(assignments or ()), engine=engine)
     if settings.run.iterations <= at:
         raise InputError(
             f"a fork at {at} must go further than that, but it would stop after iteration {settings.run.iterations}: "

@@ -16,7 +16,8 @@ Assignments = Annotated[
     typer.Option("--set", metavar="KEY=VALUE", help="A config value, such as es.pairs=64; may be repeated."),
 ]
 Engine = Annotated[
-    str | None, typer.Option("--engine", help="Who integrates: simd, cuda, box2d or auto; changes no result.")
+    str | None,
+    typer.Option("--engine", help="Who integrates: simd, cuda, box2d, auto, package.module:Name; changes no result."),
 ]
 ExecutorName = Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")]
 Workers = Annotated[

@@ -139,7 +139,7 @@ def analyse(
         options = None
         if matrix:
             runner = stack.enter_context(Execution(executor, workers, ray_address).open())
-            for name, policy in {(engine or run.config.evaluation.engine, run.policy) for run in stored.values()}:
+            for name, policy in {(engine or run.engine, run.policy) for run in stored.values()}:
                 prepare_engine(name, policy)
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
             options = MatrixOptions(runner, matrix, engine, show)

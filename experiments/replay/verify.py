@@ -97,7 +97,7 @@ def verify(
         workers: processes; None for one per core.
         progress: told how many pairs are done.
         engine: ``"box2d"``: the Gymnasium env ``BipedalTerrain-v0``, step by step; or another of
-            ``agents.rollouts.ENGINES``.
+            ``agents.rollouts.load_engine``.
         prepare_engine: compiles what the engine of that name needs for a policy, before the processes start.
         trust: whether a policy that the run names as ``package.module:Name`` may be imported.
 
@@ -152,8 +152,9 @@ def _chosen(run: Run, niche_id: int | None, agent_id: int | None, iteration: int
 def _run_again(folder: Path, engine: str, trust: bool, ids: list[int], workers: int) -> Iterator[dict[str, Any]]:
     """What the pairs do now, in any order; fewer than asked for if a process dies."""
     source = str(Path(experiments.__file__).parents[1])
-    # A trusted policy is found wherever this process finds it.
-    others = [str(Path(folder).absolute()) for folder in sys.path] if trust else [os.environ.get("PYTHONPATH")]
+    # A trusted policy, or an engine that the caller names, is found wherever this process finds it.
+    is_theirs = trust or ":" in engine
+    others = [str(Path(folder).absolute()) for folder in sys.path] if is_theirs else [os.environ.get("PYTHONPATH")]
     path = os.pathsep.join([source, *filter(None, others)])
     environment = os.environ | {"PYTHONPATH": path}
     # -P: a folder of the user's with the name of one of our packages must not be taken for it.

@@ -7,7 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.rollouts import engine, engine_module, is_batched
+from agents.policies.base import AbstractPolicy
+from agents.rollouts import check_engine, load_engine, run_chunk
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.streams import stream_key
@@ -43,13 +45,14 @@ def engine_cases(name: str) -> list[Case]:
     Raises:
         InputError: the engine is unknown or not available.
     """
-    run_episodes, policy = engine(name), load_walker("flat").policy
+    check_engine(name)
+    policy = load_walker("flat").policy
 
     def case(label: str, ground: Terrain, num_threads: int) -> Case:
         thetas = _walkers(_num_walkers(name))
 
         def walk(rows: NDArray[np.float32], max_steps: int) -> RolloutResult:
-            return run_episodes(policy, rows, (ground,), np.zeros(len(rows), np.int64), max_steps, num_threads)
+            return run_chunk(_chunk(name, policy, rows, ground, max_steps), num_threads)
 
         def run() -> Work:
             seconds, result = timed(lambda: walk(thetas, MAX_STEPS))
@@ -57,7 +60,7 @@ def engine_cases(name: str) -> list[Case]:
 
         return Case(name, label, num_threads, lambda: walk(thetas[:1], 1), run)
 
-    all_threads = THREADS if is_batched(name) else THREADS[:1]
+    all_threads = THREADS if load_engine(name).is_batched else THREADS[:1]
     return [case(label, ground, num) for num in all_threads for label, ground in grounds().items()]
 
 
@@ -68,22 +71,28 @@ def stages(name: str) -> dict[str, dict[str, float]]:
         Nothing if the engine does not know its stages. They are timed in a separate call, since the clock costs a
         little.
     """
-    stage_shares = getattr(engine_module(name), "stage_shares", None)
-    if stage_shares is None:
-        return {}
-    run_episodes, policy = engine(name), load_walker("flat").policy
-    found = {}
+    check_engine(name)
+    policy, found = load_walker("flat").policy, {}
     for label, ground in grounds().items():
-        thetas = _walkers(_num_walkers(name) // 2)
-        walk = (policy, thetas, (ground,), np.zeros(len(thetas), np.int64), MAX_STEPS)
-        shares = stage_shares(*walk)
-        seconds, result = timed(partial(run_episodes, *walk))
+        thetas = _walkers(max(1, _num_walkers(name) // 2))
+        chunk = _chunk(name, policy, thetas, ground, MAX_STEPS)
+        shares = load_engine(name).stage_shares(chunk)
+        if not shares:
+            return {}
+        seconds, result = timed(partial(run_chunk, chunk))
         found[label] = {stage: 1e6 * seconds * share / result.num_steps for stage, share in shares.items()}
     return found
 
 
+def _chunk(
+    name: str, policy: AbstractPolicy, thetas: NDArray[np.float32], ground: Terrain, max_steps: int
+) -> EvaluationRequest:
+    block = Block(Thetas(thetas), np.arange(len(thetas)), (ground,), np.zeros(len(thetas), np.int64))
+    return EvaluationRequest((block,), policy, max_steps, name)
+
+
 def _num_walkers(name: str) -> int:
-    return NUM_WALKERS if is_batched(name) else NUM_WALKERS // ONE_BY_ONE_DIVISOR
+    return NUM_WALKERS if load_engine(name).is_batched else NUM_WALKERS // ONE_BY_ONE_DIVISOR
 
 
 def _walkers(num: int) -> NDArray[np.float32]:

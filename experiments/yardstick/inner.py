@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agents.evaluation.request import Thetas, every_row
+from agents.rollouts.request import Thetas, every_row
 from environments.errors import InputError
 from environments.streams import Stream
 from experiments.settings import resolve_config

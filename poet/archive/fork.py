@@ -51,8 +51,8 @@ def fork_run(
             the source's fingerprint.
 
     Raises:
-        InputError: there is no such run or state, the destination cannot be used, or the config changes the trainer, the
-            strategy, the policy or the genotype.
+        InputError: there is no such run or state, the destination cannot be used, or the config changes the trainer,
+            the strategy, the policy or the genotype.
         ArchiveError: the disk is full or fails.
     """
     source, folder, at = Path(source_folder), Path(destination), whole_number("at", at)

@@ -44,7 +44,7 @@ def open_run(path: str | PathLike[str], trust: bool = False) -> Run:
 
     Args:
         path: the run's folder. It may be read-only once the run has stopped.
-        trust: whether ``Run.policy`` may import code that the run names.
+        trust: whether code that the run names may be imported, by ``Run.policy`` and for episodes in ``Run.engine``.
 
     Raises:
         InputError: there is no run, it is damaged, or a newer POET wrote it.
@@ -199,14 +199,28 @@ class Run:
             InputError: it is a user's own code and is not trusted, see ``open_run``; or it cannot be imported.
         """
         config = self.config.policy
-        if ":" in config.kind and not self._trust:
-            raise InputError(
-                f"the run {self._folder} names code that would be imported and may do anything here: "
-                f"policy.kind={config.kind}; add --trust, or open_run(..., trust=True), if you trust it"
-            )
+        self._check_trust("policy.kind", config.kind)
         from poet.policy import make_run_policy  # here, so that looking at a run does not import policies
 
         return make_run_policy(config)
+
+    @property
+    def engine(self) -> str:
+        """The name of the engine in which the run goes on.
+
+        Raises:
+            InputError: it is code that the run names, and that nobody trusts, see ``open_run``.
+        """
+        engine = self.config.evaluation.engine
+        self._check_trust("evaluation.engine", engine)
+        return engine
+
+    def _check_trust(self, key: str, name: str) -> None:
+        if ":" in name and not self._trust:
+            raise InputError(
+                f"the run {self._folder} names code that would be imported and may do anything here: "
+                f"{key}={name}; add --trust, or open_run(..., trust=True), if you trust it"
+            )
 
     def config_at(self, iteration: int) -> Config:
         """The config that is in force in an iteration, done or not. A fork may have changed it on the way."""

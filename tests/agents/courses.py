@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.evaluation.batch import grounds
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policies.mlp import MLPPolicy
 from agents.rollouts import simd
+from agents.rollouts.chunks import grounds
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from agents.rollouts.result import RolloutResult
 from experiments.walkers import load_walker
 from tests.parity.episodes import Case

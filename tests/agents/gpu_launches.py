@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from agents.evaluation.named import named_episodes
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policies.base import AbstractPolicy
+from agents.rollouts.named import named_episodes
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from environments.cuda import Compiled, GpuKernel
 from tests.agents import crowd
 from tests.ptx.gpu import ptx_on_cpu

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from agents.policies.mlp import MLPPolicy
-from agents.rollouts import OnProgress, box2d
+from agents.rollouts.base import AbstractEngine, OnProgress
+from agents.rollouts.chunks import grounds
+from agents.rollouts.engines import Box2D
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
-from environments import Terrain
 
 
 @dataclass(frozen=True)
@@ -26,15 +23,12 @@ class Call:
 calls: list[Call] = []
 
 
-def run_episodes(
-    policy: MLPPolicy,
-    theta: NDArray[np.float32],
-    terrains: Sequence[Terrain],
-    terrain_index: NDArray[np.int64],
-    max_steps: int,
-    threads: int = 1,
-    on_progress: OnProgress | None = None,
-) -> RolloutResult:
-    """See ``agents.rollouts.RunEpisodes``."""
-    calls.append(Call(theta.shape[0], len(terrains), threads))
-    return box2d.run_episodes(policy, theta, terrains, terrain_index, max_steps, threads, on_progress)
+class Lanes(AbstractEngine):
+    """See ``AbstractEngine``."""
+
+    is_batched = True
+
+    def run(self, chunk: EvaluationRequest, threads: int = 1, on_progress: OnProgress | None = None) -> RolloutResult:
+        """See ``AbstractEngine``."""
+        calls.append(Call(chunk.num_episodes, len(grounds(chunk)[0]), threads))
+        return Box2D().run(chunk, threads, on_progress)

@@ -15,8 +15,8 @@ import ray
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.ray import RayExecutor
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.rollouts import cuda
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from agents.rollouts.result import join
 from agents.strategies.perturbations import Perturbations
 from environments.streams import stream_key

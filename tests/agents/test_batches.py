@@ -11,15 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.evaluation import local
-from agents.evaluation.batch import grounds, run_chunk, thetas
 from agents.evaluation.executor import AbstractExecutor, even_size
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
 from agents.policies.mlp import MLPPolicy
-from agents.rollouts import ENGINES, Engine, OnProgress
+from agents.rollouts import run_chunk
+from agents.rollouts.base import OnProgress
+from agents.rollouts.chunks import grounds, thetas
+from agents.rollouts.request import Block, EvaluationRequest, Thetas, every_row
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments import ObstacleGenotype
+from environments.engines import ENGINES, Engine
 from environments.streams import stream_key
 from tests.agents import lanes_engine
 from tests.agents.lanes_engine import Call
@@ -45,7 +47,7 @@ class Cluster(AbstractExecutor):
 @pytest.fixture(autouse=True)
 def lanes(monkeypatch: pytest.MonkeyPatch) -> None:
     """The stand-in, under the name "lanes"."""
-    monkeypatch.setitem(ENGINES, "lanes", Engine("tests.agents.lanes_engine", is_batched=True))
+    monkeypatch.setitem(ENGINES, "lanes", Engine("tests.agents.lanes_engine:Lanes"))
     lanes_engine.calls.clear()
 
 

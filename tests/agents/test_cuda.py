@@ -15,8 +15,7 @@ import pytest
 from numba import int64
 from numba.np import arrayobj
 
-from agents import rollouts
-from agents.rollouts import available_engines, check_engine, resolve_engine
+from agents.rollouts import available_engines, check_engine, engines, resolve_engine
 from environments import cuda
 from environments.errors import InputError
 from environments.physics.solver_layout import SOLVER_SIZE
@@ -182,9 +181,9 @@ def test_what_is_set_right_in_numba_is_in_effect() -> None:
 
 
 def _without_gpu(monkeypatch: pytest.MonkeyPatch, problem: str | None) -> None:
-    rollouts._gpu_problem.cache_clear()
+    engines._gpu_problem.cache_clear()
     monkeypatch.setattr(cuda, "problem", lambda: problem)
-    monkeypatch.setattr(rollouts, "_gpu_problem", lambda: problem)
+    monkeypatch.setattr(engines, "_gpu_problem", lambda: problem)
 
 
 def test_without_a_gpu_one_sentence_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

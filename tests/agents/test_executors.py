@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from agents.evaluation import make_executor
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.request import Block, EvaluationRequest, Thetas, every_row
 from agents.policies.base import AbstractPolicy
 from agents.policies.mlp import MLPPolicy
 from agents.rollouts import available_engines
 from agents.rollouts.box2d import run_episodes
+from agents.rollouts.request import Block, EvaluationRequest, Thetas, every_row
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments import ObstacleGenotype, Terrain
@@ -428,7 +428,7 @@ _JOINED = """
 import sys, types, numpy as np, ray
 from agents import MLPPolicy
 from agents.evaluation import make_executor
-from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from agents.rollouts.request import EvaluationRequest, Thetas, every_row
 from environments import ObstacleGenotype
 block = every_row(Thetas(np.zeros((4, 2804), np.float32)), (ObstacleGenotype().express(seed=1),))
 with make_executor("ray", ray_address=sys.argv[1]) as executor:

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from agents.evaluation.batch import grounds, thetas
-from agents.evaluation.named import named_episodes, thetas_of
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policies.mlp import MLPPolicy, forward, forward_column
+from agents.rollouts.chunks import grounds, thetas
+from agents.rollouts.named import named_episodes, thetas_of
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from agents.rollouts.result import RolloutResult
 from agents.strategies.perturbations import Perturbations
 from environments.errors import InputError

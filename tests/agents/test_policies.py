@@ -16,8 +16,11 @@ from agents.policies.activations import ACTIVATIONS, sigmoid32
 from agents.policies.base import AbstractPolicy
 from agents.policies.gru import GRUPolicy
 from agents.policies.mlp import MLPPolicy
-from agents.rollouts import available_engines, engine
+from agents.rollouts import available_engines, run_chunk
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
+from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
+from environments.terrain.terrain import Terrain
 from experiments.walkers import load_walker
 from tests.agents import crowd
 from tests.contracts.policies import PolicyContract
@@ -68,6 +71,14 @@ class TestOwnPolicy(PolicyContract):
     """The policy of CONTRIBUTING.md."""
 
     policy = new_policy()()
+
+
+def _walked(
+    name: str, policy: AbstractPolicy, theta: NDArray[np.float32], grounds: tuple[Terrain, ...],
+    index: NDArray[np.int64], max_steps: int,
+) -> RolloutResult:  # fmt: skip
+    block = Block(Thetas(theta), np.arange(len(theta)), grounds, index)
+    return run_chunk(EvaluationRequest((block,), policy, max_steps, name))
 
 
 @dataclass(frozen=True)
@@ -125,8 +136,8 @@ def test_a_gated_unit_begins_with_the_bits_of_the_perceptron(name: str) -> None:
         assert adopted is not None
         thetas.append(adopted)
     walk = (crowd.terrains(), crowd.terrain_index()[few], 30)
-    expected = engine(name)(MLPPolicy(), plain, *walk)
-    assert crowd.rows(expected).tobytes() == crowd.rows(engine(name)(policy, np.stack(thetas), *walk)).tobytes()
+    expected = _walked(name, MLPPolicy(), plain, *walk)
+    assert crowd.rows(expected).tobytes() == crowd.rows(_walked(name, policy, np.stack(thetas), *walk)).tobytes()
 
 
 def test_the_sign_of_a_zero_is_kept() -> None:
@@ -148,7 +159,7 @@ def test_the_shipped_walker_walks_on_as_a_gated_unit() -> None:
     theta = policy.adopted(walker.policy, walker.theta, np.ones(policy.num_parameters, np.float32))
     assert theta is not None
     walk = (crowd.terrains()[:1], np.zeros(1, np.int64), 1500)
-    expected, found = (engine("simd")(p, t[None], *walk) for p, t in ((walker.policy, walker.theta), (policy, theta)))
+    expected, found = (_walked("simd", p, t[None], *walk) for p, t in ((walker.policy, walker.theta), (policy, theta)))
     assert 300.0 < expected.returns[0] == found.returns[0]
     assert _LINEAR.adopted(walker.policy, walker.theta, np.ones(_LINEAR.num_parameters, np.float32)) is None
     assert _SMALL.adopted(walker.policy, walker.theta, np.ones(_SMALL.num_parameters, np.float32)) is None
@@ -207,5 +218,5 @@ def own_folder() -> Path:
 
     for policy in (MLPPolicy(), new_policy()()):
         theta = np.zeros((1, policy.num_parameters), np.float32)
-        engine("simd")(policy, theta, crowd.terrains()[:1], np.zeros(1, np.int64), 1)
+        _walked("simd", policy, theta, crowd.terrains()[:1], np.zeros(1, np.int64), 1)
     return Path(CACHE_DIR)

@@ -20,7 +20,7 @@ import pytest
 from agents import MLPPolicy, rollout
 from agents.evaluation.local import LocalExecutor
 from agents.evaluation.pool import WorkerPool
-from agents.evaluation.request import EvaluationRequest, Thetas, every_row
+from agents.rollouts.request import EvaluationRequest, Thetas, every_row
 from environments import ObstacleGenotype
 from environments.errors import InputError
 

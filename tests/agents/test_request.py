@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agents.evaluation.request import Block, EvaluationRequest, Sample, Thetas, every_row
 from agents.policies.mlp import MLPPolicy
+from agents.rollouts.request import Block, EvaluationRequest, Sample, Thetas, every_row
 from agents.strategies.perturbations import Perturbations
 from environments import Terrain
 from environments.streams import stream_key

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from agents import MLPPolicy, rollout
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.named import named_episodes
-from agents.evaluation.request import EvaluationRequest, every_row
+from agents.rollouts.named import named_episodes
+from agents.rollouts.request import EvaluationRequest, every_row
 from agents.strategies import make_strategy
 from agents.strategies.openai_es import OpenAIES, OpenAIESState
 from agents.strategies.perturbations import Perturbations

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.request import EvaluationRequest, Thetas, every_row
 from agents.policies.mlp import MLPPolicy
+from agents.rollouts.request import EvaluationRequest, Thetas, every_row
 from agents.strategies import make_strategy
 from environments import ObstacleGenotype
 from environments.streams import stream_key

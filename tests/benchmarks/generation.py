@@ -11,9 +11,8 @@ import time
 from statistics import median
 from typing import Any
 
-from agents.evaluation import batch
 from agents.evaluation.local import LocalExecutor
-from agents.rollouts import prepare
+from agents.rollouts import prepare, simd
 from experiments.settings import resolve_config
 from experiments.walkers import load_walker
 from poet.optimisation import optimise
@@ -28,20 +27,15 @@ def main() -> None:
     """Time some generations, one after the other."""
     config = resolve_config("poet2019-paper")
     in_engine = [0.0]
-    engine = batch.engine
+    run_episodes = simd.run_episodes
 
-    def timed_engine(name: str) -> Any:
-        run_episodes = engine(name)
+    def timed(*arguments: Any) -> Any:
+        began = time.perf_counter()
+        result = run_episodes(*arguments)
+        in_engine[0] += time.perf_counter() - began
+        return result
 
-        def run(*arguments: Any) -> Any:
-            began = time.perf_counter()
-            result = run_episodes(*arguments)
-            in_engine[0] += time.perf_counter() - began
-            return result
-
-        return run
-
-    batch.engine = timed_engine
+    simd.run_episodes = timed
     shares, seconds = [], []
     with LocalExecutor() as executor:
         parts = make_parts(config, lambda request: executor.evaluate(request, lambda *_: None))

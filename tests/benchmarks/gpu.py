@@ -22,11 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.batch import grounds as grounds_of
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.named import named_episodes
-from agents.evaluation.request import EvaluationRequest
 from agents.rollouts import check_engine, simd
+from agents.rollouts.chunks import grounds as grounds_of
+from agents.rollouts.engines import Cuda
+from agents.rollouts.named import named_episodes
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments import cuda
 from environments.errors import InputError
@@ -92,17 +93,15 @@ def parity() -> None:
 
 def poet() -> None:
     """The paper's run from the shipped walker: what it does in some minutes, and what that means for all of it."""
-    from agents.evaluation import batch
-
-    in_rollouts, run_on_gpu = [0.0], batch._run_on_gpu
+    in_rollouts, run = [0.0], Cuda.run
 
     def timed(*arguments: object) -> RolloutResult:
         began = time.perf_counter()
-        result: RolloutResult = run_on_gpu(*arguments)  # type: ignore[arg-type]
+        result: RolloutResult = run(*arguments)  # type: ignore[arg-type]
         in_rollouts[0] += time.perf_counter() - began
         return result
 
-    batch._run_on_gpu = timed
+    Cuda.run = timed  # type: ignore[method-assign, assignment]
     config = resolve_config("poet2019-paper", flags={"run.start": "flat", "evaluation.engine": "cuda"})
     with tempfile.TemporaryDirectory() as name, LocalExecutor() as executor:
         signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))

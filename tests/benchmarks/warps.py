@@ -11,10 +11,10 @@ from contextlib import suppress
 
 import numpy as np
 
-from agents.evaluation.batch import grounds as grounds_of
-from agents.evaluation.named import named_episodes
-from agents.evaluation.request import Block, EvaluationRequest
 from agents.policies.mlp import MLPPolicy
+from agents.rollouts.chunks import grounds as grounds_of
+from agents.rollouts.named import named_episodes
+from agents.rollouts.request import Block, EvaluationRequest
 from agents.rollouts.thread import FREE
 from agents.strategies.perturbations import Perturbations
 from environments.cuda import GpuKernel

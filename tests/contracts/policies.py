@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from agents.evaluation.batch import grounds
-from agents.evaluation.named import named_episodes
-from agents.evaluation.request import Block, EvaluationRequest, Thetas
 from agents.policies.base import AbstractPolicy
-from agents.rollouts import box2d, check_policy, simd
+from agents.rollouts import box2d, simd
+from agents.rollouts.checks import check_policy
+from agents.rollouts.chunks import grounds
+from agents.rollouts.named import named_episodes
+from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from environments.errors import InputError
 from environments.physics.course import Course
 from tests.agents import crowd, threads_on_cpu

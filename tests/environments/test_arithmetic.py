@@ -47,8 +47,8 @@ _ACTIONS = np.random.default_rng(0).uniform(-1.0, 1.0, (15, 40, 4))
 _ROUNDED = _ACTIONS.astype(np.float32)
 
 
-def _episodes(run_episodes: Callable[..., Any], num: int) -> list[Any]:
-    result = run_episodes(_POLICY, _THETA[:num], (_HARD,), np.zeros(num, np.int64), 30, 2)
+def _episodes(run_episodes: Callable[..., Any], num: int, **options: int) -> list[Any]:
+    result = run_episodes(_POLICY, _THETA[:num], (_HARD,), np.zeros(num, np.int64), 30, **options)
     return [result.returns, result.lengths, result.outcomes]
 
 
@@ -123,7 +123,7 @@ def _terrain() -> list[Any]:
 
 
 _FACES: dict[str, Callable[[], list[Any]]] = {
-    "simd": lambda: _episodes(simd.run_episodes, 40),
+    "simd": lambda: _episodes(simd.run_episodes, 40, threads=2),
     "box2d": lambda: _episodes(box2d.run_episodes, 2),
     "rollout": lambda: _episodes(lambda policy, theta, terrains, *_: rollout(policy, theta, terrains, max_steps=9), 3),
     "worlds of simd": lambda: _worlds("simd"),

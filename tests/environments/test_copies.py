@@ -16,6 +16,7 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from environments import make_vec_env
+from environments.engines import engines_with_worlds
 from environments.errors import InputError
 from environments.physics.box2d import WalkerWorld
 from environments.physics.islands import Islands
@@ -24,7 +25,6 @@ from environments.streams import Stream
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.walker.env import BipedalTerrainEnv
 from environments.walker.episode import WalkerEpisode
-from environments.walker.worlds import ENGINES
 from tests.environments import crowded
 
 ROUGH = ObstacleGenotype(roughness=1.2).express(seed=7)
@@ -175,4 +175,4 @@ def test_envs_walk_on_in_another_process(tmp_path: Path) -> None:
 
 def test_every_engine_is_here() -> None:
     """A new engine must be added here, with the behaviour of its copies."""
-    assert {"simd", "box2d"} == set(ENGINES)
+    assert {"simd", "box2d"} == set(engines_with_worlds())

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from environments.engines import engines_with_worlds
 from environments.errors import InputError
 from environments.physics import layout
 from environments.physics.constants import TOO_MANY_CONTACTS
@@ -16,7 +17,7 @@ from environments.walker import simd
 from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.episode import WalkerEpisode
 from environments.walker.simd import SimdWorlds
-from environments.walker.worlds import ENGINES, Worlds, make_worlds
+from environments.walker.worlds import Worlds, make_worlds
 from tests.environments import crowded
 
 TERRAINS = (
@@ -63,7 +64,7 @@ def _assert_same(expected: Rows, found: Rows) -> None:
         assert value.tobytes() == found[name].tobytes(), name
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("engine", engines_with_worlds())
 def test_every_world_is_an_episode_in_box2d(engine: str) -> None:
     """Whatever can be read of the worlds after reset and steps has the bits of single episodes."""
     worlds, stream = _worlds(engine, threads=2), Stream(0, "test_worlds")
@@ -79,7 +80,7 @@ def test_every_world_is_an_episode_in_box2d(engine: str) -> None:
     assert (worlds.outcomes != GOES_ON).all()
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("engine", engines_with_worlds())
 def test_only_the_chosen_worlds_move(engine: str) -> None:
     """Rows of the others keep every bit, their actions are not read, and the buffers stay the same arrays."""
     worlds, stream = _worlds(engine), Stream(1, "test_worlds")
@@ -102,7 +103,7 @@ def test_only_the_chosen_worlds_move(engine: str) -> None:
     assert all(old is new for old, new in zip(buffers, now, strict=True))
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("engine", engines_with_worlds())
 def test_a_world_that_is_broken_by_the_reset_diverges_in_its_first_step(engine: str) -> None:
     """As an episode in Box2D does, also where other worlds walked before."""
     steep = Terrain(np.array([[-1.0, -3e38], [5.2, 3.3], [90.0, 3e38]], np.float32))
@@ -119,7 +120,7 @@ def test_a_world_that_is_broken_by_the_reset_diverges_in_its_first_step(engine: 
         assert ([1, 1, 1], -100.0) == (worlds.num_steps.tolist(), worlds.rewards[1])
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("engine", engines_with_worlds())
 def test_a_world_that_diverges_leaves_the_others_alone(engine: str) -> None:
     """With a NaN for one world the others get the bits that they get without it; a reset makes it whole again."""
     spoiled, whole = _worlds(engine), _worlds(engine)
@@ -140,7 +141,7 @@ def test_a_world_that_diverges_leaves_the_others_alone(engine: str) -> None:
     _assert_same(_rows(whole), _rows(spoiled))
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("engine", engines_with_worlds())
 def test_more_worlds_than_memory_are_refused(engine: str) -> None:
     """Each engine knows how much memory a world takes, and says how many there may be."""
     index = np.broadcast_to(np.int64(0), 10**9)
@@ -149,7 +150,7 @@ def test_more_worlds_than_memory_are_refused(engine: str) -> None:
         make_worlds(engine, TERRAINS, index, max_steps=NUM_STEPS, threads=1)
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("engine", engines_with_worlds())
 @pytest.mark.parametrize("index", [-1, 2])
 def test_a_terrain_that_is_not_there_is_refused(engine: str, index: int) -> None:
     """Otherwise kernels would read outside the table."""
@@ -202,7 +203,7 @@ def test_an_episode_of_any_length_can_be_run_again(monkeypatch: pytest.MonkeyPat
     assert (20, 9) == (ours.num_steps[2], ours.num_steps[4])
 
 
-@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("engine", engines_with_worlds())
 def test_a_far_throw_is_an_episode_in_box2d_too(engine: str) -> None:
     """A push that throws the walker out of sight gives the same steps up to the same end."""
     terrain = Terrain(TERRAINS[0].ground, push=-1e6)

@@ -11,7 +11,7 @@ import pytest
 
 from agents.evaluation.local import LocalExecutor
 from agents.policies.mlp import MLPPolicy
-from agents.rollouts import engine
+from agents.rollouts import box2d
 from environments.errors import InputError
 from environments.walker.ending import Outcome
 from experiments.analysis.matrix import matrix_niches, score_matrix, solves_table
@@ -148,7 +148,7 @@ def test_the_matrix_is_every_agent_on_every_terrain(three: Path) -> None:
 
     assert [(0, 0), (0, 2), (2, 0), (2, 2)] == list(zip(matrix["agent_id"], matrix["terrain_id"], strict=True))
     for row in matrix.itertuples():
-        alone = engine("box2d")(
+        alone = box2d.run_episodes(
             MLPPolicy(), theta_of(row.agent_id)[None], [tables.terrains[row.terrain_id]], np.zeros(1, np.int64), 30
         )
         assert alone.returns[0] == row.score

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agents import rollouts
+from agents.rollouts import engines
 from poet.archive.fingerprint import fingerprint
 from tests.experiments.command_line import Ended, Poet, begin, end
 from tests.experiments.conftest import NUM_ITERATIONS
@@ -122,7 +122,7 @@ def test_the_engine_for_gpus_is_refused_where_there_is_none(
     poet: Poet, copied_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
     """The error has the reason and names an engine with the same bits; an existing run is unchanged."""
-    monkeypatch.setattr(rollouts, "_gpu_problem", lambda: "no NVIDIA GPU with a working driver was found")
+    monkeypatch.setattr(engines, "_gpu_problem", lambda: "no NVIDIA GPU with a working driver was found")
     before = fingerprint(copied_run)
     arguments = {
         "run": (tmp_path / "new", *TINY),

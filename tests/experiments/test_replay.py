@@ -20,8 +20,8 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageSequence
 
 from agents.policies.mlp import MLPPolicy
-from agents.rollouts import ENGINES, Engine
 from environments.biped import HULL
+from environments.engines import ENGINES, Engine
 from environments.errors import InputError
 from environments.terrain.constants import TERRAIN_HEIGHT
 from environments.terrain.obstacles import ObstacleGenotype
@@ -285,13 +285,14 @@ def test_the_numbers_are_those_of_the_engine_asked_for(
     """Pictures are drawn from Box2D; an engine that gives another episode is found out."""
     (tmp_path / "bent_engine.py").write_text(
         "from dataclasses import replace\n"
-        "from agents.rollouts import box2d\n"
-        "def run_episodes(*arguments):\n"
-        "    result = box2d.run_episodes(*arguments)\n"
-        "    return replace(result, returns=result.returns + 1.0)\n"
+        "from agents.rollouts.engines import Box2D\n"
+        "class Bent(Box2D):\n"
+        "    def run(self, *arguments):\n"
+        "        result = super().run(*arguments)\n"
+        "        return replace(result, returns=result.returns + 1.0)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setitem(ENGINES, "bent", Engine("bent_engine"))
+    monkeypatch.setitem(ENGINES, "bent", Engine("bent_engine:Bent"))
 
     good, bent = (replay(run, 2, output=tmp_path / "walk.png", engine=engine) for engine in ("box2d", "bent"))
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from agents.evaluation.batch import run_chunk
 from agents.evaluation.executor import AbstractExecutor
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.request import EvaluationRequest, Thetas, every_row
 from agents.policies.mlp import MLPPolicy
-from agents.rollouts import OnProgress
+from agents.rollouts import run_chunk
+from agents.rollouts.base import OnProgress
+from agents.rollouts.request import EvaluationRequest, Thetas, every_row
 from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
 from experiments.commands.display import LivePanel

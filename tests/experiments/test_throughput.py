@@ -11,12 +11,11 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from agents.policies.mlp import MLPPolicy
-from agents.rollouts import ENGINES, Engine
+from agents.rollouts.base import AbstractEngine, OnProgress
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
-from environments.terrain.terrain import Terrain
+from environments.engines import ENGINES, Engine
 from experiments.throughput import machine, measure, others, ours, start
 from experiments.throughput.measure import Case, Measurement, Work, ratios
 from experiments.throughput.report import BenchReport
@@ -40,22 +39,23 @@ def batched(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, int]]:
     """A batched engine called ``fake``; the list gets (walkers, time limit, threads) of each call."""
     seen = []
 
-    def run_episodes(
-        policy: MLPPolicy,
-        theta: NDArray[np.float32],
-        terrains: Sequence[Terrain],
-        terrain_index: NDArray[np.int64],
-        max_steps: int,
-        threads: int = 1,
-    ) -> RolloutResult:
-        num = len(theta)
-        seen.append((num, max_steps, threads))
-        return RolloutResult(np.zeros(num), np.full(num, STEPS_OF_A_WALK, np.int32), np.zeros(num, np.int8))
+    class Fake(AbstractEngine):
+        is_batched = True
+
+        def run(
+            self, chunk: EvaluationRequest, threads: int = 1, on_progress: OnProgress | None = None
+        ) -> RolloutResult:
+            num = chunk.num_episodes
+            seen.append((num, chunk.max_steps, threads))
+            return RolloutResult(np.zeros(num), np.full(num, STEPS_OF_A_WALK, np.int32), np.zeros(num, np.int8))
+
+        def stage_shares(self, chunk: EvaluationRequest) -> dict[str, float]:
+            return {"joints": 0.75, "rest": 0.25}
 
     module = ModuleType("fake_engine")
-    vars(module).update(run_episodes=run_episodes, stage_shares=lambda *walk: {"joints": 0.75, "rest": 0.25})
+    vars(module)["Fake"] = Fake
     monkeypatch.setitem(sys.modules, "fake_engine", module)
-    monkeypatch.setitem(ENGINES, "fake", Engine("fake_engine", is_batched=True))
+    monkeypatch.setitem(ENGINES, "fake", Engine("fake_engine:Fake"))
     return seen
 
 

@@ -9,6 +9,7 @@ import pytest
 from environments.errors import InputError
 from experiments.controls.neutral import neutral_shadow
 from experiments.replay.verify import verify
+from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
 from tests.experiments.command_line import Poet
 from tests.experiments.synthetic_runs import three_niches
@@ -18,6 +19,7 @@ CODE = """
 from pathlib import Path
 
 from agents.policies.mlp import MLPPolicy
+from agents.rollouts.engines import Box2D
 from agents.strategies.openai_es import OpenAIES
 from environments.terrain.obstacles import ObstacleGenotype
 from poet.criterion import ReturnBand
@@ -36,6 +38,7 @@ PARTS = {
     "poet.criterion": "ReturnBand",
     "novelty.measure": "NearestGenes",
     "run.trainer": "Poet",
+    "evaluation.engine": "Box2D",
 }
 NEXT = ("--iterations", 5, "--workers", 1)
 
@@ -58,12 +61,14 @@ def test_nothing_that_an_archive_names_is_imported_without_trust(poet: Poet, pla
         ("verify", run), ("resume", run, *NEXT), ("fork", run, place / "fork", "--at", 4),
         ("control", "neutral", run, "--admission", "random", "--output", place / "new"),
     ]  # fmt: skip
+    if key == "evaluation.engine":
+        commands.append(("analyse", run))
     if key == "terrain.genotype":
         commands.append(("control", "neutral", run, "--replicates", 1))
     for command in commands:
         ended = poet(*command)
         assert_refused(ended, str(run), f"{key}={module}:Mine", "--trust")
-        assert "" == ended.out
+        assert "analyse" == command[0] or "" == ended.out
     for command in (("status", run), ("fingerprint", run), ("export", run, "--output", place / "export")):
         assert 0 == poet(*command).code
     with open_run(run) as stored:
@@ -103,3 +108,25 @@ def test_a_trusted_policy_is_found_by_those_who_verify(place: Path, monkeypatch:
 
     assert report.num_pairs > 0
     assert not any("imported" in mismatch.reason for mismatch in report.mismatches)
+
+
+def test_an_engine_of_ones_own_runs_what_ours_run(poet: Poet, place: Path) -> None:
+    """It is named by ``--engine`` or trusted, noted with its session, and changes no result."""
+    (place / "mine_to_walk.py").write_text(CODE.format(own="Box2D"))
+    begin, mine = ("--preset", "tiny", "--workers", 1, "--iterations"), ("--engine", "mine_to_walk:Mine")
+    assert 0 == poet("run", place / "ours", *begin, 3).code
+    begun = poet("run", place / "run", *begin, 2, *mine)
+    assert (0, "") == (begun.code, begun.err)
+    assert "imported mine_to_walk:Mine, named by evaluation.engine" in begun.out
+
+    go_on = ("resume", place / "run", "--workers", 1, "--iterations", 3)
+    assert_refused(poet(*go_on), "evaluation.engine=mine_to_walk:Mine", "--trust")
+    assert 0 == poet(*go_on, *mine).code
+    assert fingerprint(place / "ours") == fingerprint(place / "run")
+    with open_run(place / "run") as stored:
+        assert ["mine_to_walk:Mine"] * 2 == list(stored.sessions["engine"])
+    assert 0 == poet("replay", place / "run", "--verify", *mine, "--workers", 1).code
+    analyse = ("analyse", place / "run", "--workers", 1)
+    assert_refused(poet(*analyse), "evaluation.engine=mine_to_walk:Mine", "--trust")
+    assert 0 == poet(*analyse, "--trust").code
+    assert 0 == poet(*analyse, *mine, "--output", place / "report").code

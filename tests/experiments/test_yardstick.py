@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from agents.evaluation.local import LocalExecutor
-from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from experiments.settings import differences, resolve_config
 from experiments.yardstick import evolution, inner

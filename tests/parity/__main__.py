@@ -10,8 +10,8 @@ import sys
 import time
 from concurrent.futures.process import BrokenProcessPool
 
+from environments.engines import engines_with_worlds
 from environments.machine import available_cores
-from environments.walker.worlds import ENGINES
 from tests.parity.compare import Verdict
 from tests.parity.episodes import Case
 from tests.parity.report import report
@@ -21,7 +21,7 @@ from tests.parity.run import run, run_here
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.parity", description=__doc__)
     parser.add_argument(
-        "--engine", default="simd", choices=list(ENGINES), help="the engine under test (default: %(default)s)"
+        "--engine", default="simd", choices=engines_with_worlds(), help="the engine under test (default: %(default)s)"
     )
     parser.add_argument("--episodes", type=int, default=2000, help="how many (default: %(default)s)")
     parser.add_argument("--first", type=int, default=0, help="number of the first case (default: %(default)s)")

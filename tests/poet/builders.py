@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.request import EvaluationRequest
 from agents.policies.mlp import MLPPolicy
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain

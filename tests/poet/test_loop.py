@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.request import EvaluationRequest
 from environments.errors import InputError
 from environments.terrain.terrain import Terrain
 from poet.criterion import AbstractCriterion, Judgement

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agents.evaluation.batch import grounds
-from agents.evaluation.named import named_episodes
-from agents.evaluation.request import EvaluationRequest
+from agents.rollouts.chunks import grounds
+from agents.rollouts.named import named_episodes
+from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments import cuda
 from tests.ptx.cpu import PtxKernel

@@ -93,7 +93,7 @@ class EvaluationRequest:
         blocks: answered by one ``RolloutResult`` each, in this order.
         policy: of all of them.
         max_steps: control steps after which an episode times out.
-        engine: who integrates, see ``agents.rollouts.ENGINES``.
+        engine: who integrates, see ``agents.rollouts.load_engine``.
         label: what the episodes are for, for people who watch; changes no result.
     """
 

@@ -7,7 +7,7 @@ from typing import TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.evaluation.request import Block, EvaluationRequest, Sample
+from agents.rollouts.request import Block, EvaluationRequest, Sample
 from agents.rollouts.thread import Episodes
 from agents.strategies.perturbations import Perturbations
 from environments.errors import InputError
@@ -27,10 +27,12 @@ def named_episodes(chunk: EvaluationRequest, terrain_index: NDArray[np.int64]) -
         terrain_index: (B,) int64.
 
     Raises:
-        InputError: a theta may not be finite.
+        InputError: a theta has another shape, or may not be finite.
     """
     num, num_parameters = chunk.num_episodes, chunk.policy.num_parameters
     samples = [block.sample for block in chunk.blocks if _is_made_there(block.sample)]
+    for perturbed in samples:
+        chunk.policy.check_shape(perturbed.centre)
     scale = np.array([s.scale for s in samples], np.float32).reshape(-1, num_parameters)
     centres = [np.array([s.centre for s in samples], np.float32).reshape(-1, num_parameters)]
     sample, direction, sign = (np.zeros(num, np.int64) for _ in range(3))
