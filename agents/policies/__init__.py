@@ -27,7 +27,12 @@ def make_policy(kind: str, **settings: Any) -> AbstractPolicy:
         InputError: no policy of that name, no such setting, one is missing, or a value out of range.
     """
     policy = _policy_class(kind)
-    return policy(**own_settings(policy, settings, f"policy {kind!r}", {}))
+    made = policy(**own_settings(policy, settings, f"policy {kind!r}", {}))
+    if not all(isinstance(number, int) for number in made.shape):
+        raise InputError(
+            f"policy {kind!r} must have whole numbers in its shape, but has {made.shape!r}: see its settings"
+        )
+    return made
 
 
 def policy_settings(kind: str) -> list[str]:

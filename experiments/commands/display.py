@@ -80,15 +80,16 @@ def make_display(tracker: RunTracker) -> AbstractDisplay:
 
 
 @contextmanager
-def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iterator[None]:
+def compiling(what: str, before_pass: Callable[[], None] = lambda: None, is_kept: bool = True) -> Iterator[None]:
     """Say what is being compiled, and how long that takes, unless the disk cache has everything.
 
     Args:
         what: such as ``"the simd engine's kernels"``.
         before_pass: called before each pass of the compiler, which it may end.
+        is_kept: whether the disk cache takes all of it, as it does not take a user's own kernels.
     """
     begun: list[float] = []
-    words = f"compiling {what} (about a minute, once)"
+    words = f"compiling {what} (about a minute{', once' if is_kept else ''})"
 
     def seconds() -> str:
         return f"{time.monotonic() - begun[0]:.0f} s"
@@ -110,7 +111,7 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None) -> Iter
         stack.enter_context(compiler_passes(tell))
         yield
     if begun:
-        say(f"compiled {what} in {seconds()}; they are kept for the next start")
+        say(f"compiled {what} in {seconds()}" + ("; they are kept for the next start" if is_kept else ""))
 
 
 def prepare_engine(name: str, policy: AbstractPolicy) -> None:
@@ -119,7 +120,8 @@ def prepare_engine(name: str, policy: AbstractPolicy) -> None:
     Ctrl-C acts between passes: LLVM calls Python while it compiles, and an exception that a signal raises there is
     lost.
     """
-    with held() as let_through, compiling(f"the {name} engine's kernels", let_through):
+    is_kept = type(policy).__module__.startswith("agents.")  # an edit of a user's file has to count at once
+    with held() as let_through, compiling(f"the {name} engine's kernels", let_through, is_kept):
         prepare(name, policy)
 
 

@@ -39,7 +39,7 @@ class AbstractTrainer(ABC, Generic[State]):
     depend only on the config, the state and named streams (``environments.streams``).
 
     Raises:
-        InputError: a count (int) is below 1, or another number (float) is negative or not finite.
+        InputError: a count (int) is below 1, or another number (float) is not finite.
     """
 
     #: The name under which configs know the trainer.
@@ -56,8 +56,8 @@ class AbstractTrainer(ABC, Generic[State]):
             value, what = getattr(self, f.name), f"trainer.settings: {f.name} of the trainer {self.kind!r}"
             if f.type in (int, "int") and not (type(value) is int and value >= 1):
                 raise InputError(f"{what} must be a whole number from 1 on, but is {value!r}")
-            if f.type in (float, "float") and not (type(value) in (int, float) and 0.0 <= value < math.inf):
-                raise InputError(f"{what} must be a number from 0 on, but is {value!r}")
+            if f.type in (float, "float") and not (type(value) in (int, float) and math.isfinite(value)):
+                raise InputError(f"{what} must be a finite number, but is {value!r}")
 
     def start(self, parts: Parts, theta: NDArray[np.float32] | None) -> tuple[State, tuple[AnyEvent, ...]]:
         """Start a run, with one niche on ``run.start_terrain`` or on the easiest terrain.

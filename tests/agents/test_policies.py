@@ -92,6 +92,18 @@ class Demanding(_Needy, MLPPolicy):
     """A policy that does."""
 
 
+@dataclass(frozen=True)
+class Delayed(MLPPolicy):
+    """A policy that does not check its settings."""
+
+    delay: Any = 1
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """See ``AbstractPolicy``."""
+        return (*super().shape, self.delay)
+
+
 def _numbers(rng: np.random.Generator, size: int, scale: float) -> NDArray[np.float32]:
     return (scale * rng.standard_normal(size)).astype(np.float32)
 
@@ -189,6 +201,7 @@ def test_policies_are_made_by_name() -> None:
         ("tests.agents.test_policies:Demanding", {}, "lacks 'sizes', which Demanding needs"),
         ("agents.policies.base:AbstractPolicy", {}, "must be a concrete subclass"),
         ("environments:Terrain", {}, "must be a concrete subclass"),
+        ("tests.agents.test_policies:Delayed", {"delay": "two"}, "must have whole numbers in its shape, but has"),
         ("mlp", {"activations": ["tanh", "relu"]}, "activations must be the names of 3 layers"),
         ("mlp", {"activations": "tanh"}, "activations must be the names of 3 layers"),
         ("mlp", {"activations": ["tan"]}, "activation must be one of tanh, relu, linear, but is 'tan'"),

@@ -34,7 +34,7 @@ from poet.events import Cost
 from poet.parts import Parts, make_parts
 from poet.trainers import make_trainer
 from poet.types import RunState
-from tests.experiments.command_line import Poet
+from tests.experiments.command_line import Poet, in_process
 from tests.experiments.test_runner import InterruptedExecutor
 from tests.poet.archive_examples import plain
 from tests.poet.test_archive_damage import flipped
@@ -56,6 +56,11 @@ class TrainerContract:
     preset = "tiny"
     #: The length of each run; at least 4.
     iterations = 6
+
+    @pytest.fixture
+    def poet(self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Poet:
+        """``poet(*arguments)`` calls the command line in this process."""
+        return in_process(capsys, monkeypatch)
 
     def config(self, **flags: Any) -> Config:
         """The config of its runs; flags such as ``run__seed`` change keys."""

@@ -163,7 +163,7 @@ def test_a_stored_terrain_with_something_else_is_refused(bumps: GeneGroup, chang
     data = bumpy(0.0, 1.0, pit_gap=(0.0, 0.8)).to_json()
 
     (key,) = change
-    with pytest.raises(InputError, match=f"no gene '{key}': known: bump_height, pit_gap, roughness"):
+    with pytest.raises(InputError, match=f"no gene '{key}': known: .*bump_height"):
         ObstacleGenotype.from_json(data | change)
     few = {name: value for name, value in data.items() if name != "pit_gap"}
     assert bumpy(0.0, 1.0) == ObstacleGenotype.from_json(few)

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from agents import MLPPolicy
+from agents.rollouts import prepare
 from experiments import cli
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +45,12 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *a
         cli.call()
     out, err = capsys.readouterr()
     return Ended(int(ended.value.code or 0), out, err)
+
+
+def in_process(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Poet:
+    """``call`` with these fixtures, once nothing has to be compiled any more."""
+    prepare("simd", MLPPolicy())
+    return partial(call, capsys, monkeypatch)
 
 
 def environment() -> dict[str, str]:

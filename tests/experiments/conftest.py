@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from agents.evaluation import make_executor
-from agents.policies.mlp import MLPPolicy
-from agents.rollouts import prepare
 from experiments.progress import PlainLines
 from experiments.runner import run_experiment
 from experiments.settings import resolve_config
 from poet.archive.fingerprint import fingerprint
-from tests.experiments.command_line import Poet, call
+from tests.experiments.command_line import Poet, in_process
 
 #: Iterations of the reference run: reproduction, admission, transfers and retirements have happened, some twice.
 NUM_ITERATIONS = 10
@@ -22,9 +19,8 @@ NUM_ITERATIONS = 10
 
 @pytest.fixture
 def poet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Poet:
-    """``poet(*arguments)`` calls the command line in this process, where nothing has to be compiled any more."""
-    prepare("simd", MLPPolicy())
-    return partial(call, capsys, monkeypatch)
+    """``poet(*arguments)`` calls the command line in this process."""
+    return in_process(capsys, monkeypatch)
 
 
 @pytest.fixture(scope="session")
