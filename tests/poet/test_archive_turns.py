@@ -29,7 +29,7 @@ READINGS: dict[str, Callable[[Run], Any]] = {
     **{name: lambda run, name=name: getattr(run, name).to_csv() for name in FRAMES},  # type: ignore[misc]
     **{
         name: lambda run, name=name: getattr(run, name)
-        for name in ("iteration", "parent", "config", "configs", "keyframes", "recorded")
+        for name in ("iteration", "parent", "config", "configs", "keyframes", "recorded", "policy", "engine")
     },  # type: ignore[misc]
     "own_tables": lambda run: {name: frame.to_csv() for name, frame in run.own_tables.items()},
     "config_at": lambda run: run.config_at(1),
