@@ -53,7 +53,10 @@ def assert_refused(ended: Ended, *words: str, code: int = 2) -> None:
         ((*TINY, "--set", "poet.criterion=nowhere:Nothing"), ("'nowhere:Nothing'", "nowhere")),
         ((*TINY, "--set", "run.start=randon"), ("'randon'", "did you mean 'random'?")),
         ((*TINY, "--set", "run.trainer=peot"), ("unknown trainer 'peot'", "'poet'")),
-        ((*TINY, "--set", "trainer.settings={terrains = 3}"), ("trainer.settings", "has 'terrains', but Poet has no such setting")),
+        (
+            (*TINY, "--set", "trainer.settings={terrains = 3}"),
+            ("trainer.settings", "has 'terrains', but Poet has no such setting"),
+        ),
         ((*TINY, "--set", "run.start_terrain={"), ("run.start_terrain is no terrain of 'obstacles'", "Expecting")),
         ((*TINY, "--set", 'run.start_terrain={"roughnes": 1}'), ("run.start_terrain", "did you mean 'roughness'?")),
         (
