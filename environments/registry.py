@@ -11,6 +11,7 @@ from environments.errors import InputError, nearest
 from environments.signals import held
 
 Thing = TypeVar("Thing")
+Base = TypeVar("Base")
 
 
 def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
@@ -43,6 +44,27 @@ def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
         known_names = [found for found in dir(module) if not found.startswith("_")]
         raise InputError(f"{what} {name!r}: the module has no {attribute!r}; {nearest(attribute, known_names)}")
     return getattr(module, attribute)
+
+
+def load_class(name: str, known: Mapping[str, Any], base: type[Base], what: str) -> type[Base]:
+    """The class called ``name``.
+
+    Args:
+        name: a key of ``known``, or ``"package.module:Name"`` of a user's own.
+        known: ours, by short name; each the class, or where it is, as ``"package.module:Name"``.
+        base: what it must be a subclass of.
+        what: the kind of thing, for the error sentence.
+
+    Raises:
+        InputError: as ``load_named``, or it is not a concrete subclass of ``base``.
+    """
+    found = load_named(name, known, what)
+    found = load_named(found, {}, what) if isinstance(found, str) else found
+    if not (isinstance(found, type) and issubclass(found, base)) or inspect.isabstract(found):
+        raise InputError(
+            f"{what} {name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {found!r}"
+        )
+    return found
 
 
 def own_settings(

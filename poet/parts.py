@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import isabstract
 from typing import Any
 
 from agents.policies.base import AbstractPolicy
@@ -16,7 +15,7 @@ from agents.strategies import make_strategy, setting_names
 from agents.strategies.base import AbstractStrategy
 from environments.errors import InputError, nearest
 from environments.machine import check_memory
-from environments.registry import load_named, own_settings
+from environments.registry import load_class, own_settings
 from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 from poet.config import Config, EsConfig, config_keys, config_value
@@ -92,16 +91,8 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
     """
     check_engine(config.evaluation.engine)
     _check_size(config)
-    criterion_type = load_named(config.poet.criterion, CRITERIA, "poet.criterion")
-    novelty_type = load_named(config.novelty.measure, NOVELTY_MEASURES, "novelty.measure")
-    for name, part, base in (
-        (config.poet.criterion, criterion_type, AbstractCriterion),
-        (config.novelty.measure, novelty_type, AbstractNovelty),
-    ):
-        if not (isinstance(part, type) and issubclass(part, base)) or isabstract(part):
-            raise InputError(
-                f"{name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {part!r}"
-            )
+    criterion_type = load_class(config.poet.criterion, CRITERIA, AbstractCriterion, "poet.criterion")
+    novelty_type = load_class(config.novelty.measure, NOVELTY_MEASURES, AbstractNovelty, "novelty.measure")
     of_criterion = own_settings(
         criterion_type, config.poet.criterion_settings, "poet.criterion_settings", _CRITERION_KEYS
     )

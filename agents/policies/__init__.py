@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+from numbers import Integral
 from typing import Any
 
 from agents.policies.base import AbstractPolicy
 from environments.errors import InputError
-from environments.registry import load_named, own_settings
+from environments.registry import load_class, own_settings
 
 #: Our policies, imported when first asked for.
 POLICIES = {
@@ -28,7 +29,7 @@ def make_policy(kind: str, **settings: Any) -> AbstractPolicy:
     """
     policy = _policy_class(kind)
     made = policy(**own_settings(policy, settings, f"policy {kind!r}", {}))
-    if not all(isinstance(number, int) for number in made.shape):
+    if not all(isinstance(number, Integral) for number in made.shape):
         raise InputError(
             f"policy {kind!r} must have whole numbers in its shape, but has {made.shape!r}: see its settings"
         )
@@ -45,8 +46,4 @@ def policy_settings(kind: str) -> list[str]:
 
 
 def _policy_class(kind: str) -> type[AbstractPolicy]:
-    found = load_named(kind, POLICIES, "policy")
-    policy = load_named(found, {}, "policy") if isinstance(found, str) else found
-    if not (isinstance(policy, type) and issubclass(policy, AbstractPolicy)) or inspect.isabstract(policy):
-        raise InputError(f"policy {kind!r} must be a concrete subclass of {AbstractPolicy.__module__}.AbstractPolicy")
-    return policy
+    return load_class(kind, POLICIES, AbstractPolicy, "policy")

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from functools import cache
-from inspect import isabstract
 
 from agents.policies.base import AbstractPolicy
 from agents.rollouts.base import AbstractEngine, OnProgress
@@ -15,7 +14,7 @@ from agents.rollouts.result import RolloutResult
 from environments.arithmetic import exact
 from environments.engines import AUTO, ENGINES, find_engine
 from environments.errors import InputError
-from environments.registry import load_named
+from environments.registry import load_class
 
 
 @exact
@@ -58,11 +57,8 @@ def load_engine(name: str) -> AbstractEngine:
     Raises:
         InputError: there is none of that name, or it is no engine.
     """
-    engine_type = load_named(find_engine(resolve_engine(name)).episodes, {}, "engine")
-    if not (isinstance(engine_type, type) and issubclass(engine_type, AbstractEngine)) or isabstract(engine_type):
-        raise InputError(
-            f"engine {name!r} must be a concrete subclass of {AbstractEngine.__module__}.{AbstractEngine.__name__}"
-        )
+    place = find_engine(resolve_engine(name)).episodes
+    engine_type = load_class(name, {name: place}, AbstractEngine, "engine")
     try:
         return _made(engine_type)
     except TypeError as error:

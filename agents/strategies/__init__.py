@@ -6,8 +6,7 @@ import inspect
 from typing import Any
 
 from agents.strategies.base import AbstractStrategy
-from environments.errors import InputError
-from environments.registry import load_named, own_settings
+from environments.registry import load_class, own_settings
 
 #: Our strategies, imported when first asked for.
 STRATEGIES = {
@@ -42,8 +41,4 @@ def setting_names(name: str) -> list[str]:
 
 
 def _strategy_class(name: str) -> type[AbstractStrategy[Any]]:
-    found = load_named(name, STRATEGIES, "strategy")
-    strategy = load_named(found, {}, "strategy") if isinstance(found, str) else found
-    if not (isinstance(strategy, type) and issubclass(strategy, AbstractStrategy)):
-        raise InputError(f"strategy {name!r} must be a subclass of {AbstractStrategy.__module__}.AbstractStrategy")
-    return strategy
+    return load_class(name, STRATEGIES, AbstractStrategy, "strategy")

@@ -26,15 +26,13 @@ def genotype_class(name: str) -> type[AbstractGenotype]:
     Raises:
         InputError: no such name, or it is not a concrete ``AbstractGenotype`` with ``TerrainSettings``.
     """
-    from inspect import isabstract, isclass
+    from inspect import isclass
 
     from environments.errors import InputError
-    from environments.registry import load_named
+    from environments.registry import load_class
     from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 
-    found = load_named(name, our_genotypes(), "genotype")
-    if not (isclass(found) and issubclass(found, AbstractGenotype)) or isabstract(found):
-        raise InputError(f"genotype {name!r} must be a concrete subclass of AbstractGenotype, found {found!r}")
+    found = load_class(name, our_genotypes(), AbstractGenotype, "genotype")
     if not (isclass(found.settings_type) and issubclass(found.settings_type, TerrainSettings)):
         raise InputError(
             f"the settings_type of genotype {name!r} must be a subclass of TerrainSettings, found "

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from inspect import isabstract
 from typing import TYPE_CHECKING, Any
 
-from environments.errors import InputError
-from environments.registry import load_named, own_settings
+from environments.registry import load_class, own_settings
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -54,10 +52,4 @@ def shown_events(run: Run) -> frozenset[type[AnyEvent]]:
 def _trainer_class(name: str) -> type[AbstractTrainer[Any]]:
     from poet.trainers.base import AbstractTrainer  # here, so that the names alone cost no imports
 
-    found = load_named(name, TRAINERS, "trainer")
-    trainer = load_named(found, {}, "trainer") if name in TRAINERS else found
-    if not (isinstance(trainer, type) and issubclass(trainer, AbstractTrainer)) or isabstract(trainer):
-        raise InputError(
-            f"trainer {name!r} must be a concrete subclass of {AbstractTrainer.__module__}.AbstractTrainer"
-        )
-    return trainer
+    return load_class(name, TRAINERS, AbstractTrainer, "trainer")

@@ -105,7 +105,10 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
         ("smd", "^unknown engine 'smd': did you mean 'simd'"),
         ("Auto", "^unknown engine 'Auto': did you mean 'auto'"),
         ("no_such_module:Engine", "^engine 'no_such_module:Engine' cannot be imported: ModuleNotFoundError"),
-        ("own_engines:number", "^engine 'own_engines:number' must be a concrete subclass of .*AbstractEngine$"),
+        (
+            "own_engines:number",
+            "^engine 'own_engines:number' must be a .* of .*AbstractEngine, but is 3$",
+        ),
         ("own_engines:Sketch", "^engine 'own_engines:Sketch' must be a concrete subclass"),
         ("own_engines:_Asks", "^engine 'own_engines:_Asks' must be made without arguments, but raises: .*'what'"),
         ("own_engines:_Elsewhere", "^engine 'own_engines:_Elsewhere' cannot run here: it is Sunday; use .* 'simd'"),

@@ -285,7 +285,11 @@ def test_settings_are_the_fields() -> None:
         ("openai_es", {"learning_rate": "fast"}, "learning_rate must be a positive number, but is 'fast'"),
         ("cem", {"pairs": 1, "parenthood_ratio": 0.5}, "between 2 and all of the 2 rows"),
         ("cem", {"parenthood_ratio": 1.5}, "between 2 and all of the 512 rows"),
-        ("tests.agents.test_strategies:_N", {}, "must be a subclass of agents.strategies.base.AbstractStrategy"),
+        (
+            "tests.agents.test_strategies:_N",
+            {},
+            "a concrete subclass of agents.strategies.base.AbstractStrategy",
+        ),
     ],
 )
 def test_bad_settings_are_refused(name: str, settings: dict[str, Any], sentence: str) -> None:
