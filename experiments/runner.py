@@ -167,7 +167,11 @@ def start_theta(config: Config, policy: AbstractPolicy) -> NDArray[np.float32] |
     """
     if config.run.start == "random":
         return None
-    return load_walker(config.run.start).theta_for(config.policy, policy, initial_noise(policy, config.run.seed))
+    try:
+        walker = load_walker(config.run.start, config.policy.activations)
+    except InputError as error:
+        raise InputError(f"run.start: {error}; 'random' stands for random weights") from None
+    return walker.theta_for(config.policy, policy, initial_noise(policy, config.run.seed))
 
 
 def stored_state(run: Run, parts: Parts, iteration: int | None = None) -> RunState:

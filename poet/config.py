@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from environments.engines import AUTO, ENGINES
 from environments.errors import InputError, nearest
 
 
@@ -220,7 +221,8 @@ class EvaluationConfig(_Section):
     max_steps: Annotated[int, Field(ge=1, le=2000)] = Field(2000, description="control steps (paper: 2000)")
     engine: str = Field(
         "simd",
-        description="physics engine: 'simd', 'cuda', 'box2d', 'auto' or a 'package.module:Name'; changes no result",
+        description=f"physics engine: {', '.join(map(repr, (*ENGINES, AUTO)))} or a 'package.module:Name'; "
+        "changes no result",
     )
 
 

@@ -31,17 +31,19 @@ DOORS: dict[str, tuple[str, ...]] = {
         "environments/walker/vector_env.py",
         "experiments/throughput/others.py",  # measures it
         "experiments/replay/verify_worker.py",  # proves a run through it
+        "experiments/suites/__init__.py",  # has its courses as grounds
     ),
     "envpool": ("experiments/throughput/others.py",),
     "pygame": ("environments/walker/",),
     "ray": ("agents/evaluation/ray.py",),
-    "torch": ("agents/strategies/evotorch.py",),
+    "torch": ("agents/strategies/evotorch.py", "experiments/walkers/foreign.py"),
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("experiments/examples/",),
     "multiprocessing": ("agents/evaluation/pool.py",),
     "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("experiments/analysis/",),
+    "scipy": ("experiments/suites/evaluation.py",),
     "PIL": ("experiments/replay/",),
     "imageio": ("experiments/replay/",),
     "imageio_ffmpeg": ("experiments/replay/",),

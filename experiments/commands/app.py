@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from experiments.commands import bench, control, evolve, record, show
+from experiments.commands import bench, control, evolve, record, show, trials
 
 app = typer.Typer(
     name="poet",
@@ -19,8 +19,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    evolve.run, evolve.resume, show.status, show.replay, show.analyse, evolve.fork, record.fingerprint, record.verify,
-    record.export,
+    evolve.run, evolve.resume, show.status, show.replay, show.analyse, trials.evaluate, evolve.fork,
+    record.fingerprint, record.verify, record.export,
 ):  # fmt: skip
     app.command()(command)
 app.add_typer(bench.app)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from environments.engines import AUTO, ENGINES
+
 #: The greatest id or iteration that SQLite can hold.
 MAX_ID = 2**63 - 1
 
@@ -17,7 +19,9 @@ Assignments = Annotated[
 ]
 Engine = Annotated[
     str | None,
-    typer.Option("--engine", help="Who integrates: simd, cuda, box2d, auto, package.module:Name; changes no result."),
+    typer.Option(
+        "--engine", help=f"Who integrates: {', '.join((*ENGINES, AUTO))}, package.module:Name; changes no result."
+    ),
 ]
 ExecutorName = Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")]
 Workers = Annotated[

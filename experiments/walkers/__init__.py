@@ -1,12 +1,13 @@
-"""Walkers in files: what a run may start from, one NAME.npz each, and those that are shipped.
+"""Walkers in files: what a run may start from and what ``poet evaluate`` tries, and those that are shipped.
 
-A file has the array ``theta`` (P,) float32 and, as a text of JSON, ``policy``, the section of a config. One without is
-from a time when there was one policy: the default.
+Ours is a ``.npz`` with the array ``theta`` (P,) float32 and, as a text of JSON, ``policy``, the section of a config.
+One without is from a time when there was one policy: the default. See ``foreign`` for those of other programs.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
 from environments.errors import InputError, nearest
+from experiments.walkers.foreign import READERS, read_foreign
 from poet.config import PolicyConfig, make_config
 from poet.policy import make_run_policy
 
@@ -30,11 +32,14 @@ class Walker:
         name: for sentences.
         theta: (P,) float32, finite.
         config: its policy, as a config has it.
+        noise_std: (4,) float32, the standard deviation of the noise on its actions in training; None if it was trained
+            without such noise, or if that is not known.
     """
 
     name: str
     theta: NDArray[np.float32]
     config: PolicyConfig
+    noise_std: NDArray[np.float32] | None = None
 
     @property
     def policy(self) -> AbstractPolicy:
@@ -45,8 +50,8 @@ class Walker:
         """
         if ":" in self.config.kind:
             raise InputError(
-                f"run.start {self.name!r} is a walker of the policy {self.config.kind!r}, which is imported for a run "
-                "with the same [policy] alone"
+                f"{self.name!r} is a walker of the policy {self.config.kind!r}, which is imported for a run with the "
+                "same [policy] alone"
             )
         return make_run_policy(self.config)
 
@@ -81,21 +86,31 @@ def walker_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.npz"))
 
 
-def load_walker(name: str) -> Walker:
+def load_walker(name: str, activations: Sequence[str] | None = None) -> Walker:
     """A walker.
 
     Args:
-        name: a shipped one's, or a path that ends in ``.npz``.
+        name: a shipped one's, or the path of a file: ``.npz``, or a key of ``foreign.READERS``.
+        activations: see ``foreign.read_foreign``.
 
     Raises:
         InputError: there is no such walker, or the file holds none.
     """
-    path = Path(name) if name.endswith(".npz") else _FOLDER / f"{name}.npz"
+    suffixes = (".npz", *READERS)
+    path = Path(name) if name.endswith(suffixes) else _FOLDER / f"{name}.npz"
     if not path.is_file():
         raise InputError(
-            f"run.start {name!r} is neither 'random', nor a shipped walker, nor a .npz file; "
-            f"{nearest(name, ['random', *walker_names()])}"
+            f"{name!r} is neither a shipped walker nor a file of one ({', '.join(suffixes)}); "
+            f"{nearest(name, walker_names())}"
         )
+    if path.suffix in READERS:
+        network = read_foreign(path, activations)
+        section = {"layer_sizes": network.layer_sizes, "activations": network.activations}
+        return Walker(name, network.theta, make_config({"policy": section}).policy, network.noise_std)
+    return _read_ours(name, path)
+
+
+def _read_ours(name: str, path: Path) -> Walker:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             theta: NDArray[np.float32] = arrays["theta"]
@@ -103,11 +118,11 @@ def load_walker(name: str) -> Walker:
         config = make_config({"policy": section}).policy
     except Exception as error:  # zipfile and NumPy have errors of their own for each kind of damage
         raise InputError(
-            f"run.start {name!r} must be a .npz file with an array 'theta', and a 'policy' if it has another than the "
+            f"walker {name!r} must be a .npz file with an array 'theta', and a 'policy' if it has another than the "
             f"default: {type(error).__name__}: {error}"
         ) from error
     if theta.ndim != 1:
-        raise InputError(f"run.start {name!r}: theta must be one walker's, (P,), but has shape {theta.shape}")
+        raise InputError(f"walker {name!r}: theta must be one walker's, (P,), but has shape {theta.shape}")
     return Walker(name, theta, config)
 
 

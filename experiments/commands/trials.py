@@ -1,0 +1,134 @@
+"""``poet evaluate``: any agent on any ground."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from environments.errors import COUNT, InputError, whole_number
+from experiments.commands.options import Engine, ExecutorName, RayAddress, Trust, Workers
+from experiments.commands.terminal import say
+from experiments.execution import Execution
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from experiments.suites import Suite
+
+#: With more agents than this, a line for each is printed, and their cells are in the files alone.
+_MAX_COLUMNS = 6
+
+
+def evaluate(
+    agents: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="AGENT...",
+            help="A run (its active niches), RUN:NICHE, a shipped walker, or a file: .npz, .json, .zip, .pt, .pth.",
+            show_default=False,
+        ),
+    ],
+    on: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--on", metavar="SUITE", help="dcd, grid, roses, a .toml, or a run (its niches); may be repeated."
+        ),
+    ] = None,
+    episodes: Annotated[int | None, typer.Option("--episodes", help="Of each cell; the suite's if not given.")] = None,
+    sampled: Annotated[
+        bool, typer.Option("--sampled", help="Add the noise of their training to actions, as ACCEL's tests do.")
+    ] = False,
+    activations: Annotated[
+        str | None, typer.Option("--activations", help="Of PyTorch state dicts, such as tanh,linear.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder for tables and plots; nothing is written if not given.")
+    ] = None,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    trust: Trust = False,
+) -> None:
+    """Try agents of any origin on fixed grounds: how often each succeeds, with the scores and lengths."""
+    import pandas as pd
+
+    from agents.rollouts import check_engine
+    from experiments.commands.display import counted, prepare_engine, print_tables
+    from experiments.files import check_sub_folder
+    from experiments.interrupts import stopping_cleanly
+    from experiments.suites.agents import find_agents
+    from experiments.suites.evaluation import Trial, by_agent, summary
+    from experiments.suites.evaluation import evaluate as run_trials
+
+    check_engine(engine or "simd")
+    if episodes is not None:
+        whole_number("--episodes", episodes, *COUNT)
+    if output is not None and check_sub_folder(output).is_dir() and any(output.iterdir()):
+        raise InputError(f"--output must be a new or empty folder, but {output} holds files: name another")
+    trial = Trial(engine or "simd", sampled)
+    with stopping_cleanly(), ExitStack() as stack:
+        found = find_agents(agents, activations.split(",") if activations else None, trust)
+        suites = [_suite(name, episodes, trust) for name in on or []]
+        if not suites:
+            raise InputError("name the grounds: --on dcd, --on grid, --on roses, a .toml file or a run")
+        runner = stack.enter_context(Execution(executor, workers, ray_address).open())
+        for policy in dict.fromkeys(agent.policy for agent in found):
+            prepare_engine(trial.engine, policy)
+        show = stack.enter_context(counted("episodes"))
+        table = pd.concat([run_trials(found, suite, runner, trial, lambda: show) for suite in suites])
+    cells = summary(table)
+    if len(found) <= _MAX_COLUMNS:
+        print_tables([_by_cell(cells[cells["suite"] == suite.name]) for suite in suites])
+    print_tables([("Means over cells, and cells with 80 % or more", by_agent(cells).map(_shown))])
+    if output is not None:
+        _write(output, suites, table, cells)
+        say(f"tables and plots: {output}")
+
+
+def _suite(name: str, episodes: int | None, trust: bool) -> Suite:
+    from experiments.suites import load_suite, suite_of_run
+    from poet.archive.reader import open_run
+
+    if not Path(name).is_dir():
+        return load_suite(name, episodes)
+    with open_run(name, trust) as run:
+        return suite_of_run(run, name, episodes)
+
+
+def _by_cell(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """Cells by agents: successes with their interval."""
+    texts = [
+        f"{100 * rate:.0f} % ({100 * low:.0f} to {100 * high:.0f}), {score:.0f}"
+        for rate, low, high, score in cells[["success_rate", "low", "high", "score_mean"]].itertuples(index=False)
+    ]
+    shown = cells.assign(text=texts).pivot(index="cell", columns="agent", values="text")
+    shown = shown.loc[cells["cell"].unique(), cells["agent"].unique()].reset_index()
+    title = f"{cells['suite'].iloc[0]}: successes of {cells['episodes'].iloc[0]} episodes (95 % interval), mean score"
+    return title, shown
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def _write(folder: Path, suites: list[Suite], table: pd.DataFrame, cells: pd.DataFrame) -> None:
+    import json
+    import os
+
+    os.environ["MPLBACKEND"] = "agg"
+    from experiments.analysis.suite_plot import plot_success
+    from experiments.analysis.theme import save_figure
+    from experiments.files import write_text, written
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with written(folder / "episodes.parquet") as file:
+        table.to_parquet(file, index=False)
+    write_text(folder / "cells.csv", cells.to_csv(index=False, float_format="%.6g"))
+    about = {suite.name: {"about": suite.about, "digest": suite.digest} for suite in suites}
+    write_text(folder / "suites.json", json.dumps(about, indent=1) + "\n")
+    for i, suite in enumerate(suites):
+        save_figure(plot_success(cells[cells["suite"] == suite.name]), folder / f"success-{i + 1}.png")
