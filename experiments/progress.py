@@ -35,6 +35,8 @@ _PHASES: dict[str, tuple[str, str]] = {
     Purpose.NOVELTY: ("all agents in", "environment"),
     Purpose.ANNECS: ("other agents in", "new niche"),
     Purpose.VALIDATION: ("validation of", "agent"),
+    Purpose.BOUNDARY: ("trials at", "boundary"),
+    Purpose.LEVEL_SCORE: ("scores of levels", ""),
 }
 
 

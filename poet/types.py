@@ -41,6 +41,8 @@ class Purpose(StrEnum):
     NOVELTY = "novelty"
     ANNECS = "annecs"
     VALIDATION = "validation"
+    BOUNDARY = "boundary"
+    LEVEL_SCORE = "level_score"
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,10 @@ class AbstractGene(ABC, Generic[Value]):
         """The child's value; every draw comes from ``stream``."""
 
     @abstractmethod
+    def drawn(self, stream: Stream, settings: ObstacleSettings) -> Value:
+        """A value from the whole range that a run allows; every draw comes from ``stream``."""
+
+    @abstractmethod
     def checked(self, value: object) -> Value:
         """A value in its canonical type.
 
@@ -99,6 +103,10 @@ class NumberGene(AbstractGene[float]):
         direction = getattr(settings, self.direction_setting) if self.direction_setting else "symmetric"
         move = stream.uniform(LEAST_MOVE[direction] * self.step, self.step)
         return min(max(0.0, round(parent + move, 1)), self.limit)
+
+    def drawn(self, stream: Stream, settings: ObstacleSettings) -> float:
+        """Uniform from 0 to the limit."""
+        return stream.uniform(0.0, self.greatest(settings))
 
     def checked(self, value: object) -> float:
         """See ``AbstractGene``."""
@@ -154,6 +162,20 @@ class IntervalGene(AbstractGene[Interval | None]):
             (low, high) for low, high in children if self.initial[0] <= low <= high <= limit and high >= self.initial[1]
         ]
         return stream.choice(legal) if legal else parent
+
+    def drawn(self, stream: Stream, settings: ObstacleSettings) -> Interval | None:
+        """Two uniform draws in order, so uniform over all intervals; None if no obstacle could be as large as at first.
+
+        Reference: ``envs/bipedalwalker/adversarial.py`` of facebookresearch/dcd, whose pits vanish below 0.8, too, but
+        stumps and stairs below 0.2.
+        """
+        greatest = self.greatest(settings)
+        if self.is_whole:
+            ends: list[float] = [stream.integer(int(self.least), int(greatest) + 1) for _ in range(2)]
+        else:
+            ends = [stream.uniform(self.least, greatest) for _ in range(2)]
+        low, high = sorted(ends)
+        return (low, high) if high >= self.initial[1] else None
 
     def checked(self, value: object) -> Interval | None:
         """``value`` as (low, high), whole numbers where the gene is; None stays None."""

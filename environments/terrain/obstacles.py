@@ -123,6 +123,24 @@ class ObstacleGenotype(AbstractGenotype):
         enabled_groups(settings)
         return cls()
 
+    @classmethod
+    @exact
+    def drawn(cls, settings: ObstacleSettings, stream: Stream) -> Self:
+        """A terrain from the whole space of the enabled genes, as domain randomisation draws them.
+
+        The draws are in the order of ``GENE_GROUPS``. A group of which one interval is None is absent as a whole.
+
+        Raises:
+            InputError: the settings name an unknown group or rule.
+        """
+        values = cls().genes
+        for group in enabled_groups(settings):
+            found = {gene.name: gene.drawn(stream, settings) for gene in group.genes}
+            if None not in found.values():
+                values |= found
+        first = {name: values.pop(name) for name in FIRST_GENES}
+        return cls(**first, later=values)
+
     @exact
     def mutate(self, stream: Stream, settings: ObstacleSettings) -> Self:
         """A child by the mutation table of the paper (``gene``); roughness moves by at most 0.6.

@@ -179,6 +179,26 @@ def test_a_lineage_never_leaves_the_table(seed: int, rule: str, groups: list[str
         assert genotype == ObstacleGenotype.from_json(json.loads(json.dumps(genotype.to_json())))
 
 
+def test_domain_randomisation_draws_the_whole_space() -> None:
+    """Roughness is uniform; both ends of an interval are sorted uniform numbers, with means of a third and two."""
+    rules = ObstacleSettings(obstacles=("roughness", "pit_gap", "stairs"), max_pit_gap=8.0)
+    drawn = [ObstacleGenotype.drawn(rules, Stream(seed, "test")) for seed in range(3000)]
+    assert drawn[7] == ObstacleGenotype.drawn(rules, Stream(7, "test"))
+    rough = np.array([genotype.roughness for genotype in drawn])
+    assert rough.min() < 0.1 and rough.max() > 9.9 and abs(rough.mean() - 5.0) < 0.2
+    gaps = np.array([genotype.pit_gap for genotype in drawn if genotype.pit_gap])
+    # P(the greater of two is below 0.8 of 8) is 1 %; the means without these are a bit above 8/3 and 16/3.
+    assert 0.005 < 1 - len(gaps) / 3000 < 0.015
+    assert gaps.max() > 7.9 and np.abs(gaps.mean(axis=0) - (8 / 3, 16 / 3)).max() < 0.15
+    steps = Counter(genotype.stair_steps for genotype in drawn if genotype.stair_steps)
+    assert {(low, high) for low in range(1, 10) for high in range(low, 10)} == set(steps)
+    assert 0.5 * sum(steps.values()) * 2 / 81 < steps[1, 9] < 1.5 * sum(steps.values()) * 2 / 81
+    # Stairs too low to be there take their number of steps with them.
+    without = [genotype for genotype in drawn if genotype.stair_height is None]
+    assert without and all(genotype.stair_steps is None for genotype in without)
+    assert all(genotype.stump_height is None for genotype in drawn)
+
+
 def test_stairs_really_mutate() -> None:
     """Both stair genes reach values other than their first within a short lineage (a dead branch in released code)."""
     genotype = ObstacleGenotype()
