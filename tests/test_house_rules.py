@@ -43,7 +43,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("experiments/analysis/",),
-    "scipy": ("experiments/suites/evaluation.py",),
+    "scipy": ("experiments/suites/evaluation.py", "experiments/comparison/statistics.py"),
     "PIL": ("experiments/replay/",),
     "imageio": ("experiments/replay/",),
     "imageio_ffmpeg": ("experiments/replay/",),

@@ -1,4 +1,4 @@
-"""``poet evaluate``: any agent on any ground."""
+"""``poet evaluate`` and ``poet compare``: any agent on any ground, and arms of runs against each other."""
 
 from __future__ import annotations
 
@@ -58,7 +58,6 @@ def evaluate(
 
     from agents.rollouts import check_engine
     from experiments.commands.display import counted, prepare_engine, print_tables
-    from experiments.files import check_sub_folder
     from experiments.interrupts import stopping_cleanly
     from experiments.suites.agents import find_agents
     from experiments.suites.evaluation import Trial, by_agent, summary
@@ -67,8 +66,7 @@ def evaluate(
     check_engine(engine or "simd")
     if episodes is not None:
         whole_number("--episodes", episodes, *COUNT)
-    if output is not None and check_sub_folder(output).is_dir() and any(output.iterdir()):
-        raise InputError(f"--output must be a new or empty folder, but {output} holds files: name another")
+    _check_output(output)
     trial = Trial(engine or "simd", sampled)
     with stopping_cleanly(), ExitStack() as stack:
         found = find_agents(agents, activations.split(",") if activations else None, trust)
@@ -132,3 +130,83 @@ def _write(folder: Path, suites: list[Suite], table: pd.DataFrame, cells: pd.Dat
     write_text(folder / "suites.json", json.dumps(about, indent=1) + "\n")
     for i, suite in enumerate(suites):
         save_figure(plot_success(cells[cells["suite"] == suite.name]), folder / f"success-{i + 1}.png")
+
+
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, called ARM-SEED.", show_default=False)
+    ],
+    on: Annotated[str, typer.Option("--on", metavar="SUITE", help="dcd, grid, roses or a .toml.")] = "grid",
+    env_steps: Annotated[
+        int | None, typer.Option("--env-steps", help="Where runs are looked at; the end of the shortest if not given.")
+    ] = None,
+    episodes: Annotated[int | None, typer.Option("--episodes", help="Of each cell; the suite's if not given.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Folder for the tables; nothing is written if not given.")
+    ] = None,
+    engine: Engine = None,
+    workers: Workers = None,
+    trust: Trust = False,
+) -> None:
+    """Compare arms of runs at equal env-steps, by what their agents can do on a suite. The seed is the unit."""
+    import pandas as pd
+
+    from agents.rollouts import check_engine
+    from experiments.analysis.aggregate import run_names
+    from experiments.commands.display import counted, prepare_engine, print_tables
+    from experiments.comparison.arms import arms_of
+    from experiments.comparison.comparing import arms_table, budgets, pairs_table, power_table, scores_of, try_runs
+    from experiments.interrupts import stopping_cleanly
+    from experiments.suites import SELECTION_OFFSET, load_suite
+    from experiments.suites.evaluation import Trial
+    from poet.archive.reader import open_run
+
+    check_engine(engine or "simd")
+    if episodes is not None:
+        whole_number("--episodes", episodes, *COUNT)
+    _check_output(output)
+    trial = Trial(engine or "simd")
+    with stopping_cleanly(), ExitStack() as stack:
+        names = run_names(runs)
+        opened = {name: stack.enter_context(open_run(path, trust)) for name, path in zip(names, runs, strict=True)}
+        arms = arms_of({name: run.config for name, run in opened.items()})
+        at = budgets(opened, env_steps)
+        suite, selection = load_suite(on, episodes), load_suite(on, episodes, SELECTION_OFFSET)
+        runner = stack.enter_context(Execution(workers=workers).open())
+        for policy in dict.fromkeys(run.policy for run in opened.values()):
+            prepare_engine(trial.engine, policy)
+        show = stack.enter_context(counted("episodes"))
+        tried = try_runs(opened, at, suite, selection, runner, trial, lambda: show)
+    tables = {"arms": arms_table(tried, arms, at), "pairs": pairs_table(tried, arms), "power": power_table(arms)}
+    by_cell = pd.DataFrame({arm: scores_of(tried, mine).mean(axis=0) for arm, mine in arms.items()})
+    tables["cells"] = pd.concat([pd.Series(tried["cell"].unique(), name="cell"), by_cell], axis=1)
+    titles = {
+        "arms": f"Success on {suite.name}: interquartile mean over runs and cells, with its 95 % interval over seeds",
+        "pairs": "Pairs of arms, by each run's mean over cells",
+        "power": "How likely one pair's test finds a difference of so many standard deviations between runs",
+        "cells": "Mean success of an arm's runs in each cell",
+    }
+    print_tables([(titles[name], table.map(_shown)) for name, table in tables.items() if len(table)])
+    if output is not None:
+        _write_comparison(output, suite, tables, tried)
+        say(f"tables: {output}")
+
+
+def _write_comparison(folder: Path, suite: Suite, tables: dict[str, pd.DataFrame], tried: pd.DataFrame) -> None:
+    import json
+
+    from experiments.files import write_text
+
+    folder.mkdir(parents=True, exist_ok=True)
+    records = {name: json.loads(table.to_json(orient="records")) for name, table in {**tables, "tried": tried}.items()}
+    about = {"suite": suite.name, "digest": suite.digest}
+    write_text(folder / "comparison.json", json.dumps(about | records, indent=1) + "\n")
+    for name, table in {**tables, "tried": tried}.items():
+        write_text(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+
+
+def _check_output(output: Path | None) -> None:
+    from experiments.files import check_sub_folder
+
+    if output is not None and check_sub_folder(output).is_dir() and any(output.iterdir()):
+        raise InputError(f"--output must be a new or empty folder, but {output} holds files: name another")

@@ -12,7 +12,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -25,12 +24,11 @@ from experiments.analysis.milestones import HARDCORE_LIKE, classes_of
 from experiments.analysis.run_tables import FRAMES, RunTables, read_tables
 from experiments.analysis.shadow_file import NO_SHADOW
 from experiments.analysis.success import percentage
+from experiments.comparison.arms import arms_of, changed
 from experiments.files import write_text
 from experiments.reports.pages import markdown_table, run_as_program
-from experiments.settings import differences
 from experiments.text import visible
 from poet.archive.reader import open_run
-from poet.config import Config
 from poet.events import ValidationSet
 from poet.validation import ROBUST_RATE
 
@@ -51,7 +49,8 @@ def main(folder: Path, run_folders: list[Path]) -> None:
         if any(challenge_level(genotype) is None for genotype in tables[name].niches["genotype"]):
             raise InputError(f"the page ranks terrains by the genes of Wang et al. 2019, which {name} does not have")
     shortest = min(int(cumulative_steps(run).iloc[-1]) for run in tables.values())
-    arms = _arms({name: until(run, shortest) for name, run in tables.items()})
+    names = arms_of({name: run.config for name, run in tables.items()})
+    arms = {arm: [until(tables[name], shortest) for name in mine] for arm, mine in names.items()}
     parts = (_first_times(arms), _learning(arms), _settings(arms), _how(folder, run_folders))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(folder / "README.md", "\n\n".join(parts) + "\n")
@@ -84,29 +83,6 @@ def first_times(run: RunTables) -> dict[tuple[str, str], int | None]:
             first = niches.loc[mine, f"{reached}_env_steps"].min()
             found[kind, reached] = None if pd.isna(first) else int(first)
     return found
-
-
-def _arms(tables: Mapping[str, RunTables]) -> dict[str, list[RunTables]]:
-    """Runs by what their names have before the seed, in the order given; the runs of an arm by seed.
-
-    Raises:
-        InputError: runs of one name have different settings, or the same seed.
-    """
-    arms: dict[str, list[RunTables]] = {}
-    for name, run in tables.items():
-        arms.setdefault(Path(name).name.removesuffix(f"-{run.config.run.seed}"), []).append(run)
-    for arm, runs in arms.items():
-        if any(_changed(run.config, runs[0].config) for run in runs):
-            raise InputError(f"the runs called {arm} must differ in their seeds alone, but have different settings")
-        if len({run.config.run.seed for run in runs}) < len(runs):
-            raise InputError(f"two runs called {arm} have the same seed: give each run once")
-        runs.sort(key=lambda run: run.config.run.seed)
-    return arms
-
-
-def _changed(config: Config, base: Config) -> dict[str, Any]:
-    """The settings of an arm that another one does not have; its seed and length are none."""
-    return {key: value for key, value in differences(config, base).items() if key not in ("run.seed", "run.iterations")}
 
 
 def _first_times(arms: Mapping[str, Sequence[RunTables]]) -> str:
@@ -182,8 +158,8 @@ def _settings(arms: Mapping[str, Sequence[RunTables]]) -> str:
     base = arms[first][0].config
     lines = [f"## How the settings differ from those of `{first}`\n"]
     for arm in others:
-        changed = _changed(arms[arm][0].config, base)
-        lines.append(f"- {arm}: " + ", ".join(f"`{key}` {value}" for key, value in changed.items()))
+        values = changed(arms[arm][0].config, base)
+        lines.append(f"- {arm}: " + ", ".join(f"`{key}` {value}" for key, value in values.items()))
     return "\n".join(lines)
 
 

@@ -27,6 +27,8 @@ from poet.archive.reader import Run
 
 #: Seeds from here on are those of suites. Training draws below 1,000,000, and validation counts from there.
 FIRST_SEED = 2_000_000
+#: Added to the seeds of a suite for the grounds on which ``poet compare`` chooses a run's agent.
+SELECTION_OFFSET = 500_000
 #: Pushes on each ground of a run's niches.
 NUM_PUSHES = 100
 
@@ -78,12 +80,13 @@ def suite_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
-def load_suite(name: str, num_episodes: int | None = None) -> Suite:
+def load_suite(name: str, num_episodes: int | None = None, offset: int = 0) -> Suite:
     """A suite from its file.
 
     Args:
         name: a shipped one's, or the path of a ``.toml`` file.
         num_episodes: of each cell; None for as many as the file says. Fewer are the first of these.
+        offset: added to all seeds, for other grounds of the same cells, such as those that an agent is chosen on.
 
     Raises:
         InputError: there is no such suite, or its file is wrong.
@@ -93,7 +96,7 @@ def load_suite(name: str, num_episodes: int | None = None) -> Suite:
         raise InputError(f"{name!r} is no suite, .toml file or run; {nearest(name, suite_names())}")
     try:
         data = tomllib.loads(path.read_text("utf-8"))
-        return _suite(path.stem, data, num_episodes)
+        return _suite(path.stem, data, num_episodes, offset)
     except (InputError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"suite {path}: {error}") from None
 
@@ -114,7 +117,7 @@ def suite_of_run(run: Run, name: str, num_episodes: int | None = None) -> Suite:
     return Suite(name, f"the niches of {name} under pushes that decided nothing in it", tuple(cells))
 
 
-def _suite(name: str, data: Mapping[str, Any], num_episodes: int | None) -> Suite:
+def _suite(name: str, data: Mapping[str, Any], num_episodes: int | None, offset: int) -> Suite:
     _check_keys("a suite", data, _KEYS)
     cells = data.get("cells")
     if not isinstance(cells, list) or not cells or not all(isinstance(cell, dict) for cell in cells):
@@ -124,13 +127,13 @@ def _suite(name: str, data: Mapping[str, Any], num_episodes: int | None) -> Suit
     names = [str(cell.get("name", "")) for cell in cells]
     if len(set(names)) < len(names) or "" in names:
         raise InputError("every cell must have a name of its own")
-    found = tuple(_cell(name, cell, number, first) for name, cell in zip(names, cells, strict=True))
+    found = tuple(_cell(name, cell, number, first, offset) for name, cell in zip(names, cells, strict=True))
     return Suite(name, str(data.get("about", "")), found)
 
 
-def _cell(name: str, data: Mapping[str, Any], number: int, first: int) -> Cell:
+def _cell(name: str, data: Mapping[str, Any], number: int, first: int, offset: int) -> Cell:
     _check_keys(f"the cell {name!r}", data, _CELL_KEYS)
-    first = whole_number(f"first_seed of the cell {name!r}", data.get("first_seed", first), 0)
+    first = whole_number(f"first_seed of the cell {name!r}", data.get("first_seed", first), 0) + offset
     seeds = range(first, first + number)
     if ("terrain" in data) == ("gymnasium" in data):
         raise InputError(f"the cell {name!r} must have either a terrain or a gymnasium id")

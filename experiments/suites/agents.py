@@ -67,17 +67,30 @@ def _agents(text: str, activations: Sequence[str] | None, trust: bool) -> list[A
         return [Agent(text, policy, walker.theta, walker.noise_std)]
     folder, niche = place
     with open_run(folder, trust) as run:
-        return [_agent(run, folder, niche_id) for niche_id in (_active(run) if niche is None else [niche])]
+        return [
+            run_agent(run, str(folder), niche_id) for niche_id in (active_niches(run) if niche is None else [niche])
+        ]
 
 
-def _agent(run: Run, folder: Path, niche_id: int) -> Agent:
-    return Agent(f"{folder}:{niche_id}", run.policy, run.agent(niche_id).theta)
+def run_agent(run: Run, name: str, niche_id: int, iteration: int | None = None) -> Agent:
+    """A niche's latest stored agent at or before an iteration; None for the last of all.
+
+    Raises:
+        InputError: there is no such niche, or none that old.
+    """
+    return Agent(f"{name}:{niche_id}", run.policy, run.agent(niche_id, iteration).theta)
 
 
-def _active(run: Run) -> list[int]:
-    """The niches that have not retired, by id."""
-    retired = set(run.retirements["niche_id"])
-    found = [int(niche_id) for niche_id in run.niches["niche_id"] if niche_id not in retired]
-    if not found:
+def active_niches(run: Run, iteration: int | None = None) -> list[int]:
+    """The niches that were active after an iteration, by id; None for the last one.
+
+    Raises:
+        InputError: the run has no iteration on disk yet.
+    """
+    if run.iteration is None:
         raise InputError("the run has no iteration on disk yet, and so no agent")
-    return found
+    last = run.iteration if iteration is None else iteration
+    niches, gone = run.niches, run.retirements
+    retired = set(gone.loc[gone["iteration"] <= last, "niche_id"])
+    admitted = niches.loc[niches["iteration"] <= last, "niche_id"]
+    return [int(niche_id) for niche_id in admitted if niche_id not in retired]
