@@ -127,19 +127,18 @@ def _tried(rates: dict[str, list[float]]) -> pd.DataFrame:
 
 def test_a_verdict_needs_seeds_and_a_difference() -> None:
     """Five seeds apart are shown to differ, five alike are not, and three cannot be."""
-    tried = _tried(
-        {f"a-{i}": [0.9, 0.8 + i / 100] for i in range(5)} | {f"b-{i}": [0.1, 0.2 + i / 100] for i in range(5)}
-    )
+    levels = {"a": (0.9, 0.8), "b": (0.1, 0.2)}
+    rates = {f"{arm}-{i}": [high, low + i / 100] for arm, (high, low) in levels.items() for i in range(5)}
+    tried = _tried(rates)
     arms = {arm: [f"{arm}-{i}" for i in range(5)] for arm in "ab"}
     (row,) = comparing.pairs_table(tried, arms).to_dict("records")
     assert ("a succeeds more often than b", 1.0) == (row["verdict"], row["probability"])
-    assert pytest.approx((2 / 252, 0.65)) == (row["p"], row["difference"])
+    assert pytest.approx((2 / 252, 0.7)) == (row["p"], row["difference"])
     few = {arm: names[:3] for arm, names in arms.items()}
     (row,) = comparing.pairs_table(tried, few).to_dict("records")
     assert "not testable with so few seeds" == row["verdict"]
-    (row,) = comparing.pairs_table(_tried({name: [0.5] for names in arms.values() for name in names}), arms).to_dict(
-        "records"
-    )
+    alike = _tried(dict.fromkeys(rates, [0.5]))
+    (row,) = comparing.pairs_table(alike, arms).to_dict("records")
     assert ("no difference shown", 0.5, 1.0) == (row["verdict"], row["probability"], row["p"])
 
 
