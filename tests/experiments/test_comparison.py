@@ -137,7 +137,7 @@ def test_a_verdict_needs_seeds_and_a_difference() -> None:
     few = {arm: names[:3] for arm, names in arms.items()}
     (row,) = comparing.pairs_table(tried, few).to_dict("records")
     assert "not testable with so few seeds" == row["verdict"]
-    alike = _tried(dict.fromkeys(rates, [0.5]))
+    alike = _tried({name: [0.5] for name in rates})
     (row,) = comparing.pairs_table(alike, arms).to_dict("records")
     assert ("no difference shown", 0.5, 1.0) == (row["verdict"], row["probability"], row["p"])
 
