@@ -73,6 +73,10 @@ def evaluate(
         suites = [_suite(name, episodes, trust) for name in on or []]
         if not suites:
             raise InputError("name the grounds: --on dcd, --on grid, --on roses, a .toml file or a run")
+        if len({suite.name for suite in suites}) < len(suites):
+            raise InputError(
+                f"suites must have names of their own, but are {', '.join(suite.name for suite in suites)}"
+            )
         runner = stack.enter_context(Execution(executor, workers, ray_address).open())
         for policy in dict.fromkeys(agent.policy for agent in found):
             prepare_engine(trial.engine, policy)

@@ -271,6 +271,10 @@ def _tensors(data: bytes) -> dict[str, Array]:
     """The numbers of a PyTorch file; nothing in it is run (``weights_only``)."""
     import torch
 
+    if zipfile.is_zipfile(io.BytesIO(data)):
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                raise InputError("its tensors are too large for a walker's")
     found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise InputError("a PyTorch walker must be a state dict, names with tensors: save model.state_dict()")

@@ -197,6 +197,15 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert not Path("hostile").exists()
 
 
+def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    """A small file whose tensors would be larger than any walker's."""
+    torch.save({"0.weight": torch.zeros(4, 24)}, tmp_path / "walker.pt")
+    with zipfile.ZipFile(tmp_path / "walker.pt", "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("walker/data/1", bytes(65 * 2**20))
+    with pytest.raises(InputError, match="too large"):
+        load_walker(str(tmp_path / "walker.pt"), ["tanh"])
+
+
 def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
     """Each with the sentence that helps."""
     good = _network((24, 8, 4), torch.nn.Tanh, torch.nn.Tanh)

@@ -212,6 +212,7 @@ def test_bad_arguments_are_refused(poet: Poet, tmp_path: Path) -> None:
         (["flat"], "--on dcd"),
         (["flat", "--on", "grit"], "did you mean 'grid'"),
         (["flat", "--on", "dcd", "--episodes", "0"], "--episodes"),
+        (["flat", "--on", "roses", "--on", "roses", "--episodes", "1"], "names of their own"),
         (["nobody", "--on", "dcd"], "neither a shipped walker nor a file"),
         (["flat", "--on", "dcd", "--output", tmp_path], "new or empty folder"),
         (["flat", "--on", "roses", "--episodes", "1", "--sampled"], "leave out --sampled"),
