@@ -22,7 +22,7 @@ from typing import Self
 from agents.rollouts.request import Thetas, every_row
 from environments.errors import InputError, nearest
 from environments.streams import Stream
-from environments.terrain.genes import enabled_genes
+from environments.terrain.genes import enabled_genes, enabled_groups
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
 from poet import streams
@@ -211,7 +211,17 @@ def _bounds(ranges: Iterable[GeneRange], settings: ObstacleSettings) -> dict[str
 def _movable_ends(
     ranges: Iterable[GeneRange], sides: Iterable[Side], settings: ObstacleSettings
 ) -> list[tuple[str, Side]]:
-    return [(one.gene, side) for one in ranges for side in sides if one.is_movable(side, settings)]
+    """The ends to try. Of a group that no terrain can have yet, only those of the sizes that are 0: a flat terrain says
+    nothing about the number of steps of a stair."""
+    by_gene = {one.gene: one for one in ranges}
+    found = []
+    for group in enabled_groups(settings):
+        missing = [
+            gene for gene in group.genes if gene.absent is None and by_gene[gene.name].bounds(settings)[1] == 0.0
+        ]
+        of_group = [by_gene[gene.name] for gene in missing or group.genes]
+        found += [(one.gene, side) for one in of_group for side in sides if one.is_movable(side, settings)]
+    return found
 
 
 def _drawn_trial(

@@ -275,6 +275,19 @@ def test_stairs_need_a_height() -> None:
     assert 50 == len(heights) and all(low == high and 0.2 <= low < 0.4 for low, high in heights)
 
 
+@pytest.mark.parametrize(("height", "is_tried"), [(0, (True, False)), (1, (True, True))])
+def test_the_number_of_steps_is_tried_only_where_there_can_be_stairs(height: int, is_tried: tuple[bool, bool]) -> None:
+    """While all stairs are 0 high, only their height is; what no terrain has cannot be mastered."""
+    trainer = AutomaticDomainRandomisation(buffer=100)
+    parts = adr_parts(es={"pairs": 20}, terrain={"obstacles": ["roughness", "stairs"]})
+
+    state = begin(trainer, parts, GeneRange("stair_height", 0, height), GeneRange("stair_steps", 0, 2))
+    state, _ = trainer.iterate(state, parts)
+
+    tried = {one.gene: bool(one.high_returns) for one in state.ranges}
+    assert {"roughness": True, "stair_height": is_tried[0], "stair_steps": is_tried[1]} == tried
+
+
 def test_a_fork_may_change_genes_and_bounds_and_episodes() -> None:
     """Ranges are cut to the new bounds, new genes start from a point, and returns of other episodes are dropped."""
     trainer = AutomaticDomainRandomisation(boundary_share=0.01)
