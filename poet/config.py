@@ -42,7 +42,9 @@ class RunConfig(_Section):
     seed: int = Field(0, ge=0, lt=2**63, description="key of every random draw in the run")
     iterations: Count = Field(25200, description="POET iterations; can be raised when a run is resumed (paper: 25,200)")
     trainer: str = Field(
-        "poet", description="the main loop: 'poet', 'es' (ES alone, on one terrain) or a user's 'package.module:Name'"
+        "poet",
+        description="the main loop: 'poet', 'es' (ES alone, on one terrain), 'dr' or 'adr' (domain randomisation, the "
+        "latter automatic) or a user's 'package.module:Name'",
     )
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(

@@ -66,3 +66,18 @@ def validation_pushes(seed: int, niche_id: int) -> Stream:
 def admission_order(seed: int, candidate_id: int) -> Stream:
     """A candidate's place where ``novelty.order`` is random."""
     return Stream(seed, "admission_order", candidate_id)
+
+
+def randomised_terrains(seed: int, iteration: int) -> Stream:
+    """Genotypes and terrain seeds of a generation of domain randomisation."""
+    return Stream(seed, "dr", iteration)
+
+
+def ranged_terrains(seed: int, iteration: int) -> Stream:
+    """Sizes and terrain seeds of a generation of automatic domain randomisation."""
+    return Stream(seed, "adr", iteration)
+
+
+def boundary_trials(seed: int, iteration: int) -> Stream:
+    """Ends, sizes and terrain seeds of the trials of automatic domain randomisation, one trial after the other."""
+    return Stream(seed, "adr_boundary", iteration)

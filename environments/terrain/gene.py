@@ -68,6 +68,10 @@ class AbstractGene(ABC, Generic[Value]):
         """A value from the whole range that a run allows; every draw comes from ``stream``."""
 
     @abstractmethod
+    def of_one_size(self, low: float, high: float, stream: Stream) -> Value:
+        """A value in which every size is the same, drawn uniformly from ``low`` to ``high``; absent where it is 0."""
+
+    @abstractmethod
     def checked(self, value: object) -> Value:
         """A value in its canonical type.
 
@@ -107,6 +111,10 @@ class NumberGene(AbstractGene[float]):
     def drawn(self, stream: Stream, settings: ObstacleSettings) -> float:
         """Uniform from 0 to the limit."""
         return stream.uniform(0.0, self.greatest(settings))
+
+    def of_one_size(self, low: float, high: float, stream: Stream) -> float:
+        """The number that is drawn."""
+        return stream.uniform(low, high)
 
     def checked(self, value: object) -> float:
         """See ``AbstractGene``."""
@@ -176,6 +184,11 @@ class IntervalGene(AbstractGene[Interval | None]):
             ends = [stream.uniform(self.least, greatest) for _ in range(2)]
         low, high = sorted(ends)
         return (low, high) if high >= self.initial[1] else None
+
+    def of_one_size(self, low: float, high: float, stream: Stream) -> Interval | None:
+        """An interval from the size that is drawn to itself."""
+        size = stream.integer(int(low), int(high) + 1) if self.is_whole else stream.uniform(low, high)
+        return (size, size) if size > 0 else None
 
     def checked(self, value: object) -> Interval | None:
         """``value`` as (low, high), whole numbers where the gene is; None stays None."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from environments.arithmetic import exact
 from environments.errors import InputError, nearest
 from environments.streams import Stream
-from environments.terrain.gene import GeneGroup
+from environments.terrain.gene import AbstractGene, GeneGroup, Interval
 from environments.terrain.generation import draw_push, generate_course
 from environments.terrain.genes import GENE_GROUPS, ROUGHNESS, enabled_genes, enabled_groups, known_genes
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
@@ -133,9 +133,31 @@ class ObstacleGenotype(AbstractGenotype):
         Raises:
             InputError: the settings name an unknown group or rule.
         """
+        return cls._of_enabled(settings, lambda gene: gene.drawn(stream, settings))
+
+    @classmethod
+    @exact
+    def drawn_between(cls, bounds: Mapping[str, Interval], settings: ObstacleSettings, stream: Stream) -> Self:
+        """A terrain whose obstacles of a kind all have one size, as automatic domain randomisation draws them.
+
+        The draws and absent groups are as in ``drawn``.
+
+        Args:
+            bounds: least and greatest size for each enabled gene, by its name; the draw is uniform between them.
+            settings: of the run.
+            stream: of all draws.
+
+        Raises:
+            InputError: the settings name an unknown group or rule.
+        """
+        return cls._of_enabled(settings, lambda gene: gene.of_one_size(*bounds[gene.name], stream))
+
+    @classmethod
+    def _of_enabled(cls, settings: ObstacleSettings, value_of: Callable[[AbstractGene[Any]], Any]) -> Self:
+        """The terrain with these values of the enabled genes, which are asked for in the order of ``GENE_GROUPS``."""
         values = cls().genes
         for group in enabled_groups(settings):
-            found = {gene.name: gene.drawn(stream, settings) for gene in group.genes}
+            found = {gene.name: value_of(gene) for gene in group.genes}
             if None not in found.values():
                 values |= found
         first = {name: values.pop(name) for name in FIRST_GENES}

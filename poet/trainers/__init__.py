@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 TRAINERS = {
     "poet": "poet.trainers.poet:Poet",
     "es": "poet.trainers.es:EsAlone",
+    "dr": "poet.trainers.dr:DomainRandomisation",
+    "adr": "poet.trainers.adr:AutomaticDomainRandomisation",
 }
 
 

@@ -47,6 +47,27 @@ class TestEs(TrainerContract):
     )
 
 
+class TestDr(TrainerContract):
+    """Domain randomisation: one agent, new terrains in each generation; nothing about niches is read."""
+
+    trainer = "dr"
+    settings = {"terrains": 2}  # noqa: RUF012
+    assignments = ("validation.episodes=2", "validation.interval=3", "niche.instances=2", "niche.rest_interval=1000")
+
+
+class TestAdr(TrainerContract):
+    """Automatic domain randomisation: its trials move the ends of ranges in both directions."""
+
+    trainer = "adr"
+    settings = {"terrains": 2, "buffer": 2, "upper": -1.5, "lower": -2.0, "boundary_share": 0.6, "ends": "both"}  # noqa: RUF012
+
+    def test_ends_move_in_its_runs(self, finished: Path) -> None:
+        """So the other tests see ranges: outwards while the agent stands, inwards when it begins to fall."""
+        with open_run(finished) as run:
+            moves = run.own_tables["adr"]
+        assert {True, False} == {*(moves["return_mean"] >= -1.5)}
+
+
 class TestDrawnTerrains(TrainerContract):
     """The trainer that CONTRIBUTING.md adds: one agent, a distribution of terrains, its own field and its own table."""
 

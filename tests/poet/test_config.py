@@ -86,6 +86,10 @@ def test_presets_load_and_every_value_has_its_source(name):
             {"run": {"trainer": "es"}, "novelty": {"measure": "pata_ec", "scale": "gene_max"}},
             {"es": ["novelty.measure", "novelty.scale"]},
         ),
+        (
+            {"run": {"trainer": "dr"}, "niche": {"instances": 2, "rest_interval": 8}, "terrain": {"max_pit_gap": 8.0}},
+            {"dr": ["niche.instances", "niche.rest_interval"]},
+        ),
         ({"novelty": {"cached": False}}, {"nearest_genes": ["novelty.cached"]}),
         ({"transfer": {"recent_scores": 3}}, {"the 2019 transfer rule": ["transfer.recent_scores"]}),
         ({"cppn": {"released_quirks": True}}, {"obstacles": ["cppn.released_quirks"]}),
