@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 TRAINERS = {
     "poet": "poet.trainers.poet:Poet",
     "es": "poet.trainers.es:EsAlone",
+    "plr": "poet.trainers.plr:Plr",
+    "accel": "poet.trainers.accel:Accel",
+    "sfl": "poet.trainers.sfl:Sfl",
 }
 
 
