@@ -31,6 +31,13 @@ from poet.parts import Parts
 from poet.scoring import cost, express, successes
 from poet.types import Niche, Purpose
 
+#: Who is run on a new level, by the name in ``trainer.settings``. Levels that were trained on are always judged by the
+#: perturbed agents of their generation.
+#:
+#: - pushes: the agent itself, under as many pushes on the level's ground as there are episodes;
+#: - members: perturbed agents, as in a generation, the same ones on all new levels.
+JUDGES = ("pushes", "members")
+
 #: What a level is worth, by the name in ``trainer.settings``. No score needs a critic, which ES does not have. An agent
 #: that never acts at random always does the same on a fixed terrain. So episodes differ by their pushes, or by agents.
 #:
@@ -122,29 +129,52 @@ def judge(level: Level, result: RolloutResult, score: str, iteration: int, earli
     return Played(level, rate, mean, best, value, iteration)
 
 
-def try_out(
-    levels: Sequence[Level], niche: Niche, parts: Parts, episodes: int, score: str, iteration: int
-) -> tuple[list[Played], Cost]:
-    """Run an agent on new levels, as it is, and judge them. Nothing is learnt from these episodes.
+@dataclass(frozen=True)
+class Trial:
+    """How new levels are judged.
 
-    Args:
-        levels: at least one.
-        niche: whose agent is run, and who pays.
-        parts: what the config names, and what runs episodes.
-        episodes: on each level, under as many pushes.
+    Attributes:
         score: a name in ``SCORES``.
-        iteration: of the run.
+        judges: a name in ``JUDGES``.
+        episodes: on each level.
     """
-    grounds: list[Terrain] = []
-    for level in levels:
-        stream, own = streams.level_pushes(parts.seed, level.id), terrain_of(level, parts)
-        grounds += [own.with_push(push_from(stream)) for _ in range(episodes)]
-    block = every_row(Thetas(niche.theta[None, :]), tuple(grounds))
-    (result,) = parts.run_blocks([block], Purpose.LEVEL_SCORE)
-    found = [
-        judge(level, result.part(i * episodes, (i + 1) * episodes), score, iteration) for i, level in enumerate(levels)
-    ]
-    return found, cost(iteration, niche.id, Purpose.LEVEL_SCORE, result)
+
+    score: str
+    judges: str
+    episodes: int
+
+    def run(self, levels: Sequence[Level], niche: Niche, parts: Parts, iteration: int) -> tuple[list[Played], Cost]:
+        """Judge new levels by a niche's agent, as it is. Nothing is learnt from these episodes.
+
+        Args:
+            levels: at least one.
+            niche: whose agent it is, and who pays.
+            parts: what the config names, and what runs episodes.
+            iteration: of the run.
+        """
+        terrains = tuple(terrain_of(level, parts) for level in levels)
+        if self.judges == "pushes":
+            block = self._under_pushes(levels, terrains, niche, parts)
+        else:
+            block = self._by_members(terrains, niche, parts, iteration)
+        (result,) = parts.run_blocks([block], Purpose.LEVEL_SCORE)
+        found = []
+        for i, level in enumerate(levels):
+            on_it = result.part(i * self.episodes, (i + 1) * self.episodes)
+            found.append(judge(level, on_it, self.score, iteration))
+        return found, cost(iteration, niche.id, Purpose.LEVEL_SCORE, result)
+
+    def _under_pushes(self, levels: Sequence[Level], terrains: Sequence[Terrain], niche: Niche, parts: Parts) -> Block:
+        pushed: list[Terrain] = []
+        for level, terrain in zip(levels, terrains, strict=True):
+            stream = streams.level_pushes(parts.seed, level.id)
+            pushed += [terrain.with_push(push_from(stream)) for _ in range(self.episodes)]
+        return every_row(Thetas(niche.theta[None, :]), tuple(pushed))
+
+    def _by_members(self, terrains: tuple[Terrain, ...], niche: Niche, parts: Parts, iteration: int) -> Block:
+        (sample,) = parts.strategy.ask(niche.optimiser, [streams.level_members(parts.seed, iteration)])
+        index, rows = np.divmod(np.arange(len(terrains) * self.episodes), self.episodes)
+        return Block(sample, rows % sample.num_rows, terrains, index)
 
 
 def judge_trained(

@@ -38,6 +38,11 @@ def level_pushes(seed: int, level_id: int) -> Stream:
     return Stream(seed, "level_pushes", level_id)
 
 
+def level_members(seed: int, iteration: int) -> StreamKey:
+    """The perturbed agents by which an iteration's new levels are scored."""
+    return stream_key(seed, "level_members", iteration)
+
+
 def level_choice(seed: int, iteration: int) -> Stream:
     """Whether an iteration plays levels again, and which."""
     return Stream(seed, "level_choice", iteration)

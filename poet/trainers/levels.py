@@ -14,7 +14,7 @@ from environments.errors import InputError, nearest
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from poet import streams
 from poet.events import AnyEvent, Cost, Event, OwnEvent
-from poet.levels import SCORES, Level, Played, judge_trained, make_level, terrain_of, try_out
+from poet.levels import JUDGES, SCORES, Level, Played, Trial, judge_trained, make_level, terrain_of
 from poet.optimisation import optimise_with_samples
 from poet.parts import Parts
 from poet.scoring import Ground, draw_terrain_seed, express
@@ -105,13 +105,13 @@ class AbstractLevelTrainer(AbstractTrainer[LevelsState]):
 
     Attributes:
         terrains: K, the levels of a generation.
-        score: what a level is worth: ``"learnability"`` or ``"regret"``; see ``poet.levels.SCORES``. A level that was
-            trained on is judged by the perturbed agents of its generation, which is free; a new one by the agent itself
-            under pushes.
-        episodes: on each new level.
+        score: what a level is worth: ``"learnability"`` or ``"regret"``; see ``poet.levels.SCORES``.
+        judges: who is run on a new level: ``"pushes"`` or ``"members"``; see ``poet.levels.JUDGES``. A level that was
+            trained on is judged by the perturbed agents of its generation, which costs nothing more.
+        episodes: on each new level. Of n episodes, p (1 - p) is on average smaller than its true value by 1/n of it.
 
     Raises:
-        InputError: as ``AbstractTrainer``, or there is no such score.
+        InputError: as ``AbstractTrainer``, or there is no such score, or no such judges.
     """
 
     state_type = LevelsState
@@ -119,15 +119,18 @@ class AbstractLevelTrainer(AbstractTrainer[LevelsState]):
 
     terrains: int = 16
     score: str = "learnability"
+    judges: str = "pushes"
     episodes: int = 8
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.score not in SCORES:
-            raise InputError(
-                f"trainer.settings: score of the trainer {self.kind!r} must be {' or '.join(map(repr, SCORES))}, found "
-                f"{self.score!r}: {nearest(self.score, SCORES)}"
-            )
+        for name, known in (("score", SCORES), ("judges", JUDGES)):
+            value = getattr(self, name)
+            if value not in known:
+                raise InputError(
+                    f"trainer.settings: {name} of the trainer {self.kind!r} must be {' or '.join(map(repr, known))}, "
+                    f"found {value!r}: {nearest(str(value), known)}"
+                )
 
     def start(self, parts: Parts, theta: NDArray[np.float32] | None) -> tuple[LevelsState, tuple[AnyEvent, ...]]:
         """See ``AbstractTrainer``; what cannot be run is refused before anything is written."""
@@ -172,9 +175,9 @@ class AbstractLevelTrainer(AbstractTrainer[LevelsState]):
         return replace(state, next_level_id=first + number), levels
 
     def try_out(self, state: LevelsState, parts: Parts, levels: Sequence[Level]) -> tuple[list[Played], Cost]:
-        """Judge new levels by the agent as it is; see ``poet.levels.try_out``."""
+        """Judge new levels by the agent as it is; see ``poet.levels.Trial``."""
         (niche,) = state.active
-        return try_out(levels, niche, parts, self.episodes, self.score, state.iteration + 1)
+        return Trial(self.score, self.judges, self.episodes).run(levels, niche, parts, state.iteration + 1)
 
     def train(
         self, state: LevelsState, parts: Parts, levels: Sequence[Level]

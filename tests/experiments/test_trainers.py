@@ -70,7 +70,8 @@ class TestAccel(LevelsContract):
 
     trainer = "accel"
     settings = {  # noqa: RUF012
-        "terrains": 2, "capacity": 4, "episodes": 2, "score": "regret", "parents": 1, "children": 2, "edits": 2,
+        "terrains": 2, "capacity": 4, "episodes": 2, "score": "regret", "judges": "members", "parents": 1,
+        "children": 2, "edits": 2,
     }  # fmt: skip
 
 

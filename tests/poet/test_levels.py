@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from agents.rollouts.request import Block, Thetas
 from agents.rollouts.result import RolloutResult
 from environments.errors import InputError
-from environments.streams import Stream
+from environments.streams import Stream, stream_key
 from environments.terrain.cppn import CppnGenotype
 from environments.terrain.genes import GENE_GROUPS
 from environments.terrain.obstacles import ObstacleGenotype
@@ -242,6 +242,22 @@ def test_plr_only_looks_at_new_levels() -> None:
     assert {0.0, 1 / 3, 2 / 3, 1.0} > {kept.success_rate for kept in state.buffer}
 
 
+def test_perturbed_agents_may_judge_new_levels() -> None:
+    """The same ones on each level, of a sample of its own; the agent does not change."""
+    parts = parts_of("plr", {"terrains": 2, "capacity": 4, "episodes": 3, "judges": "members", "score": "regret"})
+    trainer, before = begun(parts)
+    state, events = trainer.iterate(before, parts)
+
+    assert [Purpose.LEVEL_SCORE] == purposes(parts)
+    assert before.active == state.active
+    assert [Cost(1, 0, Purpose.LEVEL_SCORE, 6 * EPISODE_LENGTH, 6)] == [e for e in events if isinstance(e, Cost)]
+    (sample,) = parts.strategy.ask(before.active[0].optimiser, [stream_key(SEED, "level_members", 1)])
+    thetas = sample.theta(np.arange(3))
+    for kept in state.buffer:
+        result = result_of(*((by_push(theta, terrain_of(kept.level, parts)), F) for theta in thetas))
+        assert judge(kept.level, result, "regret", 1) == kept and kept.score > 0.0
+
+
 def test_plr_trains_on_levels_of_its_buffer() -> None:
     """They are drawn without replacement, trained on in turn, and judged by the perturbed agents, for no other cost."""
     parts = parts_of("plr", {"terrains": 2, "capacity": 5, "episodes": 2, "replay_prob": 1.0})
@@ -431,6 +447,7 @@ def test_a_state_that_cannot_be_is_refused(changes: dict[str, Any], sentence: st
     ("name", "settings", "sentence"),
     [
         ("plr", {"score": "learnabilty"}, "'learnability' or 'regret', found 'learnabilty': did you mean"),
+        ("sfl", {"judges": "member"}, "'pushes' or 'members', found 'member': did you mean 'members'"),
         ("plr", {"replay_prob": 0.0}, "replay_prob of the trainer 'plr' must be above 0, and at most 1, found 0.0"),
         ("accel", {"replay_from": 1.5}, "replay_from of the trainer 'accel' must be from 0 to 1, found 1.5"),
         ("plr", {"staleness": -0.5}, "staleness of the trainer 'plr' must be from 0 to 1, found -0.5"),
