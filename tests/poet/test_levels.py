@@ -287,15 +287,30 @@ def test_plr_trains_on_levels_of_its_buffer() -> None:
 
 def test_plr_replays_as_often_as_it_is_told() -> None:
     """Not before there are enough levels, and then by the first draw of each iteration's stream."""
-    parts = parts_of("plr", {"terrains": 2, "capacity": 8, "episodes": 1, "replay_prob": 0.6, "replay_from": 0.5})
+    parts = parts_of("plr", {"terrains": 2, "capacity": 8, "episodes": 1, "replay_prob": 0.7, "replay_from": 0.8})
     trainer, state = begun(parts)
     for iteration in range(1, 13):
-        has_enough = len(state.buffer) >= 4
+        has_enough = len(state.buffer) >= 7
         state, events = trainer.iterate(state, parts)
-        is_replay = has_enough and Stream(SEED, "level_choice", iteration).uniform() < 0.6
+        is_replay = has_enough and Stream(SEED, "level_choice", iteration).uniform() < 0.7
         assert is_replay == ("played" in fates(events)), iteration
-        assert is_replay or "played" not in fates(events)
     assert 8 == len(state.buffer)
+
+
+def test_the_record_says_what_is_in_the_buffer() -> None:
+    """Levels that entered and did not leave; those that were refused are not there at all."""
+    settings = {"terrains": 2, "capacity": 4, "episodes": 2, "replay_prob": 0.2, "score": "regret"}
+    parts = parts_of("plr", settings)
+    trainer, state = begun(parts)
+    inside, ever = list[int](), set[int]()
+    for _ in range(15):
+        state, events = trainer.iterate(state, parts)
+        found = fates(events)
+        inside = [i for i in inside + found.get("entered", []) if i not in found.get("left", [])]
+        ever |= {i for ids in found.values() for i in ids}
+        assert inside == [kept.level.id for kept in state.buffer]
+        assert len(found.get("left", [])) == len(set(found.get("left", [])))
+    assert len(inside) < len(ever) < state.next_level_id
 
 
 def test_accel_starts_from_easy_levels() -> None:
@@ -313,7 +328,7 @@ def test_accel_starts_from_easy_levels() -> None:
 
 def test_accel_edits_the_best_of_the_levels_that_it_has_just_played() -> None:
     """Each child is some mutations of a group each away, has a seed of its own, and is scored by the new agent."""
-    settings = {"terrains": 3, "capacity": 20, "episodes": 2, "replay_prob": 1.0, "replay_from": 0.15,
+    settings = {"terrains": 4, "capacity": 20, "episodes": 2, "replay_prob": 1.0, "replay_from": 0.2,
                 "parents": 2, "children": 2, "edits": 2, "score": "regret"}  # fmt: skip
     parts = parts_of("accel", settings, es={"pairs": 4})
     trainer, state = begun(parts)
@@ -329,10 +344,11 @@ def test_accel_edits_the_best_of_the_levels_that_it_has_just_played() -> None:
     assert 8 == next(e.episodes for e in events if isinstance(e, Cost) and e.purpose == Purpose.LEVEL_SCORE)
     trained = [kept for kept in state.buffer if kept.level.id in fates(events)["played"]]
     parents = [kept.level for kept in sorted(trained, key=lambda kept: -kept.score)[:2]]
-    assert 3 == len({kept.score for kept in trained})
+    assert 4 == len({kept.score for kept in trained})
+    assert [parent.id for parent in parents] != fates(events)["played"][:2]  # the best were not drawn first
     children = [kept.level for kept in state.buffer if kept.level.parent_id is not None]
     assert [parent.id for parent in parents for _ in range(2)] == [child.parent_id for child in children]
-    assert [3, 4, 5, 6] == [child.id for child in children] == fates(events)["entered"]
+    assert [4, 5, 6, 7] == [child.id for child in children] == fates(events)["entered"]
     for parent, child in zip([p for p in parents for _ in range(2)], children, strict=True):
         stream, genotype = Stream(SEED, "level", child.id), genotype_of(parent, parts)
         for _ in range(2):
