@@ -43,8 +43,8 @@ class RunConfig(_Section):
     iterations: Count = Field(25200, description="POET iterations; can be raised when a run is resumed (paper: 25,200)")
     trainer: str = Field(
         "poet",
-        description="the main loop: 'poet', 'es' (ES alone, on one terrain), 'dr' or 'adr' (domain randomisation, the "
-        "latter automatic) or a user's 'package.module:Name'",
+        description="the main loop: 'poet', 'es' (ES alone, on one terrain), 'dr', 'adr' (domain randomisation, plain "
+        "and automatic), 'plr', 'accel', 'sfl' (levels that are played again), or a user's 'package.module:Name'",
     )
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(

@@ -9,6 +9,7 @@ from statistics import median
 
 import numpy as np
 
+from agents.rollouts.request import Block
 from agents.rollouts.result import RolloutResult
 from agents.strategies.base import concatenate, split
 from environments.walker.ending import Outcome
@@ -30,6 +31,9 @@ from poet.scoring import (
 from poet.types import Niche, Origin, Purpose, RunState, State
 from poet.validation import ROBUST_RATE
 
+#: The episodes of a generation, and their results.
+Sampled = tuple[Block, RolloutResult]
+
 
 def optimise(
     state: State, parts: Parts, ground_of: Callable[[Niche, Config, int], Ground] = niche_ground
@@ -43,15 +47,28 @@ def optimise(
         parts: what the config names, and what runs episodes.
         ground_of: where a niche's agent trains and is scored in an iteration; its own instance is always one of these.
     """
+    state, events, _ = optimise_with_samples(state, parts, ground_of)
+    return state, events
+
+
+def optimise_with_samples(
+    state: State, parts: Parts, ground_of: Callable[[Niche, Config, int], Ground] = niche_ground
+) -> tuple[State, list[Event], dict[int, Sampled]]:
+    """The same as ``optimise``, for a trainer that also wants to know how each perturbed agent did, and where.
+
+    Returns:
+        The state, events, and the episodes of each niche's generation by its id; none for a niche that rests.
+    """
     iteration, strategy = state.iteration + 1, parts.strategy
     niches = [niche for niche in state.active if not is_at_rest(niche, state, parts.config)]
     if not niches:
-        return state, []
+        return state, [], {}
     grounds = [ground_of(niche, parts.config, iteration) for niche in niches]
 
     before = concatenate([niche.optimiser for niche in niches])
     samples = strategy.ask(before, [streams.es_sample(parts.seed, iteration, niche.id) for niche in niches])
-    sampled = parts.run_blocks([training_block(s, g) for s, g in zip(samples, grounds, strict=True)], Purpose.ES)
+    blocks = [training_block(s, g) for s, g in zip(samples, grounds, strict=True)]
+    sampled = parts.run_blocks(blocks, Purpose.ES)
     after = strategy.tell(before, samples, np.stack([result.fitness for result in sampled]))
 
     optimisers = split(after)
@@ -82,7 +99,8 @@ def optimise(
             cost(iteration, niche.id, Purpose.ES, sampled[n]),
             cost(iteration, niche.id, Purpose.SELF_EVAL, evaluated[n]),
         ]
-    return state.evaluated_at(parts.config.evaluation.max_steps), events
+    of_niche = {niche.id: (blocks[n], sampled[n]) for n, niche in enumerate(niches)}
+    return state.evaluated_at(parts.config.evaluation.max_steps), events, of_niche
 
 
 def is_at_rest(niche: Niche, state: RunState, config: Config) -> bool:

@@ -28,6 +28,26 @@ def es_sample(seed: int, iteration: int, niche_id: int) -> StreamKey:
     return stream_key(seed, "es", iteration, niche_id)
 
 
+def new_level(seed: int, level_id: int) -> Stream:
+    """A level's genotype or the edits of its parent's, then its terrain seed; see ``poet.levels``."""
+    return Stream(seed, "level", level_id)
+
+
+def level_pushes(seed: int, level_id: int) -> Stream:
+    """The pushes under which a new level is scored."""
+    return Stream(seed, "level_pushes", level_id)
+
+
+def level_members(seed: int, iteration: int) -> StreamKey:
+    """The perturbed agents by which an iteration's new levels are scored."""
+    return stream_key(seed, "level_members", iteration)
+
+
+def level_choice(seed: int, iteration: int) -> Stream:
+    """Whether an iteration plays levels again, and which."""
+    return Stream(seed, "level_choice", iteration)
+
+
 def proposal_sample(seed: int, iteration: int, target_id: int, source_id: int) -> StreamKey:
     """The ES step of a source's theta in a target niche."""
     return stream_key(seed, "transfer_proposal", iteration, target_id, source_id)

@@ -18,6 +18,9 @@ TRAINERS = {
     "es": "poet.trainers.es:EsAlone",
     "dr": "poet.trainers.dr:DomainRandomisation",
     "adr": "poet.trainers.adr:AutomaticDomainRandomisation",
+    "plr": "poet.trainers.plr:Plr",
+    "accel": "poet.trainers.accel:Accel",
+    "sfl": "poet.trainers.sfl:Sfl",
 }
 
 

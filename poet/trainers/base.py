@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, ClassVar, Generic, cast
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from agents.strategies.base import StrategyState
 from environments.errors import InputError
+from poet.config import NicheConfig
 from poet.events import AgentVersion, AnyEvent, Cost, GenerationDone, NicheAdmitted, NicheSolved, NicheValidated
 from poet.loop import start, strategy_optimiser
 from poet.parts import Parts
@@ -91,3 +92,11 @@ class AbstractTrainer(ABC, Generic[State]):
     def facts(self, state: State) -> Sequence[str]:
         """Short facts about a state that the progress display adds to the niches and their best score."""
         return ()
+
+
+def without_niches(parts: Parts) -> Parts:
+    """The parts of a trainer whose agent trains on other terrains than its own.
+
+    What [niche] says is about a niche's own terrain. Such an agent never rests because it has mastered that one.
+    """
+    return replace(parts, config=parts.config.model_copy(update={"niche": NicheConfig()}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from numpy import float32
@@ -13,12 +13,11 @@ from environments.errors import InputError
 from environments.streams import Stream
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from environments.terrain.terrain import Terrain
-from poet.config import NicheConfig
 from poet.events import AnyEvent, Event
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.scoring import Ground, draw_terrain_seed, express
-from poet.trainers.base import AbstractTrainer
+from poet.trainers.base import AbstractTrainer, without_niches
 from poet.types import State
 
 
@@ -32,7 +31,6 @@ class AbstractRandomisation(AbstractTrainer[State]):
         terrains: K, how many terrains are drawn for a generation.
     """
 
-    # What [niche] says is about a niche's own terrain. The agent never rests because it has mastered that one.
     unused = (*AbstractTrainer.unused, "niche")
 
     terrains: int = 16
@@ -49,7 +47,7 @@ class AbstractRandomisation(AbstractTrainer[State]):
                 f"the trainer {self.kind!r} draws obstacle terrains, but terrain.genotype is {found!r}: "
                 f"set it to 'obstacles'"
             )
-        return super().start(_without_niches(parts), theta)
+        return super().start(without_niches(parts), theta)
 
     def generation(self, state: State, parts: Parts, fresh: tuple[Terrain, ...]) -> tuple[State, list[Event]]:
         """One ES step on K terrains, and the new theta's score, its mean return on the same.
@@ -59,7 +57,7 @@ class AbstractRandomisation(AbstractTrainer[State]):
         """
         return optimise(
             state,
-            _without_niches(parts),
+            without_niches(parts),
             lambda niche, config, iteration: Ground(express(niche.genotype, niche.terrain_seed), fresh),
         )
 
@@ -74,7 +72,3 @@ def instances(draw: Callable[[Stream], ObstacleGenotype], stream: Stream) -> Ite
     while True:
         genotype = draw(stream)
         yield genotype.express(draw_terrain_seed(stream))
-
-
-def _without_niches(parts: Parts) -> Parts:
-    return replace(parts, config=parts.config.model_copy(update={"niche": NicheConfig()}))

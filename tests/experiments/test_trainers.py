@@ -68,6 +68,42 @@ class TestAdr(TrainerContract):
         assert {True, False} == {*(moves["return_mean"] >= -1.5)}
 
 
+class LevelsContract(TrainerContract):
+    """A trainer on levels."""
+
+    def test_levels_come_are_played_and_go(self, finished: Path) -> None:
+        """All of it happens in the contract's run, and each level's genotype is there once, when it first appears."""
+        with open_run(finished) as run:
+            levels = run.own_tables["levels"]
+        assert {"entered", "played", "left"} == {*levels["fate"]}
+        assert [*levels["level_id"].drop_duplicates()] == [*levels.loc[levels["genotype"].notna(), "level_id"]]
+
+
+class TestPlr(LevelsContract):
+    """The trainer PLR: replays, and looks at new levels, some of which take the place of others."""
+
+    trainer = "plr"
+    settings = {"terrains": 2, "capacity": 3, "episodes": 2, "score": "regret"}  # noqa: RUF012
+    assignments = ("validation.episodes=2", "validation.interval=3", "niche.instances=2", "niche.rest_interval=1000")
+
+
+class TestAccel(LevelsContract):
+    """The trainer ACCEL: children of replayed levels take the place of others."""
+
+    trainer = "accel"
+    settings = {  # noqa: RUF012
+        "terrains": 2, "capacity": 4, "episodes": 2, "score": "regret", "judges": "members", "parents": 1,
+        "children": 2, "edits": 2,
+    }  # fmt: skip
+
+
+class TestSfl(LevelsContract):
+    """The trainer SFL: two buffers, one after the other."""
+
+    trainer = "sfl"
+    settings = {"terrains": 2, "refresh": 3, "sampled": 4, "kept": 2, "episodes": 2}  # noqa: RUF012
+
+
 class TestDrawnTerrains(TrainerContract):
     """The trainer that CONTRIBUTING.md adds: one agent, a distribution of terrains, its own field and its own table."""
 
