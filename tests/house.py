@@ -40,6 +40,8 @@ class Module:
 def files(folder: Path) -> Iterator[Path]:
     """The project's own files in a folder and below, in order."""
     for path in sorted(folder.iterdir()):
+        if path == ROOT / ".git":  # a file in a worktree, a folder elsewhere
+            continue
         if path.is_file():
             yield path
         elif not _MADE.fullmatch(path.name) and not (folder == ROOT and path.name in _MADE_AT_TOP):

@@ -259,7 +259,7 @@ def test_steps_that_cannot_be_taken_are_refused() -> None:
         ([], {}, "terrains must hold at least one .*found none"),
         ([FLAT, ObstacleGenotype()], {}, "terrains must be environments.Terrain, but number 1 is a ObstacleGenotype"),
         (FLAT, {"engine": "simdd"}, "unknown engine 'simdd': did you mean 'simd'"),
-        (FLAT, {"engine": 3}, "engine must be a name, but is 3; known: auto, box2d, cuda"),
+        (FLAT, {"engine": 3}, "engine must be a name, but is 3; known: .*box2d, "),
         (
             FLAT,
             {"engine": "cuda"},

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agents.rollouts import available_engines
+from agents.rollouts import available_engines, load_engine
 from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
 from tests.environments.rounding import MODES, computing
@@ -77,7 +77,7 @@ def test_a_run_killed_again_and_again_ends_with_the_fingerprint_of_one_that_was_
 
     assert 0 == ended.code, ended.err
     assert tiny_fingerprint == fingerprint(folder)
-    assert (engine == "box2d") == bool(workers) and not _alive(workers)
+    assert load_engine(engine).is_batched != bool(workers) and not _alive(workers)
 
 
 @pytest.mark.parametrize("engine", available_engines())
@@ -94,7 +94,7 @@ def test_ctrl_c_leaves_a_run_that_goes_on_and_no_process(tmp_path: Path, tiny_fi
     assert (130, f"go on with: poet resume {folder}") == (ended.code, ended.err.strip().split("; ")[-1])
     assert ended.err.startswith(f"stopped after iteration {stopped} of 1000")
     assert "Traceback" not in ended.err
-    assert (engine == "box2d") == bool(workers) and not _alive(workers)
+    assert load_engine(engine).is_batched != bool(workers) and not _alive(workers)
     assert stopped is not None and stopped < NUM_ITERATIONS
 
     resumed = end(begin("resume", folder, "--iterations", NUM_ITERATIONS, "--workers", 1))
