@@ -168,9 +168,9 @@ def start_theta(config: Config, policy: AbstractPolicy) -> NDArray[np.float32] |
     if config.run.start == "random":
         return None
     try:
-        walker = load_walker(config.run.start, config.policy.activations)
+        walker = load_walker(config.run.start, config.policy.activations, ["random"])
     except InputError as error:
-        raise InputError(f"run.start: {error}; 'random' stands for random weights") from None
+        raise InputError(f"run.start: {error}") from None
     return walker.theta_for(config.policy, policy, initial_noise(policy, config.run.seed))
 
 

@@ -86,12 +86,13 @@ def walker_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.npz"))
 
 
-def load_walker(name: str, activations: Sequence[str] | None = None) -> Walker:
+def load_walker(name: str, activations: Sequence[str] | None = None, others: Sequence[str] = ()) -> Walker:
     """A walker.
 
     Args:
         name: a shipped one's, or the path of a file: ``.npz``, or a key of ``foreign.READERS``.
         activations: see ``foreign.read_foreign``.
+        others: what else could have been meant, for the error sentence.
 
     Raises:
         InputError: there is no such walker, or the file holds none.
@@ -101,7 +102,7 @@ def load_walker(name: str, activations: Sequence[str] | None = None) -> Walker:
     if not path.is_file():
         raise InputError(
             f"{name!r} is neither a shipped walker nor a file of one ({', '.join(suffixes)}); "
-            f"{nearest(name, walker_names())}"
+            f"{nearest(name, [*others, *walker_names()])}"
         )
     if path.suffix in READERS:
         network = read_foreign(path, activations)
