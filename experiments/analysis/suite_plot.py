@@ -8,6 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from experiments.analysis import theme
+from experiments.analysis.success import percentage
 from experiments.analysis.theme import themed
 
 _RATES = LinearSegmentedColormap.from_list("rate", [theme.PAPER, "#d7e5d3", "#6fa99a", theme.SOLVED, "#0e3d36"])
@@ -41,7 +42,7 @@ def plot_success(cells: pd.DataFrame) -> Figure:
     if len(agents) <= MAX_NUMBERS:
         for (row, column), rate in np.ndenumerate(rates):
             color = theme.PAPER if rate > 0.6 else theme.INK
-            text = f"{100 * rate:.0f}"
+            text = percentage(rate).removesuffix(" %")
             axes.text(column, row, text, ha="center", va="center_baseline", fontsize=6.5, color=color)
     suite = cells["suite"].iloc[0]
     episodes = int(cells["episodes"].iloc[0])

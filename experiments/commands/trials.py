@@ -81,7 +81,7 @@ def evaluate(
         for policy in dict.fromkeys(agent.policy for agent in found):
             prepare_engine(trial.engine, policy)
         show = stack.enter_context(counted("episodes"))
-        table = pd.concat([run_trials(found, suite, runner, trial, lambda: show) for suite in suites])
+        table = pd.concat([run_trials(found, suite, runner, trial, show) for suite in suites])
     cells = summary(table)
     if len(found) <= _MAX_COLUMNS:
         print_tables([_by_cell(cells[cells["suite"] == suite.name]) for suite in suites])
@@ -103,8 +103,10 @@ def _suite(name: str, episodes: int | None, trust: bool) -> Suite:
 
 def _by_cell(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
     """Cells by agents: successes with their interval."""
+    from experiments.analysis.success import percentage
+
     texts = [
-        f"{100 * rate:.0f} % ({100 * low:.0f} to {100 * high:.0f}), {score:.0f}"
+        f"{percentage(rate)} ({percentage(low)} to {percentage(high)}), {score:.0f}"
         for rate, low, high, score in cells[["success_rate", "low", "high", "score_mean"]].itertuples(index=False)
     ]
     shown = cells.assign(text=texts).pivot(index="cell", columns="agent", values="text")
@@ -180,7 +182,7 @@ def compare(
         for policy in dict.fromkeys(run.policy for run in opened.values()):
             prepare_engine(trial.engine, policy)
         show = stack.enter_context(counted("episodes"))
-        tried = try_runs(opened, at, suite, selection, runner, trial, lambda: show)
+        tried = try_runs(opened, at, suite, selection, runner, trial, show)
     tables = {"arms": arms_table(tried, arms, at), "pairs": pairs_table(tried, arms), "power": power_table(arms)}
     by_cell = pd.DataFrame({arm: scores_of(tried, mine).mean(axis=0) for arm, mine in arms.items()})
     tables["cells"] = pd.concat([pd.Series(tried["cell"].unique(), name="cell"), by_cell], axis=1)

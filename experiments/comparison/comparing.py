@@ -8,7 +8,7 @@ an upper bound that no single agent reaches: the best agent for each cell, chose
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -85,7 +85,7 @@ def try_runs(
     selection: Suite,
     executor: AbstractExecutor,
     trial: Trial,
-    progress: Callable[[], Progress] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Try the generalist of each run on a suite.
 
@@ -125,9 +125,9 @@ def try_runs(
     return pd.concat(frames, ignore_index=True)
 
 
-def scores_of(tried: pd.DataFrame, names: Sequence[str], column: str = "success_rate") -> Array:
-    """(runs, cells) of the named runs, in their order."""
-    table = tried.pivot(index="run", columns="cell", values=column)
+def scores_of(tried: pd.DataFrame, names: Sequence[str]) -> Array:
+    """(runs, cells) the success rates of the named runs, in their order."""
+    table = tried.pivot(index="run", columns="cell", values="success_rate")
     return table.loc[list(names), tried["cell"].unique()].to_numpy(np.float64)
 
 

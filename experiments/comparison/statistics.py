@@ -11,6 +11,7 @@ of each task independently. That is wrong where one agent is tried on all tasks,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from itertools import combinations, combinations_with_replacement
 from math import comb, factorial, prod
 
@@ -86,10 +87,8 @@ def permutation_p(ours: Array, theirs: Array) -> float:
     _check_seeds(ours)
     _check_seeds(theirs)
     every = np.concatenate([ours, theirs])
-    dealt = np.array(list(combinations(range(every.size), ours.size)))
-    means = every[dealt].sum(axis=1)
-    rest = (every.sum() - means) / theirs.size
-    differences = np.abs(means / ours.size - rest)
+    sums = every[_deals(ours.size, theirs.size)].sum(axis=1)
+    differences = np.abs(sums / ours.size - (every.sum() - sums) / theirs.size)
     found = abs(ours.mean() - theirs.mean())
     return float((differences >= found - _SAME * max(1.0, np.abs(every).max())).mean())
 
@@ -122,7 +121,9 @@ def difference(ours: Array, theirs: Array, confidence: float = 0.95) -> tuple[fl
         The median of all differences between two runs, and both ends.
     """
     pairs = np.sort((ours[:, None] - theirs[None, :]).ravel())
-    ranks = np.array(list(combinations(range(ours.size + theirs.size), _check_seeds(ours))))
+    _check_seeds(ours)
+    _check_seeds(theirs)
+    ranks = _deals(ours.size, theirs.size)
     # U of every deal of ranks without ties: how often a run of ours is above one of theirs.
     u = ranks.sum(axis=1) - ours.size * (ours.size - 1) // 2
     below = np.array([(u < k).mean() for k in range(pairs.size + 1)])
@@ -143,6 +144,12 @@ def power(num_ours: int, num_theirs: int, effect: float, alpha: float = 0.05) ->
         scores = np.array([normal(stream, 1.0) for _ in range(num_ours + num_theirs)])
         found += permutation_p(scores[:num_ours] + effect, scores[num_ours:]) <= alpha
     return found / NUM_IMAGINED
+
+
+@lru_cache(maxsize=8)
+def _deals(num_ours: int, num_theirs: int) -> NDArray[np.intp]:
+    """(deals, num_ours) all ways to choose our runs among all."""
+    return np.array(list(combinations(range(num_ours + num_theirs), num_ours)))
 
 
 def _check_seeds(scores: Array) -> int:

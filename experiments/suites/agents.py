@@ -50,7 +50,7 @@ def find_agents(
     return tuple(found.values())
 
 
-def split_run(text: str) -> tuple[Path, int | None] | None:
+def _split_run(text: str) -> tuple[Path, int | None] | None:
     """The folder and the niche that a text names; None if it names no folder."""
     folder, colon, niche = text.rpartition(":")
     if colon and niche.isdecimal() and Path(folder).is_dir():
@@ -59,7 +59,7 @@ def split_run(text: str) -> tuple[Path, int | None] | None:
 
 
 def _agents(text: str, activations: Sequence[str] | None, trust: bool) -> list[Agent]:
-    place = split_run(text)
+    place = _split_run(text)
     if place is None:
         walker = load_walker(text, activations)
         policy = walker.policy

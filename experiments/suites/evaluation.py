@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +49,7 @@ def evaluate(
     suite: Suite,
     executor: AbstractExecutor,
     trial: Trial,
-    progress: Callable[[], Progress] | None = None,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Run every agent once on every ground of a suite.
 
@@ -58,7 +58,7 @@ def evaluate(
         suite: the grounds.
         executor: what runs the episodes; it is not closed.
         trial: how.
-        progress: gives for each policy what is told after each chunk; None to be told nothing.
+        progress: told after each chunk, for one policy after the other; None to be told nothing.
 
     Returns:
         A row for each episode: suite, agent, cell, episode (its place in the cell), score (return; -inf where the world
@@ -68,25 +68,33 @@ def evaluate(
     Raises:
         InputError: actions shall be sampled, but an agent has no noise.
     """
-    results: dict[str, list[RolloutResult]] = {}
     if trial.sampled:
         _check_noise(agents)
         results = {
             agent.name: [_sampled(agent, i, cell, trial) for i, cell in enumerate(suite.cells)] for agent in agents
         }
-    for policy in [] if trial.sampled else dict.fromkeys(agent.policy for agent in agents):
-        mine = [agent for agent in agents if agent.policy == policy]
-        blocks = [every_row(Thetas(agent.theta[None, :]), cell.terrains) for agent in mine for cell in suite.cells]
-        request = EvaluationRequest(tuple(blocks), policy, trial.max_steps, trial.engine, f"suite {suite.name}")
-        found = iter(executor.evaluate(request, progress() if progress else None))
-        for agent in mine:
-            results[agent.name] = [next(found) for _ in suite.cells]
+    else:
+        results = _without_noise(agents, suite, executor, trial, progress)
     frames = [
         _frame(suite, agent, cell, result)
         for agent in agents
         for cell, result in zip(suite.cells, results[agent.name], strict=True)
     ]
     return pd.concat(frames, ignore_index=True)
+
+
+def _without_noise(
+    agents: Sequence[Agent], suite: Suite, executor: AbstractExecutor, trial: Trial, progress: Progress | None
+) -> dict[str, list[RolloutResult]]:
+    """Each agent's results, cell by cell; one request for each policy."""
+    results: dict[str, list[RolloutResult]] = {}
+    for policy in dict.fromkeys(agent.policy for agent in agents):
+        mine = [agent for agent in agents if agent.policy == policy]
+        blocks = [every_row(Thetas(agent.theta[None, :]), cell.terrains) for agent in mine for cell in suite.cells]
+        request = EvaluationRequest(tuple(blocks), policy, trial.max_steps, trial.engine, f"suite {suite.name}")
+        found = iter(executor.evaluate(request, progress))
+        results |= {agent.name: [next(found) for _ in suite.cells] for agent in mine}
+    return results
 
 
 def _frame(suite: Suite, agent: Agent, cell: Cell, result: RolloutResult) -> pd.DataFrame:

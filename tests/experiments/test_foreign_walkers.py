@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from environments.errors import InputError
 from experiments.walkers import Walker, load_walker
+from poet.archive.reader import open_run
+from tests.experiments.command_line import Poet
+from tests.experiments.test_bad_input import assert_refused
 
 #: Policies of theirs and ours are computed in float32, in different orders.
 CLOSE = 1e-5
@@ -234,3 +237,16 @@ def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
         load_walker(str(_stable_baselines(tmp_path / "a.zip", {"cnn.weight": torch.zeros(1)}, {})))
     with pytest.raises(InputError, match="did you mean 'flat'"):
         load_walker("flatt")
+
+
+def test_a_run_starts_from_one(tmp_path: Path, poet: Poet) -> None:
+    """With the policy that the file has; activations of a state dict are those of the config."""
+    network = _network((24, 8, 4), torch.nn.ReLU, torch.nn.Tanh)
+    path = _state_dict(tmp_path / "walker.pt", network)
+    of_walker = ["--set", "policy.layer_sizes=[24,8,4]", "--set", 'policy.activations=["relu","tanh"]']
+    arguments = ["--preset", "tiny", "--iterations", "1", "--workers", "1", "--set", f"run.start={path}"]
+    ended = poet("run", tmp_path / "run", *arguments, *of_walker)
+    assert 0 == ended.code, ended.err
+    with open_run(tmp_path / "run") as run:
+        assert (load_walker(str(path), ["relu", "tanh"]).theta == run.agent(0, 0).theta).all()
+    assert_refused(poet("run", tmp_path / "other", *arguments), "run.start", "set [policy] to the walker's")
