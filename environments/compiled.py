@@ -48,7 +48,7 @@ _SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO
 def _num_lanes() -> int:
     """Worlds in a pack: two vectors of float32, so that one is computed while the other waits for its result.
 
-    At least 16, since LLVM unrolls shorter loops before it can vectorise them.
+    At least 16, since LLVM unrolls shorter loops before it can vectorise them; see ``_keep_lane_loops`` for 16.
     """
     chosen = os.environ.get("POET_LANES", "")
     if chosen:
@@ -62,6 +62,19 @@ _FEATURES = llvmlite.binding.get_host_cpu_features()
 _LANES = ("4", "8", "16", "32")
 #: How many worlds a lane loop takes at once; changes no result. Tests set another number with POET_LANES.
 LANES = _num_lanes()
+
+
+def _keep_lane_loops() -> None:
+    """Keep LLVM from unrolling whole lane loops of 16 passes or fewer, after which it takes each lane for itself.
+
+    Without this, an island's contacts are scalar code where vectors have eight lanes (AVX2). Loops of 32 lanes are too
+    long for that. It is an option of this process's LLVM, and changes no result.
+    """
+    if LANES <= 16:
+        llvmlite.binding.set_option("poet", f"-unroll-full-max-count={LANES - 1}")
+
+
+_keep_lane_loops()
 
 
 def _cache_folder() -> Path:

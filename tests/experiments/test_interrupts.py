@@ -156,6 +156,9 @@ from experiments.replay.walk import record_walk
 
 theta = np.random.default_rng(0).normal(0, 0.3, 2804).astype(np.float32)
 ground, policy = ObstacleGenotype(roughness=1.0).express(1), MLPPolicy()
+# Once beforehand: an interrupt while LLVM's objects are made is told by llvmlite on standard error, and is not Box2D's.
+record_walk(ground, policy.controller(theta), 10)
+rollout(policy, theta, ground, engine="box2d", max_steps=10)
 signal.signal(signal.SIGALRM, lambda number, frame: signal.raise_signal(signal.SIGINT))
 num_interrupts = 0
 for moment in range(60):

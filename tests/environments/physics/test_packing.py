@@ -16,8 +16,6 @@ import pytest
 from tests.environments.physics.packing_probe import LOOPS
 
 _ROOT = Path(__file__).parents[3]
-#: Loops that are slow, not wrong, without AVX-512: a known gap. Once LLVM packs them, the test says so.
-_SLOW_ON_AVX2 = ("islands._first", "islands._flat_first")
 
 
 @pytest.fixture(scope="module")
@@ -36,10 +34,8 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any
     not llvmlite.binding.get_host_cpu_features().get("avx2"), reason="reads AVX2's or AVX-512's instructions"
 )
 @pytest.mark.parametrize("loop", LOOPS)
-def test_lane_loops_use_vectors_alone(compiled: dict[str, Any], loop: str, request: pytest.FixtureRequest) -> None:
+def test_lane_loops_use_vectors_alone(compiled: dict[str, Any], loop: str) -> None:
     """No product or sum of a lane loop is taken for one lane, and none is fused with another."""
-    if loop in _SLOW_ON_AVX2 and not llvmlite.binding.get_host_cpu_features().get("avx512f"):
-        request.applymarker(pytest.mark.xfail(strict=True, reason="LLVM does not pack this loop for AVX2 (znver3)"))
     code = compiled["code"][loop]
     assert code["packed"] > 50, code
     assert (0, 0) == (code["scalar"], code["fused"]), code
