@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from agents.strategies.base import AbstractStrategy, StrategyState, as_centres, as_fitness, check_places
 from agents.strategies.perturbations import Perturbations, fill_direction
-from agents.strategies.shaping import centered_ranks
+from agents.strategies.shaping import SHAPINGS
 from environments.arithmetic import exact
 from environments.compiled import allocating_kernel
+from environments.errors import check_name
 from environments.streams import StreamKey
 
 ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # optimizers.py of the released code
@@ -50,6 +51,10 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
             each step, down to the limit.
         noise_std, noise_decay, noise_limit: the same for the perturbations' standard deviation.
         weight_decay: coefficient of the L2 term that is added to the gradient before Adam.
+        shaping: what becomes of returns, a key of ``SHAPINGS``: ``"ranks"`` (paper) or ``"returns"``.
+
+    Raises:
+        InputError: as for ``AbstractStrategy``, or there is no such shaping.
     """
 
     kind = "openai_es"
@@ -62,6 +67,11 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     noise_decay: float = 0.999
     noise_limit: float = 0.01
     weight_decay: float = 0.01
+    shaping: str = "ranks"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_name("shaping", self.shaping, SHAPINGS)
 
     @exact
     def initial_state(self, theta: NDArray[np.float32]) -> OpenAIESState:
@@ -118,8 +128,8 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
 
     def _gradients(self, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, P) float64: minus the ES gradient, plus weight decay, which is the gradient that a minimiser descends."""
-        ranks = centered_ranks(fitness)
-        weights = ranks[:, 0::2] - ranks[:, 1::2]
+        shaped = SHAPINGS[self.shaping](fitness)
+        weights = shaped[:, 0::2] - shaped[:, 1::2]
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)
         for n, sample in enumerate(samples):
             centre, scale = self._coordinates(sample)
