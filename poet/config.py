@@ -124,8 +124,10 @@ class EsConfig(_Section):
     noise_decay: Fraction = 0.999
     noise_limit: Positive = 0.01
     weight_decay: float = Field(0.01, ge=0.0)
-    shaping: Literal["ranks", "returns"] = Field(
-        "ranks", description="what weighs a perturbation: its return's 'ranks' (paper), or 'returns' themselves"
+    return_ceiling: float | None = Field(
+        None,
+        allow_inf_nan=False,
+        description="returns from here on count as equal: nobody risks a fall to spare torque; None: each counts",
     )
     settings: dict[str, int | float | str] = Field(
         {}, description="further settings of the strategy, such as {step_length = 0.1} for pgpe"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from agents.strategies.shaping import centered_mean_ranks
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 
 Vector = tuple[float, ...]
@@ -113,23 +113,9 @@ class PataEc(AbstractDistance):
         """The centred rank of each agent."""
         if environment.scores is None:
             raise ValueError("PATA-EC needs what each agent scores in an environment, but found None")
-        return centred_mean_ranks(np.clip(np.array(environment.scores, np.float64), self.lower, self.upper))
-
-
-def centred_mean_ranks(values: NDArray[np.float64]) -> Vector:
-    """Ranks from -0.5 (lowest) to 0.5 (highest), equal values at the mean of the ranks that they take up.
-
-    Args:
-        values: (A,) float64 without NaN. A single value ranks 0, since there is nothing to compare it with.
-    """
-    if values.size < 2:
-        return (0.0,) * values.size
-    ascending = np.sort(values)
-    num_below = np.searchsorted(ascending, values, side="left")
-    num_up_to = np.searchsorted(ascending, values, side="right")
-    # Equal values take up the ranks num_below .. num_up_to - 1; halves of whole numbers are exact.
-    ranks = (num_below + num_up_to - 1) / 2.0
-    return tuple((ranks / (values.size - 1) - 0.5).tolist())
+        scores = np.clip(np.array(environment.scores, np.float64), self.lower, self.upper)
+        # A single agent ranks 0, since there is nothing to compare it with.
+        return tuple(centered_mean_ranks(scores).tolist()) if scores.size > 1 else (0.0,) * scores.size
 
 
 def _distance(a: Vector, b: Vector) -> float:

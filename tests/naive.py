@@ -168,15 +168,6 @@ def naive_centered_ranks(fitness: list[float]) -> list[float]:
     return ranks
 
 
-def naive_standardised_returns(fitness: list[float]) -> list[float]:
-    """Distances from the mean, where a diverged world has the lowest number; scaled to the deviation of 0..1."""
-    lowest = min(value for value in fitness if value > -math.inf)
-    numbers = [lowest if value == -math.inf else value for value in fitness]
-    mean = math.fsum(numbers) / len(numbers)
-    variance = math.fsum((value - mean) ** 2 for value in numbers) / len(numbers)
-    return [(value - mean) * (math.sqrt(1 / 12) / math.sqrt(variance)) for value in numbers]
-
-
 @dataclass
 class NaiveNiche:
     """One niche's OpenAI-ES: theta, Adam's moments, its powers of beta and the step sizes."""
@@ -193,14 +184,18 @@ class NaiveNiche:
 def naive_openai_es(niche: NaiveNiche, place: StreamKey, fitness: list[float], es: OpenAIES) -> NaiveNiche:
     """One step of es.py and optimizers.py of the released code, parameter by parameter; kept numbers are float32."""
     eps = naive_directions(place, es.pairs, len(niche.theta))
-    shaped = {"ranks": naive_centered_ranks, "returns": naive_standardised_returns}[es.shaping](fitness)
+    ceiling = es.return_ceiling
+    if ceiling is None:
+        ranks = naive_centered_ranks(fitness)
+    else:
+        ranks = naive_mean_ranks([ceiling if value > ceiling else value for value in fitness])
     beta1_power, beta2_power = niche.beta1_power * 0.9, niche.beta2_power * 0.999
     rate = niche.learning_rate * math.sqrt(1.0 - beta2_power) / (1.0 - beta1_power)
     theta, first, second = [], [], []
     for p, before in enumerate(niche.theta):
         total = 0.0
         for m in range(es.pairs):
-            total += (shaped[2 * m] - shaped[2 * m + 1]) * eps[m][p]
+            total += (ranks[2 * m] - ranks[2 * m + 1]) * eps[m][p]
         gradient = es.weight_decay * before - total / (es.pairs * float32(niche.noise_std))
         first.append(float32(0.9 * niche.first[p] + (1.0 - 0.9) * gradient))
         second.append(float32(0.999 * niche.second[p] + (1.0 - 0.999) * (gradient * gradient)))

@@ -5,6 +5,7 @@ Reference: Salimans et al. 2017; es.py and optimizers.py of the released code; P
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,10 +14,10 @@ from numpy.typing import NDArray
 
 from agents.strategies.base import AbstractStrategy, StrategyState, as_centres, as_fitness, check_places
 from agents.strategies.perturbations import Perturbations, fill_direction
-from agents.strategies.shaping import SHAPINGS
+from agents.strategies.shaping import centered_mean_ranks, centered_ranks
 from environments.arithmetic import exact
 from environments.compiled import allocating_kernel
-from environments.errors import check_name
+from environments.errors import InputError
 from environments.streams import StreamKey
 
 ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8  # optimizers.py of the released code
@@ -51,10 +52,11 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
             each step, down to the limit.
         noise_std, noise_decay, noise_limit: the same for the perturbations' standard deviation.
         weight_decay: coefficient of the L2 term that is added to the gradient before Adam.
-        shaping: what becomes of returns, a key of ``SHAPINGS``: ``"ranks"`` (paper) or ``"returns"``.
+        return_ceiling: returns from this one on count as equal, and equal returns share their rank; None for the
+            papers' ranks, in which each return counts and ties are broken by position. See ``shaping``.
 
     Raises:
-        InputError: as for ``AbstractStrategy``, or there is no such shaping.
+        InputError: as for ``AbstractStrategy``, or the ceiling is not finite.
     """
 
     kind = "openai_es"
@@ -67,11 +69,13 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     noise_decay: float = 0.999
     noise_limit: float = 0.01
     weight_decay: float = 0.01
-    shaping: str = "ranks"
+    return_ceiling: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_name("shaping", self.shaping, SHAPINGS)
+        ceiling = self.return_ceiling
+        if ceiling is not None and not (isinstance(ceiling, (int, float)) and math.isfinite(ceiling)):
+            raise InputError(f"{self.kind} setting return_ceiling must be a number or None, but is {ceiling!r}")
 
     @exact
     def initial_state(self, theta: NDArray[np.float32]) -> OpenAIESState:
@@ -128,13 +132,18 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
 
     def _gradients(self, samples: Sequence[Perturbations], fitness: NDArray[np.float64]) -> NDArray[np.float64]:
         """(N, P) float64: minus the ES gradient, plus weight decay, which is the gradient that a minimiser descends."""
-        shaped = SHAPINGS[self.shaping](fitness)
-        weights = shaped[:, 0::2] - shaped[:, 1::2]
+        ranks = self._ranks(fitness)
+        weights = ranks[:, 0::2] - ranks[:, 1::2]
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)
         for n, sample in enumerate(samples):
             centre, scale = self._coordinates(sample)
             _descent(gradients_out[n], weights[n], centre, scale, self.weight_decay, *sample.place.words)
         return gradients_out
+
+    def _ranks(self, fitness: NDArray[np.float64]) -> NDArray[np.float64]:
+        if self.return_ceiling is None:
+            return centered_ranks(fitness)
+        return centered_mean_ranks(np.minimum(fitness, self.return_ceiling))
 
     def _coordinates(self, sample: Perturbations) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """A sample's centre and scale, (P,) both, in the coordinates of the gradient."""

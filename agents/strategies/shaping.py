@@ -1,17 +1,12 @@
-"""Fitness shaping: what weight an episode's return has in a gradient.
+"""Fitness shaping: returns to ranks.
 
-**Ranks** are the papers'. They suit returns of any scale, and a fitness that is a mean of many episodes. But where each
-row runs one episode, returns lie in two heaps: falls, and finishes that differ by a few points of torque. Ranks spread
-each heap evenly. With 60 % of finishes, going from the slowest finish to the thriftiest earns more than finishing at
-all does, and agents learn to spare torque rather than not to fall.
-
-**Standardised returns** keep distances. Their gradient is that of the expected return, whatever its distribution.
+Where each row runs one episode, returns lie in two heaps: falls, and finishes that differ by a few points of torque.
+Ranks spread each heap evenly. With 60 % of finishes, to be the thriftiest rather than the slowest of them is worth 0.6,
+and to finish at all rather than to fall 0.5 on average: agents learn to spare torque, and risk falls for it. So whoever
+wants agents that do not fall makes finishes equal, by a ceiling, and lets equal rows share their rank.
 """
 
 from __future__ import annotations
-
-import math
-from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,12 +14,9 @@ from numpy.typing import NDArray
 from environments.arithmetic import exact
 from environments.errors import InputError
 
-#: The standard deviation of centered ranks, had they infinitely many rows: that of uniform numbers between -1/2 and 1/2.
-_RANKS_DEVIATION = math.sqrt(1.0 / 12.0)
-
 
 def checked(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The fitness, if it can be shaped; otherwise ``InputError``, see ``ranks``."""
+    """The fitness, if it can be ranked; otherwise ``InputError``, see ``ranks``."""
     fitness = np.asarray(fitness)
     if fitness.dtype.kind not in "fiu" or fitness.ndim == 0 or fitness.shape[-1] < 2:
         raise InputError(f"fitness must hold two or more numbers a row, but is {fitness.dtype} of {fitness.shape}")
@@ -63,37 +55,26 @@ def centered_ranks(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @exact
-def standardised_returns(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fitness less its mean, scaled to the standard deviation of centered ranks, so that step sizes mean the same.
+def centered_mean_ranks(fitness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from -0.5 (worst) to 0.5 (best), where equal values share the mean of the ranks that they take up.
 
     Args:
-        fitness: as for ``ranks``; -inf counts as the lowest number of its row.
+        fitness: as for ``ranks``.
 
     Returns:
-        The same shape; a row of equal numbers becomes zeros. Every sum is exact (fsum), and so the same in any order.
+        The same shape.
 
     Raises:
-        InputError: as for ``ranks``; or +inf, which has no distance.
+        InputError: as for ``ranks``.
     """
-    fitness = checked(fitness).astype(np.float64)
-    if (fitness == np.inf).any():
-        raise InputError("fitness must be below infinity, which is at no distance from a number")
-    rows = [_standardised(row.tolist()) for row in fitness.reshape(-1, fitness.shape[-1])]
-    return np.array(rows).reshape(fitness.shape)
+    fitness = checked(fitness)
+    shared = [_mean_ranks(row) for row in fitness.reshape(-1, fitness.shape[-1])]
+    return np.reshape(shared, fitness.shape) / float(fitness.shape[-1] - 1) - 0.5
 
 
-def _standardised(row: list[float]) -> list[float]:
-    lowest = min((value for value in row if value > -math.inf), default=0.0)
-    finite = [max(value, lowest) for value in row]
-    mean = math.fsum(finite) / len(finite)
-    deviation = math.sqrt(math.fsum((value - mean) * (value - mean) for value in finite) / len(finite))
-    if max(finite) == lowest:  # a mean may differ from equal numbers by rounding
-        return [0.0] * len(row)
-    return [(value - mean) * (_RANKS_DEVIATION / deviation) for value in finite]
-
-
-#: By the name that a strategy's setting ``shaping`` gives.
-SHAPINGS: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    "ranks": centered_ranks,
-    "returns": standardised_returns,
-}
+def _mean_ranks(row: NDArray[np.float64]) -> NDArray[np.float64]:
+    ascending = np.sort(row)
+    num_below = np.searchsorted(ascending, row, side="left")
+    num_up_to = np.searchsorted(ascending, row, side="right")
+    # Equal values take up the ranks num_below .. num_up_to - 1; halves of whole numbers are exact.
+    return (num_below + num_up_to - 1) / 2.0

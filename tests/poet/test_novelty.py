@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
-from poet.novelty import AbstractNovelty, Environment, NearestGenes, PataEc, centred_mean_ranks
-from tests.naive import naive_mean_ranks, naive_pata_ec
+from poet.novelty import AbstractNovelty, Environment, NearestGenes, PataEc
+from tests.naive import naive_pata_ec
 from tests.poet.builders import make_test_parts
 
 SCORES = st.one_of(st.just(-math.inf), st.floats(-150.0, 400.0), st.sampled_from([50.0, 300.0, 123.0]))
@@ -95,15 +94,6 @@ def test_pata_ec_is_the_mean_distance_to_the_nearest_vectors():
 
     assert math.sqrt(2.0) / 2.0 == nearest_two
     assert 2.0 * math.sqrt(2.0) / 3.0 == all_three
-
-
-@given(st.lists(SCORES, min_size=1, max_size=12))
-def test_ranks_are_those_of_the_slow_twin(scores):
-    """Whatever scores, each rank is half of (worse + not better - 1), to the bit; all ranks are centred on 0."""
-    ranks = centred_mean_ranks(np.array(scores))
-
-    assert naive_mean_ranks(scores) == list(ranks)
-    assert 0.0 == pytest.approx(math.fsum(ranks), abs=1e-12)
 
 
 @given(st.data(), st.integers(1, 6), st.integers(1, 9))
