@@ -115,7 +115,10 @@ class NicheConfig(_Section):
 class EsConfig(_Section):
     """The inner optimiser; POET.md 3. A strategy uses the settings that it knows; openai_es knows all of them."""
 
-    strategy: str = Field("openai_es", description="'openai_es', 'pgpe', 'cem' or a user's 'package.module:Name'")
+    strategy: str = Field(
+        "openai_es",
+        description="'openai_es', 'standardised_es', 'averaged_es', 'pgpe', 'cem' or a user's 'package.module:Name'",
+    )
     pairs: Count = Field(256, description="antithetic pairs per generation (paper: 512 samples)")
     learning_rate: Positive = 0.01
     learning_rate_decay: Fraction = 0.9999

@@ -73,14 +73,14 @@ def optimise_with_samples(
 
     optimisers = split(after)
     evaluated = parts.run_blocks(
-        [agent_block([o.centre[0]], g) for o, g in zip(optimisers, grounds, strict=True)], Purpose.SELF_EVAL
+        [agent_block([o.theta[0]], g) for o, g in zip(optimisers, grounds, strict=True)], Purpose.SELF_EVAL
     )
 
     events: list[Event] = []
     noise_std, learning_rate = strategy.step_sizes(before)
     for n, niche in enumerate(niches):
         evaluation = read_evaluations(evaluated[n], grounds[n])[0]
-        theta = optimisers[n].centre[0]
+        theta = optimisers[n].theta[0]
         state, version = new_version(state, niche.id, theta, evaluation, Origin.ES, niche.version_id)
         moved = replace(
             niche,

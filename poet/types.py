@@ -89,7 +89,7 @@ class Niche:
         terrain_seed: of its own instance, ``genotype.express(terrain_seed)``.
         parent_id: the niche it is a child of; None for the root.
         created: iteration of its admission.
-        optimiser: the strategy's state, N = 1; its centre is the agent's theta.
+        optimiser: the strategy's state, N = 1; its theta is the agent's.
         version_id: the agent version that theta is.
         evaluation: of that theta in this niche.
         recent_scores: last self evaluations, oldest first; the 2020 transfer rule's memory.
@@ -112,7 +112,7 @@ class Niche:
     @property
     def theta(self) -> NDArray[np.float32]:
         """(P,) float32, the agent."""
-        theta: NDArray[np.float32] = self.optimiser.centre[0]
+        theta: NDArray[np.float32] = self.optimiser.theta[0]
         return theta
 
 

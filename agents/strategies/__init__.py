@@ -12,6 +12,7 @@ from environments.registry import load_class, own_settings
 STRATEGIES = {
     "openai_es": "agents.strategies.openai_es:OpenAIES",
     "standardised_es": "agents.strategies.standardised_es:StandardisedES",
+    "averaged_es": "agents.strategies.averaged_es:AveragedES",
     "pgpe": "agents.strategies.evotorch:Pgpe",
     "cem": "agents.strategies.evotorch:Cem",
 }

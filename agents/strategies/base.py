@@ -26,10 +26,15 @@ class StrategyState:
     """Base of all strategy states: every field is an array whose first axis is N.
 
     Attributes:
-        centre: (N, P) float32, the current theta of each niche.
+        centre: (N, P) float32, the theta around which each niche's next samples lie.
     """
 
     centre: NDArray[np.float32]
+
+    @property
+    def theta(self) -> NDArray[np.float32]:
+        """(N, P) float32, each niche's agent: what is scored, stored and transferred; the centre, unless overridden."""
+        return self.centre
 
 
 State = TypeVar("State", bound=StrategyState)

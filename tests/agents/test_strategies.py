@@ -19,8 +19,8 @@ from environments.streams import Stream, StreamKey, stream_key
 
 _N, _P, _PAIRS = 3, 5, 4
 #: What lets a strategy work with few parameters, and how many it then needs; others take _P.
-_SMALL: dict[str, dict[str, Any]] = {"standardised_es": {"hidden_units": 1}}
-_SIZES = {"standardised_es": 25 + _P}
+_SMALL: dict[str, dict[str, Any]] = {key: {"hidden_units": 1} for key in ("standardised_es", "averaged_es")}
+_SIZES = dict.fromkeys(_SMALL, 25 + _P)
 _OWN = "tests.agents.test_strategies:OwnStrategy"
 
 

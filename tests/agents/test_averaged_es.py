@@ -1,0 +1,72 @@
+"""Averaged ES: the same search as standardised ES, and an agent that is an average of its centres."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from agents.strategies.averaged_es import AveragedES
+from agents.strategies.openai_es import OpenAIESState
+from agents.strategies.standardised_es import StandardisedES
+from environments.errors import InputError
+from environments.streams import Stream, stream_key
+
+_PARAMETERS = 30
+
+
+def _theta(name: str) -> NDArray[np.float32]:
+    stream = Stream(1, f"test averaged theta, {name}")
+    return np.array([[stream.uniform(-1.0, 1.0) for _ in range(_PARAMETERS)]], np.float32)
+
+
+def _fitness(generation: int) -> NDArray[np.float64]:
+    stream = Stream(1, "test averaged fitness", generation)
+    return np.array([[stream.uniform() for _ in range(8)]])
+
+
+def test_the_search_is_that_of_standardised_es() -> None:
+    """Samples, centres and moments are those of the other strategy, to the bit: the average changes nothing."""
+    averaged, plain = AveragedES(pairs=4, hidden_units=1), StandardisedES(pairs=4, hidden_units=1)
+    state, twin = averaged.initial_state(_theta("start")), plain.initial_state(_theta("start"))
+    for generation in range(3):
+        places = [stream_key(1, "test averaged", generation)]
+        samples, twins = averaged.ask(state, places), plain.ask(twin, places)
+        rows = np.arange(8)
+        assert samples[0].theta(rows).tolist() == twins[0].theta(rows).tolist()
+        state = averaged.tell(state, samples, _fitness(generation))
+        twin = plain.tell(twin, twins, _fitness(generation))
+        for field in fields(OpenAIESState):
+            assert getattr(twin, field.name).tolist() == getattr(state, field.name).tolist()
+
+
+def test_the_agent_is_the_average_of_the_centres() -> None:
+    """It begins at theta; each step leaves 3/4 of it and adds 1/4 of the new centre."""
+    strategy = AveragedES(pairs=4, hidden_units=1, averaging=0.75, learning_rate=0.5)
+    state = strategy.initial_state(_theta("start"))
+    expected = _theta("start").astype(np.float64)
+    assert _theta("start").tolist() == state.theta.tolist()
+    for generation in range(5):
+        samples = strategy.ask(state, [stream_key(1, "test averaged", generation)])
+        state = strategy.tell(state, samples, _fitness(generation))
+        expected = 0.75 * expected + 0.25 * state.centre
+        np.testing.assert_allclose(state.theta, expected, atol=1e-6)
+        assert np.abs(state.theta - state.centre).max() > 0.1
+
+
+def test_a_proposal_starts_where_its_samples_lie() -> None:
+    """A transfer replaces the centre by another agent's theta: samples lie around that, not around an average."""
+    strategy = AveragedES(pairs=4, hidden_units=1)
+    state = replace(strategy.initial_state(_theta("start")), centre=_theta("other"))
+
+    (sample,) = strategy.ask(state, [stream_key(1, "test averaged")])
+
+    assert _theta("other")[0].tolist() == sample.centre.tolist()
+
+
+def test_an_average_of_nothing_new_is_refused() -> None:
+    """With 1 the agent would never learn."""
+    with pytest.raises(InputError, match=r"averaging must be below 1, but is 1\.0"):
+        AveragedES(averaging=1.0)
