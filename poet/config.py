@@ -127,10 +127,9 @@ class EsConfig(_Section):
     noise_decay: Fraction = 0.999
     noise_limit: Positive = 0.01
     weight_decay: float = Field(0.01, ge=0.0)
-    return_ceiling: float | None = Field(
-        None,
-        allow_inf_nan=False,
-        description="returns from here on count as equal: nobody risks a fall to spare torque; None: each counts",
+    return_ceiling: Literal["none"] | float = Field(
+        "none",
+        description="returns from here on rank equal: nobody risks a fall to spare torque; 'none': all differ (paper)",
     )
     settings: dict[str, int | float | str] = Field(
         {}, description="further settings of the strategy, such as {step_length = 0.1} for pgpe"
@@ -287,6 +286,7 @@ EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
+    "es.return_ceiling": "none",
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
     "run.trainer": "poet", "trainer.settings": {},
     "policy.kind": "mlp", "policy.layer_sizes": [24, 40, 40, 4], "policy.activations": ["tanh"], "policy.settings": {},

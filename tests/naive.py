@@ -185,7 +185,7 @@ def naive_openai_es(niche: NaiveNiche, place: StreamKey, fitness: list[float], e
     """One step of es.py and optimizers.py of the released code, parameter by parameter; kept numbers are float32."""
     eps = naive_directions(place, es.pairs, len(niche.theta))
     ceiling = es.return_ceiling
-    if ceiling is None:
+    if isinstance(ceiling, str):
         ranks = naive_centered_ranks(fitness)
     else:
         ranks = naive_mean_ranks([ceiling if value > ceiling else value for value in fitness])

@@ -52,11 +52,11 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
             each step, down to the limit.
         noise_std, noise_decay, noise_limit: the same for the perturbations' standard deviation.
         weight_decay: coefficient of the L2 term that is added to the gradient before Adam.
-        return_ceiling: returns from this one on count as equal, and equal returns share their rank; None for the
+        return_ceiling: returns from this one on count as equal, and equal returns share their rank; "none" for the
             papers' ranks, in which each return counts and ties are broken by position. See ``shaping``.
 
     Raises:
-        InputError: as for ``AbstractStrategy``, or the ceiling is not finite.
+        InputError: as for ``AbstractStrategy``, or the ceiling is neither a number nor "none".
     """
 
     kind = "openai_es"
@@ -69,13 +69,13 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
     noise_decay: float = 0.999
     noise_limit: float = 0.01
     weight_decay: float = 0.01
-    return_ceiling: float | None = None
+    return_ceiling: float | str = "none"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         ceiling = self.return_ceiling
-        if ceiling is not None and not (isinstance(ceiling, (int, float)) and math.isfinite(ceiling)):
-            raise InputError(f"{self.kind} setting return_ceiling must be a number or None, but is {ceiling!r}")
+        if ceiling != "none" and not (isinstance(ceiling, (int, float)) and math.isfinite(ceiling)):
+            raise InputError(f"{self.kind} setting return_ceiling must be a number or 'none', but is {ceiling!r}")
 
     @exact
     def initial_state(self, theta: NDArray[np.float32]) -> OpenAIESState:
@@ -141,9 +141,9 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         return gradients_out
 
     def _ranks(self, fitness: NDArray[np.float64]) -> NDArray[np.float64]:
-        if self.return_ceiling is None:
+        if self.return_ceiling == "none":
             return centered_ranks(fitness)
-        return centered_mean_ranks(np.minimum(fitness, self.return_ceiling))
+        return centered_mean_ranks(np.minimum(fitness, float(self.return_ceiling)))
 
     def _coordinates(self, sample: Perturbations) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
         """A sample's centre and scale, (P,) both, in the coordinates of the gradient."""

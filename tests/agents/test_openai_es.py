@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from agents.strategies.openai_es import OpenAIES, OpenAIESState
+from environments.errors import InputError
 from environments.streams import Stream, stream_key
 from tests.naive import NaiveNiche, float32, naive_openai_es
 
@@ -33,8 +34,8 @@ def _naive(state: OpenAIESState) -> list[NaiveNiche]:
     return [NaiveNiche(*niche) for niche in zip(*columns, strict=True)]
 
 
-@pytest.mark.parametrize("ceiling", [None, 5.0])
-def test_niches_step_as_the_naive_loop_to_the_bit(ceiling: float | None) -> None:
+@pytest.mark.parametrize("ceiling", ["none", 5.0])
+def test_niches_step_as_the_naive_loop_to_the_bit(ceiling: float | str) -> None:
     """Several niches together give what loops over niches, parameters and pairs give one by one, step after step."""
     es = OpenAIES(pairs=5, return_ceiling=ceiling)
     state = es.initial_state(_theta(3))
@@ -54,7 +55,7 @@ def test_niches_step_as_the_naive_loop_to_the_bit(ceiling: float | None) -> None
 
 def test_the_defaults_are_the_papers() -> None:
     """512 samples; Adam 0.01 x 0.9999 to 0.001; noise 0.1 x 0.999 to 0.01; weight decay 0.01 (POET.md 3, 5.2)."""
-    assert (256, 0.01, 0.9999, 0.001, 0.1, 0.999, 0.01, 0.01, None) == tuple(vars(OpenAIES()).values())
+    assert (256, 0.01, 0.9999, 0.001, 0.1, 0.999, 0.01, 0.01, "none") == tuple(vars(OpenAIES()).values())
 
 
 def test_step_sizes_decay_to_their_limits() -> None:
@@ -135,3 +136,22 @@ def test_fitness_of_another_shape_is_refused(fitness: NDArray[np.float64]) -> No
 
     with pytest.raises(ValueError, match="fitness"):
         es.tell(state, es.ask(state, [stream_key(1, "shape")]), fitness)
+
+
+@pytest.mark.parametrize("ceiling", ["high", float("nan"), float("inf")])
+def test_a_ceiling_that_is_no_number_is_refused(ceiling: float | str) -> None:
+    """Otherwise the error would come from NumPy, in the first generation."""
+    with pytest.raises(InputError, match=f"return_ceiling must be a number or 'none', but is {ceiling!r}"):
+        OpenAIES(return_ceiling=ceiling)
+
+
+def test_who_finishes_is_equal_below_a_ceiling() -> None:
+    """With a ceiling, two finishes move nothing, whichever spared more torque; without one, the thriftier one wins."""
+    for ceiling, moves in ((230.0, False), ("none", True)):
+        es = OpenAIES(pairs=1, weight_decay=0.0, return_ceiling=ceiling)
+        state = es.initial_state(np.zeros((1, _P), np.float32))
+        samples = es.ask(state, [stream_key(1, "ceiling")])
+
+        state = es.tell(state, samples, np.array([[260.0, 275.0]]))
+
+        assert moves == state.centre.any()
