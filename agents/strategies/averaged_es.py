@@ -4,6 +4,9 @@ A step follows one noisy gradient, so the centre jitters around what it has lear
 75 % of pushes, single centres are at 52 to 82 %. The average moves less and is better. The search itself does not know
 of it: centre, moments and step sizes are those of ``StandardisedES``.
 
+A young niche moves fast, and an average over many steps would lag behind. So it begins with few: step t keeps the part
+(1 + t) / (10 + t) of the average, up to a limit, and so averages over about t / 9 steps.
+
 Reference: Polyak and Juditsky 1992 (averaging of iterates), with exponential weights.
 """
 
@@ -29,9 +32,11 @@ class AveragedESState(OpenAIESState):
 
     Attributes:
         average: (N, P) float32, the agent.
+        num_steps: (N,) int64, steps taken.
     """
 
     average: NDArray[np.float32]
+    num_steps: NDArray[np.int64]
 
     @property
     def theta(self) -> NDArray[np.float32]:
@@ -44,8 +49,8 @@ class AveragedES(StandardisedES):
     """``StandardisedES`` whose agent is an average of its centres.
 
     Attributes:
-        averaging: what is left of the average in each step, below 1; the rest is the new centre. With 0.98 it is over
-            about 50 steps.
+        averaging: the largest part of the average that a step keeps, below 1; the rest is the new centre. With 0.98 it
+            is over about 50 steps.
 
     Raises:
         InputError: as for ``StandardisedES``, or ``averaging`` is 1 or more.
@@ -67,7 +72,8 @@ class AveragedES(StandardisedES):
         """See ``AbstractStrategy``; the average begins at theta."""
         state = super().initial_state(theta)
         values = {f.name: getattr(state, f.name) for f in fields(state)}
-        return AveragedESState(**values, average=state.centre.copy())
+        num_steps = np.zeros(len(state.centre), np.int64)
+        return AveragedESState(**values, average=state.centre.copy(), num_steps=num_steps)
 
     @exact
     def tell(
@@ -75,6 +81,7 @@ class AveragedES(StandardisedES):
     ) -> AveragedESState:
         """See ``AbstractStrategy``."""
         moved = cast(AveragedESState, super().tell(state, samples, fitness))  # of the type that it was given
-        past, centre = moved.average.astype(np.float64), moved.centre.astype(np.float64)
-        average = self.averaging * past + (1.0 - self.averaging) * centre
-        return replace(moved, average=average.astype(np.float32))
+        num_steps = moved.num_steps + 1
+        kept = np.minimum(self.averaging, (1.0 + num_steps) / (10.0 + num_steps))[:, None]
+        average = kept * moved.average.astype(np.float64) + (1.0 - kept) * moved.centre.astype(np.float64)
+        return replace(moved, average=average.astype(np.float32), num_steps=num_steps)
