@@ -54,7 +54,7 @@ lint: $(INSTALLED) ## format, style, types, import order and house rules
 
 test: lint ## the whole check: lint, types, import order, house rules, tests
 	@echo tests
-	@$(BIN)/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore=tests/test_house_rules.py || { echo; echo "tests failed: the docstring of each test named above is the behaviour that broke; run one with $(BIN)/pytest FILE::NAME."; exit 1; }
+	@$(BIN)/pytest -q --durations 15 --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore=tests/test_house_rules.py || { echo; echo "tests failed: the docstring of each test named above is the behaviour that broke; run one with $(BIN)/pytest FILE::NAME."; exit 1; }
 
 # Options, such as --episodes, --seed, --first and --workers: $(BIN)/python -m tests.parity --help
 parity: $(INSTALLED) ## 2,000 whole episodes against real Box2D, bit for bit
