@@ -13,6 +13,7 @@ from typing import Any, Self, TextIO
 
 from agents.rollouts.request import EvaluationRequest
 from environments.signals import held
+from experiments.settings import NO_END
 from experiments.text import visible
 from poet.types import Purpose, RunState
 
@@ -47,6 +48,7 @@ class RunTracker:
         iterations: the number of iterations that the run should reach.
         clock: seconds, monotonic.
         facts: what the trainer reports on a state, see ``AbstractTrainer.facts``.
+        env_steps: the total of env-steps at which it stops before that; None if only iterations count.
     """
 
     def __init__(
@@ -54,8 +56,10 @@ class RunTracker:
         iterations: int,
         clock: Callable[[], float] = time.monotonic,
         facts: Callable[[Any], Sequence[str]] = lambda state: (),
+        env_steps: int | None = None,
     ) -> None:
         self.iterations = iterations
+        self.env_steps = env_steps
         self._clock = clock
         self._facts = facts
         self._state: RunState | None = None
@@ -63,7 +67,7 @@ class RunTracker:
         self._steps_of_phase = 0
         self._steps_before = 0
         self._rates: deque[tuple[float, int]] = deque()
-        self._ends: deque[float] = deque(maxlen=_ITERATION_WINDOW + 1)
+        self._ends: deque[tuple[float, int]] = deque(maxlen=_ITERATION_WINDOW + 1)
 
     def begin_phase(self, request: EvaluationRequest) -> None:
         """Call this before the episodes of a request run."""
@@ -86,7 +90,7 @@ class RunTracker:
     def end_iteration(self, state: RunState) -> None:
         """Call this when the state is on disk."""
         self._state = state
-        self._ends.append(self._clock())
+        self._ends.append((self._clock(), state.env_steps))
         self._phase = "between iterations"
 
     @property
@@ -108,13 +112,17 @@ class RunTracker:
         ends, state = list(self._ends), self._state
         if state is None or len(ends) < 2:
             return None
-        return (ends[-1] - ends[0]) / (len(ends) - 1) * max(0, self.iterations - state.iteration)
+        (begun, steps_before), (ended, steps) = ends[0], ends[-1]
+        left = (ended - begun) / (len(ends) - 1) * max(0, self.iterations - state.iteration)
+        if self.env_steps is None or steps == steps_before:
+            return left
+        return min(left, (ended - begun) / (steps - steps_before) * max(0, self.env_steps - steps))
 
     @property
     def phase(self) -> str:
         """``iteration 12/40: ES of 5 niches, 213/640 episodes``."""
         number = 0 if self._state is None else min(self.iteration + 1, self.iterations)
-        return f"iteration {number}/{self.iterations}: {self._phase}"
+        return f"{self._numbered(number)}: {self._phase}"
 
     @property
     def facts(self) -> str:
@@ -125,7 +133,10 @@ class RunTracker:
 
     def done_line(self) -> str:
         """One line about the iteration that has just ended."""
-        return f"iteration {self.iteration}/{self.iterations} done: {self.facts}"
+        return f"{self._numbered(self.iteration)} done: {self.facts}"
+
+    def _numbered(self, iteration: int) -> str:
+        return f"iteration {iteration}" + (f"/{self.iterations}" if self.iterations < NO_END else "")
 
     def _pace(self) -> list[str]:
         left = self.seconds_left

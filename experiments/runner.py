@@ -84,7 +84,7 @@ def run_experiment(
         ArchiveError: an iteration could not be recorded.
     """
     trainer = make_trainer(config)
-    tracker = RunTracker(config.run.iterations, facts=trainer.facts)
+    tracker = RunTracker(config.run.iterations, facts=trainer.facts, env_steps=env_steps)
     parts = make_parts(config, partial(_evaluate, executor, tracker))
     session = session_info(config.evaluation.engine, executor_name, executor.num_workers)
     archive: RunArchive | None = None

@@ -13,7 +13,7 @@ import pandas as pd
 from experiments.analysis.annecs import annecs_frame
 from experiments.analysis.success import percentage, rates_by_niche
 from experiments.progress import duration
-from experiments.settings import describe, differences
+from experiments.settings import NO_END, describe, differences
 from experiments.text import poet_command
 from poet.annecs import AnnecsCount, admissible_niches
 from poet.archive.lock import writer_of
@@ -126,11 +126,14 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
     finished = status.iteration >= status.iterations
     idle = "finished" if finished else f"stopped; go on with: {poet_command('resume', folder)}"
     doing = idle if status.writer is None else f"running, process {status.writer or 'unknown'}"
-    time_left = [f"time left   about {duration(left)}"] if not finished and status.seconds_per_iteration else []
+    has_end = status.iterations < NO_END
+    time_left = (
+        [f"time left   about {duration(left)}"] if has_end and not finished and status.seconds_per_iteration else []
+    )
     return [
         f"run         {folder}: {doing}",
         f"settings    {status.settings}",
-        f"iteration   {status.iteration} of {status.iterations}",
+        f"iteration   {status.iteration}" + (f" of {status.iterations}" if has_end else ""),
         f"niches      {len(active):,} active, {len(status.niches) - len(active):,} retired, {num_solved:,} solved once",
         *([_success_line(status)] if is_validated else []),
         f"best        {best.score:.1f} in niche {best.id}",

@@ -6,6 +6,7 @@ import io
 import signal
 import time
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from experiments.commands.display import LivePanel
 from experiments.presets import load_preset, preset_names
 from experiments.progress import PlainLines, RunTracker, duration
 from experiments.runner import run_experiment
-from experiments.settings import describe, differences, parse_assignment, resolve_config
+from experiments.settings import NO_END, describe, differences, parse_assignment, resolve_config
 from poet import open_run
 from poet.config import Config, make_config
 from poet.parts import make_parts
@@ -209,6 +210,19 @@ def test_time_left_is_what_iterations_lately_took(first_state: PoetState) -> Non
 
     assert 38 * 4 == tracker.seconds_left
     assert "38" not in tracker.facts and "3 min left" in tracker.facts
+
+
+def test_time_left_knows_that_env_steps_may_end_a_run(first_state: PoetState) -> None:
+    """At 250 steps a second, 3,000 more take 12 s; iterations end it later. Without an end of theirs none is shown."""
+    clock = Clock()
+    tracker = RunTracker(NO_END, clock, env_steps=5000)
+    for iteration in range(3):
+        clock.now += 2 * iteration
+        tracker.end_iteration(replace(first_state, iteration=iteration, env_steps=500 + 750 * iteration))
+
+    assert 3000 / 250 == tracker.seconds_left
+    assert tracker.done_line().startswith("iteration 2 done: 1 niche, best ")
+    assert tracker.facts.endswith("12 s left")
 
 
 def test_plain_lines_come_also_while_an_iteration_lasts(first_state: PoetState) -> None:
