@@ -43,15 +43,18 @@ class RunConfig(_Section):
     iterations: Count = Field(25200, description="POET iterations; can be raised when a run is resumed (paper: 25,200)")
     trainer: str = Field(
         "poet",
-        description="the main loop: 'poet', 'es' (ES alone, on one terrain), 'dr', 'adr' (domain randomisation, plain "
-        "and automatic), 'plr', 'accel', 'sfl' (levels that are played again), or a user's 'package.module:Name'",
+        description="the main loop: 'poet', 'es' (ES alone, on one terrain), 'curriculum' (from flat ground straight "
+        "to one terrain), 'dr', 'adr' (domain randomisation, plain and automatic), 'plr', 'accel', 'sfl' (levels that "
+        "are played again), or a user's 'package.module:Name'",
     )
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(
-        "", description="the root's genotype, as JSON (poet control es sets it); '' for the easiest"
+        "",
+        description="the root's genotype, as JSON (poet control es sets it), or the target of 'curriculum'; '' for the "
+        "easiest",
     )
     start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=1_000_000)] = Field(
-        "drawn", description="seed of the root's own instance; seeds from 1,000,000 on are kept for validation"
+        "drawn", description="seed of that terrain's own instance; seeds from 1,000,000 on are kept for validation"
     )
     reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject sets it")
 

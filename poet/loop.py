@@ -105,9 +105,7 @@ def start(
     genotype = parts.start_terrain
     if genotype is None:
         genotype = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
-    terrain_seed = parts.config.run.start_terrain_seed
-    if terrain_seed == "drawn":
-        terrain_seed = draw_terrain_seed(streams.root_terrain(parts.seed))
+    terrain_seed = start_terrain_seed(parts)
     ground = make_ground(genotype, terrain_seed, parts.config, streams.niche_instances(parts.seed, 0, 0))
     (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)
     (evaluation,) = read_evaluations(result, ground)
@@ -132,6 +130,12 @@ def start(
     events: list[Event] = [admitted, version, *solved, spent]
     state, validated = validate(replace(state, active=(root,)), events, nobody, parts, 0)
     return _book(state, [*events, *validated])
+
+
+def start_terrain_seed(parts: Parts) -> int:
+    """The seed of the instance that ``run.start_terrain_seed`` means."""
+    seed = parts.config.run.start_terrain_seed
+    return draw_terrain_seed(streams.root_terrain(parts.seed)) if seed == "drawn" else seed
 
 
 def random_theta(policy: AbstractPolicy, seed: int) -> NDArray[np.float32]:

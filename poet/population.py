@@ -57,7 +57,12 @@ def replace_niche(state: State, niche: Niche) -> State:
 def retire_oldest(state: State, config: PoetConfig) -> tuple[State, list[NicheRetired]]:
     """Retire from the front until at most ``max_active`` are left (REMOVE_OLDEST of algorithm 3)."""
     num_over = max(0, len(state.active) - config.max_active) if config.retirement == "oldest" else 0
-    leaving, staying = state.active[:num_over], state.active[num_over:]
+    return retire_first(state, num_over)
+
+
+def retire_first(state: State, num: int) -> tuple[State, list[NicheRetired]]:
+    """Retire the ``num`` oldest active niches."""
+    leaving, staying = state.active[:num], state.active[num:]
     iteration = state.iteration + 1
     retired = tuple(
         RetiredNiche(n.id, n.genotype, n.terrain_seed, n.parent_id, n.created, n.is_solved, iteration, n.version_id,

@@ -101,3 +101,8 @@ def ranged_terrains(seed: int, iteration: int) -> Stream:
 def boundary_trials(seed: int, iteration: int) -> Stream:
     """Ends, sizes and terrain seeds of the trials of automatic domain randomisation, one trial after the other."""
     return Stream(seed, "adr_boundary", iteration)
+
+
+def next_terrain(seed: int, niche_id: int) -> Stream:
+    """The genotype of a niche on a direct path, drawn from the last one's, then its terrain seed."""
+    return Stream(seed, "curriculum", niche_id)

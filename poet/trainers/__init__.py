@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 TRAINERS = {
     "poet": "poet.trainers.poet:Poet",
     "es": "poet.trainers.es:EsAlone",
+    "curriculum": "poet.trainers.curriculum:DirectPath",
     "dr": "poet.trainers.dr:DomainRandomisation",
     "adr": "poet.trainers.adr:AutomaticDomainRandomisation",
     "plr": "poet.trainers.plr:Plr",

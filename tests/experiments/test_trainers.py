@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,29 @@ class TestEs(TrainerContract):
         "validation.interval=3",
         'run.start_terrain={"roughness":0.3,"pit_gap":[0.4,0.8],"stump_height":null,"stair_height":null,"stair_steps":null}',
     )
+
+
+class TestCurriculum(TrainerContract):
+    """The direct path: terrains one after the other, each a niche with instances, validated at both of its ends."""
+
+    trainer = "curriculum"
+    settings = {"threshold": -3.0}  # noqa: RUF012
+    assignments = (
+        "validation.episodes=2",
+        "validation.interval=3",
+        "niche.instances=2",
+        "niche.vary=push",
+        'run.start_terrain={"roughness":0.9,"pit_gap":[0.4,1.2]}',
+    )
+
+    def test_terrains_of_the_path_come_and_go(self, finished: Path) -> None:
+        """So the other tests see moves, iterations without one, and the target; only the last niche is active."""
+        with open_run(finished) as run:
+            path, niches, retired = run.own_tables["curriculum"], run.niches, run.retirements
+        assert len(path) < 1 + path["iteration"].iloc[-1]
+        assert (0, 0) == (path["iteration"].iloc[0], path["steps_left"].iloc[-1])
+        assert [*niches["niche_id"]] == [*path["niche_id"]] == [*retired["niche_id"], path["niche_id"].iloc[-1]]
+        assert [*niches["genotype"]] == [json.loads(text) for text in path["genotype"]]
 
 
 class TestDr(TrainerContract):
