@@ -10,6 +10,7 @@ from poet.config import Config, config_keys, config_value
 from poet.parts import NOVELTY_MEASURES
 from poet.trainers import unread_sections
 
+_OF_ROUNDS = ["transfer.interval", "transfer.rule", "transfer.recent_scores", "transfer.confirm_episodes"]
 _UNUSED_BY_RULE = {"2019": ["transfer.recent_scores"]}
 
 
@@ -36,7 +37,8 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
             "niche.instances = fixed",
             [] if config.niche.num_fresh or config.transfer.confirm_episodes else ["niche.vary"],
         ),
-        ("transfer.periodic = false", [] if config.transfer.periodic else ["transfer.confirm_episodes"]),
+        ("transfer.periodic = false", [] if config.transfer.periodic else _OF_ROUNDS),
+        ("transfer.at_admission = false", [] if config.transfer.at_admission else ["transfer.candidate_step"]),
         (
             "validation.episodes = 0",
             [] if config.validation.episodes else ["validation.interval", "niche.rest_interval"],

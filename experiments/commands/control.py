@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from experiments.commands.options import (
     Assignments,
     Engine,
     EnvSteps,
+    ExecutorName,
     ExistingRun,
     Iterations,
     RayAddress,
@@ -26,16 +28,38 @@ from experiments.text import poet_command
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
+    from poet.config import Config
 
 #: Who is admitted in a control: every mutation, or one drawn among the candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
+#: The keys of the transfers that a control does without.
+TRANSFERS = {
+    "both": ("transfer.periodic", "transfer.at_admission"),
+    "periodic": ("transfer.periodic",),
+    "admission": ("transfer.at_admission",),
+}
 
-app = typer.Typer(name="control", help="Make a control to compare a run with: neutral, es.", no_args_is_help=True)
+Niche = Annotated[int, typer.Argument(metavar="NICHE", help="Whose terrain is the goal.", show_default=False)]
+Output = Annotated[Path, typer.Option("--output", help="Folder of the control's run.", show_default=False)]
+Budget = Annotated[
+    str,
+    typer.Option(
+        "--budget", help="Env-steps that RUN had spent when it solved NICHE: on its lineage, ancestry, or the run."
+    ),
+]
+OwnBudget = Annotated[int | None, typer.Option("--env-steps", help="In place of --budget.")]
+Seed = Annotated[int | None, typer.Option("--seed", help="Of the control; RUN's if not given.")]
+
+app = typer.Typer(
+    name="control",
+    help="Make a control to compare a run with: neutral, es, curriculum, no-transfer.",
+    no_args_is_help=True,
+)
 
 
 @app.callback()
 def control() -> None:
-    """Make a control to compare a run with: its neutral shadow, or ES alone on one of its terrains."""
+    """Make a control to compare a run with: its shadow, ES on one of its terrains, or the run without transfers."""
 
 
 @app.command()
@@ -92,54 +116,152 @@ def neutral(
 @app.command()
 def es(
     run: ExistingRun,
-    niche: Annotated[int, typer.Argument(metavar="NICHE", help="Whose terrain is trained on.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", help="Folder of the control's run.", show_default=False)],
-    budget: Annotated[
-        str,
-        typer.Option(
-            "--budget", help="Env-steps that RUN had spent when it solved NICHE: on its lineage, ancestry, or the run."
-        ),
-    ] = "ancestry",
-    env_steps: Annotated[int | None, typer.Option("--env-steps", help="In place of --budget.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", help="Of the control; RUN's if not given.")] = None,
+    niche: Niche,
+    output: Output,
+    budget: Budget = "ancestry",
+    env_steps: OwnBudget = None,
+    seed: Seed = None,
     assignments: Assignments = None,
     engine: Engine = None,
-    executor: Annotated[str, typer.Option("--executor", help="Where episodes run: local or ray.")] = "local",
+    executor: ExecutorName = "local",
     workers: Workers = None,
     ray_address: RayAddress = None,
     trust: Trust = False,
 ) -> None:
     """Train on the terrain of NICHE from RUN's first walker, without stepping stones. Called again, it goes on."""
+    execution = Execution(executor, workers, ray_address, env_steps)
+    _train_on(run, niche, output, "es", budget, seed, assignments or [], engine, execution, trust)
+
+
+@app.command()
+def curriculum(
+    run: ExistingRun,
+    niche: Niche,
+    output: Output,
+    budget: Budget = "ancestry",
+    env_steps: OwnBudget = None,
+    seed: Seed = None,
+    assignments: Assignments = None,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    trust: Trust = False,
+) -> None:
+    """Train on terrains from flat ground straight to that of NICHE, with RUN's first walker. Again, it goes on."""
+    execution = Execution(executor, workers, ray_address, env_steps)
+    _train_on(run, niche, output, "curriculum", budget, seed, assignments or [], engine, execution, trust)
+
+
+@app.command("no-transfer")
+def no_transfer(
+    run: ExistingRun,
+    output: Output,
+    without: Annotated[
+        str,
+        typer.Option("--without", help="Which transfers: periodic ones, those at admission, or both."),
+    ] = "both",
+    env_steps: Annotated[int | None, typer.Option("--env-steps", help="As many as RUN has, if not given.")] = None,
+    seed: Seed = None,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    trust: Trust = False,
+) -> None:
+    """Repeat RUN without transfers: each agent stays on its terrain. Called again, it goes on."""
+    from experiments.settings import NO_END, resolve_config
+    from experiments.trust import check_trust
+    from poet.archive.reader import open_run
+    from poet.config import config_value
+
+    check_name("--without", without, TRANSFERS)
+    with open_run(run) as stored:
+        base, spent = _repeated(stored), int(stored.ledger["env_steps"].sum())
+    steps = whole_number("--env-steps", spent if env_steps is None else env_steps, *COUNT)
+    off = {key: False for key in TRANSFERS[without] if config_value(base, key)}
+    if not off:
+        raise InputError(f"{run} has no such transfers ({', '.join(TRANSFERS[without])}): control another run")
+    flags = {**off, "run.seed": seed, "run.iterations": NO_END, "evaluation.engine": engine}
+    settings = resolve_config(flags=flags, base=base)
+    _check_output(output, settings)
+    check_trust(run, settings, trust, engine=engine)
+    go_on(output, settings, Execution(executor, workers, ray_address, steps))
+
+
+def _train_on(
+    run: Path,
+    niche: int,
+    output: Path,
+    trainer: str,
+    budget: str,
+    seed: int | None,
+    assignments: list[str],
+    engine: str | None,
+    execution: Execution,
+    trust: bool,
+) -> None:
+    """Make a control of one agent whose goal is the terrain of a niche, or go on with it."""
     from experiments.analysis.success import percentage
-    from experiments.controls.es import BUDGETS, env_steps_of, es_config, goal_of, tried
-    from experiments.runner import check_settings
+    from experiments.controls.es import BUDGETS, control_config, env_steps_of, goal_of, tried
     from experiments.trials import NUM_TRIALS
     from experiments.trust import check_trust
-    from poet.archive.folder import is_free
     from poet.archive.reader import open_run
 
     check_name("--budget", budget, BUDGETS)
-    if env_steps is not None:
-        whole_number("--env-steps", env_steps, *COUNT)
+    if execution.env_steps is not None:
+        whole_number("--env-steps", execution.env_steps, *COUNT)
     with open_run(run, trust) as stored:
         goal = goal_of(stored, niche)
-        settings, budgets = es_config(stored, goal, assignments or [], seed, engine), env_steps_of(stored, goal)
-        if output.is_dir() and not is_free(output):
-            check_settings(output, settings)
-        else:
-            check_new(output)
+        settings = control_config(stored, goal, trainer, assignments, seed, engine)
+        budgets = env_steps_of(stored, goal)
+        _check_output(output, settings)
         check_trust(run, settings, trust, engine=engine)
-        steps = budgets[budget] if env_steps is None else env_steps
         spent = ", ".join(f"{name} {number:,}" for name, number in budgets.items())
         say(f"{run} had spent by iteration {goal.iteration}, when it reached niche {niche}: {spent} env-steps")
-        go_on(output, settings, Execution(executor, workers, ray_address, steps))
+        steps = budgets[budget] if execution.env_steps is None else execution.env_steps
+        go_on(output, settings, replace(execution, env_steps=steps))
         with open_run(output, trust) as made:
             ours, theirs = tried(stored, goal, made)
-            used = int(made.ledger["env_steps"].sum())
+            used, left = int(made.ledger["env_steps"].sum()), _steps_left(made)
+    if left:
+        say(f"the agent is {left} or more terrains away from that of niche {niche}, where it is tried all the same")
+    who = "ES alone" if trainer == "es" else "the direct path"
     say(
-        f"under {NUM_TRIALS} pushes that decided nothing ES alone succeeds {percentage(ours)} after {used:,} "
+        f"under {NUM_TRIALS} pushes that decided nothing {who} succeeds {percentage(ours)} after {used:,} "
         f"env-steps; the agent of niche {niche} of {run} then: {percentage(theirs)}"
     )
+
+
+def _steps_left(made: Run) -> int:
+    """How many terrains a direct path has at least to go; 0 for ES alone."""
+    path = made.own_tables.get("curriculum")
+    return 0 if path is None else int(path["steps_left"].iloc[-1])
+
+
+def _check_output(output: Path, settings: Config) -> None:
+    """Refuse a folder that is neither free nor a control with these settings, with which one can go on."""
+    from experiments.runner import check_settings
+    from poet.archive.folder import is_free
+
+    if output.is_dir() and not is_free(output):
+        check_settings(output, settings)
+    else:
+        check_new(output)
+
+
+def _repeated(stored: Run) -> Config:
+    """The config of a run of POET that another one can repeat from the start.
+
+    Raises:
+        InputError: it is a fork, or a run in which no terrain is born.
+    """
+    _check_births(stored)
+    if stored.parent is not None:
+        raise InputError(
+            f"{stored.folder} is a fork, which no run from the start repeats: control {stored.parent.run} instead"
+        )
+    return stored.config
 
 
 def _make_shadow(folder: Path, num_replicates: int, output: Path | None, trust: bool) -> None:
@@ -175,7 +297,7 @@ def _check_births(run: Run) -> None:
 
     if CandidateJudged not in shown_events(run):
         message = f"no terrain of {run.folder} is born, since its trainer is {run.config.run.trainer}"
-        raise InputError(f"{message}: a run of the trainer poet has a neutral control")
+        raise InputError(f"{message}: a run of the trainer poet has such a control")
 
 
 def _run_control(
@@ -191,10 +313,7 @@ def _run_control(
     from poet.archive.reader import open_run
 
     with open_run(folder) as stored:
-        _check_births(stored)
-        base, parent = stored.config, stored.parent
-    if parent is not None:
-        raise InputError(f"{folder} is a fork, which no run from the start repeats: control {parent.run} instead")
+        base = _repeated(stored)
     if base.novelty.order == "random":
         raise InputError(f"{folder} draws whom it admits already (novelty.order is 'random'): control another run")
     check_new(new)

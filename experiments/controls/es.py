@@ -1,15 +1,16 @@
-"""How ES alone does on a niche's terrain: the control for the claim that stepping stones were needed.
+"""How ES does on a niche's terrain, alone or by a direct path: controls for the claim that stepping stones were needed.
 
-A run of the trainer ``es`` on the terrain of the niche in question, from the walker that the run began with, by the
-run's settings and on as many fresh pushes or seeds. Then its agent and the run's are tried under the same pushes, which
-decided nothing.
+A run of the trainer ``es`` on the terrain of the niche in question, or of ``curriculum`` from flat ground straight to
+it, from the walker that the run began with, by the run's settings and on as many fresh pushes or seeds. Then its agent
+and the run's are tried on that terrain under the same pushes, which decided nothing.
 
 Three budgets are fair in a way: what was spent on the agent's own lineage, on the niche and those that its terrain
-descends from, and on the whole run. The control has one optimiser from first to last. In a run, step sizes start again
+descends from, and on the whole run. ES alone has one optimiser from first to last. In a run, step sizes start again
 with each admission and each accepted transfer. So a control that fails with the run's decay may do better with a
 slower one, ``es.learning_rate_decay``.
 
-Reference: Wang et al. 2020, section on controls (direct optimisation by ES).
+Reference: Wang et al. 2019, section 4.2 (both controls; the paper's direct path has the ES steps that were spent on the
+terrain and its ancestors); Wang et al. 2020, section on controls (direct optimisation by ES).
 """
 
 from __future__ import annotations
@@ -64,8 +65,10 @@ def goal_of(run: Run, niche_id: int) -> Goal:
     return Goal(niche_id, run.iteration or 0)
 
 
-def es_config(run: Run, goal: Goal, assignments: list[str], seed: int | None, engine: str | None) -> Config:
-    """The settings of the control.
+def control_config(
+    run: Run, goal: Goal, trainer: str, assignments: list[str], seed: int | None, engine: str | None
+) -> Config:
+    """The settings of the control whose trainer is ``es`` or ``curriculum``.
 
     Raises:
         InputError: a key or value that does not exist, or a first walker that is not the run's any more.
@@ -73,7 +76,7 @@ def es_config(run: Run, goal: Goal, assignments: list[str], seed: int | None, en
     (row,) = run.niches[run.niches["niche_id"] == goal.niche_id].to_dict("records")
     base = run.config_at(row["iteration"])
     flags = {
-        "run.trainer": "es",
+        "run.trainer": trainer,
         "run.iterations": NO_END,
         "run.reject": [],
         "run.start_terrain": canonical_json(row["genotype"]),
@@ -82,7 +85,7 @@ def es_config(run: Run, goal: Goal, assignments: list[str], seed: int | None, en
         "evaluation.engine": engine,
     }
     # What the trainer does not read stands at its default, so that two controls that do the same are the same run.
-    unread = {section: getattr(Config(), section) for section in (*unread_sections("es"), "trainer")}
+    unread = {section: getattr(Config(), section) for section in (*unread_sections(trainer), "trainer")}
     config = resolve_config(assignments=assignments, flags=flags, base=base.model_copy(update=unread))
     _check_start(run, config)
     return config
@@ -105,8 +108,11 @@ def env_steps_of(run: Run, goal: Goal) -> dict[str, int]:
 
 
 def tried(run: Run, goal: Goal, made: Run) -> tuple[float, float]:
-    """Success rates of the control's last agent and of the run's, as it was then, under the same fresh pushes."""
-    agents = (made.agent(0), run.agent(goal.niche_id, goal.iteration))
+    """Success rates of the control's last agent and of the run's, as it was then, under the same fresh pushes.
+
+    Both are tried on the niche's own ground, even if the control is not on its way's last terrain yet.
+    """
+    agents = (made.agent(int(made.niches["niche_id"].max())), run.agent(goal.niche_id, goal.iteration))
     ours, theirs = (num_successes(run, goal.niche_id, agent.theta, "pushes of control es") for agent in agents)
     return ours / NUM_TRIALS, theirs / NUM_TRIALS
 

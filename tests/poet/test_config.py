@@ -92,6 +92,24 @@ def test_presets_load_and_every_value_has_its_source(name):
         ),
         ({"novelty": {"cached": False}}, {"nearest_genes": ["novelty.cached"]}),
         ({"transfer": {"recent_scores": 3}}, {"the 2019 transfer rule": ["transfer.recent_scores"]}),
+        (
+            {
+                "transfer": {
+                    "periodic": False,
+                    "at_admission": False,
+                    "interval": 9,
+                    "rule": "2020",
+                    "recent_scores": 3,
+                    "candidate_step": "none",
+                }
+            },
+            {
+                "transfer.periodic = false": ["transfer.interval", "transfer.rule", "transfer.recent_scores"],
+                "transfer.at_admission = false": ["transfer.candidate_step"],
+            },
+        ),
+        ({"transfer": {"periodic": False, "candidate_step": "none"}}, {}),
+        ({"transfer": {"at_admission": False, "interval": 9}}, {}),
         ({"cppn": {"released_quirks": True}}, {"obstacles": ["cppn.released_quirks"]}),
         (
             {

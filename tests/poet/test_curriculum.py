@@ -135,6 +135,14 @@ def test_steps_are_those_of_the_papers_mutations() -> None:
     assert 17 == steps_between(FLAT, ObstacleGenotype(pit_gap=(4.8, 7.2)))
 
 
+@pytest.mark.parametrize(("goal", "step", "expected"), [(0.46, 0.455, 0.46), (0.46, 0.44, 0.4), (0.46, 0.5, 0.46)])
+def test_a_rounded_step_does_not_pass_the_target(goal: float, step: float, expected: float) -> None:
+    """Values on the way have one decimal, as a child's have, but none is above the target's."""
+    stream: Any = AllHeads()
+    stream.uniform = lambda low, high: step
+    assert expected == next_on_path(FLAT, ObstacleGenotype(goal), stream, True).roughness
+
+
 def path_parts(value: float = 300.0, outcome: Outcome = Outcome.TIMEOUT, **sections: Any) -> Parts:
     """Parts of a run to ``TARGET`` in which every episode returns ``value``."""
     run = {"seed": SEED, "start_terrain": json.dumps(TARGET.to_json()), **sections.pop("run", {})}
