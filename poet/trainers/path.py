@@ -39,7 +39,12 @@ def next_on_path(
         target: where it leads; not ``here``.
         stream: of all draws.
         is_step_drawn: whether a number moves by U(0, step), as the paper's roughness does in a mutation, or by a step.
+
+    Raises:
+        ValueError: the path is at its end.
     """
+    if here == target:
+        raise ValueError(f"{here.name} is the target of the path: there is no next terrain")
     while True:
         values = here.genes
         for group in GENE_GROUPS.values():

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from experiments.controls.es import env_steps_of, goal_of
+from experiments.controls.es import env_steps_of, goal_of, tried
 from poet.archive.reader import open_run
 from poet.archive.rows import canonical_json
+from poet.types import theta_digest
 from tests.experiments.command_line import Poet
 from tests.experiments.test_bad_input import assert_refused
 
 
+class Whole:
+    """A number of trials by which nothing is divided."""
+
+    def __rtruediv__(self, number: Any) -> Any:
+        """The number itself."""
+        return number
+
+
 def test_the_direct_path_leads_from_the_first_walker_to_the_niches_terrain(
-    poet: Poet, tiny_run: Path, tmp_path: Path
+    poet: Poet, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its target is the niche's ground, to the bit; called again it goes on; it says how far it is and compares."""
     control = ("control", "curriculum", tiny_run, 2, "--output", tmp_path / "path", "--workers", 1)
@@ -30,6 +40,12 @@ def test_the_direct_path_leads_from_the_first_walker_to_the_niches_terrain(
         assert run.terrain(2) == made.terrain(int(path["niche_id"].iloc[-1]))
         assert run.agent(0, 0).version.theta_digest == made.agent(0, 0).version.theta_digest
         assert canonical_json(run.niches["genotype"][2]) == made.config.run.start_terrain
+        monkeypatch.setattr(
+            "experiments.controls.es.num_successes", lambda run, niche, theta, name: theta_digest(theta)
+        )
+        monkeypatch.setattr("experiments.controls.es.NUM_TRIALS", Whole())
+        expected = (made.agent(int(path["niche_id"].iloc[-1])), run.agent(2, goal_of(run, 2).iteration))
+        assert tuple(agent.version.theta_digest for agent in expected) == tried(run, goal_of(run, 2), made)
     assert 0 == path["steps_left"].iloc[-1] < left
     assert spent.iloc[-2] < budgets["run"] <= spent.iloc[-1]
     assert (0, 0) == (first.code, again.code)

@@ -20,7 +20,7 @@ from poet.parts import Parts
 from poet.trainers.curriculum import CurriculumState, DirectPath, TerrainReached
 from poet.trainers.es import EsAlone
 from poet.trainers.path import next_on_path, steps_between
-from poet.types import Origin, Purpose, RunState
+from poet.types import Origin, Purpose, RunState, SuccessRates
 from tests.poet.builders import EPISODE_LENGTH, Judge, ledger, make_test_parts, theta_of
 from tests.poet.test_transfer import of_kind
 
@@ -143,6 +143,12 @@ def test_a_rounded_step_does_not_pass_the_target(goal: float, step: float, expec
     assert expected == next_on_path(FLAT, ObstacleGenotype(goal), stream, True).roughness
 
 
+def test_there_is_nothing_beyond_the_target() -> None:
+    """To ask for it is an error, and no endless loop."""
+    with pytest.raises(ValueError, match="no next terrain"):
+        next_on_path(TARGET, TARGET, Stream(0, "test"), True)
+
+
 def path_parts(value: float = 300.0, outcome: Outcome = Outcome.TIMEOUT, **sections: Any) -> Parts:
     """Parts of a run to ``TARGET`` in which every episode returns ``value``."""
     run = {"seed": SEED, "start_terrain": json.dumps(TARGET.to_json()), **sections.pop("run", {})}
@@ -241,6 +247,23 @@ def test_the_agent_stays_the_same_and_its_optimiser_is_fresh() -> None:
     own = niche.genotype.express(niche.terrain_seed)
     stream = Stream(SEED, "niche_instances", 1, 1)
     assert (own, *(replace(own, push=stream.uniform(-5.0, 5.0)) for _ in range(2))) == tried
+
+
+def test_nothing_that_was_known_of_the_last_terrain_is_said_of_the_next() -> None:
+    """No rates, by which it might rest; and it is solved once only by its own ground and half of its instances."""
+    trainer, parts = DirectPath(), path_parts(niche={"instances": 2, "vary": "push"}, outcome=Outcome.FINISHED)
+    state, _ = trainer.start(parts, None)
+    (niche,) = state.active
+    mastered = replace(state, active=(replace(niche, success=SuccessRates(niche.version_id, 1.0, 1.0)),))
+    after, _ = trainer.iterate(mastered, parts)
+    assert None is after.active[0].success
+    assert after.active[0].is_solved
+
+    own = after.active[0].genotype.express(after.active[0].terrain_seed)
+    only_own = Judge(lambda theta, terrain: 300.0 if terrain == own else 210.0, Outcome.FINISHED)
+    after, events = trainer.iterate(mastered, replace(parts, evaluate=only_own))
+    assert (300.0, 210.0) == (after.active[0].evaluation.own_return, after.active[0].evaluation.score)
+    assert ([], False) == (of_kind(events, NicheSolved), after.active[0].is_solved)
 
 
 def test_each_terrain_is_noted_with_what_the_run_had_cost() -> None:
