@@ -183,16 +183,20 @@ def judge_trained(
     """Judge the levels of a generation by its perturbed agents, which costs nothing more.
 
     Args:
-        levels: the terrains of the block, in that order; each has at least one episode.
+        levels: the terrains of the block, in that order, a level perhaps several times; each has at least one episode.
         block, result: the generation's episodes.
         score: a name in ``SCORES``.
         buffer: what earlier episodes found.
         iteration: of the generation.
+
+    Returns:
+        One for each level, in the order in which they first come.
     """
     known = {played.level.id: played for played in buffer}
     found = []
-    for i, level in enumerate(levels):
-        rows = np.flatnonzero(block.terrain_index == i)
+    for level in dict.fromkeys(levels):
+        places = [i for i, other in enumerate(levels) if other == level]
+        rows = np.flatnonzero(np.isin(block.terrain_index, places))
         on_it = RolloutResult(result.returns[rows], result.lengths[rows], result.outcomes[rows])
         found.append(judge(level, on_it, score, iteration, known.get(level.id)))
     return found
@@ -269,13 +273,21 @@ def draw_some(stream: Stream, weights: Sequence[float], number: int) -> list[int
     """
     left, drawn = list(range(len(weights))), []
     for _ in range(number):
-        mark = stream.uniform(0.0, math.fsum(weights[i] for i in left))
-        chosen = left[-1]  # where rounding leaves the mark beyond all of them
-        for i in left:
-            if mark < weights[i]:
-                chosen = i
-                break
-            mark -= weights[i]
-        left.remove(chosen)
-        drawn.append(chosen)
+        drawn.append(_draw_one(stream, weights, left))
+        left.remove(drawn[-1])
     return drawn
+
+
+@exact
+def draw_places(stream: Stream, weights: Sequence[float], number: int) -> list[int]:
+    """As ``draw_some``, but with replacement: a place may be drawn several times."""
+    return [_draw_one(stream, weights, range(len(weights))) for _ in range(number)]
+
+
+def _draw_one(stream: Stream, weights: Sequence[float], places: Sequence[int]) -> int:
+    mark = stream.uniform(0.0, math.fsum(weights[i] for i in places))
+    for i in places:
+        if mark < weights[i]:
+            return i
+        mark -= weights[i]
+    return places[-1]  # where rounding leaves the mark beyond all of them

@@ -137,7 +137,9 @@ class OpenAIES(AbstractStrategy[OpenAIESState]):
         gradients_out = np.full((len(samples), samples[0].centre.size), np.nan)
         for n, sample in enumerate(samples):
             centre, scale = self._coordinates(sample)
-            _descent(gradients_out[n], weights[n], centre, scale, self.weight_decay, *sample.place.words)
+            # Equal returns say nothing. Adam would scale the decay alone up to steps of full length.
+            decay = self.weight_decay if weights[n].any() else 0.0
+            _descent(gradients_out[n], weights[n], centre, scale, decay, *sample.place.words)
         return gradients_out
 
     def _ranks(self, fitness: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -186,7 +186,7 @@ class AbstractLevelTrainer(AbstractTrainer[LevelsState]):
         """Take one ES step on some levels, and judge them. Those in the buffer are there with their new scores.
 
         Returns:
-            The state, the levels in the order given, and events.
+            The state, each level once in the order given, and events.
         """
         iteration, terrains = state.iteration + 1, tuple(terrain_of(level, parts) for level in levels)
 

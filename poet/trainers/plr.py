@@ -13,7 +13,7 @@ from environments.arithmetic import exact
 from environments.errors import InputError
 from poet import streams
 from poet.events import AnyEvent, Event
-from poet.levels import Level, Played, ReplayRule, draw_some
+from poet.levels import Level, Played, ReplayRule, draw_places
 from poet.loop import close_iteration
 from poet.parts import Parts
 from poet.trainers.levels import AbstractLevelTrainer, Fate, LevelNoted, LevelsState, note
@@ -27,11 +27,14 @@ Phase = tuple[LevelsState, list[Event], list[LevelNoted]]
 class Plr(AbstractLevelTrainer):
     """Each iteration is either an ES step on K levels of the buffer, or a look at K new levels without any step.
 
+    Levels are drawn with replacement, as in dcd: the best level gets about half of all places.
+
     Attributes:
         capacity: most levels in the buffer. dcd has 1000, of which it replays 16 for each of 30,000 gradient updates.
             With 256, the half of all replays that goes by age comes to each level about every 32 ES steps, so scores
             are not much older than that; and the buffer is half full after 8 iterations.
-        replay_prob: how probable a replay is, once there are enough levels; from above 0 to 1 (dcd: 0.5).
+        replay_prob: how probable a replay is, once there are enough levels; from above 0 to 1 (dcd: 0.5). In dcd it is
+            the fill of the buffer at most, which matters to ``Accel`` alone, while its buffer fills.
         replay_from: the share of ``capacity`` from which there are enough, 0 to 1 (dcd: 0.5).
         staleness: the weight of age against that of scores, 0 to 1 (dcd: 0.5).
         rank_power: the n-th best level has the weight n^-rank_power; the inverse of dcd's temperature, 0.1.
@@ -75,7 +78,7 @@ class Plr(AbstractLevelTrainer):
         has_enough = len(state.buffer) >= max(self.terrains, self.replay_from * self.capacity)
         if has_enough and stream.uniform() < self.replay_prob:
             weights = self.rule.probabilities(state.buffer, iteration)
-            levels = [state.buffer[i].level for i in draw_some(stream, weights, self.terrains)]
+            levels = [state.buffer[i].level for i in draw_places(stream, weights, self.terrains)]
             state, events, noted = self.replay(state, parts, levels)
         else:
             state, levels = self.new_levels(state, parts, self.terrains)

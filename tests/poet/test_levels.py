@@ -28,6 +28,7 @@ from poet.levels import (
     Played,
     ReplayRule,
     best_first,
+    draw_places,
     draw_some,
     genotype_of,
     judge,
@@ -156,32 +157,6 @@ def test_a_new_level_takes_the_place_of_the_least_probable_one(
         assert len(known) <= capacity
 
 
-def test_places_are_drawn_without_replacement_in_proportion_to_what_is_left() -> None:
-    """The frequencies of ordered pairs are the products of both draws' shares; all places make a permutation."""
-    weights, num_draws = [1.0, 2.0, 5.0], 4000
-    pairs = Counter(tuple(draw_some(Stream(SEED, "pairs", i), weights, 2)) for i in range(num_draws))
-
-    for (i, j), count in pairs.items():
-        expected = weights[i] / 8.0 * weights[j] / (8.0 - weights[i])
-        assert i != j and count / num_draws == pytest.approx(expected, abs=0.025)
-    assert 6 == len(pairs)
-    assert [0, 1, 2] == sorted(draw_some(Stream(SEED, "all"), weights, 3))
-    assert [] == draw_some(Stream(SEED, "none"), [], 0)
-
-
-@given(st.lists(st.integers(0, 5), min_size=1, max_size=9), st.integers(0, 10**6), st.data())
-def test_a_draw_is_where_the_mark_falls(weights: list[int], seed: int, data: st.DataObject) -> None:
-    """The weights that are left lie side by side in the order of places, and the stream marks a point on them."""
-    number = data.draw(st.integers(0, sum(weight > 0 for weight in weights)))
-    stream, left, expected = Stream(seed, "twin"), list(range(len(weights))), []
-    for _ in range(number):
-        line = [i for i in left for _ in range(weights[i])]  # each place as often as it weighs
-        expected.append(line[int(stream.uniform(0.0, float(len(line))))])
-        left.remove(expected[-1])
-
-    assert expected == draw_some(Stream(seed, "twin"), [float(weight) for weight in weights], number)
-
-
 @pytest.mark.parametrize(
     ("episodes", "rate", "learnability", "regret"),
     [
@@ -207,10 +182,10 @@ def test_what_a_level_is_worth(
 
 
 def test_a_trained_level_is_judged_by_its_own_episodes() -> None:
-    """Those of the perturbed agents that ran on it, in any order; its best return may be older."""
-    levels = [make_level(i, ObstacleGenotype(), i) for i in (7, 3)]
+    """Those of the perturbed agents that ran on it, in any order and place; its best return may be older."""
+    levels = [make_level(i, ObstacleGenotype(), i) for i in (7, 3, 7)]
     result = result_of((300.0, F), (0.0, T), (250.0, F), (260.0, F), (100.0, T))
-    index = np.array([0, 1, 0, 1, 0])
+    index = np.array([0, 1, 2, 1, 0])
     block = Block(Thetas(np.zeros((5, 2), np.float32)), np.arange(5), (), index)  # the terrains do not matter
 
     found = judge_trained(levels, block, result, "learnability", [played(3, best_return=999.0)], 5)
@@ -259,8 +234,8 @@ def test_perturbed_agents_may_judge_new_levels() -> None:
 
 
 def test_plr_trains_on_levels_of_its_buffer() -> None:
-    """They are drawn without replacement, trained on in turn, and judged by the perturbed agents, for no other cost."""
-    parts = parts_of("plr", {"terrains": 2, "capacity": 5, "episodes": 2, "replay_prob": 1.0})
+    """They are drawn with replacement, trained on in turn, and judged by the perturbed agents, for no other cost."""
+    parts = parts_of("plr", {"terrains": 2, "capacity": 4, "episodes": 2, "replay_prob": 1.0})
     trainer, state = begun(parts)
     for _ in range(2):
         state, _ = trainer.iterate(state, parts)
@@ -270,17 +245,17 @@ def test_plr_trains_on_levels_of_its_buffer() -> None:
 
     stream = Stream(SEED, "level_choice", 3)
     stream.uniform()
-    chosen = draw_some(stream, ReplayRule(5, 0.5, 10).probabilities(before.buffer, 3), 2)
+    chosen = draw_places(stream, ReplayRule(4, 0.5, 10).probabilities(before.buffer, 3), 2)
     assert [Purpose.ES, Purpose.SELF_EVAL] == purposes(parts)
     assert {Purpose.ES: 4, Purpose.SELF_EVAL: 3} == {e.purpose: e.episodes for e in events if isinstance(e, Cost)}
-    assert {"played": chosen} == fates(events)
+    assert {"played": list(dict.fromkeys(chosen))} == fates(events)
     assert not np.array_equal(before.active[0].theta, state.active[0].theta)
     (block,) = parts.evaluate.requests[0].blocks
     assert tuple(terrain_of(before.buffer[i].level, parts) for i in chosen) == block.terrains
     (result,) = parts.evaluate(parts.evaluate.requests[0])
     expected = [*before.buffer]
-    for place, i in enumerate(chosen):
-        rows = [(r, F) for r, t in zip(result.returns, block.terrain_index, strict=True) if t == place]
+    for i in chosen:
+        rows = [(r, F) for r, t in zip(result.returns, block.terrain_index, strict=True) if chosen[t] == i]
         expected[i] = judge(before.buffer[i].level, result_of(*rows), "learnability", 3, before.buffer[i])
     assert tuple(expected) == state.buffer
 
@@ -328,11 +303,12 @@ def test_accel_starts_from_easy_levels() -> None:
 
 def test_accel_edits_the_best_of_the_levels_that_it_has_just_played() -> None:
     """Each child is some mutations of a group each away, has a seed of its own, and is scored by the new agent."""
-    settings = {"terrains": 4, "capacity": 20, "episodes": 2, "replay_prob": 1.0, "replay_from": 0.2,
-                "parents": 2, "children": 2, "edits": 2, "score": "regret"}  # fmt: skip
+    settings = {"terrains": 4, "capacity": 20, "episodes": 2, "replay_prob": 1.0, "replay_from": 0.4,
+                "parents": 2, "children": 2, "edits": 2, "score": "regret", "staleness": 1.0}  # fmt: skip
     parts = parts_of("accel", settings, es={"pairs": 4})
     trainer, state = begun(parts)
-    state, _ = trainer.iterate(state, parts)
+    for _ in range(2):
+        state, _ = trainer.iterate(state, parts)
     parts.evaluate.requests.clear()
     before = state
     state, events = trainer.iterate(before, parts)
@@ -344,24 +320,24 @@ def test_accel_edits_the_best_of_the_levels_that_it_has_just_played() -> None:
     assert 8 == next(e.episodes for e in events if isinstance(e, Cost) and e.purpose == Purpose.LEVEL_SCORE)
     trained = [kept for kept in state.buffer if kept.level.id in fates(events)["played"]]
     parents = [kept.level for kept in sorted(trained, key=lambda kept: -kept.score)[:2]]
-    assert 4 == len({kept.score for kept in trained})
+    assert 2 < len({kept.score for kept in trained})
     assert [parent.id for parent in parents] != fates(events)["played"][:2]  # the best were not drawn first
     children = [kept.level for kept in state.buffer if kept.level.parent_id is not None]
     assert [parent.id for parent in parents for _ in range(2)] == [child.parent_id for child in children]
-    assert [4, 5, 6, 7] == [child.id for child in children] == fates(events)["entered"]
+    assert [8, 9, 10, 11] == [child.id for child in children] == fates(events)["entered"]
     for parent, child in zip([p for p in parents for _ in range(2)], children, strict=True):
         stream, genotype = Stream(SEED, "level", child.id), genotype_of(parent, parts)
         for _ in range(2):
             group = stream.choice(GROUPS)
             genotype = genotype.mutate(stream, replace(parts.settings, obstacles=(group,)))
-        assert genotype == genotype_of(child, parts) != genotype_of(parent, parts)
+        assert genotype == genotype_of(child, parts)
         assert stream.integer(0, 1_000_000) == child.terrain_seed
     changed = [
         [name for name, group in GENE_GROUPS.items()
          if any(genotype_of(c, parts).genes[g.name] != genotype_of(p, parts).genes[g.name] for g in group.genes)]
         for p, c in zip([p for p in parents for _ in range(2)], children, strict=True)
     ]  # fmt: skip
-    assert {1, 2} >= {len(names) for names in changed}
+    assert {0, 1, 2} >= {len(names) for names in changed} and any(changed)  # two edits may undo each other
 
 
 def test_accel_takes_any_genotype() -> None:

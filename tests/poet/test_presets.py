@@ -16,6 +16,7 @@ ES = {
     "noise_decay": 0.999,
     "noise_limit": 0.01,
     "weight_decay": 0.01,
+    "return_ceiling": "none",
     "settings": {},
 }
 POLICY = {"kind": "mlp", "layer_sizes": [24, 40, 40, 4], "activations": ["tanh"], "settings": {}}
