@@ -197,11 +197,21 @@ class AutomaticDomainRandomisation(AbstractRandomisation[AdrState]):
 
 
 def _known_ranges(found: Iterable[GeneRange], settings: ObstacleSettings) -> tuple[GeneRange, ...]:
-    """A range for each enabled gene, within the bounds that the run now has: a fork may change both."""
+    """A range for each enabled gene, within the bounds that the run now has: a fork may change both.
+
+    Returns of trials at an end that is now elsewhere say nothing about the new one.
+    """
     by_gene = {one.gene: one for one in found}
     ranges = [by_gene.get(gene.name, GeneRange(gene.name)) for gene in enabled_genes(settings)]
     most = {one.gene: most_steps(one.gene, settings) for one in ranges}
-    return tuple(replace(one, low=min(one.low, most[one.gene]), high=min(one.high, most[one.gene])) for one in ranges)
+    return tuple(_within(one, most[one.gene]) for one in ranges)
+
+
+def _within(one: GeneRange, most: int) -> GeneRange:
+    low, high = min(one.low, most), min(one.high, most)
+    return GeneRange(
+        one.gene, low, high, one.low_returns if low == one.low else (), one.high_returns if high == one.high else ()
+    )
 
 
 def _bounds(ranges: Iterable[GeneRange], settings: ObstacleSettings) -> dict[str, tuple[float, float]]:
