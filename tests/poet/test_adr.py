@@ -289,7 +289,7 @@ def test_the_number_of_steps_is_tried_only_where_there_can_be_stairs(height: int
 
 
 def test_a_fork_may_change_genes_and_bounds_and_episodes() -> None:
-    """Ranges are cut to the new bounds, new genes start from a point, and returns elsewhere or of others are dropped."""
+    """Ranges are cut to the new bounds, new genes start from a point; returns elsewhere or of others are dropped."""
     trainer = AutomaticDomainRandomisation(boundary_share=0.01)
     parts = adr_parts(terrain={"obstacles": ["pit_gap", "stairs"], "max_pit_gap": 2.0}, evaluation={"max_steps": 50})
     state = begin(trainer, parts, GeneRange("roughness", 0, 2), GeneRange("pit_gap", 3, 20, (1.0,), (2.0, 3.0)))
