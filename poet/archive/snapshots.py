@@ -10,7 +10,7 @@ from typing import Any
 
 from poet.archive.checks import NUMBERED, check_numbers, check_records
 from poet.archive.errors import DamageError
-from poet.types import RunState
+from poet.types import RunState, theta_digest
 
 #: Counters that a state may have, and the tables that they count.
 _COUNTED = {
@@ -69,6 +69,12 @@ def check_state(connection: sqlite3.Connection, state: RunState, iteration: int)
     sizes = {niche.theta.size for niche in state.niches}
     if max(niche.version_id for niche in state.niches) >= state.next_version_id:
         raise DamageError(f"the state after iteration {iteration} has an agent version that was not recorded")
+    for niche in state.active:
+        recorded = _one(connection, "SELECT (SELECT theta_digest FROM versions WHERE id = ?)", niche.version_id)
+        if recorded != theta_digest(niche.theta):
+            raise DamageError(
+                f"the state after iteration {iteration} has another agent in niche {niche.id} than was recorded"
+            )
     try:
         state.check()
     except ValueError as error:
@@ -77,5 +83,5 @@ def check_state(connection: sqlite3.Connection, state: RunState, iteration: int)
         raise DamageError(f"the agents of the state after iteration {iteration} are not of one size")
 
 
-def _one(connection: sqlite3.Connection, sql: str, iteration: int) -> Any:
-    return connection.execute(sql, (iteration,)).fetchone()[0]
+def _one(connection: sqlite3.Connection, sql: str, number: int) -> Any:
+    return connection.execute(sql, (number,)).fetchone()[0]

@@ -7,15 +7,17 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from agents.strategies.openai_es import OpenAIESState
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from poet.archive import guard
-from poet.archive.checkpoint import decode_state
+from poet.archive.checkpoint import decode_state, encode_state
 from poet.archive.database import connect_to_read
 from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
@@ -98,6 +100,23 @@ def test_no_flipped_bit_of_a_state_changes_it(folder: Path) -> None:
             else:
                 assert expected == plain(state)
     assert num_refused > 500
+
+
+def test_an_agent_that_was_exchanged_in_a_state_is_found(folder: Path) -> None:
+    """A run would go on from an agent that no version records."""
+    with open_run(folder) as run:
+        state = load(run)
+    first = state.active[0]
+    other = replace(first, optimiser=replace(first.optimiser, centre=first.optimiser.centre + np.float32(0.5)))
+    with closing(sqlite3.connect(folder / "run.sqlite", isolation_level=None)) as connection:
+        data = encode_state(replace(state, active=(other, *state.active[1:])))
+        connection.execute("UPDATE snapshots SET state = ? WHERE iteration = ?", (data, state.iteration))
+
+    with (
+        open_run(folder) as run,
+        pytest.raises(InputError, match=f"another agent in niche {first.id} than was recorded"),
+    ):
+        load(run)
 
 
 @pytest.mark.parametrize(
