@@ -279,12 +279,9 @@ def test_activations_are_of_state_dicts_alone(tmp_path: Path, poet: Poet) -> Non
     """They are refused where no agent has use for them; blanks between them do not matter."""
     network = _network((24, 8, 4), torch.nn.ReLU, torch.nn.Tanh)
     path = _state_dict(tmp_path / "walker.pt", network)
-    (tmp_path / "own.toml").write_text('[[cells]]\nname = "easy"\nterrain = {}\n')
-    on = ["--on", tmp_path / "own.toml", "--episodes", "1", "--workers", "1", "--activations"]
-    assert_refused(poet("evaluate", "flat", *on, "tanh"), "leave out --activations")
-    assert_refused(poet("evaluate", path, *on, ""), "activation must be one of")
-    ended = poet("evaluate", path, "flat", *on, "relu, tanh ")
-    assert 0 == ended.code, ended.err
+    assert_refused(poet("evaluate", "flat", "--on", "grid", "--activations", "tanh"), "leave out --activations")
+    assert_refused(poet("evaluate", path, "--on", "grid", "--activations", ""), "activation must be one of")
+    assert_refused(poet("evaluate", path, "flat", "--activations", "relu, tanh "), "name the grounds")
 
 
 def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
