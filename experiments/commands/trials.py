@@ -69,7 +69,8 @@ def evaluate(
     _check_output(output)
     trial = Trial(engine or "simd", sampled)
     with stopping_cleanly(), ExitStack() as stack:
-        found = find_agents(agents, activations.split(",") if activations else None, trust)
+        names = None if activations is None else [name.strip() for name in activations.split(",")]
+        found = find_agents(agents, names, trust)
         suites = [_suite(name, episodes, trust) for name in on or []]
         if not suites:
             raise InputError("name the grounds: --on dcd, --on grid, --on roses, a .toml file or a run")

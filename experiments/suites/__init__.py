@@ -1,9 +1,9 @@
 """Suites: fixed grounds on which agents of any origin are compared. One TOML file each; a run's niches are one, too.
 
 A file has ``about``, ``episodes`` (of each cell), ``first_seed``, and ``[[cells]]``. A cell has a ``name`` and either
-``terrain``, a genotype of Wang et al. 2019 as JSON has it, of which each seed is expressed, or ``gymnasium``, the id of
-an environment that is reset with each seed. A number of a terrain may be ``{uniform = [low, high]}``: each episode then
-draws its own.
+``terrain``, a genotype of Wang et al. 2019 as JSON has it, of which each seed is expressed, or ``gymnasium``, one of
+the ids ``GYMNASIUM_IDS``, whose environment is reset with each seed. A number of a terrain may be
+``{uniform = [low, high]}``: each episode then draws its own.
 
 No run trains or is validated on these grounds: its seeds lie below ``FIRST_SEED``.
 """
@@ -11,6 +11,7 @@ No run trains or is validated on these grounds: its seeds lie below ``FIRST_SEED
 from __future__ import annotations
 
 import hashlib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from environments.errors import COUNT, InputError, nearest, whole_number
+from environments.errors import COUNT, InputError, check_name, nearest, whole_number
 from environments.streams import Stream
 from environments.terrain.generation import push_from
 from environments.terrain.obstacles import ObstacleGenotype
@@ -31,6 +32,8 @@ FIRST_SEED = 2_000_000
 SELECTION_OFFSET = 500_000
 #: Pushes on each ground of a run's niches.
 NUM_PUSHES = 100
+#: What a cell's ``gymnasium`` may be. Gymnasium would import the module that another id names.
+GYMNASIUM_IDS = ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
 
 _FOLDER = Path(__file__).parent
 _KEYS = {"about", "episodes", "first_seed", "cells"}
@@ -99,6 +102,10 @@ def load_suite(name: str, num_episodes: int | None = None, offset: int = 0) -> S
         return _suite(path.stem, data, num_episodes, offset)
     except (InputError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"suite {path}: {error}") from None
+    except RecursionError:
+        raise InputError(f"suite {path}: its brackets are nested too deeply") from None
+    except (ValueError, OverflowError) as error:  # Python converts no number of so many digits
+        raise InputError(f"suite {path}: a number in it is too large") from error
 
 
 def suite_of_run(run: Run, name: str, num_episodes: int | None = None) -> Suite:
@@ -108,7 +115,12 @@ def suite_of_run(run: Run, name: str, num_episodes: int | None = None) -> Suite:
         run: the run.
         name: what to call it.
         num_episodes: pushes on each ground; None for ``NUM_PUSHES``.
+
+    Raises:
+        InputError: the run has no iteration on disk yet.
     """
+    if run.iteration is None:
+        raise InputError(f"the run {name} has no iteration on disk yet, and so no ground")
     cells = []
     for niche_id in map(int, run.niches["niche_id"]):
         own, stream = run.terrain(niche_id), Stream(run.config.run.seed, "pushes of evaluate", niche_id)
@@ -152,14 +164,28 @@ def _drawn(value: Any, stream: Stream) -> Any:
         ends = value["uniform"]
         if not isinstance(ends, list) or len(ends) != 2 or not all(type(end) in (int, float) for end in ends):
             raise InputError(f"uniform takes two numbers, found {ends!r}")
-        return stream.uniform(*ends)
+        low, high = map(_as_float, ends)
+        if not math.isfinite(high - low):
+            raise InputError(
+                "uniform takes two finite numbers whose difference is one, too, within the range of a float"
+            )
+        return stream.uniform(low, high)
     if isinstance(value, dict):
         return {key: _drawn(part, stream) for key, part in value.items()}
     return [_drawn(part, stream) for part in value] if isinstance(value, list) else value
 
 
+def _as_float(number: float) -> float:
+    """A number of a file as a float; infinity if it is too large for one."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf
+
+
 def _courses(env_id: str, seeds: range) -> tuple[Terrain, ...]:
     """The courses of an environment of Gymnasium after a reset with each seed."""
+    check_name("an environment of Gymnasium", env_id, GYMNASIUM_IDS)
     import gymnasium
 
     try:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from agents.policies.base import AbstractPolicy
 from environments.errors import InputError
 from experiments.walkers import load_walker
+from experiments.walkers.foreign import STATE_DICTS
 from poet.archive.reader import Run, open_run
 
 
@@ -44,8 +45,10 @@ def find_agents(
         trust: whether a policy that a run names may be imported.
 
     Raises:
-        InputError: there is no such agent, or its file is wrong.
+        InputError: there is no such agent, its file is wrong, or there are activations but no state dict.
     """
+    if activations is not None and not any(text.endswith(STATE_DICTS) for text in texts):
+        raise InputError("activations are given for PyTorch state dicts alone (.pt, .pth): leave out --activations")
     found = {agent.name: agent for text in texts for agent in _agents(text, activations, trust)}
     return tuple(found.values())
 

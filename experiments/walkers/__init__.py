@@ -7,6 +7,7 @@ One without is from a time when there was one policy: the default. See ``foreign
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
 from environments.errors import InputError, nearest
-from experiments.walkers.foreign import READERS, read_foreign
+from experiments.walkers.foreign import MAX_BYTES, READERS, read_foreign
 from poet.config import PolicyConfig, make_config
 from poet.policy import make_run_policy
 
@@ -112,6 +113,9 @@ def load_walker(name: str, activations: Sequence[str] | None = None, others: Seq
 
 
 def _read_ours(name: str, path: Path) -> Walker:
+    num_bytes = _unpacked_size(path)
+    if num_bytes > MAX_BYTES:
+        raise InputError(f"walker {name!r} has {num_bytes:,} bytes, more than any walker: is it the right file?")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             theta: NDArray[np.float32] = arrays["theta"]
@@ -125,6 +129,18 @@ def _read_ours(name: str, path: Path) -> Walker:
     if theta.ndim != 1:
         raise InputError(f"walker {name!r}: theta must be one walker's, (P,), but has shape {theta.shape}")
     return Walker(name, theta, config)
+
+
+def _unpacked_size(path: Path) -> int:
+    """The bytes of a .npz, or of all that is packed in it, whichever is more."""
+    num_bytes = path.stat().st_size
+    if num_bytes > MAX_BYTES:
+        return num_bytes
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return max(num_bytes, sum(entry.file_size for entry in archive.infolist()))
+    except Exception:  # zipfile has errors of its own for each kind of damage; whoever reads the file says what it is
+        return num_bytes
 
 
 def save_walker(file: IO[bytes], walker: Walker, **more: int) -> None:

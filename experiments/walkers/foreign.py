@@ -78,13 +78,13 @@ def read_foreign(path: Path, activations: Sequence[str] | None = None) -> Percep
     if path.stat().st_size > MAX_BYTES:
         raise InputError(f"{path} has {path.stat().st_size:,} bytes, more than any walker: is it the right file?")
     try:
-        network = READERS[path.suffix](path, activations)
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            network = READERS[path.suffix](path, activations)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except Exception as error:  # json, zipfile and torch have errors of their own for each kind of damage
-        raise InputError(
-            f"{path} cannot be read: {type(error).__name__}: {str(error).splitlines()[0][:200]}"
-        ) from error
+        reason = "".join(f": {line[:200]}" for line in str(error).splitlines()[:1])
+        raise InputError(f"{path} cannot be read: {type(error).__name__}{reason}") from error
     _check(path, network)
     return network
 
@@ -125,7 +125,9 @@ def _read_tensorflow(path: Path, model: Mapping[str, Any]) -> Perceptron:
     for name, node in nodes.items():
         for source in node.get("input", []):
             users.setdefault(source.partition(":")[0], []).append(name)
-    at = next(name for name, node in nodes.items() if node["op"] == "Placeholder")
+    at = next((name for name, node in nodes.items() if node["op"] == "Placeholder"), None)
+    if at is None:
+        raise InputError("its graph has no placeholder for the observation")
     weights, biases, activations = [], [], []
     while (product := _after(at, "MatMul", users, nodes)) is not None:
         total = _after(product, "Add", users, nodes)
@@ -184,17 +186,21 @@ def _operand(name: str, values: Mapping[str, Array], nodes: Mapping[str, Any]) -
 def _tensorflow_weights(path: Path, manifest: Sequence[Mapping[str, Any]]) -> dict[str, Array]:
     """The float32 arrays by name, from files in the folder of ``path``."""
     found: dict[str, Array] = {}
+    total = 0
+    for name in (name for group in manifest for name in group["paths"]):
+        if Path(name).name != name:
+            raise InputError(f"its weights must lie in the same folder, but are in {name!r}")
+        if not (path.parent / name).is_file():
+            raise InputError(f"its weights {name} are missing")
+        total += (path.parent / name).stat().st_size
+        if total > MAX_BYTES:
+            raise InputError("its weights are too large for a walker's")
     for group in manifest:
-        names = group["paths"]
-        if any(Path(name).name != name for name in names):
-            raise InputError(f"its weights must lie in the same folder, but are in {names}")
-        files = [path.parent / name for name in names]
-        for file in files:
-            if not file.is_file() or file.stat().st_size > MAX_BYTES:
-                raise InputError(f"its weights {file.name} are missing, or too large for a walker's")
-        data, at = b"".join(file.read_bytes() for file in files), 0
+        data, at = b"".join((path.parent / name).read_bytes() for name in group["paths"]), 0
         for entry in group["weights"]:
             dtype = np.dtype(entry["dtype"]).newbyteorder("<")
+            if any(length < 0 for length in entry["shape"]):
+                raise InputError(f"its weights {entry['name']!r} have the shape {entry['shape']}")
             size = math.prod(entry["shape"]) * dtype.itemsize
             if at + size > len(data):
                 raise InputError(f"its weights end at {len(data):,} bytes, within {entry['name']!r}")
@@ -278,6 +284,8 @@ def _tensors(data: bytes) -> dict[str, Array]:
     found = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if not isinstance(found, Mapping) or not all(isinstance(value, torch.Tensor) for value in found.values()):
         raise InputError("a PyTorch walker must be a state dict, names with tensors: save model.state_dict()")
+    if sum(value.numel() for value in found.values()) > MAX_BYTES // 4:  # a tensor may repeat what its file has once
+        raise InputError("its tensors are too large for a walker's")
     return {str(name): np.asarray(value.to(torch.float32).numpy()) for name, value in found.items()}
 
 
@@ -298,10 +306,13 @@ def _from_tensors(
 
 
 def _check(path: Path, network: Perceptron) -> None:
-    """Raise ``InputError`` unless every layer feeds the next, from observations to actions."""
+    """Raise ``InputError`` unless every layer feeds the next, from observations to actions, by finite numbers."""
+    for i, weights in enumerate(network.weights):
+        if weights.ndim != 2:
+            raise InputError(f"{path}: layer {i} is not dense, since its weights have the shape {weights.shape}")
     for i, (weights, biases) in enumerate(zip(network.weights, network.biases, strict=True)):
         num_in = network.layer_sizes[i]
-        if weights.ndim != 2 or weights.shape[0] != num_in or biases.shape != weights.shape[1:]:
+        if weights.shape[0] != num_in or biases.shape != weights.shape[1:]:
             raise InputError(
                 f"{path}: layer {i} must take {num_in} numbers and have a bias for each unit, but has weights of shape "
                 f"{weights.shape} and biases of shape {biases.shape}"
@@ -316,12 +327,15 @@ def _check(path: Path, network: Perceptron) -> None:
         )
     if not np.isfinite(network.theta).all():
         raise InputError(f"{path}: a parameter is not finite")
+    if network.noise_std is not None and not np.isfinite(network.noise_std).all():
+        raise InputError(f"{path}: the noise on its actions is not finite")
 
 
+#: Suffixes of files that do not say what their activations are.
+STATE_DICTS = (".pt", ".pth")
 #: What reads a file, by its suffix.
 READERS: dict[str, Callable[[Path, Sequence[str] | None], Perceptron]] = {
     ".json": _read_json,
     ".zip": _read_stable_baselines,
-    ".pt": _read_state_dict,
-    ".pth": _read_state_dict,
+    **dict.fromkeys(STATE_DICTS, _read_state_dict),
 }

@@ -209,6 +209,81 @@ def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
         load_walker(str(tmp_path / "walker.pt"), ["tanh"])
 
 
+def test_a_tensor_that_repeats_one_number_is_not_spread_out(tmp_path: Path) -> None:
+    """Its file is small, and so is what it unpacks to."""
+    torch.save({"0.weight": torch.zeros(1).expand(10**7, 24)}, tmp_path / "walker.pt")
+    with pytest.raises(InputError, match="tensors are too large"):
+        load_walker(str(tmp_path / "walker.pt"), ["tanh"])
+
+
+@pytest.mark.parametrize("in_groups", [False, True])
+def test_weights_that_are_named_many_times_are_not_read(tmp_path: Path, in_groups: bool) -> None:
+    """The limit is that of all files together."""
+    path = _tensorflow(tmp_path, _network((24, 4), torch.nn.Tanh), [0.0] * 4)
+    model = json.loads(path.read_text())
+    with (tmp_path / "shard.bin").open("ab") as file:
+        file.truncate(23 * 2**20)
+    (group,) = model["weightsManifest"]
+    path.write_text(json.dumps(model))
+    load_walker(str(path))
+    model["weightsManifest"] = [group] * 3 if in_groups else [{**group, "paths": group["paths"] * 3}]
+    path.write_text(json.dumps(model))
+    with pytest.raises(InputError, match="weights are too large"):
+        load_walker(str(path))
+
+
+def test_our_own_files_have_a_limit(tmp_path: Path) -> None:
+    """What is packed counts, and the file itself."""
+    path = tmp_path / "walker.npz"
+    np.savez_compressed(path, theta=np.zeros(17 * 2**20, np.float32))
+    with pytest.raises(InputError, match="more than any walker"):
+        load_walker(str(path))
+    with path.open("wb") as file:
+        file.truncate(65 * 2**20)
+    with pytest.raises(InputError, match="has 68,157,440 bytes, more than any walker"):
+        load_walker(str(path))
+
+
+def test_noise_that_is_not_finite_is_refused(tmp_path: Path) -> None:
+    """In a file of Stable-Baselines3 and in a graph."""
+    network = _network((24, 4), torch.nn.Identity)
+    tensors = {"log_std": torch.full((4,), torch.nan), **_renamed(network, ["action_net"])}
+    for path in (
+        _stable_baselines(tmp_path / "a.zip", tensors, {}),
+        _tensorflow(tmp_path, network, [1000.0, 0.0, 0.0, 0.0]),
+    ):
+        with pytest.raises(InputError, match="noise on its actions is not finite"):
+            load_walker(str(path))
+
+
+def test_errors_without_text_and_layers_that_are_not_dense(tmp_path: Path) -> None:
+    """One sentence for each, too."""
+    path = tmp_path / "walker.pt"
+    path.touch()
+    with pytest.raises(InputError, match=r"walker\.pt cannot be read"):
+        load_walker(str(path), ["tanh"])
+    path = _tensorflow(tmp_path, _network((24, 4), torch.nn.Tanh), [0.0] * 4)
+    text = path.read_text()
+    for old, new, sentence in (
+        ("Placeholder", "Const", "no placeholder"),
+        ("[24, 4]", "[96]", r"layer 0 is not dense, since its weights have the shape \(96,\)"),
+        ("[24, 4]", "[]", r"layer 0 is not dense, since its weights have the shape \(\)"),
+        ("[24, 4]", "[-24, 4]", r"'w0' have the shape \[-24, 4\]"),
+    ):
+        path.write_text(text.replace(old, new))
+        with pytest.raises(InputError, match=sentence):
+            load_walker(str(path))
+
+
+def test_activations_are_of_state_dicts_alone(tmp_path: Path, poet: Poet) -> None:
+    """They are refused where no agent has use for them; blanks between them do not matter."""
+    network = _network((24, 8, 4), torch.nn.ReLU, torch.nn.Tanh)
+    path = _state_dict(tmp_path / "walker.pt", network)
+    assert_refused(poet("evaluate", "flat", "--on", "grid", "--activations", "tanh"), "leave out --activations")
+    assert_refused(poet("evaluate", path, "--on", "grid", "--activations", ""), "activation must be one of")
+    assert_refused(poet("evaluate", path, "flat", "--activations", "relu, tanh "), "name the grounds")
+
+
 def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
     """Each with the sentence that helps."""
     good = _network((24, 8, 4), torch.nn.Tanh, torch.nn.Tanh)

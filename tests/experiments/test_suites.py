@@ -19,10 +19,13 @@ from experiments.suites import FIRST_SEED, Cell, Suite, load_suite, suite_names,
 from experiments.suites.agents import Agent, find_agents
 from experiments.suites.evaluation import Trial, by_agent, evaluate, summary
 from experiments.walkers import Walker, load_walker, save_walker
+from poet.archive.journal import create_run
 from poet.archive.reader import open_run
+from poet.config import make_config
 from poet.scoring import FIRST_UNSEEN_SEED
 from tests.experiments.command_line import Poet
 from tests.experiments.test_bad_input import assert_refused
+from tests.poet.archive_examples import SESSION
 
 #: Of the first three grounds of each cell. They change only with the terrains themselves or with a suite's file.
 DIGESTS = {
@@ -30,6 +33,10 @@ DIGESTS = {
     "grid": "0ad5ebea2d5e4020d36d6b13c3d0b4ae58334be554dbe079404344dd13e0b8cf",
     "roses": "590600e91355b99fcad30243619a4be3f2c46ed48ef75e4d6ed6994f9627109b",
 }
+
+
+#: A suite with a number that is drawn between two ends.
+_UNIFORM = '[[cells]]\nname = "a"\nterrain = {{roughness = {{uniform = [{}]}}}}'
 
 
 def _flat(name: str = "flat") -> Agent:
@@ -98,6 +105,13 @@ def test_courses_of_gymnasium_are_those_after_a_reset(tmp_path: Path) -> None:
         ('[[cells]]\nname = "a"\ngymnasium = "CartPole-v1"', "Gymnasium"),
         ('[[cells]]\nname = "a"\ngymnasium = "Nothing-v1"', "Nothing-v1"),
         ("[[cells", "Expected"),
+        (_UNIFORM.format(f"0, 1{'0' * 400}"), "cell 'a': uniform takes two finite numbers"),
+        (_UNIFORM.format(f"0.0, 0x{'f' * 5000}"), "cell 'a': uniform takes two finite numbers"),
+        (_UNIFORM.format("nan, 1.0"), "cell 'a': uniform takes two finite numbers"),
+        (_UNIFORM.format("-1e308, 1e308"), "cell 'a': uniform takes two finite numbers"),
+        (f"episodes = {'9' * 5000}", "a number in it is too large"),
+        (f"first_seed = 0x{'f' * 5000}\n[[cells]]\nname = 'a'\nterrain = {{}}", "a number in it is too large"),
+        (f"about = {'[' * 5000}{']' * 5000}", "nested too deeply"),
     ],
 )
 def test_a_wrong_suite_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
@@ -106,6 +120,23 @@ def test_a_wrong_suite_is_refused(tmp_path: Path, text: str, sentence: str) -> N
     path.write_text(text)
     with pytest.raises(InputError, match=rf"own\.toml: .*{sentence}"):
         load_suite(str(path), 1)
+
+
+def test_no_module_that_a_suite_names_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gymnasium imports what stands before a colon in an id."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "hostile_suite.py").write_text("raise SystemExit('hostile')")
+    path = tmp_path / "own.toml"
+    path.write_text('[[cells]]\nname = "a"\ngymnasium = "hostile_suite:BipedalWalker-v3"')
+    with pytest.raises(InputError, match="must be one of BipedalWalker-v3, BipedalWalkerHardcore-v3, but is 'hostile_"):
+        load_suite(str(path), 1)
+
+
+def test_a_run_without_an_iteration_has_no_ground(tmp_path: Path) -> None:
+    """One that was stopped before its start was recorded."""
+    create_run(tmp_path / "run", make_config({}), session=SESSION).close()
+    with open_run(tmp_path / "run") as run, pytest.raises(InputError, match="no iteration on disk yet"):
+        suite_of_run(run, "mine")
 
 
 def test_scores_are_those_of_box2d() -> None:
