@@ -182,7 +182,7 @@ def generalist(cells: pd.DataFrame) -> str:
         cells: of ``experiments.suites.evaluation.summary``, with agents in the order of their niches' ids.
     """
     means = cells.groupby("agent", sort=False)[["success_rate", "score_mean"]].mean()
-    return max(means.itertuples(name=None), key=lambda mean: mean[1:])[0]
+    return str(max(means.itertuples(name=None), key=lambda mean: mean[1:])[0])
 
 
 def scores_of(tried: pd.DataFrame, names: Sequence[str]) -> Array:
