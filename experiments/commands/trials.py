@@ -117,6 +117,8 @@ def _by_cell(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, float) and value != value:  # NaN
+        return "-"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -162,7 +164,16 @@ def compare(
     from experiments.analysis.aggregate import run_names
     from experiments.commands.display import counted, prepare_engine, print_tables
     from experiments.comparison.arms import arms_of
-    from experiments.comparison.comparing import arms_table, budgets, pairs_table, power_table, scores_of, try_runs
+    from experiments.comparison.comparing import (
+        arms_table,
+        budgets,
+        check_arms,
+        holm_alpha,
+        pairs_table,
+        power_table,
+        scores_of,
+        try_runs,
+    )
     from experiments.interrupts import stopping_cleanly
     from experiments.suites import SELECTION_OFFSET, load_suite
     from experiments.suites.evaluation import Trial
@@ -177,6 +188,7 @@ def compare(
         names = run_names(runs)
         opened = {name: stack.enter_context(open_run(path, trust)) for name, path in zip(names, runs, strict=True)}
         arms = arms_of({name: run.config for name, run in opened.items()})
+        check_arms(arms)
         at = budgets(opened, env_steps)
         suite, selection = load_suite(on, episodes), load_suite(on, episodes, SELECTION_OFFSET)
         runner = stack.enter_context(Execution(workers=workers).open())
@@ -188,9 +200,11 @@ def compare(
     by_cell = pd.DataFrame({arm: scores_of(tried, mine).mean(axis=0) for arm, mine in arms.items()})
     tables["cells"] = pd.concat([pd.Series(tried["cell"].unique(), name="cell"), by_cell], axis=1)
     titles = {
-        "arms": f"Success on {suite.name}: interquartile mean over runs and cells, with its 95 % interval over seeds",
+        "arms": f"Success on {suite.name}: interquartile mean over runs and cells, with its 95 % bootstrap interval "
+        "over seeds (too narrow with few seeds)",
         "pairs": "Pairs of arms, by each run's mean over cells",
-        "power": "How likely one pair's test finds a difference of so many standard deviations between runs",
+        "power": "How likely a difference of so many standard deviations between runs is shown for one pair, at "
+        f"p <= {holm_alpha(arms):.2g} (the first step of Holm)",
         "cells": "Mean success of an arm's runs in each cell",
     }
     print_tables([(titles[name], table.map(_shown)) for name, table in tables.items() if len(table)])

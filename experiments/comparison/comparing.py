@@ -4,6 +4,10 @@ A run may have many agents. The one that it hands over, its generalist, succeeds
 suite's cells, which the comparison does not use otherwise. An arm with several agents so chooses among more of them
 than an arm with one. That is part of what it offers, and the table says how many there were. ``best_of_all`` is
 an upper bound that no single agent reaches: the best agent for each cell, chosen on these very episodes.
+
+An archive stores the agents that ES made only every ``checkpoint.theta_every`` iterations, at validations and at a
+run's end. So a run's agents are those of the last iteration within the budget of which all are stored, and the tables
+say when that was. They may be older than the run's last iteration within the budget by 5 % of the budget.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 from typing import Any
 
 import numpy as np
@@ -19,6 +24,7 @@ import pandas as pd
 from agents.evaluation.executor import AbstractExecutor, Progress
 from environments.errors import InputError
 from experiments.comparison.statistics import (
+    MAX_SEEDS,
     Array,
     bootstrap_interval,
     difference,
@@ -38,6 +44,10 @@ from poet.archive.reader import Run
 EFFECTS = (1.0, 1.5, 2.0, 3.0)
 #: Below this adjusted p a difference is said to be shown.
 ALPHA = 0.05
+#: The least share of the budget that each run must have spent by the end of an iteration within it.
+MIN_SHARE = 0.8
+#: The greatest age of the agents that are tried, as a share of the budget.
+MAX_AGE = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,10 +57,27 @@ class Budget:
     Attributes:
         iteration: the last one within the env-steps that are compared.
         env_steps: spent by its end.
+        share: of the env-steps that are compared.
+        agent_iteration: the last one up to there after which the agents of all active niches are stored.
+        agent_env_steps: spent by its end.
     """
 
     iteration: int
     env_steps: int
+    share: float
+    agent_iteration: int
+    agent_env_steps: int
+
+
+def check_arms(arms: Mapping[str, Sequence[str]]) -> None:
+    """Check before anything runs that each arm has few enough seeds.
+
+    Raises:
+        InputError: an arm has more than ``MAX_SEEDS``.
+    """
+    for arm, names in arms.items():
+        if len(names) > MAX_SEEDS:
+            raise InputError(f"an arm must have at most {MAX_SEEDS} seeds for exact tests, but {arm} has {len(names)}")
 
 
 def budgets(runs: Mapping[str, Run], env_steps: int | None = None) -> dict[str, Budget]:
@@ -61,7 +88,8 @@ def budgets(runs: Mapping[str, Run], env_steps: int | None = None) -> dict[str, 
         env_steps: None for as many as the shortest run has.
 
     Raises:
-        InputError: a run is shorter.
+        InputError: a run is shorter; its last iteration within the env-steps ends below ``MIN_SHARE`` of them; or its
+            stored agents are older than that by more than ``MAX_AGE`` of them.
     """
     spent = {name: run.ledger.groupby("iteration")["env_steps"].sum().cumsum() for name, run in runs.items()}
     for name, steps in spent.items():
@@ -74,8 +102,27 @@ def budgets(runs: Mapping[str, Run], env_steps: int | None = None) -> dict[str, 
         within = steps[steps <= end]
         if within.empty:
             raise InputError(f"the first iteration of {name} alone takes more than {end:,} env-steps: name more")
-        found[name] = Budget(int(within.index[-1]), int(within.iloc[-1]))
+        found[name] = _budget(name, runs[name], within, end)
     return found
+
+
+def _budget(name: str, run: Run, within: pd.Series[int], end: int) -> Budget:
+    iteration, env_steps = int(within.index[-1]), int(within.iloc[-1])
+    if env_steps < MIN_SHARE * end:
+        raise InputError(
+            f"the last whole iteration of {name} within {end:,} env-steps ends at {env_steps:,}, below "
+            f"{MIN_SHARE:.0%} of them: give --env-steps that all runs nearly reach"
+        )
+    versions = run.versions.sort_values(["iteration", "id"])
+    is_stored = versions["id"].isin(run.stored_version_ids())
+    for then in within.index[within >= env_steps - MAX_AGE * end][::-1]:
+        last = is_stored[versions["iteration"] <= then].groupby(versions["niche_id"]).last()
+        if last[active_niches(run, int(then))].all():
+            return Budget(iteration, env_steps, env_steps / end, int(then), int(within[then]))
+    raise InputError(
+        f"{name} has not stored all its agents in the last {MAX_AGE:.0%} of {end:,} env-steps: give other --env-steps, "
+        f"or make it again with checkpoint.theta_every below {run.config_at(iteration).checkpoint.theta_every}"
+    )
 
 
 def try_runs(
@@ -93,28 +140,31 @@ def try_runs(
         runs: by name.
         at: where each is looked at.
         suite: the grounds of the comparison.
-        selection: other grounds of the same cells, on which the generalist is chosen; ties by niche id.
+        selection: other grounds of the same cells, on which the generalist is chosen; see ``generalist``.
         executor, trial, progress: see ``experiments.suites.evaluation.evaluate``.
 
     Returns:
-        Columns run, agents (how many there were), agent (the generalist's niche), cell, success_rate, score_mean and
-        best_of_all (the greatest success rate of any agent in this cell).
+        Columns run, env_steps, share and agent_env_steps (see ``Budget``), agents (how many there were), agent (the
+        generalist's niche), cell, success_rate, score_mean and best_of_all (the greatest success rate of any agent in
+        this cell).
     """
     frames = []
     for name, run in runs.items():
-        iteration = at[name].iteration
+        iteration = at[name].agent_iteration
         agents = [run_agent(run, name, niche_id, iteration) for niche_id in active_niches(run, iteration)]
-        chosen = summary(evaluate(agents, selection, executor, trial, progress))
-        means = chosen.groupby("agent", sort=False)["success_rate"].mean()
+        chosen = generalist(summary(evaluate(agents, selection, executor, trial, progress)))
         found = summary(evaluate(agents, suite, executor, trial, progress))
         best = found.groupby("cell", sort=False)["success_rate"].max()
-        mine = found[found["agent"] == means.idxmax()].reset_index(drop=True)
+        mine = found[found["agent"] == chosen].reset_index(drop=True)
         frames.append(
             pd.DataFrame(
                 {
                     "run": name,
+                    "env_steps": at[name].env_steps,
+                    "share": at[name].share,
+                    "agent_env_steps": at[name].agent_env_steps,
                     "agents": len(agents),
-                    "agent": str(means.idxmax()).rpartition(":")[2],
+                    "agent": chosen.rpartition(":")[2],
                     "cell": mine["cell"],
                     "success_rate": mine["success_rate"],
                     "score_mean": mine["score_mean"],
@@ -123,6 +173,16 @@ def try_runs(
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def generalist(cells: pd.DataFrame) -> str:
+    """The agent that succeeds most often, over cells; of equal ones that with the greatest mean score, then the first.
+
+    Args:
+        cells: of ``experiments.suites.evaluation.summary``, with agents in the order of their niches' ids.
+    """
+    means = cells.groupby("agent", sort=False)[["success_rate", "score_mean"]].mean()
+    return str(max(means.itertuples(name=None), key=lambda mean: mean[1:])[0])
 
 
 def scores_of(tried: pd.DataFrame, names: Sequence[str]) -> Array:
@@ -135,9 +195,10 @@ def arms_table(tried: pd.DataFrame, arms: Mapping[str, Sequence[str]], at: Mappi
     """One row for each arm.
 
     Returns:
-        Columns arm, seeds, env_steps (the least of its runs), agents (a run's, on average), success_rate
-        (interquartile mean over runs and cells), low, high (its 95 % interval over whole seeds), mean (over runs and
-        cells), best_of_all (likewise), score_mean.
+        Columns arm, seeds, env_steps, share and agent_env_steps (the least of its runs, see ``Budget``), agents (a
+        run's, on average), success_rate (interquartile mean over runs and cells), low, high (its 95 % bootstrap
+        interval over whole seeds, too narrow with few of them; NaN below 3), mean (over runs and cells), best_of_all
+        (likewise), score_mean.
     """
     rows = []
     for arm, names in arms.items():
@@ -149,6 +210,8 @@ def arms_table(tried: pd.DataFrame, arms: Mapping[str, Sequence[str]], at: Mappi
                 "arm": arm,
                 "seeds": len(names),
                 "env_steps": min(at[name].env_steps for name in names),
+                "share": min(at[name].share for name in names),
+                "agent_env_steps": min(at[name].agent_env_steps for name in names),
                 "agents": float(mine.groupby("run")["agents"].first().mean()),
                 "success_rate": interquartile_mean(scores),
                 "low": low,
@@ -165,9 +228,9 @@ def pairs_table(tried: pd.DataFrame, arms: Mapping[str, Sequence[str]]) -> pd.Da
     """One row for each pair of arms, by the mean success rate of each run over cells.
 
     Returns:
-        Columns ours, theirs, probability (of improvement), difference, low, high (Hodges-Lehmann, with its 95 %
-        interval), p (exact, two-sided), p_adjusted (Holm, over all pairs), least_p (that so many seeds can give),
-        verdict (a sentence).
+        Columns ours, theirs, probability (of improvement), mean_difference (the one that is tested), difference, low,
+        high (Hodges-Lehmann, with its 95 % interval), p (of the difference in means; exact, two-sided), least_p (that
+        so many seeds can give), p_adjusted (Holm, over all pairs), verdict (a sentence).
     """
     rows = []
     for ours, theirs in combinations(arms, 2):
@@ -178,6 +241,7 @@ def pairs_table(tried: pd.DataFrame, arms: Mapping[str, Sequence[str]]) -> pd.Da
                 "ours": ours,
                 "theirs": theirs,
                 "probability": probability_of_improvement(a, b),
+                "mean_difference": float(a.mean(axis=1).mean() - b.mean(axis=1).mean()),
                 "difference": found,
                 "low": low,
                 "high": high,
@@ -193,22 +257,30 @@ def pairs_table(tried: pd.DataFrame, arms: Mapping[str, Sequence[str]]) -> pd.Da
 
 
 def power_table(arms: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """How likely the test of one pair finds a difference of so many standard deviations between runs.
+    """How likely a pair is shown to differ, if its difference has so many standard deviations between runs.
+
+    At ``holm_alpha``, the first step of Holm's correction: so likely is it that a pair passes whatever the others do.
 
     Returns:
         A row for each pair of numbers of seeds: columns seeds, and one for each of ``EFFECTS``.
     """
+    alpha = holm_alpha(arms)
     sizes = {tuple(sorted((len(arms[a]), len(arms[b])))) for a, b in combinations(arms, 2)}
     return pd.DataFrame(
         [
-            {"seeds": f"{a} and {b}", **{f"{effect:g} sd": power(a, b, effect) for effect in EFFECTS}}
+            {"seeds": f"{a} and {b}", **{f"{effect:g} sd": power(a, b, effect, alpha) for effect in EFFECTS}}
             for a, b in sorted(sizes)
         ]
     )
 
 
+def holm_alpha(arms: Mapping[str, Sequence[str]]) -> float:
+    """The level of the first step of Holm's correction: ``ALPHA`` by the number of pairs."""
+    return ALPHA / max(1, comb(len(arms), 2))
+
+
 def _verdict(row: Mapping[Hashable, Any], num_pairs: int) -> str:
-    more, less = (row["ours"], row["theirs"]) if row["difference"] > 0 else (row["theirs"], row["ours"])
+    more, less = (row["ours"], row["theirs"]) if row["mean_difference"] > 0 else (row["theirs"], row["ours"])
     if row["p_adjusted"] <= ALPHA:
         return f"{more} succeeds more often than {less}"
     if row["least_p"] * num_pairs > ALPHA:

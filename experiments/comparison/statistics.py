@@ -27,6 +27,8 @@ Array = NDArray[np.float64]
 
 #: The most seeds of an arm whose bootstrap samples are all counted: 92,378.
 MAX_SEEDS = 10
+#: The fewest seeds for which ``bootstrap_interval`` gives an interval.
+MIN_SEEDS = 3
 #: Experiments that ``power`` imagines.
 NUM_IMAGINED = 1000
 #: Relative difference below which two sums of the same numbers in another order count as equal.
@@ -43,6 +45,9 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The percentile interval of a statistic over whole seeds, from all bootstrap samples and their probabilities.
 
+    It is too narrow with few seeds: for normal scores, one called 95 % covers the truth in about 76 of 100 cases with 3
+    seeds, and in 84 with 5. With fewer than ``MIN_SEEDS`` there is none, and both ends are NaN.
+
     Args:
         scores: (seeds, tasks).
         statistic: of such an array.
@@ -52,6 +57,8 @@ def bootstrap_interval(
         InputError: there are more than ``MAX_SEEDS`` seeds.
     """
     number = _check_seeds(scores)
+    if number < MIN_SEEDS:
+        return np.nan, np.nan
     values, weights = [], []
     for chosen in combinations_with_replacement(range(number), number):
         counts = np.bincount(chosen, minlength=number)
@@ -138,6 +145,8 @@ def power(num_ours: int, num_theirs: int, effect: float, alpha: float = 0.05) ->
 
     From ``NUM_IMAGINED`` experiments drawn from a stream of their own: right to about 3 %.
     """
+    if least_p(num_ours, num_theirs) > alpha:
+        return 0.0
     stream = Stream(0, "power of compare", num_ours, num_theirs)
     found = 0
     for _ in range(NUM_IMAGINED):

@@ -257,6 +257,10 @@ class Run:
         rows = self._rows("versions", columns(AgentVersion), _STORED)
         return [self._stored_agent(read_version(row)) for row in rows]
 
+    def stored_version_ids(self) -> frozenset[int]:
+        """The ids of all agent versions with a stored theta."""
+        return frozenset(int(id) for (id,) in self._rows("versions", ["id"], _STORED))
+
     def terrain(self, niche_id: int) -> Terrain:
         """A niche's own instance.
 

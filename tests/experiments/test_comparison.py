@@ -39,6 +39,7 @@ def test_the_bootstrap_resamples_whole_seeds() -> None:
     low = next(value for value in every if sum(v <= value for v in every) / 27 >= 0.1 - 1e-12)
     high = next(value for value in every if sum(v <= value for v in every) / 27 >= 0.9 - 1e-12)
     assert pytest.approx((low, high)) == found
+    assert all(np.isnan(statistics.bootstrap_interval(scores[:number])).all() for number in (1, 2))
     same = np.tile([0.0, 1.0, 0.3], (4, 1))
     assert pytest.approx((statistics.interquartile_mean(same),) * 2) == statistics.bootstrap_interval(same)
     with pytest.raises(InputError, match="1 to 10 seeds"):
@@ -111,8 +112,57 @@ def test_arms_are_runs_of_one_name_with_seeds() -> None:
     assert {"dr": ["x/dr-1", "x/dr-2"], "poet": ["y/poet-3"]} == found
     with pytest.raises(InputError, match="same seed"):
         arms_of({"x/dr-2": config[2], "y/dr-2": config[2]})
-    with pytest.raises(InputError, match="different settings"):
+    with pytest.raises(InputError, match=r"es\.pairs is 3 in dr-1 and 7 in dr-2"):
         arms_of({"dr-1": config[1], "dr-2": resolve_config("tiny", flags={"run.seed": 2, "es.pairs": 7})})
+
+
+def test_runs_of_an_arm_may_differ_in_what_changes_no_result() -> None:
+    """Such as how often thetas are stored; but the start counts."""
+    one = resolve_config("tiny", flags={"run.seed": 1})
+    flags = {"run.seed": 2, "checkpoint.theta_every": 7, "checkpoint.keep_every": 9, "evaluation.engine": "box2d"}
+    assert {"dr": ["dr-1", "dr-2"]} == arms_of({"dr-1": one, "dr-2": resolve_config("tiny", flags=flags)})
+    with pytest.raises(InputError, match=r"run\.start is"):
+        arms_of({"dr-1": one, "dr-2": resolve_config("tiny", flags={"run.seed": 2, "run.start": "flat"})})
+
+
+@pytest.mark.parametrize("name", ["dr-2", "dr1", "x-1/dr", "dr-01", "-1", "1"])
+def test_a_folder_without_its_seed_is_refused(name: str) -> None:
+    """It would be an arm of its own."""
+    with pytest.raises(InputError, match="must be called ARM-SEED, such as dr-1 for seed 1, but is"):
+        arms_of({name: resolve_config("tiny", flags={"run.seed": 1})})
+
+
+def test_more_seeds_than_can_be_tested_are_refused_at_once() -> None:
+    """With the name of the arm."""
+    comparing.check_arms({"a": list("0123456789")})
+    with pytest.raises(InputError, match="at most 10 seeds for exact tests, but a has 11"):
+        comparing.check_arms({"a": list("0123456789x")})
+
+
+def test_the_generalist_of_equals_has_the_greatest_score() -> None:
+    """Successes first, then scores, then the oldest niche."""
+    cells = pd.DataFrame({"agent": ["r:2", "r:10", "r:11"] * 2, "success_rate": 0.0, "score_mean": [1.0, 5.0, 5.0] * 2})
+    assert "r:10" == comparing.generalist(cells)
+    cells["success_rate"] = [0.0, 0.0, 0.0, 0.5, 0.0, 0.0]
+    assert "r:2" == comparing.generalist(cells)
+
+
+def test_power_is_that_of_holms_first_step() -> None:
+    """Three pairs of four seeds can never be shown to differ, though one pair alone can."""
+    arms = {arm: [f"{arm}-{i}" for i in range(4)] for arm in "abc"}
+    (row,) = comparing.power_table(arms).to_dict("records")
+    assert {"seeds": "4 and 4", "1 sd": 0.0, "1.5 sd": 0.0, "2 sd": 0.0, "3 sd": 0.0} == row
+    assert (0.05, 0.05 / 3) == (comparing.holm_alpha({"a": [], "b": []}), comparing.holm_alpha(arms))
+
+
+def test_a_verdict_follows_the_difference_that_is_tested() -> None:
+    """The median of all differences may be 0 where the means differ, p is 0.033 and no run of b is better."""
+    tried = _tried({f"a-{i}": [0.5 if i < 4 else 0.0] for i in range(9)} | {f"b-{i}": [0.0] for i in range(10)})
+    names = {arm: [name for name in tried["run"] if name.startswith(arm)] for arm in "ab"}
+    for arms, sign in ((names, 1.0), (dict(reversed(names.items())), -1.0)):
+        (row,) = comparing.pairs_table(tried, arms).to_dict("records")
+        assert ("a succeeds more often than b", 0.0) == (row["verdict"], row["difference"])
+        assert pytest.approx((sign * 2 / 9, 0.0325), abs=1e-3) == (row["mean_difference"], row["p"])
 
 
 def _tried(rates: dict[str, list[float]]) -> pd.DataFrame:
@@ -147,31 +197,57 @@ def test_runs_are_compared_at_the_same_env_steps(tiny_run: Path) -> None:
     with open_run(tiny_run) as run:
         steps = run.ledger.groupby("iteration")["env_steps"].sum().cumsum()
         end = int(steps.iloc[-1])
-        assert comparing.Budget(run.iteration or 0, end) == comparing.budgets({"a": run})["a"]
-        at = comparing.budgets({"a": run}, int(steps[2]) + 1)["a"]
-        assert comparing.Budget(2, int(steps[2])) == at
+        last = run.iteration or 0
+        assert comparing.Budget(last, end, 1.0, last, end) == comparing.budgets({"a": run})["a"]
+        budget = int(steps[3]) + 1
+        at = comparing.budgets({"a": run}, budget)["a"]
+        assert comparing.Budget(3, int(steps[3]), int(steps[3]) / budget, 3, int(steps[3])) == at
+        with pytest.raises(InputError, match="below 80% of them"):
+            comparing.budgets({"a": run}, int(steps[1]) - 1)
         with pytest.raises(InputError, match="fewer than are compared"):
             comparing.budgets({"a": run}, end + 1)
         with pytest.raises(InputError, match="first iteration"):
             comparing.budgets({"a": run}, 1)
 
 
-def test_the_command(tiny_run: Path, poet: Poet, tmp_path: Path) -> None:
+def test_only_agents_of_the_moment_are_compared(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two iterations with stored thetas there are none; with enough patience, the earlier ones count."""
+    with open_run(tiny_run) as run:
+        steps = run.ledger.groupby("iteration")["env_steps"].sum().cumsum()
+        with pytest.raises(InputError, match=r"checkpoint\.theta_every below 3"):
+            comparing.budgets({"a": run}, int(steps[5]))
+        monkeypatch.setattr(comparing, "MAX_AGE", 1.0)
+        at = comparing.budgets({"a": run}, int(steps[5]))["a"]
+        assert (5, 3, int(steps[3])) == (at.iteration, at.agent_iteration, at.agent_env_steps)
+        stored = run.stored_version_ids()
+        assert {agent.version.id for agent in run.stored_agents()} == stored
+        versions = run.versions
+        for niche_id in comparing.active_niches(run, at.agent_iteration):
+            mine = versions[(versions["niche_id"] == niche_id) & (versions["iteration"] <= at.agent_iteration)]
+            assert run.agent(niche_id, at.agent_iteration).version.id == mine["id"].max()
+
+
+def test_the_command(poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two arms of two tiny runs: tables, a file for machines, and the agent that other grounds chose."""
     (tmp_path / "own.toml").write_text(
         '[[cells]]\nname = "flat"\nterrain = {}\n[[cells]]\nname = "rough"\nterrain = {roughness = 1.0}\n'
     )
     for arm, pairs in (("few", 1), ("more", 2)):
         for seed in (1, 2):
-            settings_ = ["--seed", seed, "--set", f"es.pairs={pairs}", "--iterations", "2"]
-            assert 0 == poet("run", tmp_path / f"{arm}-{seed}", "--preset", "tiny", *settings_, "--workers", "1").code
+            settings_ = ["--seed", seed, "--set", f"es.pairs={pairs}", "--set", "checkpoint.theta_every=1"]
+            assert (
+                0 == poet("run", tmp_path / f"{arm}-{seed}", "--preset", "tiny", "--iterations", "2", *settings_).code
+            )
     runs = [tmp_path / f"{arm}-{seed}" for arm in ("few", "more") for seed in (2, 1)]
     arguments = [*runs, "--on", tmp_path / "own.toml", "--episodes", "2", "--workers", "1"]
+    monkeypatch.setattr(comparing, "MIN_SHARE", 0.0)  # two iterations are long ones
     ended = poet("compare", *arguments, "--output", tmp_path / "out")
     assert 0 == ended.code, ended.err
-    assert "not testable" in ended.out
+    assert "not testable" in ended.out and "nan" not in ended.out
     found = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert ["few", "more"] == [row["arm"] for row in found["arms"]]
+    assert all(row["agent_env_steps"] == row["env_steps"] and row["low"] is None for row in found["arms"])
+    assert 1.0 == max(row["share"] for row in found["tried"])
     assert ["few-2", "few-1", "more-2", "more-1"] == list(dict.fromkeys(row["run"] for row in found["tried"]))
     assert ["flat", "rough"] == pd.read_csv(tmp_path / "out" / "cells.csv")["cell"].tolist()
     assert_refused(poet("compare", *arguments, "--output", tmp_path / "out"), "new or empty folder")

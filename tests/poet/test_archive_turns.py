@@ -35,6 +35,7 @@ READINGS: dict[str, Callable[[Run], Any]] = {
     "config_at": lambda run: run.config_at(1),
     "agent": lambda run: plain(run.agent(0)),
     "stored_agents": lambda run: plain(run.stored_agents()),
+    "stored_version_ids": lambda run: sorted(run.stored_version_ids()),
     "terrain": lambda run: run.terrain(0).to_json(),
     "last_scores": lambda run: run.last_scores(),
     "at_one_moment": _at_one_moment,
