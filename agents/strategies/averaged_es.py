@@ -43,6 +43,11 @@ class AveragedESState(OpenAIESState):
         """See ``StrategyState``: the average."""
         return self.average
 
+    def check(self) -> None:
+        """See ``StrategyState``."""
+        if (self.num_steps < 0).any():
+            raise ValueError(f"num_steps must be 0 or more, but is {self.num_steps.min()}")
+
 
 @dataclass(frozen=True)
 class AveragedES(StandardisedES):
@@ -81,7 +86,7 @@ class AveragedES(StandardisedES):
     ) -> AveragedESState:
         """See ``AbstractStrategy``."""
         moved = cast(AveragedESState, super().tell(state, samples, fitness))  # of the type that it was given
-        num_steps = np.maximum(moved.num_steps, 0) + 1  # a stored state may be foreign
+        num_steps = moved.num_steps + 1
         kept = np.minimum(self.averaging, (1.0 + num_steps) / (10.0 + num_steps))[:, None]
         average = kept * moved.average.astype(np.float64) + (1.0 - kept) * moved.centre.astype(np.float64)
         return replace(moved, average=average.astype(np.float32), num_steps=num_steps)

@@ -36,6 +36,9 @@ class StrategyState:
         """(N, P) float32, each niche's agent: what is scored, stored and transferred; the centre, unless overridden."""
         return self.centre
 
+    def check(self) -> None:
+        """Raise ``ValueError`` if a state that was read back holds what no run writes."""
+
 
 State = TypeVar("State", bound=StrategyState)
 

@@ -33,6 +33,7 @@ from environments.biped import (
 from environments.copying import NotCopied
 from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
 from environments.physics.course import Course
+from environments.signals import held
 from environments.terrain.constants import FRICTION
 from environments.terrain.terrain import Terrain
 
@@ -119,11 +120,12 @@ class WalkerWorld(NotCopied):
     )
 
     def __init__(self, terrain: Terrain) -> None:
-        self._world = Box2D.b2World(gravity=GRAVITY)
-        _add_obstacles(self._world, terrain)
-        _add_ground(self._world, terrain)
+        with held():  # Box2D's definitions, broken off while they are made or freed, complain on standard error
+            self._world = Box2D.b2World(gravity=GRAVITY)
+            _add_obstacles(self._world, terrain)
+            _add_ground(self._world, terrain)
+            self._bodies, self._joints = _add_walker(self._world)
         self.course = Course.of([terrain])
-        self._bodies, self._joints = _add_walker(self._world)
         self._bodies[HULL].ApplyForceToCenter((terrain.push, 0.0), True)
         self._contacts = _ContactListener(self._bodies)
         self._world.contactListener = self._contacts

@@ -76,6 +76,8 @@ def check_state(connection: sqlite3.Connection, state: RunState, iteration: int)
                 f"the state after iteration {iteration} has another agent in niche {niche.id} than was recorded"
             )
     try:
+        for niche in state.active:
+            niche.optimiser.check()
         state.check()
     except ValueError as error:
         raise DamageError(f"the state after iteration {iteration}: {error}") from error

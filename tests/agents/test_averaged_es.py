@@ -70,3 +70,12 @@ def test_an_average_of_nothing_new_is_refused() -> None:
     """With 1 the agent would never learn."""
     with pytest.raises(InputError, match=r"averaging must be below 1, but is 1\.0"):
         AveragedES(averaging=1.0)
+
+
+def test_a_stored_number_of_steps_below_0_is_refused() -> None:
+    """At -11 steps the average would be divided by 0."""
+    state = AveragedES(pairs=4, hidden_units=1).initial_state(_theta("start"))
+
+    state.check()
+    with pytest.raises(ValueError, match="num_steps must be 0 or more, but is -11"):
+        replace(state, num_steps=np.array([-11])).check()
