@@ -16,7 +16,7 @@ from poet.criterion import Judgement
 from poet.events import CandidateOutcome, Cost, Event, NicheAdmitted, TransferAttempted, TransferOutcome
 from poet.judging import judge_admitted
 from poet.parts import Parts
-from poet.population import new_version, retire_oldest
+from poet.population import new_version, optimiser_for, retire_oldest
 from poet.reproduction import (
     Candidate,
     eligible_niches,
@@ -216,7 +216,7 @@ def _conclude(
         terrain_seed=candidate.terrain_seed,
         parent_id=candidate.parent.id,
         created=iteration,
-        optimiser=parts.strategy.initial_state(winner.theta[None, :]),
+        optimiser=optimiser_for(winner.theta, winner.source, parts),
         version_id=version.id,
         evaluation=winner.evaluation,
     )

@@ -134,6 +134,11 @@ class EsConfig(_Section):
         "none",
         description="returns from here on rank equal: nobody risks a fall to spare torque; 'none': all differ (paper)",
     )
+    on_arrival: Literal["fresh", "kept"] = Field(
+        "fresh",
+        description="of an agent that comes to another niche: first step sizes and no moments (papers); 'kept': those "
+        "that it had before",
+    )
     settings: dict[str, int | float | str] = Field(
         {}, description="further settings of the strategy, such as {step_length = 0.1} for pgpe"
     )
@@ -289,7 +294,7 @@ EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
     "validation.interval": 25, "transfer.confirm_episodes": 0,
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
-    "es.return_ceiling": "none",
+    "es.return_ceiling": "none", "es.on_arrival": "fresh",
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
     "run.trainer": "poet", "trainer.settings": {},
     "policy.kind": "mlp", "policy.layer_sizes": [24, 40, 40, 4], "policy.activations": ["tanh"], "policy.settings": {},

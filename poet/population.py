@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.strategies.base import AbstractStrategy, StrategyState
 from poet.config import PoetConfig
 from poet.events import AgentVersion, NicheRetired
+from poet.parts import Parts
 from poet.types import Evaluation, Niche, Origin, RetiredNiche, State, theta_digest
 
 
@@ -47,6 +49,20 @@ def new_version(
         theta=theta,
     )
     return replace(state, next_version_id=state.next_version_id + 1), version
+
+
+def optimiser_for(theta: NDArray[np.float32], source: Niche, parts: Parts) -> StrategyState:
+    """The optimiser, N = 1, of an agent that came from another niche (``es.on_arrival``; POET.md 3.7).
+
+    Args:
+        theta: (P,) float32, the agent: that of the source, perhaps after a step.
+        source: the niche it came from.
+        parts: of the run.
+    """
+    strategy: AbstractStrategy[StrategyState] = parts.strategy
+    if parts.config.es.on_arrival == "fresh":
+        return strategy.initial_state(theta[None, :])
+    return strategy.moved(source.optimiser, theta[None, :])
 
 
 def replace_niche(state: State, niche: Niche) -> State:

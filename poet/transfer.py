@@ -21,7 +21,7 @@ from poet import streams
 from poet.agent_scores import Key
 from poet.events import Cost, Event, SourceScored, TransferAttempted, TransferOutcome
 from poet.parts import Parts
-from poet.population import new_version, replace_niche
+from poet.population import new_version, optimiser_for, replace_niche
 from poet.reuse import run_unknown
 from poet.scoring import (
     Attempt,
@@ -312,10 +312,9 @@ def _decide(
     state, version = new_version(
         state, niche.id, winner.theta, winner.evaluation, attempt.origin, source.version_id, source.id
     )
-    # A transferred agent starts with a fresh optimiser: moments, learning rate and noise (POET.md 3, reset rule).
     moved = replace(
         niche,
-        optimiser=parts.strategy.initial_state(winner.theta[None, :]),
+        optimiser=optimiser_for(winner.theta, source, parts),
         version_id=version.id,
         evaluation=winner.evaluation,
     )

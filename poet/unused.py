@@ -21,7 +21,7 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
     """
     es, genotype, measure = config.es, config.terrain.genotype, config.novelty.measure
     needs_scores = getattr(load_named(measure, NOVELTY_MEASURES, "novelty.measure"), "needs_scores", True)
-    known = {"strategy", "settings", *setting_names(es.strategy)}
+    known = {"strategy", "settings", "on_arrival", *setting_names(es.strategy)}
     of_policy = {"kind", "settings", *policy_settings(config.policy.kind)}
     of_terrains = {key for encoding in our_genotypes().values() for key in encoding.settings_type.config_keys.values()}
     of_others = of_terrains - {*genotype_class(genotype).settings_type.config_keys.values()}

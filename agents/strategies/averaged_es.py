@@ -81,6 +81,12 @@ class AveragedES(StandardisedES):
         return AveragedESState(**values, average=state.centre.copy(), num_steps=num_steps)
 
     @exact
+    def moved(self, state: OpenAIESState, theta: NDArray[np.float32]) -> AveragedESState:
+        """See ``AbstractStrategy``; the average begins anew at theta, since a long one would lag behind."""
+        moved = cast(AveragedESState, super().moved(state, theta))
+        return replace(moved, average=moved.centre.copy(), num_steps=np.zeros_like(moved.num_steps))
+
+    @exact
     def tell(
         self, state: OpenAIESState, samples: Sequence[Perturbations], fitness: NDArray[np.float64]
     ) -> AveragedESState:

@@ -69,6 +69,14 @@ class AbstractStrategy(ABC, Generic[State]):
     def initial_state(self, theta: NDArray[np.float32]) -> State:
         """A fresh optimiser around each theta (N, P) float32."""
 
+    def moved(self, state: State, theta: NDArray[np.float32]) -> State:
+        """An optimiser that goes on around other thetas (N, P) float32, with the moments and step sizes of ``state``.
+
+        Raises:
+            InputError: theta is not (N, P) float32, or not finite.
+        """
+        return replace(state, centre=as_centres(theta))
+
     @abstractmethod
     def ask(self, state: State, places: Sequence[StreamKey]) -> tuple[Perturbations, ...]:
         """One sample for each niche, its numbers from that niche's stream."""

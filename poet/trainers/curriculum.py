@@ -14,8 +14,8 @@ The paper is silent on the rest, so it is ours:
 
 - The target is ``run.start_terrain``, with the seed that the trainer ``es`` would give it, so that both train on the
   same ground. Flat ground has the seed of a run of POET, and the terrains between have drawn seeds, as its children do.
-- Each terrain is a niche, the child of the last, which retires. The agent begins there with a fresh optimiser, as in
-  admitted niches of POET, and takes at least one ES step.
+- Each terrain is a niche, the child of the last, which retires. The agent gets the optimiser that
+  it would get in an admitted niche of POET, and takes at least one ES step.
 
 Reference: Wang et al. 2019, section 4.2; POET.md 7.1.
 """
@@ -36,7 +36,7 @@ from poet.events import AnyEvent, Event, NicheAdmitted, NicheRetired, OwnEvent
 from poet.loop import close_iteration, start_terrain_seed
 from poet.optimisation import optimise
 from poet.parts import Parts
-from poet.population import new_version, retire_first
+from poet.population import new_version, optimiser_for, retire_first
 from poet.scoring import (
     Attempt,
     agent_block,
@@ -180,7 +180,7 @@ class DirectPath(AbstractTrainer[CurriculumState]):
             terrain_seed=terrain_seed,
             parent_id=last.id,
             created=iteration,
-            optimiser=self.first_optimiser(parts, last.theta),
+            optimiser=optimiser_for(last.theta, last, parts),
             recent_scores=(),
             is_solved=False,
             success=None,

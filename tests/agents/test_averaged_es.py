@@ -56,6 +56,22 @@ def test_the_agent_is_the_average_of_the_centres() -> None:
         assert np.abs(state.theta - state.centre).max() > 0.05
 
 
+def test_an_average_begins_anew_where_an_agent_arrives() -> None:
+    """Fifty steps of another niche would hold it back: after the move, the first step counts for 9 of 11 parts."""
+    strategy = AveragedES(pairs=4, hidden_units=1)
+    state = strategy.initial_state(_theta("start"))
+    for generation in range(30):
+        state = strategy.tell(state, strategy.ask(state, [stream_key(1, "test", generation)]), _fitness(generation))
+    moved = strategy.moved(state, _theta("other"))
+    assert _theta("other").tolist() == moved.theta.tolist()
+
+    after = strategy.tell(moved, strategy.ask(moved, [stream_key(1, "test moved")]), _fitness(30))
+
+    expected = 2.0 / 11.0 * _theta("other") + 9.0 / 11.0 * after.centre
+    np.testing.assert_allclose(after.theta, expected, atol=1e-6)
+    assert state.learning_rate.tolist() == moved.learning_rate.tolist() != [strategy.learning_rate]
+
+
 def test_a_proposal_starts_where_its_samples_lie() -> None:
     """A transfer replaces the centre by another agent's theta: samples lie around that, not around an average."""
     strategy = AveragedES(pairs=4, hidden_units=1)

@@ -114,6 +114,22 @@ def test_a_generation_costs_twice_the_pairs(strategy: AbstractStrategy[Any]) -> 
         assert 2 * _PAIRS == len(np.unique(sample.theta(np.arange(2 * _PAIRS)), axis=0))
 
 
+def test_an_optimiser_moves_to_another_theta(strategy: AbstractStrategy[Any]) -> None:
+    """Its centre and its agent are then that theta, and step sizes are as before; nothing else is forgotten."""
+    state, other = _worn(strategy), _theta(strategy) + np.float32(1.0)
+
+    moved = strategy.moved(state, other)
+
+    assert other.tolist() == moved.centre.tolist() == moved.theta.tolist()
+    assert all(
+        np.array_equal(a, b) for a, b in zip(strategy.step_sizes(state), strategy.step_sizes(moved), strict=True)
+    )
+    changed = {name for name, bits in _bits(moved).items() if bits != _bits(state)[name]}
+    assert {"centre"} == changed - {"average", "num_steps"}
+    with pytest.raises(InputError, match="theta must be finite"):
+        strategy.moved(state, np.full_like(other, np.inf))
+
+
 def test_a_state_is_arrays_with_niches_first(strategy: AbstractStrategy[Any]) -> None:
     """Any state can be joined, split and stored without knowing the strategy: every field is an array (N, ...)."""
     state = _worn(strategy)

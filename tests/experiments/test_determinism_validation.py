@@ -20,8 +20,8 @@ from tests.experiments.command_line import Poet, begin, end, wait_for
 from tests.experiments.conftest import NUM_ITERATIONS
 
 #: What no preset of the papers has, without validation and with it.
-OURS = ("es.strategy=averaged_es", "es.return_ceiling=230", "niche.instances=2", "niche.vary=push",
-        "transfer.candidate_step=none",
+OURS = ("es.strategy=averaged_es", "es.return_ceiling=230", "es.on_arrival=kept", "niche.instances=2",
+        "niche.vary=push", "transfer.candidate_step=none",
         "transfer.confirm_episodes=2", "poet.eligible_share=0.3", "run.start=flat",
         "evaluation.max_steps=800")  # fmt: skip
 VALIDATED_TOO = (*OURS, "validation.episodes=3", "validation.interval=3")

@@ -300,6 +300,20 @@ def test_an_admitted_niche_starts_afresh_with_what_won():
     assert () == child.recent_scores
 
 
+def test_an_admitted_niche_may_go_on_with_the_optimiser_of_what_won():
+    """With ``kept`` its moments and rates are those of the agent's source, not of its parent."""
+    parts = make_test_parts(poet={"reproduction_threshold": 100.0, "max_children": 1}, es={"on_arrival": "kept"})
+    parent = make_niche(0, parts, 120.0)
+    guest = make_niche(1, parts, 150.0, evaluation=replace(parent.evaluation, score=90.0))
+    worn = replace(guest.optimiser, beta1_power=np.array([0.5]), learning_rate=np.array([0.0005]))
+
+    after, _ = reproduce_and_admit(make_state(parent, replace(guest, optimiser=worn)), parts)
+
+    child = after.active[2]
+    assert 150.0 == round(float(child.theta[0]), 1)
+    assert ([0.5], [0.0005]) == (child.optimiser.beta1_power.tolist(), child.optimiser.learning_rate.tolist())
+
+
 def test_a_niche_begins_in_the_iteration_that_admits_it():
     """After six iterations done it is the seventh that creates the niche, its version and its records."""
     parts = make_test_parts(poet={"reproduction_threshold": 0.0, "max_active": 1})

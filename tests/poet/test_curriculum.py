@@ -249,6 +249,15 @@ def test_the_agent_stays_the_same_and_its_optimiser_is_fresh() -> None:
     assert (own, *(replace(own, push=stream.uniform(-5.0, 5.0)) for _ in range(2))) == tried
 
 
+def test_the_optimiser_may_go_on_too() -> None:
+    """With ``es.on_arrival=kept`` the direct path keeps moments and step sizes, as POET's niches then do."""
+    (_, state), _ = walk(DirectPath(), path_parts(es={"noise_decay": 0.5, "noise_std": 0.1, "on_arrival": "kept"}), 1)
+
+    (niche,) = state.active
+    assert 1 == niche.id
+    assert [0.05] == niche.optimiser.noise_std.tolist()  # type: ignore[attr-defined]
+
+
 def test_nothing_that_was_known_of_the_last_terrain_is_said_of_the_next() -> None:
     """No rates, by which it might rest; and it is solved once only by its own ground and half of its instances."""
     trainer, parts = DirectPath(), path_parts(niche={"instances": 2, "vary": "push"}, outcome=Outcome.FINISHED)

@@ -17,6 +17,7 @@ ES = {
     "noise_limit": 0.01,
     "weight_decay": 0.01,
     "return_ceiling": "none",
+    "on_arrival": "fresh",
     "settings": {},
 }
 POLICY = {"kind": "mlp", "layer_sizes": [24, 40, 40, 4], "activations": ["tanh"], "settings": {}}

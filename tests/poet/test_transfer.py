@@ -85,6 +85,30 @@ def test_an_accepted_transfer_resets_the_optimiser():
     assert [0.001] == after.active[0].optimiser.learning_rate.tolist()
 
 
+def only_as_it_is(theta: NDArray[np.float32], terrain: Terrain) -> float:
+    """A score that any ES step spoils."""
+    return 9.0 if float(theta[0]) == 9.0 else 0.0
+
+
+@pytest.mark.parametrize(("score", "origin"), [(only_as_it_is, Origin.DIRECT), (by_second_weight_too, Origin.PROPOSAL)])
+def test_an_agent_may_bring_its_optimiser(score, origin):
+    """With ``kept`` the source's moments, learning rate and noise go on around the theta that came, direct or not."""
+    parts = make_test_parts(score=score, es={"on_arrival": "kept"})
+    source = make_niche(1, parts, 9.0)
+    worn = {"beta1_power": np.array([0.5]), "learning_rate": np.array([0.0005]), "noise_std": np.array([0.02])}
+    worn["second_moment"] = np.full_like(source.theta[None, :], 0.25)
+    source = replace(source, optimiser=replace(source.optimiser, **worn))
+
+    after, events = transfer(make_state(make_niche(0, parts, 0.0), source), parts)
+
+    moved, (version,) = after.active[0], [v for v in of_kind(events, AgentVersion) if v.niche_id == 0]
+    assert {name: values.tolist() for name, values in worn.items()} == {
+        name: getattr(moved.optimiser, name).tolist() for name in worn
+    }
+    assert moved.theta.tolist() == version.theta.tolist()
+    assert origin is version.origin
+
+
 def test_a_transfer_is_a_new_version_with_its_source():
     """The version knows its parent version, the source niche and whether it was direct or a proposal."""
     parts = make_test_parts(score=by_second_weight_too)
