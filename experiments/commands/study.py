@@ -55,7 +55,7 @@ def run(
     execution = Execution(executor, workers, ray_address, found.plan.env_steps)
     runs = study_runs(found, folder, arm or [], seed or [], engine)
     _check_arms(runs)
-    again = poet_command("study", "run", _path_or_name(study), folder)
+    again = poet_command("study", "run", found.name, folder)
     is_new = seal(found, folder)
     for one in runs:
         standing(one, found.plan.env_steps)  # what is there is this study's, before hours are spent on others
@@ -72,7 +72,7 @@ def run(
     if missing:
         say(f"these runs are finished; {len(missing)} others of the study are not: {again}")
     else:
-        how = poet_command("study", "report", _path_or_name(study), folder, "--output", "DIR")
+        how = poet_command("study", "report", found.name, folder, "--output", "DIR")
         say(f"all {len(study_runs(found, folder))} runs are finished; what they say: {how}")
 
 
@@ -129,7 +129,7 @@ def report(
         look = "" if interim or not finished else "; --interim looks at those, without a verdict"
         raise InputError(
             f"the study is unfinished: {len(finished)} of {len(runs)} runs have spent {found.plan.env_steps:,} "
-            f"env-steps; go on by {poet_command('study', 'run', _path_or_name(study), folder)}{look}"
+            f"env-steps; go on by {poet_command('study', 'run', found.name, folder)}{look}"
         )
     with interrupts.stopping_cleanly(), ExitStack() as stack:
         opened = {one.folder.name: stack.enter_context(open_run(one.folder, trust)) for one in finished}
@@ -142,10 +142,6 @@ def report(
     title = "Interim: this study has no verdict yet" if said.num_missing else found.plan.title
     print_tables([(title, answers_shown(said.tables["questions"]))])
     say(f"page and tables: {output}")
-
-
-def _path_or_name(study: str) -> str | Path:
-    return Path(study) if study.endswith(".toml") else study
 
 
 def _check_arms(runs: list[StudyRun]) -> None:

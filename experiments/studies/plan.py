@@ -126,11 +126,13 @@ class Study:
     """A study that may run.
 
     Attributes:
+        name: what a command line calls it by: a shipped one's name, or its file.
         path: its file.
         plan: what the file says.
         configs: of each arm, with seed 0.
     """
 
+    name: str | Path
     path: Path
     plan: Plan
     configs: Mapping[str, Config]
@@ -191,7 +193,9 @@ def load_study(name: str) -> Study:
     except ValidationError as error:
         raise InputError(f"study {path}: {_sentence(error.errors())}") from None
     try:
-        study = Study(path, plan, {arm: _config(arm, plan) for arm in plan.arms})
+        study = Study(
+            path if name.endswith(".toml") else name, path, plan, {arm: _config(arm, plan) for arm in plan.arms}
+        )
         for suite in plan.suites:
             load_suite(study.place_of(suite), 1)
         _check_arms_differ(study)

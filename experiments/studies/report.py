@@ -250,8 +250,8 @@ def _study(found: Findings) -> str:
         for name, arm in plan.arms.items()
     )
     commands = (
-        poet_command("study", "run", study.path, found.folder),
-        poet_command("study", "report", study.path, found.folder, "--output", "DIR"),
+        poet_command("study", "run", study.name, found.folder),
+        poet_command("study", "report", study.name, found.folder, "--output", "DIR"),
     )
     return f"""## The study
 

@@ -274,6 +274,7 @@ def test_the_report_of_a_finished_study(poet: Poet, finished: Path, tmp_path: Pa
     (row,) = found["questions"]
     assert ("more", "few", 2, 2) == (row["ours"], row["theirs"], row["ours_seeds"], row["theirs_seeds"])
     assert row["p"] == row["p_adjusted"] and not row["verdict"].startswith("interim")
+    assert comparing.UNTESTABLE != row["verdict"], "at the level of the study, 0.5, two seeds against two can show"
     costs = pd.read_csv(out / "costs.csv")
     with open_run(folder / "few-1") as one, open_run(folder / "few-2") as other:
         es = pd.concat([run.ledger for run in (one, other)]).query("purpose == 'es'")["env_steps"].sum() / 2
