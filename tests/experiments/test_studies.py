@@ -13,12 +13,15 @@ import pytest
 
 from environments.errors import InputError
 from experiments.comparison import comparing
+from experiments.runner import start_theta
 from experiments.settings import NO_END, resolve_config
 from experiments.studies import answers, plan, runs
 from experiments.studies.plan import load_study, study_names
 from experiments.suites import load_suite, suite_path
 from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
+from poet.parts import make_parts
+from poet.trainers import make_trainer
 from tests.experiments.command_line import Poet, begin, end, wait_for
 from tests.experiments.test_bad_input import assert_refused
 from tests.house import ROOT
@@ -78,7 +81,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_shipped_studies_are_whole() -> None:
-    """Every arm has a config, every suite is there, and the questions bear the number of seeds."""
+    """Every arm can run, every suite is there, and the questions bear the number of seeds."""
     assert ["rivals", "transfer"] == study_names()
     for name in study_names():
         study = load_study(name)
@@ -87,6 +90,8 @@ def test_the_shipped_studies_are_whole() -> None:
         for arm in study.plan.arms:
             config = study.config(arm, study.plan.seeds[0])
             assert (study.plan.seeds[0], NO_END) == (config.run.seed, config.run.iterations)
+            assert make_trainer(config).kind == config.run.trainer
+            assert start_theta(config, make_parts(config, lambda request: ()).policy) is not None
 
 
 @pytest.mark.parametrize("target", ["a", "b"])
