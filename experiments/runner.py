@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, fields
 from functools import partial
@@ -141,14 +141,19 @@ def is_done(state: RunState, config: Config, env_steps: int | None) -> bool:
     return state.iteration >= config.run.iterations or (env_steps is not None and state.env_steps >= env_steps)
 
 
-def check_settings(folder: Path, config: Config) -> None:
+def check_settings(folder: Path, config: Config, free: Collection[str] = ()) -> None:
     """Raise an error if a run was made with other settings.
+
+    Args:
+        folder: of the run.
+        config: the settings.
+        free: keys that may differ.
 
     Raises:
         InputError: they differ, or there is no run.
     """
     with open_run(folder) as run:
-        changed = differences(run.config, config)
+        changed = [key for key in differences(run.config, config) if key not in free]
     if changed:
         raise InputError(
             f"{folder} was made with other settings ({', '.join(changed)} differ): name another folder for these"

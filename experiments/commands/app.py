@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typer
 
-from experiments.commands import bench, control, evolve, record, show, trials
+from experiments.commands import bench, control, evolve, record, show, study, trials
 
 app = typer.Typer(
     name="poet",
@@ -26,3 +26,4 @@ for command in (
     app.command()(command)
 app.add_typer(bench.app)
 app.add_typer(control.app)
+app.add_typer(study.app)

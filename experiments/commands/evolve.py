@@ -29,6 +29,7 @@ from experiments.text import poet_command
 
 if TYPE_CHECKING:
     from agents.policies.base import AbstractPolicy
+    from experiments.runner import Stopped
     from poet.config import Config
     from poet.parts import Parts
 
@@ -166,9 +167,40 @@ def check_new(folder: Path) -> None:
 
 def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[[Parts], None] | None = None) -> None:
     """Run until the end and say where it is. ``prepare`` makes the folder once everything has been checked."""
+    from experiments.settings import NO_END
+
+    stopped, who = carry_out(folder, config, execution, prepare)
+    total = config.run.iterations
+    if stopped.iteration is None:
+        say(f"stopped{who} before the start was on disk: nothing was written", is_problem=True)
+    elif stopped.iteration < total:
+        how = poet_command("resume", folder)
+        of_all = "" if total >= NO_END else f" of {total}"
+        line = f"stopped{who} after iteration {stopped.iteration}{of_all}; go on with: {how}"
+        say(line, is_problem=stopped.is_interrupted)
+    else:
+        status, analyse = (poet_command(name, folder) for name in ("status", "analyse"))
+        say(f"done: {total} iterations; look at them with: {status}, or {analyse}")
+    if stopped.is_interrupted:
+        raise typer.Exit(interrupts.INTERRUPTED)
+
+
+def carry_out(
+    folder: Path, config: Config, execution: Execution, prepare: Callable[[Parts], None] | None = None
+) -> tuple[Stopped, str]:
+    """Run until the end, with progress.
+
+    Args:
+        folder, config: of the run.
+        execution: how, and until when.
+        prepare: makes the folder once everything has been checked; None if nothing must be made.
+
+    Returns:
+        Where it stopped, and who interrupted it, see ``Interrupts.who``.
+    """
     from experiments.commands.display import make_display, prepare_engine
     from experiments.runner import run_experiment
-    from experiments.settings import NO_END, describe, differences
+    from experiments.settings import describe, differences
     from poet.parts import imported_code, make_parts
     from poet.unused import unused_settings
 
@@ -187,16 +219,4 @@ def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[
         if prepare is not None:
             prepare(make_parts(config, executor.evaluate))  # refuses what cannot run, before anything is written
         stopped = run_experiment(folder, config, executor, make_display, execution.executor, execution.env_steps, begin)
-    total = config.run.iterations
-    if stopped.iteration is None:
-        say(f"stopped{requests.who()} before the start was on disk: nothing was written", is_problem=True)
-    elif stopped.iteration < total:
-        how = poet_command("resume", folder)
-        of_all = "" if total >= NO_END else f" of {total}"
-        line = f"stopped{requests.who()} after iteration {stopped.iteration}{of_all}; go on with: {how}"
-        say(line, is_problem=stopped.is_interrupted)
-    else:
-        status, analyse = (poet_command(name, folder) for name in ("status", "analyse"))
-        say(f"done: {total} iterations; look at them with: {status}, or {analyse}")
-    if stopped.is_interrupted:
-        raise typer.Exit(interrupts.INTERRUPTED)
+    return stopped, requests.who()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,10 @@ from experiments.execution import Execution
 if TYPE_CHECKING:
     import pandas as pd
 
+    from experiments.comparison.comparing import Budget
     from experiments.suites import Suite
+    from experiments.suites.evaluation import Trial
+    from poet.archive.reader import Run
 
 #: With more agents than this, a line for each is printed, and their cells are in the files alone.
 _MAX_COLUMNS = 6
@@ -66,7 +70,7 @@ def evaluate(
     check_engine(engine or "simd")
     if episodes is not None:
         whole_number("--episodes", episodes, *COUNT)
-    _check_output(output)
+    check_output(output)
     trial = Trial(engine or "simd", sampled)
     with stopping_cleanly(), ExitStack() as stack:
         names = None if activations is None else [name.strip() for name in activations.split(",")]
@@ -162,7 +166,7 @@ def compare(
 
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
-    from experiments.commands.display import counted, prepare_engine, print_tables
+    from experiments.commands.display import print_tables
     from experiments.comparison.arms import arms_of
     from experiments.comparison.comparing import (
         arms_table,
@@ -172,17 +176,15 @@ def compare(
         pairs_table,
         power_table,
         scores_of,
-        try_runs,
     )
     from experiments.interrupts import stopping_cleanly
-    from experiments.suites import SELECTION_OFFSET, load_suite
     from experiments.suites.evaluation import Trial
     from poet.archive.reader import open_run
 
     check_engine(engine or "simd")
     if episodes is not None:
         whole_number("--episodes", episodes, *COUNT)
-    _check_output(output)
+    check_output(output)
     trial = Trial(engine or "simd")
     with stopping_cleanly(), ExitStack() as stack:
         names = run_names(runs)
@@ -190,12 +192,7 @@ def compare(
         arms = arms_of({name: run.config for name, run in opened.items()})
         check_arms(arms)
         at = budgets(opened, env_steps)
-        suite, selection = load_suite(on, episodes), load_suite(on, episodes, SELECTION_OFFSET)
-        runner = stack.enter_context(Execution(workers=workers).open())
-        for policy in dict.fromkeys(run.policy for run in opened.values()):
-            prepare_engine(trial.engine, policy)
-        show = stack.enter_context(counted("episodes"))
-        tried = try_runs(opened, at, suite, selection, runner, trial, show)
+        ((suite, tried),) = try_on_suites(opened, at, [on], episodes, workers, trial)
     tables = {"arms": arms_table(tried, arms, at), "pairs": pairs_table(tried, arms), "power": power_table(arms)}
     by_cell = pd.DataFrame({arm: scores_of(tried, mine).mean(axis=0) for arm, mine in arms.items()})
     tables["cells"] = pd.concat([pd.Series(tried["cell"].unique(), name="cell"), by_cell], axis=1)
@@ -213,6 +210,34 @@ def compare(
         say(f"tables: {output}")
 
 
+def try_on_suites(
+    opened: Mapping[str, Run],
+    at: Mapping[str, Budget],
+    places: Sequence[str],
+    episodes: int | None,
+    workers: int | None,
+    trial: Trial,
+) -> list[tuple[Suite, pd.DataFrame]]:
+    """Each suite, and what ``try_runs`` finds on it, with progress.
+
+    Args:
+        opened, at, trial: see ``try_runs``.
+        places: what ``load_suite`` takes.
+        episodes: of each cell; None for as many as the suite says.
+        workers: None for all cores.
+    """
+    from experiments.commands.display import counted, prepare_engine
+    from experiments.comparison.comparing import try_runs
+    from experiments.suites import SELECTION_OFFSET, load_suite
+
+    suites = [(load_suite(place, episodes), load_suite(place, episodes, SELECTION_OFFSET)) for place in places]
+    with Execution(workers=workers).open() as runner:
+        for policy in dict.fromkeys(run.policy for run in opened.values()):
+            prepare_engine(trial.engine, policy)
+        with counted("episodes") as show:
+            return [(suite, try_runs(opened, at, suite, selection, runner, trial, show)) for suite, selection in suites]
+
+
 def _write_comparison(folder: Path, suite: Suite, tables: dict[str, pd.DataFrame], tried: pd.DataFrame) -> None:
     import json
 
@@ -226,7 +251,12 @@ def _write_comparison(folder: Path, suite: Suite, tables: dict[str, pd.DataFrame
         write_text(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
 
 
-def _check_output(output: Path | None) -> None:
+def check_output(output: Path | None) -> None:
+    """Refuse a folder for tables that is neither new nor empty; None is none.
+
+    Raises:
+        InputError: it is a file, a link, or holds files.
+    """
     from experiments.files import check_sub_folder
 
     if output is not None and check_sub_folder(output).is_dir() and any(output.iterdir()):

@@ -12,7 +12,7 @@ say when that was. They may be older than the run's last iteration within the bu
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -44,6 +44,10 @@ from poet.archive.reader import Run
 EFFECTS = (1.0, 1.5, 2.0, 3.0)
 #: Below this adjusted p a difference is said to be shown.
 ALPHA = 0.05
+#: What the arm does of which a difference in success rates is shown.
+CLAIM = "succeeds more often than"
+#: The verdict where no outcome could show a difference.
+UNTESTABLE = "not testable with so few seeds"
 #: The least share of the budget that each run must have spent by the end of an iteration within it.
 MIN_SHARE = 0.8
 #: The greatest age of the agents that are tried, as a share of the budget.
@@ -228,48 +232,78 @@ def pairs_table(tried: pd.DataFrame, arms: Mapping[str, Sequence[str]]) -> pd.Da
     """One row for each pair of arms, by the mean success rate of each run over cells.
 
     Returns:
-        Columns ours, theirs, probability (of improvement), mean_difference (the one that is tested), difference, low,
-        high (Hodges-Lehmann, with its 95 % interval), p (of the difference in means; exact, two-sided), least_p (that
-        so many seeds can give), p_adjusted (Holm, over all pairs), verdict (a sentence).
+        The columns of ``pair_row``, then p_adjusted (Holm, over all pairs) and verdict (a sentence).
     """
-    rows = []
-    for ours, theirs in combinations(arms, 2):
-        a, b = scores_of(tried, arms[ours]), scores_of(tried, arms[theirs])
-        found, low, high = difference(a.mean(axis=1), b.mean(axis=1))
-        rows.append(
-            {
-                "ours": ours,
-                "theirs": theirs,
-                "probability": probability_of_improvement(a, b),
-                "mean_difference": float(a.mean(axis=1).mean() - b.mean(axis=1).mean()),
-                "difference": found,
-                "low": low,
-                "high": high,
-                "p": permutation_p(a.mean(axis=1), b.mean(axis=1)),
-                "least_p": least_p(len(a), len(b)),
-            }
-        )
-    table = pd.DataFrame(rows)
-    if rows:
-        table["p_adjusted"] = holm(table["p"].tolist())
-        table["verdict"] = [_verdict(row, len(rows)) for row in table.to_dict("records")]
-    return table
+    scores = {arm: scores_of(tried, names) for arm, names in arms.items()}
+    rows = [pair_row(ours, theirs, scores[ours], scores[theirs]) for ours, theirs in combinations(arms, 2)]
+    return with_verdicts(pd.DataFrame(rows)) if rows else pd.DataFrame()
+
+
+def pair_row(ours: str, theirs: str, a: Array, b: Array) -> dict[str, Any]:
+    """What is known of a pair of arms, by the mean of each run over cells.
+
+    Args:
+        ours, theirs: the names of the arms.
+        a, b: (runs, cells) of each.
+
+    Returns:
+        ours, theirs, probability (of improvement), mean_difference (the one that is tested), difference, low, high
+        (Hodges-Lehmann, with its 95 % interval), p (of the difference in means; exact, two-sided), least_p (that so
+        many seeds can give).
+    """
+    found, low, high = difference(a.mean(axis=1), b.mean(axis=1))
+    return {
+        "ours": ours,
+        "theirs": theirs,
+        "probability": probability_of_improvement(a, b),
+        "mean_difference": float(a.mean(axis=1).mean() - b.mean(axis=1).mean()),
+        "difference": found,
+        "low": low,
+        "high": high,
+        "p": permutation_p(a.mean(axis=1), b.mean(axis=1)),
+        "least_p": least_p(len(a), len(b)),
+    }
+
+
+def with_verdicts(
+    pairs: pd.DataFrame, alpha: float = ALPHA, claims: Sequence[str] = (), num_questions: int | None = None
+) -> pd.DataFrame:
+    """The same rows of ``pair_row`` with p_adjusted (Holm) and verdict (a sentence).
+
+    Args:
+        pairs: one row or more.
+        alpha: the level below which, adjusted p, a difference is said to be shown.
+        claims: what the better arm does, for each row, such as ``CLAIM``; that for all if empty.
+        num_questions: how many are asked in all, if some have no row yet, to which nothing is credited; None for as
+            many as there are rows.
+    """
+    number = len(pairs) if num_questions is None else num_questions
+    adjusted = holm([*pairs["p"], *[1.0] * (number - len(pairs))])[: len(pairs)]
+    table = pairs.assign(p_adjusted=adjusted)
+    rows = zip(table.to_dict("records"), claims or [CLAIM] * len(pairs), strict=True)
+    return table.assign(verdict=[_verdict(row, number, alpha, claim) for row, claim in rows])
 
 
 def power_table(arms: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """How likely a pair is shown to differ, see ``power_rows``, at ``holm_alpha``."""
+    return power_rows([(len(arms[a]), len(arms[b])) for a, b in combinations(arms, 2)], holm_alpha(arms))
+
+
+def power_rows(sizes: Iterable[tuple[int, int]], alpha: float) -> pd.DataFrame:
     """How likely a pair is shown to differ, if its difference has so many standard deviations between runs.
 
-    At ``holm_alpha``, the first step of Holm's correction: so likely is it that a pair passes whatever the others do.
+    Args:
+        sizes: the numbers of seeds of each pair.
+        alpha: the level, such as that of the first step of Holm's correction: so likely is it that a pair passes
+            whatever the others do.
 
     Returns:
         A row for each pair of numbers of seeds: columns seeds, and one for each of ``EFFECTS``.
     """
-    alpha = holm_alpha(arms)
-    sizes = {tuple(sorted((len(arms[a]), len(arms[b])))) for a, b in combinations(arms, 2)}
     return pd.DataFrame(
         [
             {"seeds": f"{a} and {b}", **{f"{effect:g} sd": power(a, b, effect, alpha) for effect in EFFECTS}}
-            for a, b in sorted(sizes)
+            for a, b in sorted({(min(pair), max(pair)) for pair in sizes})
         ]
     )
 
@@ -279,10 +313,13 @@ def holm_alpha(arms: Mapping[str, Sequence[str]]) -> float:
     return ALPHA / max(1, comb(len(arms), 2))
 
 
-def _verdict(row: Mapping[Hashable, Any], num_pairs: int) -> str:
+def is_testable(least: float, num_questions: int, alpha: float) -> bool:
+    """Whether so many seeds can show anything: ``least`` is their ``least_p``, at the first step of Holm."""
+    return least * num_questions <= alpha
+
+
+def _verdict(row: Mapping[Hashable, Any], num_questions: int, alpha: float, claim: str) -> str:
     more, less = (row["ours"], row["theirs"]) if row["mean_difference"] > 0 else (row["theirs"], row["ours"])
-    if row["p_adjusted"] <= ALPHA:
-        return f"{more} succeeds more often than {less}"
-    if row["least_p"] * num_pairs > ALPHA:
-        return "not testable with so few seeds"
-    return "no difference shown"
+    if row["p_adjusted"] <= alpha:
+        return f"{more} {claim} {less}"
+    return "no difference shown" if is_testable(row["least_p"], num_questions, alpha) else UNTESTABLE

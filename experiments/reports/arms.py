@@ -26,7 +26,8 @@ from experiments.analysis.shadow_file import NO_SHADOW
 from experiments.analysis.success import percentage
 from experiments.comparison.arms import arms_of, changed
 from experiments.files import write_text
-from experiments.reports.pages import markdown_table, run_as_program
+from experiments.markdown import markdown_table
+from experiments.reports.pages import run_as_program
 from experiments.text import visible
 from poet.archive.reader import open_run
 from poet.events import ValidationSet

@@ -34,9 +34,10 @@ from experiments.analysis.success import percentage
 from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
 from experiments.files import sub_folder, write_text
+from experiments.markdown import markdown_table
 from experiments.replay.strip import stack_strips
 from experiments.reports.learning import FAILED_RATE, children_of, draw_before_and_after, niche_rows, retest
-from experiments.reports.pages import copy_plots, cost_table, markdown_table, run_as_program
+from experiments.reports.pages import copy_plots, cost_table, run_as_program
 from experiments.settings import assignment, differences, resolve_config
 from experiments.text import as_code, poet_command, visible
 from experiments.trials import NUM_TRIALS, num_successes

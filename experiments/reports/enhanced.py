@@ -27,9 +27,10 @@ from experiments.analysis.shadow_file import FOLDER_NAME, write_shadow
 from experiments.controls import NUM_REPLICATES
 from experiments.controls.neutral import neutral_shadow
 from experiments.files import sub_folder, write_text
+from experiments.markdown import markdown_table
 from experiments.replay.render import replay
 from experiments.replay.strip import stack_strips
-from experiments.reports.pages import copy_plots, cost_table, markdown_table
+from experiments.reports.pages import copy_plots, cost_table
 from experiments.text import as_code, poet_command, visible
 from poet.archive.reader import Run, open_run
 from poet.events import TransferOutcome

@@ -28,9 +28,10 @@ from experiments.analysis.measures import run_card
 from experiments.analysis.run_tables import RunTables, read_tables
 from experiments.analysis.success import percentage
 from experiments.files import write_text
+from experiments.markdown import markdown_table
 from experiments.replay.pairs import pair_of
 from experiments.replay.strip import stack_strips
-from experiments.reports.pages import copy_plots, cost_table, draw_walk, markdown_table, run_as_program
+from experiments.reports.pages import copy_plots, cost_table, draw_walk, run_as_program
 from experiments.text import as_code
 from experiments.trials import NUM_TRIALS, num_successes
 from poet.archive.reader import Run, open_run

@@ -1,4 +1,4 @@
-"""What the reports' pages share: plots taken from a run's report, what a run cost, tables in Markdown."""
+"""What the reports' pages share: plots taken from a run's report, what a run cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from environments.errors import InputError
@@ -18,7 +17,6 @@ from experiments.files import written
 from experiments.replay.formats import write_replay
 from experiments.replay.pairs import Pair
 from experiments.replay.walk import record_walk
-from experiments.text import as_markdown
 from poet.archive.reader import Run
 
 
@@ -45,14 +43,6 @@ def cost_table(run: RunTables) -> pd.DataFrame:
     return costs
 
 
-def markdown_table(frame: pd.DataFrame) -> str:
-    """A frame as a table in Markdown, numbers to the right."""
-    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    head = [as_markdown(str(name).replace("_", " ")) for name in frame.columns]
-    aligned = ["--:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
-
-
 def run_as_program(doc: str | None, main: Callable[[Path, list[Path]], None]) -> None:
     """Make a page from the command line, FOLDER RUN... Wrong input ends with a sentence and exit code 2."""
     if len(sys.argv) < 3:
@@ -63,11 +53,3 @@ def run_as_program(doc: str | None, main: Callable[[Path, list[Path]], None]) ->
     except InputError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-
-
-def _cell(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return "" if np.isnan(value) else f"{value:.3g}"
-    return f"{value:,}" if isinstance(value, int) else as_markdown(str(value))

@@ -3,9 +3,10 @@
 A file has ``about``, ``episodes`` (of each cell), ``first_seed``, and ``[[cells]]``. A cell has a ``name`` and either
 ``terrain``, a genotype of Wang et al. 2019 as JSON has it, of which each seed is expressed, or ``gymnasium``, one of
 the ids ``GYMNASIUM_IDS``, whose environment is reset with each seed. A number of a terrain may be
-``{uniform = [low, high]}``: each episode then draws its own.
+``{uniform = [low, high]}``: each episode then draws its own. With ``ground = SEED`` all episodes of a cell are on the
+genotype's one ground of that seed, such as a niche's ``terrain_seed``, and each seed gives another push.
 
-No run trains or is validated on these grounds: its seeds lie below ``FIRST_SEED``.
+No run trains or is validated on these grounds or under these pushes: its seeds lie below ``FIRST_SEED``.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import math
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +38,7 @@ GYMNASIUM_IDS = ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
 
 _FOLDER = Path(__file__).parent
 _KEYS = {"about", "episodes", "first_seed", "cells"}
-_CELL_KEYS = {"name", "terrain", "gymnasium", "first_seed"}
+_CELL_KEYS = {"name", "terrain", "ground", "gymnasium", "first_seed"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,6 +84,18 @@ def suite_names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.toml"))
 
 
+def suite_path(name: str) -> Path:
+    """The file of a suite: a shipped one's name, or the path of a ``.toml`` file.
+
+    Raises:
+        InputError: there is no such file.
+    """
+    path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
+    if not path.is_file():
+        raise InputError(f"{name!r} is no suite, .toml file or run; {nearest(name, suite_names())}")
+    return path
+
+
 def load_suite(name: str, num_episodes: int | None = None, offset: int = 0) -> Suite:
     """A suite from its file.
 
@@ -94,9 +107,7 @@ def load_suite(name: str, num_episodes: int | None = None, offset: int = 0) -> S
     Raises:
         InputError: there is no such suite, or its file is wrong.
     """
-    path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
-    if not path.is_file():
-        raise InputError(f"{name!r} is no suite, .toml file or run; {nearest(name, suite_names())}")
+    path = suite_path(name)
     try:
         data = tomllib.loads(path.read_text("utf-8"))
         return _suite(path.stem, data, num_episodes, offset)
@@ -149,13 +160,24 @@ def _cell(name: str, data: Mapping[str, Any], number: int, first: int, offset: i
     seeds = range(first, first + number)
     if ("terrain" in data) == ("gymnasium" in data):
         raise InputError(f"the cell {name!r} must have either a terrain or a gymnasium id")
+    if "gymnasium" in data and "ground" in data:
+        raise InputError(
+            f"the cell {name!r} has a ground, which is for a terrain, not for a gymnasium id: leave it out"
+        )
     if "gymnasium" in data:
         return Cell(name, _courses(str(data["gymnasium"]), seeds))
+    grounds: Sequence[int] = seeds
+    if "ground" in data:
+        grounds = [whole_number(f"ground of the cell {name!r}", data["ground"], 0)] * number
     try:
-        genotypes = [ObstacleGenotype.from_json(_drawn(data["terrain"], Stream(seed, "suite"))) for seed in seeds]
+        genotypes = [ObstacleGenotype.from_json(_drawn(data["terrain"], Stream(seed, "suite"))) for seed in grounds]
     except InputError as error:
         raise InputError(f"the cell {name!r}: {error}") from None
-    return Cell(name, tuple(genotype.express(seed) for genotype, seed in zip(genotypes, seeds, strict=True)))
+    terrains = [genotype.express(seed) for genotype, seed in zip(genotypes, grounds, strict=True)]
+    if "ground" in data:
+        pushes = [push_from(Stream(seed, "pushes of suites")) for seed in seeds]
+        terrains = [terrain.with_push(push) for terrain, push in zip(terrains, pushes, strict=True)]
+    return Cell(name, tuple(terrains))
 
 
 def _drawn(value: Any, stream: Stream) -> Any:

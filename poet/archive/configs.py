@@ -54,8 +54,7 @@ def deciding_configs(connection: sqlite3.Connection) -> list[tuple[int, dict[str
     """
     history: list[tuple[int, dict[str, Any]]] = []
     for from_iteration, config in all_configs(connection):
-        values = deciding_keys(config.to_json())
-        values = {key: value for key, value in values.items() if value != EARLIER_VALUES.get(key, _NEVER)}
+        values = deciding_values(config)
         if not history or history[-1][1] != values:
             history.append((from_iteration, values))
     return history
@@ -86,6 +85,12 @@ def _read(from_iteration: int, text: Any, digests: dict[int, Any] | None) -> Con
         return make_config(earlier, stored)
     except (InputError, OverflowError) as error:
         raise DamageError(f"{what} is none: {error}") from error
+
+
+def deciding_values(config: Config) -> dict[str, Any]:
+    """What of a config decides results, by ``section.key``, without ``EARLIER_VALUES``: a later key changes nothing."""
+    values = deciding_keys(config.to_json())
+    return {key: value for key, value in values.items() if value != EARLIER_VALUES.get(key, _NEVER)}
 
 
 def deciding_keys(config: dict[str, Any]) -> dict[str, Any]:

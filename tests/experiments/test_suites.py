@@ -15,7 +15,7 @@ from agents.rollouts.box2d import run_episodes
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
 from environments.walker.ending import Outcome
-from experiments.suites import FIRST_SEED, Cell, Suite, load_suite, suite_names, suite_of_run
+from experiments.suites import FIRST_SEED, SELECTION_OFFSET, Cell, Suite, load_suite, suite_names, suite_of_run
 from experiments.suites.agents import Agent, find_agents
 from experiments.suites.evaluation import Trial, by_agent, evaluate, summary
 from experiments.walkers import Walker, load_walker, save_walker
@@ -69,6 +69,20 @@ def test_a_cell_has_its_genotype_on_seeds_that_no_run_uses(tmp_path: Path) -> No
     assert 100 == len(load_suite(str(path)).cells[0].terrains)
 
 
+def test_a_cell_may_have_one_ground_under_other_pushes(tmp_path: Path) -> None:
+    """That of a seed, such as a niche's; pushes are those of the suite's seeds, and others where agents are chosen."""
+    path = tmp_path / "own.toml"
+    path.write_text('[[cells]]\nname = "a"\nterrain = {roughness = {uniform = [1.0, 2.0]}}\nground = 7\n')
+    few, many, chosen = (load_suite(str(path), *more).cells[0].terrains for more in ((2,), (4,), (4, SELECTION_OFFSET)))
+    assert few == many[:2]
+    pushes = [terrain.push for terrain in (*many, *chosen)]
+    assert 8 == len(set(pushes))
+    assert {many[0].digest()} == {terrain.with_push(many[0].push).digest() for terrain in (*many, *chosen)}
+    path.write_text('[[cells]]\nname = "a"\nterrain = {roughness = 1.0}\nground = 7\n')
+    own = ObstacleGenotype(roughness=1.0).express(7)
+    assert (own.with_push(pushes[0]), own.with_push(pushes[1])) == load_suite(str(path), 2).cells[0].terrains
+
+
 def test_a_drawn_number_differs_from_episode_to_episode(tmp_path: Path) -> None:
     """But not from day to day, nor with the number of episodes."""
     path = tmp_path / "own.toml"
@@ -96,7 +110,12 @@ def test_courses_of_gymnasium_are_those_after_a_reset(tmp_path: Path) -> None:
     [
         ("cells = 3", r"one or more \[\[cells\]\]"),
         ("episode = 3", "no key 'episode'; did you mean 'episodes'"),
-        ('[[cells]]\nname = "a"\nground = 1', "has no key 'ground'"),
+        ('[[cells]]\nname = "a"\ngrounds = 1', "has no key 'grounds'"),
+        (
+            '[[cells]]\nname = "a"\nterrain = {}\nground = 1.5',
+            "ground of the cell 'a' must be a whole number from 0 on",
+        ),
+        ('[[cells]]\nname = "a"\ngymnasium = "BipedalWalker-v3"\nground = 1', "has a ground, which is for a terrain"),
         ("[[cells]]\nterrain = {}", "a name of its own"),
         ('[[cells]]\nname = "a"\nterrain = {}\n[[cells]]\nname = "a"\nterrain = {}', "a name of its own"),
         ('[[cells]]\nname = "a"', "either a terrain or a gymnasium id"),

@@ -17,7 +17,7 @@ import pytest
 from experiments.analysis.gene_plot import plot_genes
 from experiments.analysis.theme import save_figure
 from experiments.commands import display
-from experiments.reports.pages import markdown_table
+from experiments.markdown import markdown_table
 from experiments.status import read_status, status_lines
 from experiments.text import as_code, as_markdown, poet_command, visible
 from poet.archive.reader import open_run

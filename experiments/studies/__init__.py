@@ -1,0 +1,1 @@
+"""Studies: what is asked of which arms, written down before the first run; ``poet study``. One TOML file each."""
