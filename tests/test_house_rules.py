@@ -43,7 +43,11 @@ DOORS: dict[str, tuple[str, ...]] = {
     "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("experiments/analysis/",),
-    "scipy": ("experiments/suites/evaluation.py", "experiments/comparison/statistics.py"),
+    "scipy": (
+        "experiments/suites/evaluation.py",
+        "experiments/comparison/statistics.py",
+        "experiments/comparison/survival.py",
+    ),
     "PIL": ("experiments/replay/",),
     "imageio": ("experiments/replay/",),
     "imageio_ffmpeg": ("experiments/replay/",),

@@ -67,6 +67,11 @@ class GeneSpace:
         """(G,) a genotype's features, each over its greatest value; JSON values."""
         return ObstacleGenotype.from_json(dict(genotype)).features(self.settings) / self.limits
 
+    def cell(self, genotype: Mapping[str, Any]) -> tuple[int, ...]:
+        """The cell that a genotype lies in: for each gene in which of ``CELLS_PER_GENE`` parts its upper end is."""
+        uppers = self.point(genotype)[list(self.uppers.values())]
+        return tuple(np.minimum((uppers * CELLS_PER_GENE).astype(np.int64), CELLS_PER_GENE - 1).tolist())
+
     def distance_from_flat(self, genotype: Mapping[str, Any]) -> float:
         """The paper's distance of two environments, 0 to 1, from the one without roughness and obstacles."""
         point = self.point(genotype)
@@ -109,11 +114,10 @@ def coverage(space: GeneSpace, genotypes: list[dict[str, Any]]) -> dict[str, flo
         f"distance_level_{level}": _distance_to_nearest(sample_level(space, level), points)
         for level in range(1, space.max_level + 1)
     }
-    uppers = points[:, list(space.uppers.values())]
-    cells = np.minimum((uppers * CELLS_PER_GENE).astype(np.int64), CELLS_PER_GENE - 1)
+    cells = {space.cell(genotype) for genotype in genotypes}
     num_cells = CELLS_PER_GENE ** len(space.uppers)
     total = float(np.sum(list(by_level.values()))) if by_level else float("nan")
-    return {"distance": total, **by_level, "cells_share": len(np.unique(cells, axis=0)) / num_cells}
+    return {"distance": total, **by_level, "cells_share": len(cells) / num_cells}
 
 
 @lru_cache(maxsize=16)

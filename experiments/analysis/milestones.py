@@ -15,6 +15,8 @@ from experiments.analysis.run_tables import RunTables
 ANY_CHILD, HARDCORE_LIKE = "any child", "hardcore-like"
 #: Every class, beginning with the easiest. A very challenging terrain is also challenging.
 CLASSES = (ANY_CHILD, HARDCORE_LIKE, *CHALLENGE_NAMES[1:])
+#: The least roughness of each further kind of terrain; the last one is the paper's challenging one.
+ROUGHNESSES = (1.0, 2.0, 3.0, 4.5)
 
 #: What can be reached, and the column of ``niches_table`` that says when.
 _REACHED = {"once": "solved", "robust": "robust", "general": "general"}

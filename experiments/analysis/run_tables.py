@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,26 +79,39 @@ def read_tables(run: Run, shadow_folder: Path | None = None) -> RunTables:
     Raises:
         InputError: nothing is recorded yet, or the shadow cannot be read.
     """
+    tables = read_tables_until(run)
+    births = tables.niches[["niche_id", "iteration"]].rename(columns={"iteration": "admitted"})
+    births["retired"] = births["niche_id"].map(tables.retirements.set_index("niche_id")["iteration"])
+    births["origin"] = births["niche_id"].map(birth_origins(tables.niches, run.config_at))
+    folder = shadow_folder or run.folder / FOLDER_NAME
+    return replace(tables, shadow=read_shadow(folder, run.config.run.seed, tables.iteration, births))
+
+
+def read_tables_until(run: Run, last: int | None = None) -> RunTables:
+    """Read everything up to the end of an iteration, as if the run had stopped there. Its shadow is not read.
+
+    Args:
+        run: to be read.
+        last: the iteration; None for the run's last one.
+
+    Raises:
+        InputError: nothing is recorded yet.
+    """
     iteration = run.iteration
     if iteration is None:
         raise InputError(f"the run {run.folder} has not begun: nothing is recorded yet; analyse it a little later")
+    iteration = iteration if last is None else min(iteration, last)
     frames = {name: getattr(run, name) for name in FRAMES}
     until = {name: frame[frame["iteration"] <= iteration].reset_index(drop=True) for name, frame in frames.items()}
     terrains = {int(niche_id): run.terrain(int(niche_id)) for niche_id in until["niches"]["niche_id"]}
-    births = until["niches"][["niche_id", "iteration"]].rename(columns={"iteration": "admitted"})
-    births["retired"] = births["niche_id"].map(until["retirements"].set_index("niche_id")["iteration"])
-    births["origin"] = births["niche_id"].map(birth_origins(until["niches"], run.config_at))
-    shadow = read_shadow(shadow_folder or run.folder / FOLDER_NAME, run.config.run.seed, iteration, births)
-    admissible = admissible_niches(run.configs, iteration)
     own = {name: frame[frame["iteration"] <= iteration] for name, frame in run.own_tables.items()}
     return RunTables(
         run.config,
         iteration,
         **until,
-        admissible=admissible,
+        admissible=admissible_niches(run.configs, iteration),
         terrains=terrains,
         kinds=shown_events(run),
         own=own,
         parent=run.parent,
-        shadow=shadow,
     )

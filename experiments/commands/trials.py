@@ -38,7 +38,9 @@ def evaluate(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            "--on", metavar="SUITE", help="dcd, grid, roses, a .toml, or a run (its niches); may be repeated."
+            "--on",
+            metavar="SUITE",
+            help="dcd, grid, roses, a .toml, or a run (its niches; ./dcd if it is called so); may be repeated.",
         ),
     ] = None,
     episodes: Annotated[int | None, typer.Option("--episodes", help="Of each cell; the suite's if not given.")] = None,
@@ -75,6 +77,8 @@ def evaluate(
     with stopping_cleanly(), ExitStack() as stack:
         names = None if activations is None else [name.strip() for name in activations.split(",")]
         found = find_agents(agents, names, trust)
+        ages = pd.DataFrame([(agent.name, agent.iteration, agent.newest) for agent in found])
+        ages = ages.set_axis(["agent", "iteration", "newest"], axis=1).astype({"iteration": "Int64", "newest": "Int64"})
         suites = [_suite(name, episodes, trust) for name in on or []]
         if not suites:
             raise InputError("name the grounds: --on dcd, --on grid, --on roses, a .toml file or a run")
@@ -87,20 +91,30 @@ def evaluate(
             prepare_engine(trial.engine, policy)
         show = stack.enter_context(counted("episodes"))
         table = pd.concat([run_trials(found, suite, runner, trial, show) for suite in suites])
-    cells = summary(table)
+        cells = summary(table)
+        if output is not None:
+            _write(output, suites, table, cells, ages)
     if len(found) <= _MAX_COLUMNS:
         print_tables([_by_cell(cells[cells["suite"] == suite.name]) for suite in suites])
-    print_tables([("Means over cells, and cells with 80 % or more", by_agent(cells).map(_shown))])
+    means = by_agent(cells)
+    if ages["iteration"].notna().any():
+        means = means.merge(ages, on="agent", how="left")
+    print_tables([("Means over cells, and cells with 80 % or more", means.map(_shown))])
+    if behind := [agent.name for agent in found if agent.is_behind]:
+        say(
+            f"{len(behind)} of {len(found)} agents are older than the last of their niches (newest), which their run "
+            "has not stored: it does so every checkpoint.theta_every iterations and at its end"
+        )
     if output is not None:
-        _write(output, suites, table, cells)
         say(f"tables and plots: {output}")
 
 
 def _suite(name: str, episodes: int | None, trust: bool) -> Suite:
-    from experiments.suites import load_suite, suite_of_run
+    """A shipped suite, also where a folder has its name; else a run's niches, or a file."""
+    from experiments.suites import load_suite, suite_names, suite_of_run
     from poet.archive.reader import open_run
 
-    if not Path(name).is_dir():
+    if name in suite_names() or not Path(name).is_dir():
         return load_suite(name, episodes)
     with open_run(name, trust) as run:
         return suite_of_run(run, name, episodes)
@@ -121,28 +135,36 @@ def _by_cell(cells: pd.DataFrame) -> tuple[str, pd.DataFrame]:
 
 
 def _shown(value: object) -> str:
-    if isinstance(value, float) and value != value:  # NaN
+    import pandas as pd
+
+    if pd.isna(value) or not str(value):  # type: ignore[call-overload]  # a cell is a scalar
         return "-"
+    if isinstance(value, int) and value >= 10_000:
+        return f"{value:,}"
+    if isinstance(value, float) and abs(value) >= 10_000.0:
+        return f"{value:,.0f}"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _write(folder: Path, suites: list[Suite], table: pd.DataFrame, cells: pd.DataFrame) -> None:
+def _write(output: Path, suites: list[Suite], table: pd.DataFrame, cells: pd.DataFrame, ages: pd.DataFrame) -> None:
+    """All files or none."""
     import json
     import os
 
     os.environ["MPLBACKEND"] = "agg"
     from experiments.analysis.suite_plot import plot_success
     from experiments.analysis.theme import save_figure
-    from experiments.files import write_text, written
+    from experiments.drafts import new_folder
+    from experiments.files import write_text
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with written(folder / "episodes.parquet") as file:
-        table.to_parquet(file, index=False)
-    write_text(folder / "cells.csv", cells.to_csv(index=False, float_format="%.6g"))
     about = {suite.name: {"about": suite.about, "digest": suite.digest} for suite in suites}
-    write_text(folder / "suites.json", json.dumps(about, indent=1) + "\n")
-    for i, suite in enumerate(suites):
-        save_figure(plot_success(cells[cells["suite"] == suite.name]), folder / f"success-{i + 1}.png")
+    with new_folder(output) as folder:
+        table.to_parquet(folder / "episodes.parquet", index=False)
+        write_text(folder / "cells.csv", cells.to_csv(index=False, float_format="%.6g"))
+        write_text(folder / "agents.csv", ages.to_csv(index=False))
+        write_text(folder / "suites.json", json.dumps(about, indent=1) + "\n")
+        for i, suite in enumerate(suites):
+            save_figure(plot_success(cells[cells["suite"] == suite.name]), folder / f"success-{i + 1}.png")
 
 
 def compare(
@@ -155,28 +177,22 @@ def compare(
     ] = None,
     episodes: Annotated[int | None, typer.Option("--episodes", help="Of each cell; the suite's if not given.")] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Folder for the tables; nothing is written if not given.")
+        Path | None, typer.Option("--output", help="Folder for all tables and plots; nothing is written if not given.")
     ] = None,
     engine: Engine = None,
     workers: Workers = None,
     trust: Trust = False,
 ) -> None:
     """Compare arms of runs at equal env-steps, by what their agents can do on a suite. The seed is the unit."""
-    import pandas as pd
+    import os
 
+    os.environ["MPLBACKEND"] = "agg"
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
     from experiments.commands.display import print_tables
     from experiments.comparison.arms import arms_of
-    from experiments.comparison.comparing import (
-        arms_table,
-        budgets,
-        check_arms,
-        holm_alpha,
-        pairs_table,
-        power_table,
-        scores_of,
-    )
+    from experiments.comparison.comparing import budgets, check_arms, compared_steps
+    from experiments.comparison.report import compare_runs, main_tables, write_comparison
     from experiments.interrupts import stopping_cleanly
     from experiments.suites.evaluation import Trial
     from poet.archive.reader import open_run
@@ -191,23 +207,14 @@ def compare(
         opened = {name: stack.enter_context(open_run(path, trust)) for name, path in zip(names, runs, strict=True)}
         arms = arms_of({name: run.config for name, run in opened.items()})
         check_arms(arms)
-        at = budgets(opened, env_steps)
+        steps, at = compared_steps(opened, env_steps), budgets(opened, env_steps)
         ((suite, tried),) = try_on_suites(opened, at, [on], episodes, workers, trial)
-    tables = {"arms": arms_table(tried, arms, at), "pairs": pairs_table(tried, arms), "power": power_table(arms)}
-    by_cell = pd.DataFrame({arm: scores_of(tried, mine).mean(axis=0) for arm, mine in arms.items()})
-    tables["cells"] = pd.concat([pd.Series(tried["cell"].unique(), name="cell"), by_cell], axis=1)
-    titles = {
-        "arms": f"Success on {suite.name}: interquartile mean over runs and cells, with its 95 % bootstrap interval "
-        "over seeds (too narrow with few seeds)",
-        "pairs": "Pairs of arms, by each run's mean over cells",
-        "power": "How likely a difference of so many standard deviations between runs is shown for one pair, at "
-        f"p <= {holm_alpha(arms):.2g} (the first step of Holm)",
-        "cells": "Mean success of an arm's runs in each cell",
-    }
-    print_tables([(titles[name], table.map(_shown)) for name, table in tables.items() if len(table)])
-    if output is not None:
-        _write_comparison(output, suite, tables, tried)
-        say(f"tables: {output}")
+        comparison = compare_runs(opened, arms, at, steps, suite, tried)
+        if output is not None:
+            write_comparison(comparison, output)
+    print_tables([(title, table.map(_shown)) for title, table in main_tables(comparison)])
+    say(*comparison.remarks)
+    say(f"tables, plots and comparison.json: {output}" if output else "all else, and plots, come with --output FOLDER")
 
 
 def try_on_suites(
@@ -236,19 +243,6 @@ def try_on_suites(
             prepare_engine(trial.engine, policy)
         with counted("episodes") as show:
             return [(suite, try_runs(opened, at, suite, selection, runner, trial, show)) for suite, selection in suites]
-
-
-def _write_comparison(folder: Path, suite: Suite, tables: dict[str, pd.DataFrame], tried: pd.DataFrame) -> None:
-    import json
-
-    from experiments.files import write_text
-
-    folder.mkdir(parents=True, exist_ok=True)
-    records = {name: json.loads(table.to_json(orient="records")) for name, table in {**tables, "tried": tried}.items()}
-    about = {"suite": suite.name, "digest": suite.digest}
-    write_text(folder / "comparison.json", json.dumps(about | records, indent=1) + "\n")
-    for name, table in {**tables, "tried": tried}.items():
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
 
 
 def check_output(output: Path | None) -> None:

@@ -27,6 +27,7 @@ from experiments.comparison.statistics import (
     MAX_SEEDS,
     Array,
     bootstrap_interval,
+    cliffs_delta,
     difference,
     holm,
     interquartile_mean,
@@ -84,6 +85,20 @@ def check_arms(arms: Mapping[str, Sequence[str]]) -> None:
             raise InputError(f"an arm must have at most {MAX_SEEDS} seeds for exact tests, but {arm} has {len(names)}")
 
 
+def compared_steps(runs: Mapping[str, Run], env_steps: int | None = None) -> int:
+    """The env-steps at which runs are compared: those given, or as many as the shortest run has.
+
+    Raises:
+        InputError: a run is shorter, or has not begun.
+    """
+    spent = _spent(runs)
+    for name, steps in spent.items():
+        if steps.empty or (env_steps is not None and steps.iloc[-1] < env_steps):
+            has = 0 if steps.empty else int(steps.iloc[-1])
+            raise InputError(f"{name} has {has:,} env-steps, fewer than are compared: resume it, or name fewer")
+    return min(int(steps.iloc[-1]) for steps in spent.values()) if env_steps is None else env_steps
+
+
 def budgets(runs: Mapping[str, Run], env_steps: int | None = None) -> dict[str, Budget]:
     """The last iteration of each run within the same env-steps.
 
@@ -95,19 +110,19 @@ def budgets(runs: Mapping[str, Run], env_steps: int | None = None) -> dict[str, 
         InputError: a run is shorter; its last iteration within the env-steps ends below ``MIN_SHARE`` of them; or its
             stored agents are older than that by more than ``MAX_AGE`` of them.
     """
-    spent = {name: run.ledger.groupby("iteration")["env_steps"].sum().cumsum() for name, run in runs.items()}
-    for name, steps in spent.items():
-        if steps.empty or (env_steps is not None and steps.iloc[-1] < env_steps):
-            has = 0 if steps.empty else int(steps.iloc[-1])
-            raise InputError(f"{name} has {has:,} env-steps, fewer than are compared: resume it, or name fewer")
-    end = min(int(steps.iloc[-1]) for steps in spent.values()) if env_steps is None else env_steps
-    found = {}
+    spent = _spent(runs)
+    end, found = compared_steps(runs, env_steps), {}
     for name, steps in spent.items():
         within = steps[steps <= end]
         if within.empty:
             raise InputError(f"the first iteration of {name} alone takes more than {end:,} env-steps: name more")
         found[name] = _budget(name, runs[name], within, end)
     return found
+
+
+def _spent(runs: Mapping[str, Run]) -> dict[str, pd.Series[int]]:
+    """The env-steps of each run by the end of each iteration."""
+    return {name: run.ledger.groupby("iteration")["env_steps"].sum().cumsum() for name, run in runs.items()}
 
 
 def _budget(name: str, run: Run, within: pd.Series[int], end: int) -> Budget:
@@ -149,8 +164,8 @@ def try_runs(
 
     Returns:
         Columns run, env_steps, share and agent_env_steps (see ``Budget``), agents (how many there were), agent (the
-        generalist's niche), cell, success_rate, score_mean and best_of_all (the greatest success rate of any agent in
-        this cell).
+        generalist's niche), cell, episodes, success_rate, success_low, success_high (its Wilson interval at 95 %, which
+        speaks of this one agent), score_mean and best_of_all (the greatest success rate of any agent in this cell).
     """
     frames = []
     for name, run in runs.items():
@@ -170,7 +185,10 @@ def try_runs(
                     "agents": len(agents),
                     "agent": chosen.rpartition(":")[2],
                     "cell": mine["cell"],
+                    "episodes": mine["episodes"],
                     "success_rate": mine["success_rate"],
+                    "success_low": mine["low"],
+                    "success_high": mine["high"],
                     "score_mean": mine["score_mean"],
                     "best_of_all": best.loc[mine["cell"]].to_numpy(),
                 }
@@ -247,15 +265,16 @@ def pair_row(ours: str, theirs: str, a: Array, b: Array) -> dict[str, Any]:
         a, b: (runs, cells) of each.
 
     Returns:
-        ours, theirs, probability (of improvement), mean_difference (the one that is tested), difference, low, high
-        (Hodges-Lehmann, with its 95 % interval), p (of the difference in means; exact, two-sided), least_p (that so
-        many seeds can give).
+        ours, theirs, probability (of improvement; A12 on one cell), cliffs_delta (of the runs' means over cells),
+        mean_difference (the one that is tested), difference, low, high (Hodges-Lehmann, with its 95 % interval), p (of
+        the difference in means; exact, two-sided), least_p (that so many seeds can give).
     """
     found, low, high = difference(a.mean(axis=1), b.mean(axis=1))
     return {
         "ours": ours,
         "theirs": theirs,
         "probability": probability_of_improvement(a, b),
+        "cliffs_delta": cliffs_delta(a.mean(axis=1), b.mean(axis=1)),
         "mean_difference": float(a.mean(axis=1).mean() - b.mean(axis=1).mean()),
         "difference": found,
         "low": low,

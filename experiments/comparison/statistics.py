@@ -4,7 +4,8 @@ Nothing here draws random numbers but ``power``, from a named stream: with few s
 bootstrap sample can be counted.
 
 References: Agarwal et al. 2021, Deep Reinforcement Learning at the Edge of the Statistical Precipice (interquartile
-mean, probability of improvement); Holm 1979; Hodges and Lehmann 1963. The library of Agarwal et al. resamples the runs
+mean, probability of improvement); Vargha and Delaney 2000 (A12, the same probability on one task); Cliff 1993 (delta);
+Clopper and Pearson 1934; Holm 1979; Hodges and Lehmann 1963. The library of Agarwal et al. resamples the runs
 of each task independently. That is wrong where one agent is tried on all tasks, so here whole seeds are resampled.
 """
 
@@ -17,7 +18,7 @@ from math import comb, factorial, prod
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import trim_mean
+from scipy.stats import binomtest, trim_mean
 
 from environments.errors import InputError
 from environments.streams import Stream
@@ -82,6 +83,21 @@ def probability_of_improvement(ours: Array, theirs: Array) -> float:
     return float(above + 0.5 * ties)
 
 
+def cliffs_delta(ours: Array, theirs: Array) -> float:
+    """How much more often a run of ours is above one of theirs than below it: -1 to 1, twice A12 less 1.
+
+    Args:
+        ours, theirs: (seeds,).
+    """
+    return 2.0 * probability_of_improvement(ours[:, None], theirs[:, None]) - 1.0
+
+
+def share_interval(num_runs: int, num_all: int, confidence: float = 0.95) -> tuple[float, float]:
+    """The exact interval (Clopper and Pearson) of the share of runs in which something happens; each is one trial."""
+    interval = binomtest(num_runs, num_all).proportion_ci(confidence, method="exact")
+    return float(interval.low), float(interval.high)
+
+
 def permutation_p(ours: Array, theirs: Array) -> float:
     """The two-sided p of a difference in means: the share of all ways to deal the runs that differ at least as much.
 
@@ -91,13 +107,16 @@ def permutation_p(ours: Array, theirs: Array) -> float:
     Raises:
         InputError: an arm has more than ``MAX_SEEDS`` seeds.
     """
-    _check_seeds(ours)
-    _check_seeds(theirs)
-    every = np.concatenate([ours, theirs])
-    sums = every[_deals(ours.size, theirs.size)].sum(axis=1)
-    differences = np.abs(sums / ours.size - (every.sum() - sums) / theirs.size)
-    found = abs(ours.mean() - theirs.mean())
-    return float((differences >= found - _SAME * max(1.0, np.abs(every).max())).mean())
+    return _share_beyond(ours, theirs, abs(ours.mean() - theirs.mean()))
+
+
+def least_attainable_p(ours: Array, theirs: Array) -> float:
+    """The least p that ``permutation_p`` gives for any way to deal these very numbers; ties make it greater.
+
+    Raises:
+        InputError: an arm has more than ``MAX_SEEDS`` seeds.
+    """
+    return _share_beyond(ours, theirs, float(_differences(ours, theirs).max()))
 
 
 def least_p(num_ours: int, num_theirs: int) -> float:
@@ -153,6 +172,21 @@ def power(num_ours: int, num_theirs: int, effect: float, alpha: float = 0.05) ->
         scores = np.array([normal(stream, 1.0) for _ in range(num_ours + num_theirs)])
         found += permutation_p(scores[:num_ours] + effect, scores[num_ours:]) <= alpha
     return found / NUM_IMAGINED
+
+
+def _differences(ours: Array, theirs: Array) -> Array:
+    """(deals,) the difference in means, without its sign, of every way to deal the runs."""
+    _check_seeds(ours)
+    _check_seeds(theirs)
+    every = np.concatenate([ours, theirs])
+    sums = every[_deals(ours.size, theirs.size)].sum(axis=1)
+    return np.asarray(np.abs(sums / ours.size - (every.sum() - sums) / theirs.size), np.float64)
+
+
+def _share_beyond(ours: Array, theirs: Array, limit: float) -> float:
+    """The share of ``_differences`` that are at least as great as ``limit``, up to rounding."""
+    greatest = max(1.0, float(np.abs(np.concatenate([ours, theirs])).max()))
+    return float((_differences(ours, theirs) >= limit - _SAME * greatest).mean())
 
 
 @lru_cache(maxsize=8)

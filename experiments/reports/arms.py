@@ -20,7 +20,7 @@ from experiments.analysis.aggregate import run_names
 from experiments.analysis.frames import cumulative_steps, niches_table
 from experiments.analysis.genes import challenge_level, gene_text, hardness
 from experiments.analysis.measures import run_card
-from experiments.analysis.milestones import HARDCORE_LIKE, classes_of
+from experiments.analysis.milestones import HARDCORE_LIKE, ROUGHNESSES, classes_of
 from experiments.analysis.run_tables import FRAMES, RunTables, read_tables
 from experiments.analysis.shadow_file import NO_SHADOW
 from experiments.analysis.success import percentage
@@ -33,8 +33,6 @@ from poet.archive.reader import open_run
 from poet.events import ValidationSet
 from poet.validation import ROBUST_RATE
 
-#: The minimum roughness of each kind of terrain; the last one is the paper's challenging one.
-ROUGHNESSES = (1.0, 2.0, 3.0, 4.5)
 #: The cell of a seed that never got there.
 NEVER = "-"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
 from environments.errors import InputError
-from experiments.walkers import load_walker
+from experiments.walkers import load_walker, walker_names
 from experiments.walkers.foreign import STATE_DICTS
 from poet.archive.reader import Run, open_run
 
@@ -25,12 +25,18 @@ class Agent:
         policy: its policy.
         theta: (P,) float32.
         noise_std: (4,) float32, of the noise on its actions in training; None for none, or if that is not known.
+        iteration: of a run named on the command line, in which this theta was made; None for any other agent.
+        newest: likewise, in which the last agent of its niche was made.
+        is_behind: whether that is another one, which is not stored, as in a run that was killed or goes on.
     """
 
     name: str
     policy: AbstractPolicy
     theta: NDArray[np.float32]
     noise_std: NDArray[np.float32] | None = None
+    iteration: int | None = None
+    newest: int | None = None
+    is_behind: bool = False
 
 
 def find_agents(
@@ -39,8 +45,9 @@ def find_agents(
     """The agents that texts name, each once, in order.
 
     Args:
-        texts: each the folder of a run, for the last agents of its active niches; ``FOLDER:NICHE`` for one of them,
-            active or not; the name of a shipped walker; or the path of a walker's file (``experiments.walkers``).
+        texts: each the name of a shipped walker, also where a folder has that name (``./NAME`` is the folder); the
+            folder of a run, for the last stored agents of its active niches; ``FOLDER:NICHE`` for one of them, active
+            or not; or the path of a walker's file (``experiments.walkers``).
         activations: of PyTorch state dicts, see ``experiments.walkers.foreign.read_foreign``.
         trust: whether a policy that a run names may be imported.
 
@@ -62,17 +69,22 @@ def _split_run(text: str) -> tuple[Path, int | None] | None:
 
 
 def _agents(text: str, activations: Sequence[str] | None, trust: bool) -> list[Agent]:
-    place = _split_run(text)
+    place = None if text in walker_names() else _split_run(text)
     if place is None:
         walker = load_walker(text, activations)
         policy = walker.policy
         policy.check_theta(walker.theta)
         return [Agent(text, policy, walker.theta, walker.noise_std)]
     folder, niche = place
-    with open_run(folder, trust) as run:
-        return [
-            run_agent(run, str(folder), niche_id) for niche_id in (active_niches(run) if niche is None else [niche])
-        ]
+    with open_run(folder, trust) as run, run.at_one_moment():
+        last, found = run.versions.sort_values("id").groupby("niche_id")[["id", "iteration"]].last(), []
+        for niche_id in active_niches(run) if niche is None else [niche]:
+            stored = run.agent(niche_id)
+            version, newest = stored.version, int(last["iteration"][niche_id])
+            is_behind = version.id != last["id"][niche_id]
+            name = f"{folder}:{niche_id}"
+            found.append(Agent(name, run.policy, stored.theta, None, version.iteration, newest, bool(is_behind)))
+        return found
 
 
 def run_agent(run: Run, name: str, niche_id: int, iteration: int | None = None) -> Agent:

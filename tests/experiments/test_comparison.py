@@ -228,27 +228,45 @@ def test_only_agents_of_the_moment_are_compared(tiny_run: Path, monkeypatch: pyt
 
 
 def test_the_command(poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two arms of two tiny runs: tables, a file for machines, and the agent that other grounds chose."""
+    """Two arms of POET and one of a single agent: tables, plots, a file for machines, and what does not apply."""
     (tmp_path / "own.toml").write_text(
         '[[cells]]\nname = "flat"\nterrain = {}\n[[cells]]\nname = "rough"\nterrain = {roughness = 1.0}\n'
     )
-    for arm, pairs in (("few", 1), ("more", 2)):
-        for seed in (1, 2):
-            settings_ = ["--seed", seed, "--set", f"es.pairs={pairs}", "--set", "checkpoint.theta_every=1"]
-            assert (
-                0 == poet("run", tmp_path / f"{arm}-{seed}", "--preset", "tiny", "--iterations", "2", *settings_).code
-            )
-    runs = [tmp_path / f"{arm}-{seed}" for arm in ("few", "more") for seed in (2, 1)]
+    own = {"few": ["es.pairs=1"], "more": ["es.pairs=2"], "dr": ["run.trainer=dr", "es.pairs=4"]}
+    for name in ("few-1", "few-2", "more-1", "more-2", "dr-1"):
+        arm, _, seed = name.partition("-")
+        settings_ = [word for value in (*own[arm], "checkpoint.theta_every=1") for word in ("--set", value)]
+        ended = poet("run", tmp_path / name, "--preset", "tiny", "--iterations", "2", "--seed", seed, *settings_)
+        assert 0 == ended.code, ended.err
+    runs = [tmp_path / name for name in ("few-2", "few-1", "more-2", "more-1", "dr-1")]
     arguments = [*runs, "--on", tmp_path / "own.toml", "--episodes", "2", "--workers", "1"]
     monkeypatch.setattr(comparing, "MIN_SHARE", 0.0)  # two iterations are long ones
+    monkeypatch.setattr(comparing, "MAX_AGE", 1.0)
     ended = poet("compare", *arguments, "--output", tmp_path / "out")
     assert 0 == ended.code, ended.err
-    assert "not testable" in ended.out and "nan" not in ended.out
+    assert "not testable" in ended.out and "nan" not in ended.out and "<NA>" not in ended.out
+    assert "Few seeds: few (2), more (2), dr (1)" in ended.out
+    assert "dr: the trainer dr trains one agent and makes no niches" in ended.out
     found = json.loads((tmp_path / "out" / "comparison.json").read_text())
-    assert ["few", "more"] == [row["arm"] for row in found["arms"]]
-    assert all(row["agent_env_steps"] == row["env_steps"] and row["low"] is None for row in found["arms"])
-    assert 1.0 == max(row["share"] for row in found["tried"])
-    assert ["few-2", "few-1", "more-2", "more-1"] == list(dict.fromkeys(row["run"] for row in found["tried"]))
+    assert ["few", "more", "dr"] == [row["arm"] for row in found["arms"]] == list(found["seeds"])
+    assert all(row["low"] is None for row in found["arms"])
+    assert ["few-2", "few-1", "more-2", "more-1", "dr-1"] == list(dict.fromkeys(row["run"] for row in found["tried"]))
+    for row in found["tried"]:
+        interval = stats.binomtest(round(2 * row["success_rate"]), 2).proportion_ci(method="wilson")
+        assert pytest.approx((interval.low, interval.high)) == (row["success_low"], row["success_high"])
+    of_dr = [row for row in found["measures"] if row["arm"] == "dr"]
+    assert all(row["mean"] is None and row["why"] for row in of_dr)
+    assert {"arm", "purpose", "env_steps", "share"} == set(found["spending"][0])
+    for arm in own:
+        assert pytest.approx(1.0) == sum(row["share"] for row in found["spending"] if row["arm"] == arm)
     assert ["flat", "rough"] == pd.read_csv(tmp_path / "out" / "cells.csv")["cell"].tolist()
+    plots = ["classes.png", "first-once.png", "open-endedness.png", "success.png"]
+    assert plots == sorted(path.name for path in (tmp_path / "out").glob("*.png"))
+    tables = {path.stem for path in (tmp_path / "out").glob("*.csv")}
+    assert tables == set(found) - {"suite", "digest", "env_steps", "seeds", "remarks"}
     assert_refused(poet("compare", *arguments, "--output", tmp_path / "out"), "new or empty folder")
     assert_refused(poet("compare", *arguments, "--env-steps", 10**9), "fewer than are compared")
+    alone = poet("compare", tmp_path / "dr-1", *arguments[5:], "--output", tmp_path / "alone")
+    assert 0 == alone.code, alone.err
+    assert "Pairs of arms" not in alone.out
+    assert ["success.png"] == [path.name for path in (tmp_path / "alone").glob("*.png")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from contextlib import closing
 from pathlib import Path
 
 import gymnasium
@@ -15,10 +17,12 @@ from agents.rollouts.box2d import run_episodes
 from environments import ObstacleGenotype, Terrain
 from environments.errors import InputError
 from environments.walker.ending import Outcome
+from experiments.analysis import theme
 from experiments.suites import FIRST_SEED, SELECTION_OFFSET, Cell, Suite, load_suite, suite_names, suite_of_run
 from experiments.suites.agents import Agent, find_agents
 from experiments.suites.evaluation import Trial, by_agent, evaluate, summary
 from experiments.walkers import Walker, load_walker, save_walker
+from poet.archive.database import connect_to_write, transaction
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
 from poet.config import make_config
@@ -268,3 +272,62 @@ def test_bad_arguments_are_refused(poet: Poet, tmp_path: Path) -> None:
         (["flat", "--on", "roses", "--episodes", "1", "--sampled"], "leave out --sampled"),
     ):
         assert_refused(poet("evaluate", *arguments), *sentence)
+
+
+def test_a_killed_runs_agents_are_said_to_be_old(tiny_run: Path, poet: Poet, tmp_path: Path) -> None:
+    """Its last iteration stored no agents: the table says of which one each is, and of which its niche's last is."""
+    folder = Path(shutil.copytree(tiny_run, tmp_path / "killed"))
+    with closing(connect_to_write(folder)) as connection, transaction(connection):
+        last = "SELECT max(iteration) FROM versions"
+        digests = f"SELECT theta_digest FROM versions WHERE iteration = ({last})"
+        connection.execute(f"DELETE FROM thetas WHERE digest IN ({digests})")
+    agents = {agent.name: agent for agent in find_agents([str(folder), "flat"])}
+    behind = [agent for agent in agents.values() if agent.is_behind]
+    with open_run(folder) as run:
+        for agent in behind:
+            niche_id = int(agent.name.rpartition(":")[2])
+            versions = run.versions[run.versions["niche_id"] == niche_id]
+            assert (run.agent(niche_id).version.iteration, versions["iteration"].max()) == (
+                agent.iteration,
+                agent.newest,
+            )
+            assert run.agent(niche_id).version.id < versions["id"].max()
+    assert behind and not agents["flat"].is_behind
+    (tmp_path / "own.toml").write_text('[[cells]]\nname = "easy"\nterrain = {}\n')
+    arguments = [folder, "flat", "--on", tmp_path / "own.toml", "--episodes", "1", "--workers", "1"]
+    ended = poet("evaluate", *arguments, "--output", tmp_path / "out")
+    assert f"{len(behind)} of {len(agents)} agents are older" in ended.out
+    ages = pd.read_csv(tmp_path / "out" / "agents.csv").set_index("agent")
+    assert {agent.name: agent.newest for agent in behind} == ages["newest"].loc[[a.name for a in behind]].to_dict()
+    assert "older" not in poet("evaluate", tiny_run, *arguments[1:]).out
+
+
+def test_a_shipped_name_is_never_that_of_a_folder(
+    tiny_run: Path, poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder called like a suite or a walker is named with ./ before it; an empty one hides nothing."""
+    monkeypatch.chdir(tmp_path)
+    Path("roses").symlink_to(tiny_run)
+    Path("flat").mkdir()
+    ended = poet("evaluate", "flat", "--on", "roses", "--on", "./roses", "--episodes", "1", "--workers", "1")
+    assert 0 == ended.code, ended.err
+    assert "1a" in ended.out and "niche 0" in ended.out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_an_interrupt_leaves_no_half_of_an_output(
+    tiny_run: Path, poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Ctrl-C while the last file is written: neither the folder nor a draft of it, and the exit code of Ctrl-C."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(theme, "_save", interrupted)
+    run = shutil.copytree(tiny_run, tmp_path / "tiny-0")
+    (tmp_path / "own.toml").write_text('[[cells]]\nname = "easy"\nterrain = {}\n')
+    before = sorted(path.name for path in tmp_path.iterdir())
+    arguments = ["--on", tmp_path / "own.toml", "--episodes", "1", "--workers", "1", "--output", tmp_path / "out"]
+    ended = poet(command, run, *arguments)
+    assert 130 == ended.code, ended.err
+    assert before == sorted(path.name for path in tmp_path.iterdir())
