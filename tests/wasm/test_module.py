@@ -17,11 +17,14 @@ from agents.rollouts import simd
 from agents.wasm.build import build
 from agents.wasm.layout import layout
 from agents.wasm.linking import STACK_SIZE
+from environments.physics import layout as layout_of_worlds
 from environments.streams import Stream
 from environments.terrain.cppn import CppnGenotype, CppnSettings
 from environments.terrain.terrain import Terrain
+from environments.walker.judge import OVERFLOWED, SPUN
 from experiments.walkers import load_walker
 from tests.agents import courses
+from tests.environments import crowded
 from tests.parity.compare import compare
 from tests.parity.episodes import Case, batches
 from tests.parity.report import describe
@@ -109,6 +112,20 @@ def test_grounds_of_networks_have_the_same_bits() -> None:
     expected = simd.run_episodes(policy, np.stack([theta] * 4), terrains, np.arange(4), 2000)
     found = [WasmWalker(terrain, policy, theta).episode(terrain.push, 2000) for terrain in terrains]
     assert list(zip(expected.returns, expected.lengths, expected.outcomes, strict=True)) == found
+
+
+def test_what_our_physics_gives_up_is_said() -> None:
+    """There is no Box2D to go on in: too many contacts, in the reset itself, and a body that turned too far."""
+    crowd = WasmWalker(crowded.TERRAINS[0])
+    crowd.reset(3.0, 100)
+    assert OVERFLOWED == crowd.fields["outcome"][0]
+
+    spinning = WasmWalker(Case(0, _SEED).terrain())
+    spinning.reset(0.0, 100)
+    spinning.fields["world"][layout_of_worlds.BODY + layout_of_worlds.ANGLE] += np.float32(17 * 2 * np.pi)
+    spinning.step(np.zeros(4, np.float32))
+    assert SPUN == spinning.fields["outcome"][0]
+    assert {"OVERFLOWED", "SPUN"} <= set(wasm.read_layout()["outcomes"].values())
 
 
 def test_the_stack_stays_in_its_place() -> None:
