@@ -82,6 +82,7 @@ DECIDING = (
     "agents/policies/",
     "agents/rollouts/",
     "agents/strategies/",
+    "agents/wasm/",
     "poet/",
 )
 NOT_DECIDING = (
