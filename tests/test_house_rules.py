@@ -78,6 +78,7 @@ DECIDING = (
     "agents/policies/",
     "agents/rollouts/",
     "agents/strategies/",
+    "agents/wasm/",
     "poet/",
 )
 NOT_DECIDING = (

@@ -59,10 +59,10 @@ class Course(NamedTuple):
         rows[1:, ::2] = np.cumsum(rows[:-1, 1::2], axis=0)
 
         edges = np.empty((rows[-1, 0] + rows[-1, 1], NUM_EDGE_COLUMNS), np.float32)
-        _fill_edges(_joined([terrain.ground for terrain in terrains]), rows[:, 1].copy(), edges)
+        fill_edges(_joined([terrain.ground for terrain in terrains]), rows[:, 1].copy(), edges)
         polygons = np.zeros((len(obstacles), VERTEX + VERTEX_SIZE * num_vertices.max(initial=0)), np.float32)
         if obstacles:
-            _fill_polygons(_joined(obstacles), num_vertices, polygons)
+            fill_polygons(_joined(obstacles), num_vertices, polygons)
         return cls(edges, polygons, rows, np.array([terrain.push for terrain in terrains], np.float32))
 
 
@@ -80,7 +80,7 @@ def _joined(vertices: list[NDArray[np.float32]]) -> NDArray[np.float32]:
 
 
 @kernel
-def _fill_edges(vertices, num_edges, edges_out):  # type: ignore[no-untyped-def]
+def fill_edges(vertices, num_edges, edges_out):  # type: ignore[no-untyped-def]
     """The edges of several grounds.
 
     Args:
@@ -103,7 +103,7 @@ def _fill_edges(vertices, num_edges, edges_out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _fill_polygons(points, num_points, polygons_out):  # type: ignore[no-untyped-def]
+def fill_polygons(points, num_points, polygons_out):  # type: ignore[no-untyped-def]
     """The obstacles of all terrains.
 
     Args:
