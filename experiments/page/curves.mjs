@@ -1,9 +1,10 @@
 // The curves of the run: scores and success of every niche, ANNECS, and how complex its terrains are.
 
-import { html, numberText, percentText } from './dom.mjs';
+import { html, percentText } from './dom.mjs';
 import { num } from './data.mjs';
 import { Plot } from './plot.mjs';
 
+const shortText = (value) => (Number.isFinite(value) ? String(+value.toPrecision(3)) : 'none');
 const finite = (values) => values.filter(Number.isFinite);
 
 /** From the least to the greatest value, with 0, and room above. */
@@ -30,7 +31,9 @@ export class NicheCurves {
         series: scores, range, lines: [{ value: solved, name: `solved from ${solved}` }],
       }, onSelect));
     }
-    const titles = { pushes: 'Success on its own ground under other pushes', seeds: 'Success on fresh seeds of its genes' };
+    const titles = {
+      pushes: 'Success on its own ground under other pushes', seeds: 'Success on fresh seeds of its genes',
+    };
     for (const [set, title] of Object.entries(titles)) {
       const groups = new Map(), rate = archive.world.robust_rate;
       for (const row of archive.measured.filter((one) => one.validation_set === set)) {
@@ -70,7 +73,7 @@ export function drawRunCurves(archive, box) {
     // The shadow's terrains may be as high as houses: its band is cut there.
     const range = [Math.min(own[0], low), Math.max(own[1], Math.min(high, 2.5 * own[1]))];
     box.append(new Plot(`${title[0].toUpperCase()}${title.slice(1)}, ${unit}`, archive.env_steps, {
-      series, range, isStepped: true, text: (value) => (Number.isFinite(value) ? String(+value.toPrecision(3)) : 'none'),
+      series, range, isStepped: true, text: shortText,
     }).element);
   }
 }
@@ -83,8 +86,9 @@ function annecsPlot(archive) {
   const series = Object.entries(names).map(([key, name]) => ({
     key, name, isNamed: true, class: key.replace('_', '-'), xs: annecs.env_steps, ys: annecs[key].map(num),
   })).filter((one) => finite(one.ys).length);
-  if (!series.length) return html('p', { class: 'note' }, 'ANNECS is unknown: its niches were not judged by all agents.');
+  const unknown = 'ANNECS is unknown: its niches were not judged by all agents.';
+  if (!series.length) return html('p', { class: 'note' }, unknown);
   return new Plot('ANNECS: novel environments created and solved', archive.env_steps, {
-    series, range: rangeOf(series.map((one) => one.ys)), isStepped: true, text: (value) => numberText(value).replace('.0', ''),
+    series, range: rangeOf(series.map((one) => one.ys)), isStepped: true, text: shortText,
   }).element;
 }

@@ -18,7 +18,8 @@ export const num = (value) => (value === null || value === undefined ? NaN : Num
 /** The rows of a table that came as columns. */
 export function rowsOf(table) {
   const names = Object.keys(table ?? {});
-  return names.length ? table[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, table[name][i]]))) : [];
+  if (!names.length) return [];
+  return table[names[0]].map((_, i) => Object.fromEntries(names.map((name) => [name, table[name][i]])));
 }
 
 function grouped(rows, key) {

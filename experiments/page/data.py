@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from poet.archive.reader import Run
     from poet.archive.records import StoredAgent
 
-#: Points that a curve has at most; the page says when it left some out.
+#: Points that a curve has at most, more than a plot has room for.
 MOST_POINTS = 500
 
 

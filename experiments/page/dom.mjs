@@ -50,11 +50,11 @@ class Tip {
 export const tip = new Tip();
 
 /** A canvas sized for the screen, and its context in CSS pixels. */
-export function fitCanvas(canvas, width, height) {
+export function fitCanvas(canvas, width, height, alpha = true) {
   const ratio = window.devicePixelRatio || 1;
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) [canvas.width, canvas.height] = [w, h];
-  const context = canvas.getContext('2d');
+  const context = canvas.getContext('2d', { alpha });
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
   return context;
 }
@@ -72,4 +72,5 @@ export function countText(value) {
 export const numberText = (value) => (Number.isFinite(value) ? value.toFixed(1).replace('-', '−') : 'none');
 
 /** A share in whole percent, rounded down: 79.6 % is not 80 %. */
-export const percentText = (share) => (Number.isFinite(share) ? `${Math.floor(100 * share + 1e-9)}\u00a0%` : 'not measured');
+export const percentText = (share) =>
+  (Number.isFinite(share) ? `${Math.floor(100 * share + 1e-9)}\u00a0%` : 'not measured');

@@ -105,7 +105,8 @@ export function agentList(archive, chosen, firstNiche, onChange) {
 export function groundList(archive, chosen, onChange) {
   const options = Object.keys(archive.terrains).map((id) =>
     html('option', { value: id, selected: Number(id) === chosen }, `niche ${id}`));
-  return html('select', { 'aria-label': 'ground', onchange: ({ target }) => onChange(Number(target.value)) }, ...options);
+  const change = ({ target }) => onChange(Number(target.value));
+  return html('select', { 'aria-label': 'ground', onchange: change }, ...options);
 }
 
 /** Both numbers, and whether they are the same bits. */

@@ -15,6 +15,8 @@ import { transferLanes, transferMatrix } from './matrix.mjs';
 
 const MOST_LANES = 4;
 
+const later = () => new Promise((go) => { setTimeout(go); });
+
 class Page {
   #archive; #player = null; #worker = null; #tree; #curves; #niche = null; #push = null; #note = '';
 
@@ -31,6 +33,7 @@ class Page {
     else this.#closeStage(world.why ?? 'No agent is stored in this archive, so nobody can walk here.');
     this.#curves = new NicheCurves(archive, byId('niche-curves'), (id) => this.select(id));
     this.select(this.#firstNiche(), false);
+    await later();  // the first picture is shown before the rest is made
     drawRunCurves(archive, byId('run-curves'));
     byId('growth').textContent = archive.complexity?.remark ?? '';
     this.#openTransfers();
@@ -51,16 +54,19 @@ class Page {
     this.#curves.select(id);
     this.#tell(niche);
     const agents = this.#archive.agentsOf.get(id) ?? [];
-    const ends = agents.length > 1 ? [[agents[0], 'first agent'], [agents.at(-1), 'last agent']] : agents.map((a) => [a, 'only agent']);
+    const ends = agents.length > 1 ? [[agents[0], 'first agent'], [agents.at(-1), 'last agent']]
+      : agents.map((agent) => [agent, 'only agent']);
     this.#note = agents.length || !this.#player ? '' : 'The page holds no agent of this niche.';
     this.#show(ends.map(([agent, title]) => new Lane(this.#archive, agent, id, title)), null);
   }
 
   #lead() {
-    const { niches, env_steps: steps, iteration } = this.#archive, active = niches.filter((n) => n.retired === null).length;
+    const { niches, env_steps: steps, iteration } = this.#archive;
+    const active = niches.filter((niche) => niche.retired === null).length;
     const robust = niches.filter((niche) => this.#archive.isRobust(niche)).length;
     const success = niches.some((n) => n.pushes_now !== null) ? `, ${robust} robustly solved now` : '';
-    return `${iteration} iterations, ${countText(steps)} env-steps, ${niches.length} niches: ${active} active${success}.`;
+    return `${iteration} iterations, ${countText(steps)} env-steps, ${niches.length} niches: `
+      + `${active} active${success}.`;
   }
 
   #linkTables() {
@@ -68,7 +74,7 @@ class Page {
     if (address) byId('tables').append(html('a', { href: address }, 'Tables and plots'));
   }
 
-  /** That of the address, or one that shows learning: robustly solved, the last agent reaches the end, the first not. */
+  /** That of the address, or one that shows learning: robustly solved, where the first agent fails. */
   #firstNiche() {
     const wanted = /^#niche=(\d+)$/.exec(location.hash);
     if (wanted && this.#archive.nicheById.has(Number(wanted[1]))) return Number(wanted[1]);
@@ -94,7 +100,7 @@ class Page {
     new Proof(archive, this.#worker, byId('prove'), (agent) => {
       this.select(agent.niche_id);
       this.#show([new Lane(archive, agent, agent.niche_id)], null);
-      byId('stage').scrollIntoView({ block: 'nearest' });
+      byId('stage').scrollIntoView();
     });
   }
 
@@ -104,14 +110,15 @@ class Page {
   }
 
   #tell(niche) {
-    const success = num(niche.pushes_now);
+    const success = num(niche.pushes_now), first = percentText(num(niche.pushes_admission));
+    const rates = Number.isNaN(success) ? '' : `; success ${first} at first, ${percentText(success)} now`;
     byId('niche-title').textContent = `Niche ${niche.id}${niche.level ? `, ${niche.level}` : ''}`;
     byId('niche-facts').replaceChildren(
       html('div', {}, niche.genes),
-      html('div', {}, `${niche.parent_id === null ? 'The root' : `Child of niche ${niche.parent_id}`}, admitted in iteration `
-        + `${niche.created}${niche.retired === null ? ', still active' : `, retired in ${niche.retired}`}. Score `
-        + `${numberText(num(niche.admission_score))} at first, ${numberText(num(niche.last_score))} now${
-          Number.isNaN(success) ? '' : `; success ${percentText(num(niche.pushes_admission))} at first, ${percentText(success)} now`}.`),
+      html('div', {}, `${niche.parent_id === null ? 'The root' : `Child of niche ${niche.parent_id}`}, admitted in `
+        + `iteration ${niche.created}${niche.retired === null ? ', still active' : `, retired in ${niche.retired}`}. `
+        + `Score ${numberText(num(niche.admission_score))} at first, `
+        + `${numberText(num(niche.last_score))} now${rates}.`),
     );
     byId('genotype').textContent = niche.genotype;
   }
@@ -148,14 +155,15 @@ class Page {
     byId('add').addEventListener('click', () => {
       const { lanes } = this.#player, agents = this.#archive.agentsOf.get(lanes[0].nicheId) ?? this.#archive.agents;
       const shown = lanes.map((lane) => lane.agent), free = agents.filter((agent) => !shown.includes(agent));
-      this.#show([...lanes, new Lane(this.#archive, free[free.length >> 1] ?? agents[0], lanes[0].nicheId)], this.#push);
+      const added = new Lane(this.#archive, free[free.length >> 1] ?? agents[0], lanes[0].nicheId);
+      this.#show([...lanes, added], this.#push);
       this.#player.refreshPushes();
     });
     byId('luck').addEventListener('click', () => this.#tryPushes());
     const { greatest_push: greatest, solved_return: solved } = this.#archive.world, pushes = otherPushes(greatest);
-    byId('luck-text').textContent = `The first step pushes the hull. A run draws each ground’s push evenly from −${greatest} to `
-      + `${greatest} N; the ${pushes.length} others lie evenly from −${pushes.at(-1)} to ${pushes.at(-1)} N. Success: the end with `
-      + `a return of ${solved} or more.`;
+    byId('luck-text').textContent = `The first step pushes the hull. A run draws each ground’s push evenly from `
+      + `−${greatest} to ${greatest} N; the ${pushes.length} others lie evenly from −${pushes.at(-1)} to `
+      + `${pushes.at(-1)} N. Success: the end with a return of ${solved} or more.`;
   }
 
   /** Run every lane under other pushes, beside the page. */
@@ -184,7 +192,7 @@ class Page {
       this.#note = `Transfer of iteration ${transfer.iteration}, from niche ${transfer.source_id} to niche `
         + `${transfer.target_id}${sentence ? `; ${sentence}` : ''}.`;
       this.#show(lanes, null);
-      byId('stage').scrollIntoView({ block: 'nearest' });
+      byId('stage').scrollIntoView();
     }));
   }
 }

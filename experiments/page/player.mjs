@@ -9,10 +9,12 @@ import { pushMarks } from './pushes.mjs';
 const SPEEDS = [0.25, 0.5, 1, 2, 4, 8];
 /** A frame that comes later than this stands for a page that was out of sight, s. */
 const LONGEST_FRAME = 0.25;
+const STEPS_BETWEEN_TEXTS = 5;
 
 export class Player {
   #archive; #walker; #lanes = []; #shown = []; #moment = 0; #isPlaying = false; #before = null; #speed = 1;
-  #options = { hasRays: false, hasContacts: false, hasGhosts: false }; #parts = {}; #traces; #traced = 0; #onChange; #request = null;
+  #options = { hasRays: false, hasContacts: false, hasGhosts: false };
+  #parts = {}; #traces; #traced = 0; #onChange; #request = null; #told = 0;
 
   /**
    * @param archive the run
@@ -112,17 +114,17 @@ export class Player {
   }
 
   #draw() {
+    for (const { picture } of this.#shown) picture.draw(this.#moment, this.#options, this.#lanes);
+    if (this.#parts.details.open) this.#traces.draw(this.#moment);
     const step = Math.floor(this.#moment);
-    for (const { lane, picture, status } of this.#shown) {
-      picture.draw(this.#moment, this.#options, this.#lanes);
-      const text = lane.status(step);
-      if (status.textContent !== text) status.textContent = text;
-    }
-    const { scrub, time, details } = this.#parts, rate = this.#archive.world.layout.steps_per_second;
+    // Nobody reads numbers that change with every frame, and each change lays out the page again.
+    if (this.#isPlaying && Math.abs(step - this.#told) < STEPS_BETWEEN_TEXTS) return;
+    this.#told = step;
+    for (const { lane, status } of this.#shown) status.textContent = lane.status(step);
+    const { scrub, time } = this.#parts, rate = this.#archive.world.layout.steps_per_second;
     scrub.value = step;
     set(scrub, { 'aria-valuetext': `${(step / rate).toFixed(2)} seconds` });
     time.textContent = `${(step / rate).toFixed(2)} of ${(this.#length / rate).toFixed(2)} s`;
-    if (details.open) this.#traces.draw(this.#moment);
   }
 
   #trace(place) {
@@ -162,7 +164,8 @@ export class Player {
   }
 
   #clock() {
-    const play = html('button', { class: 'play', onclick: () => (this.#isPlaying ? this.pause() : this.play()) }, 'play');
+    const toggle = () => (this.#isPlaying ? this.pause() : this.play());
+    const play = html('button', { class: 'play', onclick: toggle }, 'play');
     const step = (by, text, title) => html('button', {
       title, 'aria-label': title, onclick: () => { this.pause(); this.seek(Math.floor(this.#moment) + by); },
     }, text);

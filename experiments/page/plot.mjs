@@ -44,7 +44,7 @@ export class Plot {
    */
   constructor(title, end, options, onPick = null) {
     this.#end = Math.max(1, end);
-    this.#options = { text: numberText, isStepped: false, lines: [], note: '', ...options };
+    this.#options = { text: numberText, isStepped: false, lines: [], ...options };
     this.#onPick = onPick;
     this.#svg = svg('svg', { height: HEIGHT, role: 'img', 'aria-label': `${title}: ${this.#spoken()}` });
     this.element = html('figure', { class: 'plot' }, html('figcaption', {}, title), this.#svg, this.#key());
@@ -65,13 +65,14 @@ export class Plot {
 
   #spoken() {
     const { series, text } = this.#options;
-    return series.length > 6 ? `${series.length} curves` : series.map((s) => `${s.name} ${text(s.ys.at(-1))}`).join(', ');
+    if (series.length > 6) return `${series.length} curves`;
+    return series.map((one) => `${one.name} ${text(one.ys.at(-1))}`).join(', ');
   }
 
   #key() {
-    const { series, note } = this.#options, named = series.filter((one) => one.isNamed);
-    return html('p', { class: 'key' }, ...named.map((one) => html('span', {}, html('i', { class: `line ${one.class}` }), one.name)),
-      note);
+    const named = this.#options.series.filter((one) => one.isNamed);
+    return html('p', { class: 'key' },
+      ...named.map((one) => html('span', {}, html('i', { class: `line ${one.class}` }), one.name)));
   }
 
   #resize() {
@@ -89,7 +90,8 @@ export class Plot {
   };
 
   #draw() {
-    const { series, lines, isStepped, range, text } = this.#options, x = this.#x, y = this.#y, right = this.#width - PAD.right;
+    const { series, lines, isStepped, range, text } = this.#options, x = this.#x, y = this.#y;
+    const right = this.#width - PAD.right;
     set(this.#svg, { width: this.#width, viewBox: `0 0 ${this.#width} ${HEIGHT}` });
     const rows = niceTicks(...range, 4).map((tick) => svg('g', {},
       svg('line', { class: 'grid', x1: PAD.left, x2: right, y1: y(tick), y2: y(tick) }),
@@ -113,7 +115,8 @@ export class Plot {
       x: 0, y: PAD.top - 2, width: this.#width, height: HEIGHT - PAD.top - PAD.bottom + 4,
       viewBox: `0 ${PAD.top - 2} ${this.#width} ${HEIGHT - PAD.top - PAD.bottom + 4}`,
     }, ...bands, ...paths);
-    this.#svg.replaceChildren(...rows, ...steps, ...marks, inside, svg('circle', { class: 'at', r: 3.5, visibility: 'hidden' }));
+    const at = svg('circle', { class: 'at', r: 3.5, visibility: 'hidden' });
+    this.#svg.replaceChildren(...rows, ...steps, ...marks, inside, at);
   }
 
   /** The lower edge of a band, from right to left, to close its path. */
@@ -134,8 +137,9 @@ export class Plot {
     for (const one of this.#series) {
       const i = indexAt(one.xs, steps);
       if (i < 0 || !Number.isFinite(one.ys[i])) continue;
-      const part = this.#options.isStepped || i + 1 >= one.xs.length ? 0 : (steps - one.xs[i]) / (one.xs[i + 1] - one.xs[i]);
-      const value = part && Number.isFinite(one.ys[i + 1]) ? one.ys[i] + part * (one.ys[i + 1] - one.ys[i]) : one.ys[i];
+      const isFlat = this.#options.isStepped || !Number.isFinite(one.ys[i + 1]);
+      const part = isFlat ? 0 : (steps - one.xs[i]) / (one.xs[i + 1] - one.xs[i]);
+      const value = part ? one.ys[i] + part * (one.ys[i + 1] - one.ys[i]) : one.ys[i];
       const gap = Math.abs(this.#y(value) - py);
       if (!best || gap < best.gap) best = { series: one, i, gap, px: this.#x(Math.max(0, steps)), py: this.#y(value) };
     }

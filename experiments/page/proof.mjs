@@ -4,6 +4,7 @@ import { html, svg, tip } from './dom.mjs';
 import { num } from './data.mjs';
 
 const CELL = 12;
+const HEADINGS = ['niche', 'iteration', 'archived return', 'return here', 'steps', 'same bits'];
 
 export class Proof {
   #archive; #worker; #parts; #marks = []; #onPick;
@@ -19,14 +20,13 @@ export class Proof {
     this.#worker = worker;
     this.#onPick = onPick;
     const total = archive.agents.length;
-    const button = html('button', { class: 'prove', onclick: () => this.run() }, `Prove it: run all ${total} pairs again`);
+    const button = html('button', { onclick: () => this.run() }, `Prove it: run all ${total} pairs again`);
     const bar = html('progress', { max: total, value: 0, hidden: true });
     const text = html('p', { class: 'result', role: 'status' });
     const grid = html('div', {}), rows = html('tbody', {});
     const table = html('details', { hidden: true }, html('summary', {}, 'All numbers'),
       html('div', { class: 'scroll' }, html('table', {}, html('thead', {}, html('tr', {},
-        ...['niche', 'iteration', 'archived return', 'return here', 'steps', 'same bits'].map((name) => html('th', {}, name)))),
-      rows)));
+        ...HEADINGS.map((name) => html('th', {}, name)))), rows)));
     this.#parts = { button, bar, text, grid, rows, table };
     box.append(button, bar, text, grid, table);
   }
@@ -72,7 +72,9 @@ export class Proof {
       ...ids.map((id) => this.#archive.agentsOf.get(id).length));
     const [width, height] = [34 + longest * CELL, ids.length * CELL + 2];
     const place = new Map();
-    ids.forEach((id, row) => this.#archive.agentsOf.get(id).forEach((agent, i) => place.set(agent, [34 + i * CELL, row * CELL])));
+    ids.forEach((id, row) => this.#archive.agentsOf.get(id).forEach((agent, i) => {
+      place.set(agent, [34 + i * CELL, row * CELL]);
+    }));
     this.#marks = agents.map((agent) => {
       const [x, y] = place.get(agent);
       const mark = svg('rect', { x, y: y + 1, width: CELL - 2, height: CELL - 2, rx: 2, class: 'waiting' });
@@ -85,7 +87,8 @@ export class Proof {
     });
     const labels = ids.map((id, row) => svg('text', { x: 28, y: row * CELL + 10, 'text-anchor': 'end' }, String(id)));
     return html('div', { class: 'scroll' }, svg('svg', {
-      class: 'marks', width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': 'A mark for each pair',
+      class: 'marks', width, height, viewBox: `0 0 ${width} ${height}`, role: 'img',
+      'aria-label': 'A mark for each pair',
     }, ...labels, ...this.#marks));
   }
 }

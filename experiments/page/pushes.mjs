@@ -12,7 +12,8 @@ export const otherPushes = (greatest) =>
 /** Marks of a lane's episodes under other pushes, and their count; a click shows one of them. */
 export function pushMarks(archive, lane, onPick) {
   if (!lane.tried.length) return [];
-  const done = lane.tried.filter(Boolean), good = done.filter(({ result }) => result && archive.isSuccess(result));
+  const done = lane.tried.filter(Boolean), run = done.filter(({ result }) => result);
+  const good = run.filter(({ result }) => archive.isSuccess(result));
   const marks = lane.tried.map((answer, i) => {
     const isGood = answer?.result && archive.isSuccess(answer.result);
     const mark = svg('rect', {
@@ -25,10 +26,12 @@ export function pushMarks(archive, lane, onPick) {
     }
     return mark;
   });
-  const text = `${good.length} of ${done.length} succeed`;
+  const failed = done.length === run.length ? '' : `; ${done.length - run.length} could not be run`;
+  const text = `${good.length} of ${run.length} succeed${failed}`;
   return [
-    svg('svg', { width: NUM_PUSHES * 13, height: 13, viewBox: `0 0 ${NUM_PUSHES * 13} 13`, role: 'img', 'aria-label': text },
-      ...marks),
+    svg('svg', {
+      width: NUM_PUSHES * 13, height: 13, viewBox: `0 0 ${NUM_PUSHES * 13} 13`, role: 'img', 'aria-label': text,
+    }, ...marks),
     html('span', {}, text),
   ];
 }

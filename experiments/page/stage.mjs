@@ -57,7 +57,7 @@ export class Picture {
   draw(moment, { hasRays, hasContacts, hasGhosts }, lanes) {
     const { record, terrain } = this.#lane, width = this.#canvas.clientWidth, height = this.#canvas.clientHeight;
     if (width === 0 || !record) return;
-    const c = fitCanvas(this.#canvas, width, height), now = Math.min(moment, record.length);
+    const c = fitCanvas(this.#canvas, width, height, false), now = Math.min(moment, record.length);
     const [x, y] = poseAt(record, 0, now), scale = (height - STRIP) / SHOWN_HEIGHT;
     const step = Math.min(Math.floor(now), record.length), next = Math.min(step + 1, record.length);
     const middle = mix(record.heights[step], record.heights[next], now - step);
@@ -229,7 +229,9 @@ export class Picture {
       ground.forEach(([px, py], i) => path[i ? 'lineTo' : 'moveTo'](at(px), level(py)));
       path.lineTo(width, height);
       path.lineTo(0, height);
-      for (const points of obstacles) points.forEach(([px, py], i) => blocks[i ? 'lineTo' : 'moveTo'](at(px), level(py)));
+      for (const points of obstacles) {
+        points.forEach(([px, py], i) => blocks[i ? 'lineTo' : 'moveTo'](at(px), level(py)));
+      }
       this.#strip = { width, path, blocks };
     }
     c.fillStyle = colours.of('strip');

@@ -51,6 +51,7 @@ export class Traces {
     this.#canvas.style.height = `${height}px`;
     if (this.#still?.width !== width) this.#still = { width, image: this.#drawAll(record, width, height, rays) };
     const c = fitCanvas(this.#canvas, width, height);
+    c.clearRect(0, 0, width, height);
     c.drawImage(this.#still.image, 0, 0, width, height);
     const x = LEFT + (Math.min(moment, record.length) / record.length) * (width - LEFT);
     c.fillStyle = colours.of('ink');
@@ -90,7 +91,8 @@ export class Traces {
   #line(c, length, width, top, which, share) {
     c.beginPath();
     for (let step = 0; step <= length; step++) {
-      const x = LEFT + (step / length) * (width - LEFT), y = top + 3 + (1 - Math.max(0, Math.min(1, share(step)))) * (LINE - 7);
+      const x = LEFT + (step / length) * (width - LEFT), part = Math.max(0, Math.min(1, share(step)));
+      const y = top + 3 + (1 - part) * (LINE - 7);
       c[step ? 'lineTo' : 'moveTo'](x, y);
     }
     c.strokeStyle = which ? colours.of('muted') : colours.lane(this.#place);

@@ -60,7 +60,8 @@ export class Tree {
   /** Put everything where it belongs now. */
   draw() {
     const view = this.#view, isIn = FILTERS[this.#filter] ?? this.#levelFilter();
-    const thick = Math.max(2, Math.min(13, view.rowHeight * 0.6)), radius = Math.max(2.5, Math.min(9, view.rowHeight * 0.42));
+    const thick = Math.max(2, Math.min(13, view.rowHeight * 0.6));
+    const radius = Math.max(2.5, Math.min(9, view.rowHeight * 0.42));
     for (const [id, { niche, group, bars, branch, node, label, frame }] of this.#groups) {
       const [begin, end] = this.#span(niche), y = view.y(niche.row), isSelected = id === this.#selected;
       const parent = this.#archive.nicheById.get(niche.parent_id);
@@ -70,10 +71,12 @@ export class Tree {
       if (parent) set(branch, { d: `M${view.x(begin)} ${view.y(parent.row)}V${y}` });
       this.#drawBars(niche, bars, y, thick);
       set(frame, {
-        x: view.x(begin) - 3, y: y - thick / 2 - 3, width: Math.max(6, view.x(end) - view.x(begin) + 6), height: thick + 6,
+        x: view.x(begin) - 3, y: y - thick / 2 - 3,
+        width: Math.max(6, view.x(end) - view.x(begin) + 6), height: thick + 6,
       });
       set(node, { cx: view.x(begin), cy: y, r: radius });
-      node.setAttribute('class', `node ${this.#colour === 'class' ? levelClass(niche, this.#archive.levels) : 'plain'}`);
+      const colour = this.#colour === 'class' ? levelClass(niche, this.#archive.levels) : 'plain';
+      node.setAttribute('class', `node ${colour}`);
       set(label, { x: view.x(begin), y: y + 3.2 });
       label.toggleAttribute('hidden', radius < 7);
     }
@@ -102,7 +105,7 @@ export class Tree {
   #drawArcs() {
     const view = this.#view;
     for (const { transfer, group, path, dot } of this.#arcs) {
-      const source = this.#archive.nicheById.get(transfer.source_id), target = this.#archive.nicheById.get(transfer.target_id);
+      const [source, target] = [transfer.source_id, transfer.target_id].map((id) => this.#archive.nicheById.get(id));
       const x = view.x(transfer[this.#time]), [a, b] = [view.y(source.row), view.y(target.row)];
       const isMine = [transfer.source_id, transfer.target_id].includes(this.#selected);
       group.toggleAttribute('hidden', !this.#hasArcs);
@@ -149,7 +152,9 @@ export class Tree {
   #bars(niche) {
     const mine = this.#archive.measured.filter((row) => row.niche_id === niche.id && row.validation_set === 'pushes');
     const rates = mine.length && mine[0].iteration <= niche.created ? mine : [null, ...mine];
-    return rates.map((row, i) => ({ rect: svg('rect', {}), from: row, to: rates[i + 1] ?? null, rate: row?.rate ?? NaN }));
+    return rates.map((row, i) => ({
+      rect: svg('rect', {}), from: row, to: rates[i + 1] ?? null, rate: row?.rate ?? NaN,
+    }));
   }
 
   #spoken(niche) {
@@ -178,7 +183,7 @@ export class Tree {
       `score: ${numberText(num(niche.admission_score))} at admission, ${numberText(num(niche.last_score))} now`,
       `iterations ${niche.created} to ${niche.retired ?? this.#archive.iteration}`
         + `${niche.retired === null ? ', active' : ', retired'}; ${countText(niche.env_steps)} env-steps`,
-      `${niche.children} children; agents came ${niche.transfers_in} times and left ${niche.transfers_out} times`);
+      `children: ${niche.children}; agents that came: ${niche.transfers_in}, that left: ${niche.transfers_out}`);
   }
 
   /** Up and down go by rows, left to the parent, right to the youngest child. */
@@ -231,7 +236,8 @@ export class Tree {
   }
 
   #controls() {
-    const options = [...Object.entries(FILTERS).map(([key, [text]]) => [key, text]), ...this.#levels.map((l) => [l, l])];
+    const filters = Object.entries(FILTERS).map(([key, [text]]) => [key, text]);
+    const options = [...filters, ...this.#levels.map((level) => [level, level])];
     const redraw = () => this.draw();
     const pick = (label, values, onPick) => html('label', {}, `${label} `,
       html('select', { onchange: ({ target }) => { onPick(target.value); redraw(); } },
@@ -256,9 +262,11 @@ export class Tree {
   }
 
   #key() {
-    const entries = this.#colour === 'success' ? SHADE_KEY : this.#levels.map((level) => [levelClass({ level }, this.#archive.levels), level]);
+    const classes = this.#levels.map((level) => [levelClass({ level }, this.#archive.levels), level]);
+    const entries = this.#colour === 'success' ? SHADE_KEY : classes;
     const what = this.#colour === 'success' ? 'success under pushes that it was not trained on: ' : '';
-    return html('p', { class: 'key' }, what, ...entries.map(([name, text]) => html('span', {}, html('i', { class: name }), text)),
+    return html('p', { class: 'key' }, what,
+      ...entries.map(([name, text]) => html('span', {}, html('i', { class: name }), text)),
       html('span', {}, html('i', { class: 'arc-key' }), 'agent moved (dot: where to)'));
   }
 

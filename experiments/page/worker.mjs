@@ -5,12 +5,11 @@ import { runEpisode } from './episode.mjs';
 
 /** Answer each message, a list of episodes, with one message an episode, in their order. */
 function serveEpisodes() {
-  let walker = null;
+  let loading = null;  // of the walker, which comes with the first message; later ones may arrive meanwhile
   self.onmessage = async ({ data: { wasm, layout, policy, episodes } }) => {
-    if (wasm) {
-      walker = await Walker.load(wasm, layout);
-      walker.setPolicy(policy);
-    }
+    if (wasm) loading = Walker.load(wasm, layout);
+    const walker = await loading;
+    if (wasm) walker.setPolicy(policy);
     for (const { key, terrain, theta, push, maxSteps } of episodes) {
       try {
         self.postMessage({ key, result: runEpisode(walker, terrain, theta, push, maxSteps) });

@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from agents import rollout
 from environments.terrain.terrain import Terrain
+from environments.walker.ending import Outcome
 from experiments.analysis import complexity_report, run_report
 from experiments.analysis.run_tables import read_tables
 from experiments.page import write_page
@@ -28,6 +30,7 @@ from poet.archive.database import connect_to_write, transaction
 from poet.archive.reader import open_run
 from poet.config import make_config
 from poet.events import Cost, Event, NicheValidated, Occasion, ValidationSet
+from poet.scoring import SOLVED_RETURN
 from poet.types import Origin, Purpose, theta_digest
 from tests.experiments.command_line import Poet
 from tests.experiments.synthetic_runs import GENES, admitted, record_run, theta_of, three_niches, version
@@ -274,11 +277,23 @@ def test_every_pair_is_proven(browser: Browser, page_path: Path, tiny_run: Path)
 
 
 @needs_browser
-def test_other_pushes_show_luck(browser: Browser, page_path: Path) -> None:
-    """Twenty episodes of each walker end as marks with a count; a push of one's own has no archived return."""
+def test_other_pushes_show_luck(browser: Browser, page_path: Path, tiny_run: Path) -> None:
+    """Each walker succeeds in the page as often as in the engine; a push of one's own has no archived return."""
+    pushes = [5.0 * ((2 * i + 1) / 20 - 1) for i in range(20)]
+    with open_run(tiny_run) as run:
+        root = run.terrain(0)
+        agents = [agent for agent in run.stored_agents() if agent.version.niche_id == 0]
+        terrains = [root.with_push(push) for push in pushes]
+        limit = run.config.evaluation.max_steps
+        walkers = [np.tile(agent.theta, (20, 1)) for agent in (agents[0], agents[-1])]
+        results = [rollout(run.policy, thetas, terrains, engine="simd", max_steps=limit) for thetas in walkers]
+    counts = [int(((r.outcomes == Outcome.FINISHED) & (r.returns >= SOLVED_RETURN)).sum()) for r in results]
     with Opened(browser, page_path) as page:
+        page.get_by_role("option", name=re.compile("^Niche 0\\b")).focus()
+        page.keyboard.press("Enter")
         page.get_by_role("button", name="20 other pushes").click()
-        expect(page.locator(".pushes").first).to_contain_text(re.compile(r"\d+ of 20 succeed"), timeout=60_000)
+        for place, count in enumerate(counts):
+            expect(page.locator(".pushes span").nth(place)).to_have_text(f"{count} of 20 succeed", timeout=60_000)
         page.locator("#push").fill("3.25")
         page.locator("#push").press("Enter")
         expect(page.locator(".lane .proof")).to_have_count(0)
