@@ -106,7 +106,7 @@ class Page {
 
   #closeStage(why) {
     byId('player').append(html('p', { class: 'note' }, why));
-    byId('proof').hidden = true;
+    byId('proof').hidden = byId('pushing').hidden = true;
   }
 
   #tell(niche) {

@@ -41,6 +41,7 @@ export class Tree {
     this.#archive = archive;
     this.#onSelect = onSelect;
     this.#box = box;
+    if (!archive.measured.length) this.#colour = 'class';
     this.#levels = archive.levels.filter((level) => archive.niches.some((niche) => niche.level === level));
     this.#view = new TreeView(archive.env_steps, archive.niches.length);
     this.#svg = svg('svg', { class: 'tree', role: 'listbox', 'aria-label': 'Phylogeny: niches by time of admission' });
@@ -239,14 +240,14 @@ export class Tree {
     const filters = Object.entries(FILTERS).map(([key, [text]]) => [key, text]);
     const options = [...filters, ...this.#levels.map((level) => [level, level])];
     const redraw = () => this.draw();
-    const pick = (label, values, onPick) => html('label', {}, `${label} `,
+    const pick = (label, values, onPick, chosen = null) => html('label', {}, `${label} `,
       html('select', { onchange: ({ target }) => { onPick(target.value); redraw(); } },
-        ...values.map(([value, text]) => html('option', { value }, text))));
+        ...values.map(([value, text]) => html('option', { value, selected: value === chosen }, text))));
     return html('div', { class: 'controls' },
       pick('colour', [['success', 'success over time'], ['class', 'class of terrain']], (value) => {
         this.#colour = value;
         this.#box.querySelector('.key').replaceWith(this.#key());
-      }),
+      }, this.#colour),
       pick('show', options, (value) => { this.#filter = value; }),
       pick('over', [['env_steps', 'env-steps'], ['iteration', 'iterations']], (value) => {
         this.#time = value;
