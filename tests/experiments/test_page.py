@@ -294,6 +294,8 @@ def test_other_pushes_show_luck(browser: Browser, page_path: Path, tiny_run: Pat
         page.get_by_role("button", name="20 other pushes").click()
         for place, count in enumerate(counts):
             expect(page.locator(".pushes span").nth(place)).to_have_text(f"{count} of 20 succeed", timeout=60_000)
+        page.locator(".pushes rect").first.hover()
+        expect(page.locator(".tip")).to_contain_text(f"return {results[0].returns[0]:.1f}")
         page.locator("#push").fill("3.25")
         page.locator("#push").press("Enter")
         expect(page.locator(".lane .proof")).to_have_count(0)
