@@ -179,8 +179,8 @@ def _answers(found: Findings) -> str:
         else ""
     )
     untestable = (
-        f"\n\n“{UNTESTABLE.capitalize()}” means that no outcome could have shown a difference: the least p of the "
-        "test, times the number of questions, is above the level."
+        f"\n\n“{UNTESTABLE.capitalize()}” means that no outcome could have shown a difference: even the least p "
+        "that so many runs can give is above the level once it is corrected."
         if questions["verdict"].str.contains(UNTESTABLE).any()
         else ""
     )

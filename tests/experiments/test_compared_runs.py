@@ -231,7 +231,7 @@ def test_arms_that_get_there_at_other_times_are_told_apart() -> None:
         row["ours_reached"], row["theirs_reached"], row["questions"], row["verdict"]
     )  # fmt: skip
     assert pytest.approx((2 / 252,) * 3) == (row["p"], row["p_adjusted"], row["least_p"])
-    assert {"no run of either got there"} == set(pairs.loc[pairs["p"].isna(), "verdict"])
+    assert {"no run got there"} == set(pairs.loc[pairs["p"].isna(), "verdict"])
     reached = first_solves.reached_table(classes, 100).set_index(["outcome", "arm", "class"])
     ours, theirs = (reached.loc[("robust", arm, "challenging")] for arm in "ab")
     assert (5, 1.0, 30.0) == (ours["reached"], ours["share"], ours["median_env_steps"])
@@ -262,6 +262,18 @@ def test_an_arm_to_which_a_class_does_not_apply_is_not_asked_about() -> None:
     assert {"no niches"} == set(pairs.loc[pairs["theirs"] == "dr", "verdict"])
     assert [1] == pairs.loc[pairs["p"].notna(), "questions"].tolist()
     assert "dr" not in set(first_solves.curves_table(classes, 100)["arm"])
+
+
+def test_a_family_has_the_same_size_however_runs_are_dealt() -> None:
+    """Two arms of which none got there are one of its questions, with p = 1, if a third arm did."""
+    arms = {arm: [f"{arm}-{i}" for i in range(5)] for arm in "abc"}
+    never: list[int | None] = [None] * 5
+    found = first_solves.first_pairs_table(arms_of_classes({"a": [1, 2, 3, 4, 5], "b": never, "c": never}), arms, 100)
+    asked = found[found["p"].notna()].set_index(["ours", "theirs"])
+    assert {3} == set(asked["questions"])
+    assert pytest.approx([6 / 252, 6 / 252, 1.0]) == asked["p_adjusted"].tolist()
+    assert "no run of either got there" == asked.loc[("b", "c"), "verdict"]
+    assert (0, 0) == tuple(asked.loc[("b", "c"), ["ours_reached", "theirs_reached"]])
 
 
 def test_coverage_is_the_mean_distance_of_samples(three: RunTables) -> None:

@@ -18,9 +18,12 @@ from experiments.settings import NO_END, resolve_config
 from experiments.studies import answers, plan, runs
 from experiments.studies.plan import load_study, study_names
 from experiments.suites import load_suite, suite_path
+from experiments.walkers import Walker, load_walker, save_walker
 from poet.archive.fingerprint import fingerprint
 from poet.archive.lock import RunTakenError
-from poet.archive.reader import open_run
+from poet.archive.reader import Run, open_run
+from poet.archive.records import ForkOrigin
+from poet.config import Config
 from poet.parts import make_parts
 from poet.trainers import make_trainer
 from tests.experiments.command_line import Poet, begin, end, wait_for
@@ -104,6 +107,7 @@ def test_arms_train_on_the_targets_that_they_are_tried_on(target: str) -> None:
     with open_run(ROOT / "experiments/reports/desktop" / folder) as run:
         assert run.terrain(niche).with_push(cell.terrains[0].push) == cell.terrains[0]
         (row,) = run.niches[run.niches["niche_id"] == niche].to_dict("records")
+        assert run.config.run.seed not in study.plan.seeds, "that run would make its own target again"
     for arm in ("es", "curriculum"):
         of_arm = study.configs[f"{arm}-{target}"].run
         genotype = {key: value for key, value in row["genotype"].items() if value is not None}
@@ -112,7 +116,7 @@ def test_arms_train_on_the_targets_that_they_are_tried_on(target: str) -> None:
 
 
 def test_the_digest_is_of_what_a_study_says(small: Path) -> None:
-    """Not of spaces, comments, the order of tables or what changes no result; but of a preset, a suite and a word."""
+    """Not of spaces, comments, the order of tables or what changes no result; but of settings, suites, walkers, words."""
     before = load_study(str(small)).digest
     _changed(small, "[arms.few]", "# nothing\n\n[arms.few]")
     _changed(small, f"env_steps = {BUDGET}", f"env_steps = {BUDGET}.0")
@@ -126,7 +130,13 @@ def test_the_digest_is_of_what_a_study_says(small: Path) -> None:
         found.add(load_study(str(_changed(small, old, new))).digest)
     _changed(small.with_name("ground.toml"), "1.0", "1.5")
     found.add(load_study(str(small)).digest)
-    assert 6 == len(found)
+    walker, theta = small.with_name("walker.npz"), load_walker("flat").theta
+    _changed(small, 'set = ["es.pairs=1"]', f'set = ["es.pairs=1", "run.start={walker}"]')
+    for factor in (1.0, 0.5):
+        with walker.open("wb") as file:
+            save_walker(file, Walker("own", theta * np.float32(factor), Config().policy))
+        found.add(load_study(str(small)).digest)
+    assert 8 == len(found)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +321,14 @@ def test_status_tells_how_far_each_run_is(poet: Poet, finished: Path, tmp_path: 
     assert ", finished" in few and "not begun" in few
     assert ", stopped" in more and "not begun" in more
     assert study.digest in ended.out
+
+
+def test_a_fork_is_no_run_of_a_study(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the settings of the arm now, but another run's first iterations."""
+    study = load_study(str(finished / "small.toml"))
+    monkeypatch.setattr(Run, "parent", ForkOrigin("elsewhere", 1))
+    with pytest.raises(InputError, match="few-1 is a fork"):
+        runs.standing(runs.study_runs(study, finished / "runs")[0], BUDGET)
 
 
 def _tried(rates: dict[str, list[float]]) -> pd.DataFrame:
