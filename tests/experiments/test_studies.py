@@ -116,7 +116,7 @@ def test_arms_train_on_the_targets_that_they_are_tried_on(target: str) -> None:
 
 
 def test_the_digest_is_of_what_a_study_says(small: Path) -> None:
-    """Not of spaces, comments, the order of tables or what changes no result; but of settings, suites, walkers, words."""
+    """Not of spaces, comments, order or what changes no result; but of settings, suites, walkers and words."""
     before = load_study(str(small)).digest
     _changed(small, "[arms.few]", "# nothing\n\n[arms.few]")
     _changed(small, f"env_steps = {BUDGET}", f"env_steps = {BUDGET}.0")
