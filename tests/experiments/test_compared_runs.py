@@ -131,6 +131,13 @@ def test_who_has_no_descendants_does_not_pass(tmp_path: Path) -> None:
     assert table[["complexity", "ecology"]].isna().all(axis=None)
 
 
+def test_a_moment_without_niches_is_no_error(three: RunTables) -> None:
+    """Only a stranger's archive can have one: all are said to retire at the start, before others come."""
+    gone = RunTables(**{**vars(three), "retirements": pd.DataFrame({"niche_id": [0, 1], "iteration": [1, 2]})})
+    table = modes.modes_table(compared(gone))
+    assert 0 in table["active"].tolist() and table["persisted"].isna().any()
+
+
 def test_entropy_is_in_bits() -> None:
     """Of four equal types two bits, of one none; a quarter and three quarters 0.811."""
     assert (2.0, 0.0) == (modes.entropy([3, 3, 3, 3]), modes.entropy([5]))
