@@ -130,7 +130,7 @@ def _budget(name: str, run: Run, within: pd.Series[int], end: int) -> Budget:
     if env_steps < MIN_SHARE * end:
         raise InputError(
             f"the last whole iteration of {name} within {end:,} env-steps ends at {env_steps:,}, below "
-            f"{MIN_SHARE:.0%} of them: give --env-steps that all runs nearly reach"
+            f"{MIN_SHARE:.0%} of them: compare at env-steps that all runs nearly reach"
         )
     versions = run.versions.sort_values(["iteration", "id"])
     is_stored = versions["id"].isin(run.stored_version_ids())
@@ -139,7 +139,7 @@ def _budget(name: str, run: Run, within: pd.Series[int], end: int) -> Budget:
         if last[active_niches(run, int(then))].all():
             return Budget(iteration, env_steps, env_steps / end, int(then), int(within[then]))
     raise InputError(
-        f"{name} has not stored all its agents in the last {MAX_AGE:.0%} of {end:,} env-steps: give other --env-steps, "
+        f"{name} has not stored all its agents in the last {MAX_AGE:.0%} of {end:,} env-steps: compare at others, "
         f"or make it again with checkpoint.theta_every below {run.config_at(iteration).checkpoint.theta_every}"
     )
 

@@ -44,9 +44,9 @@ def modes_table(run: ComparedRun) -> pd.DataFrame:
 
     Returns:
         Columns env_steps (at the moment), iteration (the last done by then), active (niches), persisted (share of the
-        niches active one window before that pass the filter; NaN if none was active), change, novelty (numbers of types), complexity (m per m),
+        niches active one window before that pass the filter), change, novelty (numbers of types), complexity (m per m),
         complexity_genes (0 to 1; NaN without a common space of obstacle genes), ecology (bits). The last three are NaN
-        where nobody passes, which takes niches without parents.
+        where nobody passes, which takes niches without parents, and persisted is where none was active.
     """
     niches = run.tables.niches.set_index("niche_id")
     ids = [int(niche_id) for niche_id in niches.index]
