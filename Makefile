@@ -36,7 +36,8 @@ demo: $(INSTALLED) ## a real co-evolution run with progress, then its report and
 	$(BIN)/poet replay $$run --output $$run/replay.gif; \
 	echo; \
 	echo "The run is in $$run. Look at its report, $$run/report, and at the walker, $$run/replay.gif."; \
-	echo "It can go on: $(BIN)/poet resume $$run --iterations 1000"
+	echo "It can go on: $(BIN)/poet resume $$run --iterations 1000"; \
+	echo "Its walkers walk in a browser: $$run/report/report.html"
 
 # $(call part,NAME,COMMAND,WHAT TO DO): one line if it passes; else what it printed, and a sentence.
 define part

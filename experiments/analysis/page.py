@@ -75,6 +75,11 @@ def image(path: str, description: str) -> str:
     return f'<a href="{as_html(path)}"><img src="{as_html(path)}" alt="{as_html(description)}"></a>'
 
 
+def link(path: str, text: str, what: str) -> str:
+    """A link to a file by its path relative to the page, and what is there; plain text."""
+    return f'<p><a href="{as_html(path)}">{as_html(text)}</a>: {as_html(what)}</p>'
+
+
 def note(text: str) -> str:
     """A line that nobody should overlook; plain text."""
     return f'<p class="note">{as_html(text)}</p>'

@@ -46,7 +46,11 @@ class MatrixOptions:
 
 
 def write_report(
-    runs: Mapping[str, Run], output: Path, matrix: MatrixOptions | None = None, shadow_folder: Path | None = None
+    runs: Mapping[str, Run],
+    output: Path,
+    matrix: MatrixOptions | None = None,
+    shadow_folder: Path | None = None,
+    walkers_page: str | None = None,
 ) -> Path:
     """Write a folder with ``index.html``, ``plots/*.png`` and ``tables/*.csv``; for several runs, a subfolder for each.
 
@@ -57,6 +61,7 @@ def write_report(
         output: the folder.
         matrix: how to compute the matrix of agents and terrains; None to leave it out.
         shadow_folder: of the neutral shadow of the one run; None for the one in each run's own folder.
+        walkers_page: the one run's page in which its walkers walk, relative to the folder, for a link; None for none.
 
     Returns:
         The path of the page.
@@ -72,7 +77,7 @@ def write_report(
     _claim(output, len(runs))
     if len(runs) == 1:
         ((name, run),) = runs.items()
-        return write_run_report(name, tables[name], output, _matrix(run, tables[name], matrix))
+        return write_run_report(name, tables[name], output, _matrix(run, tables[name], matrix), walkers_page)
     folders = dict(zip(runs, _run_folders(len(runs)), strict=True))
     for name, run in runs.items():
         folder = sub_folder(output / folders[name])

@@ -70,7 +70,9 @@ KIND_OF_TABLE: dict[str, type[AnyEvent]] = {
 Section = Callable[[RunTables, Path], str]
 
 
-def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFrame | None) -> Path:
+def write_run_report(
+    name: str, run: RunTables, folder: Path, matrix: pd.DataFrame | None, walkers_page: str | None = None
+) -> Path:
     """Write plots, tables and the page of a run into an existing folder.
 
     Args:
@@ -78,6 +80,7 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
         run: its tables.
         folder: where to.
         matrix: ``score_matrix`` of some niches; None to leave it out.
+        walkers_page: where its walkers walk, relative to the folder; None for no link.
 
     Returns:
         The path of the page.
@@ -104,7 +107,10 @@ def write_run_report(name: str, run: RunTables, folder: Path, matrix: pd.DataFra
         (_cost_section, None),
         (_niche_section, None),
     ]
-    parts = [make(run, folder) for make, kind in sections if kind in {None, *run.kinds}]
+    parts = [
+        page.link(walkers_page, "The page of this run", "its archived walkers walk there.") if walkers_page else ""
+    ]
+    parts += [make(run, folder) for make, kind in sections if kind in {None, *run.kinds}]
     path = folder / "index.html"
     write_text(path, page.make_page(name, _lead(run), [part for part in (*parts, _file_section(described)) if part]))
     return path

@@ -105,7 +105,7 @@ def analyse(
     ray_address: RayAddress = None,
     trust: Trust = False,
 ) -> None:
-    """Report on runs: tables and plots. They show how complexity grows; several runs are aggregated over seeds."""
+    """Report on runs: tables and plots of growth, over seeds for several; for one, a page where its walkers walk."""
     import os
     from contextlib import ExitStack
 
@@ -119,6 +119,8 @@ def analyse(
     from experiments.commands.display import counted, prepare_engine, print_tables
     from experiments.files import check_sub_folder
     from experiments.interrupts import stopping_cleanly
+    from experiments.page import FILE_NAME as PAGE_NAME
+    from experiments.page import write_page
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -135,7 +137,8 @@ def analyse(
     with stopping_cleanly(), ExitStack() as stack:
         folders = dict(zip(run_names(runs), runs, strict=True))
         stored = {name: stack.enter_context(open_run(path, trust)) for name, path in folders.items()}
-        print_tables(render_tables({name: read_tables(run, shadow) for name, run in stored.items()}))
+        tables = {name: read_tables(run, shadow) for name, run in stored.items()}
+        print_tables(render_tables(tables))
         options = None
         if matrix:
             runner = stack.enter_context(Execution(executor, workers, ray_address).open())
@@ -143,5 +146,8 @@ def analyse(
                 prepare_engine(name, policy)
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
             options = MatrixOptions(runner, matrix, engine, show)
-        page = write_report(stored, output, options, shadow)
+        page = write_report(stored, output, options, shadow, PAGE_NAME if len(runs) == 1 else None)
+        if len(runs) == 1:
+            ((name, run),) = stored.items()
+            say(f"page: {write_page(name, run, tables[name], output / PAGE_NAME, page.name)}")
     say(f"report: {page}")
