@@ -81,6 +81,19 @@ function checked(terrain, layout) {
   return { ground, obstacles, push: terrain.push };
 }
 
+/** Checks a policy as far as it can be; kernels take its sizes as they are. */
+function checkedPolicy(policy, kinds) {
+  if (!kinds.includes(policy?.kind)) {
+    throw new InputError(`the module knows the policies ${kinds.join(', ')}, not ${policy?.kind}`);
+  }
+  const { kind, shape, num_parameters, state_size, scratch_shape } = policy;
+  const areSizes = (values) => Array.isArray(values) && values.every((value) => Number.isInteger(value) && value >= 0);
+  if (![shape, scratch_shape, [num_parameters, state_size]].every(areSizes) || scratch_shape.length !== 2) {
+    throw new InputError('a policy is an object as agents.wasm.policy_record gives it, with sizes from 0 on');
+  }
+  return { kind, shape: [...shape], num_parameters, state_size, scratch_shape: [...scratch_shape] };
+}
+
 /**
  * A walker on a terrain, with a policy or driven by hand.
  *
@@ -125,10 +138,7 @@ export class Walker {
 
   /** Take a policy: what `agents.wasm.policy_record` gives. Its theta has to be set next. */
   setPolicy(policy) {
-    if (!this.#layout.policies.includes(policy?.kind)) {
-      throw new InputError(`the module knows the policies ${this.#layout.policies.join(', ')}, not ${policy?.kind}`);
-    }
-    this.#policy = policy;
+    this.#policy = checkedPolicy(policy, this.#layout.policies);
     this.#theta = null;
     this.#isLaid = this.#hasBegun = false;
   }
@@ -136,7 +146,7 @@ export class Walker {
   /** Take the policy's parameters, an array of numbers; they are rounded to float32. */
   setTheta(theta) {
     if (this.#policy === null) throw new InputError('call setPolicy before setTheta');
-    const rounded = Float32Array.from(theta), num = this.#policy.num_parameters;
+    const rounded = Float32Array.from(theta ?? []), num = this.#policy.num_parameters;
     if (rounded.length !== num || !rounded.every(Number.isFinite)) {
       throw new InputError(`theta must be ${num} finite float32 numbers for this policy`);
     }
@@ -175,7 +185,9 @@ export class Walker {
     if (!this.#hasBegun) throw new InputError('call reset before step');
     if (this.outcome !== null) throw new InputError('the episode is over: call reset before step');
     if (action !== null) {
-      if (action.length !== this.#views.action.length) throw new InputError('an action has 4 numbers');
+      if (action.length !== this.#views.action.length || !Array.from(action).every(isFloat32)) {
+        throw new InputError('an action has 4 finite float32 numbers');
+      }
       this.#views.action.set(action);
     } else if (this.#theta !== null) {
       this.#call(`act_${this.#policy.kind}`);
@@ -288,7 +300,13 @@ export class Walker {
 
   #grow() {
     const { memory } = this.#exports, missing = this.#top - memory.buffer.byteLength;
-    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+    if (missing <= 0) return;
+    try {
+      memory.grow(Math.ceil(missing / PAGE));
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new InputError('terrain and policy need more memory than the module can have');
+    }
   }
 
   #view(kind, size, at) { return new ARRAYS[kind](this.#exports.memory.buffer, at, size); }

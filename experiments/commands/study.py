@@ -50,6 +50,7 @@ def run(
     """Make the runs FOLDER/ARM-SEED, seed by seed. Called again, it goes on where it stopped."""
     from experiments.studies.plan import load_study
     from experiments.studies.runs import check_comparable, commit_of, seal, standing, study_runs
+    from poet.archive.lock import RunTakenError
 
     found = load_study(study)
     execution = Execution(executor, workers, ray_address, found.plan.env_steps)
@@ -63,14 +64,18 @@ def run(
     for number, one in enumerate(runs, 1):
         if not standing(one, found.plan.env_steps).is_finished:
             say(f"run {number} of {len(runs)}: {one.arm}, seed {one.seed}")
-            stopped, who = carry_out(one.folder, one.config, execution)
+            try:
+                stopped, who = carry_out(one.folder, one.config, execution)
+            except RunTakenError:
+                say(f"{one.folder} is left to the process that writes it")
+                continue
             if stopped.is_interrupted:
                 say(f"stopped{who} in {one.folder}; go on with: {again}", is_problem=True)
                 raise typer.Exit(interrupts.INTERRUPTED)
         check_comparable(one, found.plan.env_steps)
     missing = [one for one in study_runs(found, folder) if not standing(one, found.plan.env_steps).is_finished]
     if missing:
-        say(f"these runs are finished; {len(missing)} others of the study are not: {again}")
+        say(f"unfinished runs of the study: {len(missing)}; go on with: {again}")
     else:
         how = poet_command("study", "report", found.name, folder, "--output", "DIR")
         say(f"all {len(study_runs(found, folder))} runs are finished; what they say: {how}")
@@ -159,6 +164,7 @@ def _check_arms(runs: list[StudyRun]) -> None:
 
 
 def _say_what_to_expect(study: Study, is_new: bool, committed: str) -> None:
+    from experiments.comparison.statistics import MAX_SEEDS
     from experiments.studies.answers import seeds_needed
 
     plan = study.plan
@@ -167,8 +173,8 @@ def _say_what_to_expect(study: Study, is_new: bool, committed: str) -> None:
         say("commit it before its first run, so that everybody can see that it came first; the report says so")
     needed = seeds_needed(plan)
     if needed is None or needed > len(plan.seeds):
-        enough = "not even 10 are" if needed is None else f"{needed} seeds are"
+        enough = f"not even {MAX_SEEDS} are" if needed is None else f"{needed} are"
         say(
-            f"{len(plan.seeds)} seeds are too few for {len(plan.questions)} questions at the level {plan.alpha:g}: no "
-            f"outcome could show a difference, and {enough} enough"
+            f"each arm has too few seeds ({len(plan.seeds)}) for the number of questions ({len(plan.questions)}) at "
+            f"the level {plan.alpha:g}: no outcome could show a difference, and {enough} enough"
         )

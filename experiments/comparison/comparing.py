@@ -130,7 +130,7 @@ def _budget(name: str, run: Run, within: pd.Series[int], end: int) -> Budget:
     if env_steps < MIN_SHARE * end:
         raise InputError(
             f"the last whole iteration of {name} within {end:,} env-steps ends at {env_steps:,}, below "
-            f"{MIN_SHARE:.0%} of them: give --env-steps that all runs nearly reach"
+            f"{MIN_SHARE:.0%} of them: compare at env-steps that all runs nearly reach"
         )
     versions = run.versions.sort_values(["iteration", "id"])
     is_stored = versions["id"].isin(run.stored_version_ids())
@@ -139,7 +139,7 @@ def _budget(name: str, run: Run, within: pd.Series[int], end: int) -> Budget:
         if last[active_niches(run, int(then))].all():
             return Budget(iteration, env_steps, env_steps / end, int(then), int(within[then]))
     raise InputError(
-        f"{name} has not stored all its agents in the last {MAX_AGE:.0%} of {end:,} env-steps: give other --env-steps, "
+        f"{name} has not stored all its agents in the last {MAX_AGE:.0%} of {end:,} env-steps: compare at others, "
         f"or make it again with checkpoint.theta_every below {run.config_at(iteration).checkpoint.theta_every}"
     )
 
@@ -296,11 +296,11 @@ def with_verdicts(
         num_questions: how many are asked in all, if some have no row yet, to which nothing is credited; None for as
             many as there are rows.
     """
-    number = len(pairs) if num_questions is None else num_questions
-    adjusted = holm([*pairs["p"], *[1.0] * (number - len(pairs))])[: len(pairs)]
-    table = pairs.assign(p_adjusted=adjusted)
-    rows = zip(table.to_dict("records"), claims or [CLAIM] * len(pairs), strict=True)
-    return table.assign(verdict=[_verdict(row, number, alpha, claim) for row, claim in rows])
+    without_row = [1.0] * (0 if num_questions is None else num_questions - len(pairs))
+    table = pairs.assign(p_adjusted=holm([*pairs["p"], *without_row])[: len(pairs)])
+    attainable = holm([*pairs["least_p"], *without_row])[: len(pairs)]
+    rows = zip(table.to_dict("records"), attainable, claims or [CLAIM] * len(pairs), strict=True)
+    return table.assign(verdict=[_verdict(row, least, alpha, claim) for row, least, claim in rows])
 
 
 def power_table(arms: Mapping[str, Sequence[str]]) -> pd.DataFrame:
@@ -332,13 +332,9 @@ def holm_alpha(arms: Mapping[str, Sequence[str]]) -> float:
     return ALPHA / max(1, comb(len(arms), 2))
 
 
-def is_testable(least: float, num_questions: int, alpha: float) -> bool:
-    """Whether so many seeds can show anything: ``least`` is their ``least_p``, at the first step of Holm."""
-    return least * num_questions <= alpha
-
-
-def _verdict(row: Mapping[Hashable, Any], num_questions: int, alpha: float, claim: str) -> str:
+def _verdict(row: Mapping[Hashable, Any], least_adjusted: float, alpha: float, claim: str) -> str:
+    """A sentence; ``least_adjusted`` is the adjusted p if every question had the least one of its numbers of seeds."""
     more, less = (row["ours"], row["theirs"]) if row["mean_difference"] > 0 else (row["theirs"], row["ours"])
     if row["p_adjusted"] <= alpha:
         return f"{more} {claim} {less}"
-    return "no difference shown" if is_testable(row["least_p"], num_questions, alpha) else UNTESTABLE
+    return "no difference shown" if least_adjusted <= alpha else UNTESTABLE

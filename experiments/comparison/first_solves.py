@@ -7,8 +7,9 @@ censored then.
 
 Four families of questions are each corrected on their own (Holm): robust or once, by the paper's classes or by
 roughness. The family of ``HEADLINE`` is the one that was asked beforehand, the others are explored. In each family
-every pair of arms is tested in each class in which some run of the two got there. Where none did there is nothing to
-test, however the runs are dealt.
+every pair of arms is asked about in each class that some run of any arm reached. If none of the pair did, its p is 1.
+So the size of a family does not depend on how runs are dealt to arms, which every test takes for chance. A class that
+no run of any arm reached is left out: there is nothing to test.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ ALL_CLASSES = (CLASSES[0], *KINDS["challenge"], *KINDS["roughness"])
 OUTCOMES = ("robust", "once")
 HEADLINE = ("robust", "challenge")
 NOT_VALIDATED = "nobody was validated (validation.episodes = 0)"
+NOBODY = "no run got there"
 NO_CLASSES = "its terrains have no genes that the classes are made of"
 
 _COLUMNS = {"once": "solved", "robust": "robust"}
@@ -139,12 +141,17 @@ def first_pairs_table(classes: pd.DataFrame, arms: Mapping[str, Sequence[str]], 
     Returns:
         Columns outcome, kind (of class), ours, theirs, class, ours_reached, theirs_reached (runs), p (two-sided),
         least_p (that any deal of these very times gives), questions (asked in the family), p_adjusted (Holm over them),
-        verdict. p is NaN where nothing is tested; the verdict says why.
+        verdict. p is NaN where nothing is asked; the verdict says why.
     """
     rows = []
     for outcome in OUTCOMES:
         for kind, names in KINDS.items():
-            family = [_pair(classes, outcome, a, b, name, end) for a, b in combinations(arms, 2) for name in names]
+            reached = {name for name in names if _is_reached(classes, outcome, name)}
+            family = [
+                _pair(classes, outcome, a, b, name, end, name in reached)
+                for a, b in combinations(arms, 2)
+                for name in names
+            ]
             asked = [row for row in family if not np.isnan(row["p"])]
             adjusted = holm([row["p"] for row in asked])
             attainable = holm([row["least_p"] for row in asked])
@@ -159,8 +166,10 @@ def first_pairs_table(classes: pd.DataFrame, arms: Mapping[str, Sequence[str]], 
     return pd.DataFrame(rows, columns=columns).astype({"ours_reached": "Int64", "theirs_reached": "Int64"})
 
 
-def _pair(classes: pd.DataFrame, outcome: str, ours: str, theirs: str, name: str, end: int) -> dict[str, Any]:
-    """One question; ``sooner`` is the arm that is sooner on the whole."""
+def _pair(
+    classes: pd.DataFrame, outcome: str, ours: str, theirs: str, name: str, end: int, is_asked: bool
+) -> dict[str, Any]:
+    """One question, asked or not; ``sooner`` is the arm that is sooner on the whole."""
     row: dict[str, Any] = {"ours": ours, "theirs": theirs, "class": name, "p": np.nan, "least_p": np.nan}
     parts = [classes[(classes["arm"] == arm) & (classes["class"] == name)] for arm in (ours, theirs)]
     if why := _why(parts[0], outcome) or _why(parts[1], outcome):
@@ -168,8 +177,10 @@ def _pair(classes: pd.DataFrame, outcome: str, ours: str, theirs: str, name: str
     found = [_times(part, outcome, end) for part in parts]
     row |= {"ours_reached": int(found[0][1].sum()), "theirs_reached": int(found[1][1].sum())}
     times, happened = np.concatenate([found[0][0], found[1][0]]), np.concatenate([found[0][1], found[1][1]])
+    if not is_asked:
+        return row | {"verdict": NOBODY}
     if not happened.any():
-        return row | {"verdict": "no run of either got there"}
+        return row | {"p": 1.0, "least_p": 1.0}
     scores = logrank_scores(times, happened)
     mine, other = scores[: len(parts[0])], scores[len(parts[0]) :]
     sooner = ours if mine.mean() > other.mean() else theirs
@@ -178,11 +189,19 @@ def _pair(classes: pd.DataFrame, outcome: str, ours: str, theirs: str, name: str
 
 def _verdict(row: Mapping[str, Any], least_adjusted: float) -> str:
     """A sentence; ``least_adjusted`` is the adjusted p if every question of the family had its least one."""
+    if not row["ours_reached"] and not row["theirs_reached"]:
+        return "no run of either got there"
     if row["p_adjusted"] <= ALPHA:
         return f"{row['sooner']} gets there sooner"
     if least_adjusted > ALPHA:
         return "not testable with so few seeds"
     return "no difference shown"
+
+
+def _is_reached(classes: pd.DataFrame, outcome: str, name: str) -> bool:
+    """Whether a run of any arm to which the class applies got there."""
+    mine = classes[classes["class"] == name]
+    return any(not _why(of_arm, outcome) and _times(of_arm, outcome, 0)[1].any() for _, of_arm in mine.groupby("arm"))
 
 
 def _by_class(classes: pd.DataFrame) -> list[tuple[tuple[str, str, str], pd.DataFrame]]:

@@ -46,7 +46,7 @@ def modes_table(run: ComparedRun) -> pd.DataFrame:
         Columns env_steps (at the moment), iteration (the last done by then), active (niches), persisted (share of the
         niches active one window before that pass the filter), change, novelty (numbers of types), complexity (m per m),
         complexity_genes (0 to 1; NaN without a common space of obstacle genes), ecology (bits). The last three are NaN
-        where nobody passes, which takes niches without parents.
+        where nobody passes, which takes niches without parents, and persisted is where none was active.
     """
     niches = run.tables.niches.set_index("niche_id")
     ids = [int(niche_id) for niche_id in niches.index]
@@ -56,19 +56,18 @@ def modes_table(run: ComparedRun) -> pd.DataFrame:
     iterations = run.iterations_at(moments)
     before, passed_before, seen = run.active(iterations[0]), set[Hashable](), set[Hashable]()
     variations: dict[int, float] = {}
-    rows = []
+    space, rows = run.space, []
     for moment, iteration in zip(moments[1:], iterations[1:], strict=True):
         active = run.active(iteration)
         passed = sorted(set(before) & with_ancestors(active, parents))
         variations |= {i: measure_terrain(run.tables.terrains[i]).variation for i in passed if i not in variations}
-        counts = Counter(terrain_type(genotypes[i], run.space) for i in passed)
-        space = run.space
+        counts = Counter(terrain_type(genotypes[i], space) for i in passed)
         rows.append(
             {
                 "env_steps": int(moment),
                 "iteration": iteration,
                 "active": len(active),
-                "persisted": len(passed) / len(before),
+                "persisted": len(passed) / len(before) if before else math.nan,
                 "change": len(counts.keys() - passed_before),
                 "novelty": len(counts.keys() - seen),
                 "complexity": max((variations[i] for i in passed), default=math.nan),

@@ -52,8 +52,8 @@ def logrank_scores(times: Array, happened: Flags) -> Array:
     """Each run's part in the log-rank statistic: 1 if it happened, less the hazard of all runs up to its time.
 
     The sum over an arm is the log-rank test's "observed less expected", and over all runs it is 0. With scores the test
-    is one of means. So ``permutation_p`` of two arms' scores is the exact permuted log-rank test, which needs neither
-    many runs nor equal censoring.
+    is one of means. So ``permutation_p`` of two arms' scores is the permuted log-rank test. It needs no great number of
+    runs, but it is exact only if arms are censored alike, as where all are looked at until the same time.
 
     Args:
         times, happened: (runs,) of all arms that are compared, as for ``kaplan_meier``.

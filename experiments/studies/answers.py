@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.comparison.comparing import CLAIM, is_testable, pair_row, power_rows, scores_of, with_verdicts
+from experiments.comparison.comparing import CLAIM, pair_row, power_rows, scores_of, with_verdicts
 from experiments.comparison.statistics import MAX_SEEDS, Array, least_p
 from experiments.studies.plan import Plan, Question, Study
 from poet.validation import ROBUST_RATE
@@ -61,7 +61,7 @@ def power_of(study: Study) -> pd.DataFrame:
 def seeds_needed(plan: Plan) -> int | None:
     """The fewest seeds with which every question can be answered; None if those of exact tests are too few."""
     for number in range(1, MAX_SEEDS + 1):
-        if is_testable(least_p(number, number), len(plan.questions), plan.alpha):
+        if least_p(number, number) * len(plan.questions) <= plan.alpha:
             return number
     return None
 

@@ -19,10 +19,12 @@ from experiments.comparison.arms import changed
 from experiments.comparison.statistics import MAX_SEEDS
 from experiments.settings import NO_END, assigned_keys, resolve_config
 from experiments.suites import load_suite, suite_path
+from experiments.walkers import load_walker
 from poet.archive.configs import deciding_values
 from poet.archive.digests import text_digest
 from poet.archive.rows import canonical_json
 from poet.config import Config
+from poet.types import theta_digest
 
 _FOLDER = Path(__file__).parent
 #: Keys that belong to the study as a whole, or to forks, and so to no arm.
@@ -152,12 +154,12 @@ class Study:
 
     @cached_property
     def meaning(self) -> dict[str, Any]:
-        """JSON of all that the study means: what its file says, settings of arms in full, and digests of suites' files.
+        """JSON of all that the study means: its file, settings of arms in full, digests of first walkers and suites.
 
         Settings that change no result do not count, such as how often agents are stored.
         """
         said = self.plan.model_dump(mode="json", exclude={"assignments", "arms"})
-        arms = {arm: deciding_values(config) | {"run.start": config.run.start} for arm, config in self.configs.items()}
+        arms = {arm: deciding_values(config) | {"run.start": _start(config)} for arm, config in self.configs.items()}
         texts = {
             name: json.dumps(_read(suite_path(self.place_of(name)), "suite"), sort_keys=True, default=str)
             for name in self.plan.suites
@@ -212,6 +214,16 @@ def _config(arm: str, plan: Plan) -> Config:
         return resolve_config(plan.arms[arm].preset, assignments=texts)
     except InputError as error:
         raise InputError(f"the arm {arm}: {error}") from None
+
+
+def _start(config: Config) -> str:
+    """The first walker, by what it is: its file may change under the same name."""
+    if config.run.start == "random":
+        return config.run.start
+    try:
+        return theta_digest(load_walker(config.run.start, config.policy.activations, ["random"]).theta)
+    except InputError as error:
+        raise InputError(f"run.start: {error}") from None
 
 
 def _check_arms_differ(study: Study) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from experiments.comparison.comparing import UNTESTABLE, Budget, arms_table
+from experiments.drafts import new_folder
 from experiments.files import write_text
 from experiments.markdown import markdown_table
 from experiments.studies.answers import answers, power_of
@@ -84,10 +85,12 @@ def findings(
 
 
 def write_report(found: Findings, output: Path) -> None:
-    """Write README.md, a CSV for each table, and report.json into a folder."""
-    output.mkdir(parents=True, exist_ok=True)
-    for name, table in found.tables.items():
-        write_text(output / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+    """Write README.md, a CSV for each table, and report.json to a new or empty folder, all or nothing.
+
+    Raises:
+        InputError: the folder holds anything or cannot be made.
+        RuntimeError: it was removed in the meantime.
+    """
     records = {name: json.loads(table.to_json(orient="records")) for name, table in found.tables.items()}
     about = {
         "title": found.study.plan.title,
@@ -99,9 +102,12 @@ def write_report(found: Findings, output: Path) -> None:
         "suites": {name: suite.digest for name, suite in found.suites.items()},
         "study": found.study.meaning,
     }
-    write_text(output / "report.json", json.dumps(about | records, indent=1) + "\n")
     parts = (_answers(found), _arms_text(found), _power(found), _costs_text(found), _runs_text(found), _study(found))
-    write_text(output / "README.md", "\n\n".join(parts) + "\n")
+    with new_folder(output) as draft:
+        for name, table in found.tables.items():
+            write_text(draft / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+        write_text(draft / "report.json", json.dumps(about | records, indent=1) + "\n")
+        write_text(draft / "README.md", "\n\n".join(parts) + "\n")
 
 
 def answers_shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -173,8 +179,8 @@ def _answers(found: Findings) -> str:
         else ""
     )
     untestable = (
-        f"\n\n“{UNTESTABLE.capitalize()}” means that no outcome could have shown a difference: the least p of the "
-        "test, times the number of questions, is above the level."
+        f"\n\n“{UNTESTABLE.capitalize()}” means that no outcome could have shown a difference: even the least p "
+        "that so many runs can give is above the level once it is corrected."
         if questions["verdict"].str.contains(UNTESTABLE).any()
         else ""
     )
@@ -182,7 +188,8 @@ def _answers(found: Findings) -> str:
 
 {markdown_table(answers_shown(questions))}
 
-Each run counts once: a number is that of the agent that the run hands over, the best one on other grounds of the suite.
+Each run counts once: a number is that of the agent that the run hands over, the best one in other episodes of the
+suite.
 The test is the exact permutation test of the difference in means between runs, two-sided, with Holm's correction over
 the questions of this study ({len(plan.questions)}) at the level {plan.alpha:g}. Differences are those of Hodges and
 Lehmann, with the interval that an exact Mann-Whitney test gives.{untestable}"""

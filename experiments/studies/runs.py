@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ def standing(run: StudyRun, env_steps: int) -> Standing:
         return Standing(is_running=run.folder.is_dir() and writer_of(run.folder) is not None)
     check_settings(run.folder, run.config, _FREE)
     with open_run(run.folder) as opened:
+        if opened.parent is not None:
+            raise InputError(f"{run.folder} is a fork, which began with what another run had learned: take it away")
         spent = int(opened.iterations["env_steps"].sum())
     return Standing(spent, spent >= env_steps, writer_of(run.folder) is not None)
 
@@ -120,16 +123,19 @@ def check_comparable(run: StudyRun, env_steps: int) -> None:
 def seal(study: Study, folder: Path) -> bool:
     """Give a folder to a study, or check that it has it.
 
+    Before a run has begun the seal is written anew each time, since the study may have been committed meanwhile.
+
     Returns:
-        Whether it was new.
+        Whether no run has begun.
 
     Raises:
         InputError: it belongs to something else, or to this study before it was changed.
     """
-    if (folder / SEAL_NAME).exists():
+    if (folder / SEAL_NAME).is_file():
         check_seal(study, folder)
-        return False
-    if folder.exists() and (
+        if not all(is_free(run.folder) for run in study_runs(study, folder)):
+            return False
+    elif os.path.lexists(folder) and (
         not folder.is_dir() or any(not is_draft_of(path, folder / SEAL_NAME) for path in folder.iterdir())
     ):
         raise InputError(f"FOLDER must be new or empty, or hold a study, but {folder} does not: name another")

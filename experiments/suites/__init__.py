@@ -6,7 +6,8 @@ the ids ``GYMNASIUM_IDS``, whose environment is reset with each seed. A number o
 ``{uniform = [low, high]}``: each episode then draws its own. With ``ground = SEED`` all episodes of a cell are on the
 genotype's one ground of that seed, such as a niche's ``terrain_seed``, and each seed gives another push.
 
-No run trains or is validated on these grounds or under these pushes: its seeds lie below ``FIRST_SEED``.
+No run trains or is validated under these pushes or, but for such a ``ground``, on these grounds: its seeds lie below
+``FIRST_SEED``.
 """
 
 from __future__ import annotations

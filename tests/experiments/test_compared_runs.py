@@ -131,6 +131,13 @@ def test_who_has_no_descendants_does_not_pass(tmp_path: Path) -> None:
     assert table[["complexity", "ecology"]].isna().all(axis=None)
 
 
+def test_a_moment_without_niches_is_no_error(three: RunTables) -> None:
+    """Only a stranger's archive can have one: all are said to retire at the start, before others come."""
+    gone = RunTables(**{**vars(three), "retirements": pd.DataFrame({"niche_id": [0, 1], "iteration": [1, 2]})})
+    table = modes.modes_table(compared(gone))
+    assert 0 in table["active"].tolist() and table["persisted"].isna().any()
+
+
 def test_entropy_is_in_bits() -> None:
     """Of four equal types two bits, of one none; a quarter and three quarters 0.811."""
     assert (2.0, 0.0) == (modes.entropy([3, 3, 3, 3]), modes.entropy([5]))
@@ -231,7 +238,7 @@ def test_arms_that_get_there_at_other_times_are_told_apart() -> None:
         row["ours_reached"], row["theirs_reached"], row["questions"], row["verdict"]
     )  # fmt: skip
     assert pytest.approx((2 / 252,) * 3) == (row["p"], row["p_adjusted"], row["least_p"])
-    assert {"no run of either got there"} == set(pairs.loc[pairs["p"].isna(), "verdict"])
+    assert {"no run got there"} == set(pairs.loc[pairs["p"].isna(), "verdict"])
     reached = first_solves.reached_table(classes, 100).set_index(["outcome", "arm", "class"])
     ours, theirs = (reached.loc[("robust", arm, "challenging")] for arm in "ab")
     assert (5, 1.0, 30.0) == (ours["reached"], ours["share"], ours["median_env_steps"])
@@ -262,6 +269,18 @@ def test_an_arm_to_which_a_class_does_not_apply_is_not_asked_about() -> None:
     assert {"no niches"} == set(pairs.loc[pairs["theirs"] == "dr", "verdict"])
     assert [1] == pairs.loc[pairs["p"].notna(), "questions"].tolist()
     assert "dr" not in set(first_solves.curves_table(classes, 100)["arm"])
+
+
+def test_a_family_has_the_same_size_however_runs_are_dealt() -> None:
+    """Two arms of which none got there are one of its questions, with p = 1, if a third arm did."""
+    arms = {arm: [f"{arm}-{i}" for i in range(5)] for arm in "abc"}
+    never: list[int | None] = [None] * 5
+    found = first_solves.first_pairs_table(arms_of_classes({"a": [1, 2, 3, 4, 5], "b": never, "c": never}), arms, 100)
+    asked = found[found["p"].notna()].set_index(["ours", "theirs"])
+    assert {3} == set(asked["questions"])
+    assert pytest.approx([6 / 252, 6 / 252, 1.0]) == asked["p_adjusted"].tolist()
+    assert "no run of either got there" == asked.loc[("b", "c"), "verdict"]
+    assert (0, 0) == tuple(asked.loc[("b", "c"), ["ours_reached", "theirs_reached"]])
 
 
 def test_coverage_is_the_mean_distance_of_samples(three: RunTables) -> None:

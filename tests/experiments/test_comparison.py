@@ -187,7 +187,10 @@ def test_a_verdict_needs_seeds_and_a_difference() -> None:
     few = {arm: names[:3] for arm, names in arms.items()}
     (row,) = comparing.pairs_table(tried, few).to_dict("records")
     assert "not testable with so few seeds" == row["verdict"]
-    alike = _tried({name: [0.5] for name in rates})
+    alike = _tried({name: [0.5] for name in [*rates, "c-0", "c-1", "c-2"]})
+    uneven = {**arms, "c": ["c-0", "c-1", "c-2"]}
+    # Five against three give p = 1/56 at the least, which Holm passes at its second step and not at its first.
+    assert ["no difference shown"] * 3 == comparing.pairs_table(alike, uneven)["verdict"].tolist()
     (row,) = comparing.pairs_table(alike, arms).to_dict("records")
     assert ("no difference shown", 0.5, 1.0) == (row["verdict"], row["probability"], row["p"])
 

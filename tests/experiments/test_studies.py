@@ -13,13 +13,17 @@ import pytest
 
 from environments.errors import InputError
 from experiments.comparison import comparing
-from experiments.runner import start_theta
+from experiments.runner import Stopped, start_theta
 from experiments.settings import NO_END, resolve_config
 from experiments.studies import answers, plan, runs
 from experiments.studies.plan import load_study, study_names
 from experiments.suites import load_suite, suite_path
+from experiments.walkers import Walker, load_walker, save_walker
 from poet.archive.fingerprint import fingerprint
-from poet.archive.reader import open_run
+from poet.archive.lock import RunTakenError
+from poet.archive.reader import Run, open_run
+from poet.archive.records import ForkOrigin
+from poet.config import Config
 from poet.parts import make_parts
 from poet.trainers import make_trainer
 from tests.experiments.command_line import Poet, begin, end, wait_for
@@ -103,6 +107,7 @@ def test_arms_train_on_the_targets_that_they_are_tried_on(target: str) -> None:
     with open_run(ROOT / "experiments/reports/desktop" / folder) as run:
         assert run.terrain(niche).with_push(cell.terrains[0].push) == cell.terrains[0]
         (row,) = run.niches[run.niches["niche_id"] == niche].to_dict("records")
+        assert run.config.run.seed not in study.plan.seeds, "that run would make its own target again"
     for arm in ("es", "curriculum"):
         of_arm = study.configs[f"{arm}-{target}"].run
         genotype = {key: value for key, value in row["genotype"].items() if value is not None}
@@ -111,7 +116,7 @@ def test_arms_train_on_the_targets_that_they_are_tried_on(target: str) -> None:
 
 
 def test_the_digest_is_of_what_a_study_says(small: Path) -> None:
-    """Not of spaces, comments, the order of tables or what changes no result; but of a preset, a suite and a word."""
+    """Not of spaces, comments, order or what changes no result; but of settings, suites, walkers and words."""
     before = load_study(str(small)).digest
     _changed(small, "[arms.few]", "# nothing\n\n[arms.few]")
     _changed(small, f"env_steps = {BUDGET}", f"env_steps = {BUDGET}.0")
@@ -125,7 +130,13 @@ def test_the_digest_is_of_what_a_study_says(small: Path) -> None:
         found.add(load_study(str(_changed(small, old, new))).digest)
     _changed(small.with_name("ground.toml"), "1.0", "1.5")
     found.add(load_study(str(small)).digest)
-    assert 6 == len(found)
+    walker, theta = small.with_name("walker.npz"), load_walker("flat").theta
+    _changed(small, 'set = ["es.pairs=1"]', f'set = ["es.pairs=1", "run.start={walker}"]')
+    for factor in (1.0, 0.5):
+        with walker.open("wb") as file:
+            save_walker(file, Walker("own", theta * np.float32(factor), Config().policy))
+        found.add(load_study(str(small)).digest)
+    assert 8 == len(found)
 
 
 @pytest.mark.parametrize(
@@ -241,6 +252,8 @@ def test_a_folder_of_something_else_is_refused(poet: Poet, small: Path, tmp_path
     assert_refused(poet("study", "run", small, small), "FOLDER must be new or empty")
     assert_refused(poet("study", "status", small, folder), "holds no study yet", "poet study run")
     runs.seal(load_study(str(small)), folder)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    assert_refused(poet("study", "run", small, tmp_path / "dangling"), "FOLDER must be new or empty")
     (folder / "few-1").symlink_to(tiny_run)
     assert_refused(poet("study", "run", small, folder), "few-1 was made with other settings", "es.pairs")
     (folder / runs.SEAL_NAME).write_text('{"digest": 3}')
@@ -308,6 +321,14 @@ def test_status_tells_how_far_each_run_is(poet: Poet, finished: Path, tmp_path: 
     assert ", finished" in few and "not begun" in few
     assert ", stopped" in more and "not begun" in more
     assert study.digest in ended.out
+
+
+def test_a_fork_is_no_run_of_a_study(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has the settings of the arm now, but another run's first iterations."""
+    study = load_study(str(finished / "small.toml"))
+    monkeypatch.setattr(Run, "parent", ForkOrigin("elsewhere", 1))
+    with pytest.raises(InputError, match="few-1 is a fork"):
+        runs.standing(runs.study_runs(study, finished / "runs")[0], BUDGET)
 
 
 def _tried(rates: dict[str, list[float]]) -> pd.DataFrame:
@@ -402,9 +423,47 @@ def test_too_few_seeds_are_said_before_the_first_run(
     monkeypatch.setattr("experiments.studies.runs.check_comparable", lambda run, env_steps: None)
     ended = poet("study", "run", small, tmp_path / "runs")
     assert 0 == ended.code, ended.err
-    assert "2 seeds are too few for 1 questions at the level 0.05" in ended.out
-    assert "and 4 seeds are enough" in ended.out
+    assert "too few seeds (2) for the number of questions (1) at the level 0.05" in ended.out
+    assert "and 4 are enough" in ended.out
     assert "commit it before its first run" in ended.out
+
+
+def test_it_counts_what_git_says_when_the_first_run_begins(poet: Poet, tmp_path: Path, small: Path) -> None:
+    """Who commits the file because a command says so, or before a second try, has committed it in time."""
+    study, folder = load_study(str(small)), tmp_path / "runs"
+    assert runs.seal(study, folder)
+    assert "in no Git repository" == runs.check_seal(study, folder)
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init"], ["add", "small.toml"], ["commit", "-m", "a"]):
+        subprocess.run([*git, *command], check=True, capture_output=True)
+    assert runs.seal(study, folder)
+    committed = runs.check_seal(study, folder)
+    assert committed.startswith("committed in ")
+    (folder / "few-1").mkdir()
+    (folder / "few-1" / "run.sqlite").touch()
+    small.write_text(small.read_text() + "# changed")
+    assert not runs.seal(study, folder)
+    assert committed == runs.check_seal(study, folder)
+
+
+def test_a_run_that_somebody_writes_is_left_to_them(
+    poet: Poet, tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two terminals share a study: who meets the other's run goes on with the next one, and does not end there."""
+    made = []
+
+    def carried_out(folder: Path, *_: object) -> tuple[Stopped, str]:
+        if folder.name == "few-1":
+            raise RunTakenError("the run is being written")
+        made.append(folder.name)
+        return Stopped(1, False), ""
+
+    monkeypatch.setattr("experiments.commands.study.carry_out", carried_out)
+    monkeypatch.setattr("experiments.studies.runs.check_comparable", lambda run, env_steps: None)
+    ended = poet("study", "run", small, tmp_path / "runs")
+    assert 0 == ended.code, ended.err
+    assert ["more-1", "few-2", "more-2"] == made
+    assert f"{tmp_path / 'runs' / 'few-1'} is left to the process that writes it" in ended.out
 
 
 def test_a_shipped_suite_beside_a_study_is_the_shipped_one(tmp_path: Path, small: Path) -> None:

@@ -69,11 +69,17 @@ const misuse = [
   () => { fresh.setTerrain(terrain); fresh.step(); },
   () => { fresh.reset(); fresh.step(); },
   () => fresh.step([0, 0, 0]),
+  () => fresh.step([0, NaN, 0, 0]),
   () => fresh.reset(NaN),
   () => fresh.reset(0, 0.5),
   () => { fresh.setPolicy(policy); fresh.setTheta([1, 2]); },
   () => walker.step(),
+  () => fresh.setTheta(null),
+  () => fresh.setPolicy({ ...policy, state_size: -8 }),
+  () => fresh.setPolicy({ ...policy, shape: null }),
+  () => { fresh.setPolicy({ ...policy, scratch_shape: [2 ** 20, 2 ** 20] }); fresh.setTheta(floats(theta)); fresh.reset(); },
 ].map(refusal);
+fresh.setPolicy(policy);
 fresh.reset(0);
 fresh.step([0, 0.5, 0, -0.5]);
 

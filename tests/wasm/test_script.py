@@ -165,11 +165,16 @@ def test_misuse_is_answered_with_one_sentence(told: dict[str, Any]) -> None:
         "call reset first",
         "call reset before step",
         "call setPolicy and setTheta before step, or give it an action",
-        "an action has 4 numbers",
+        "an action has 4 finite float32 numbers",
+        "an action has 4 finite float32 numbers",
         "push must be a finite float32 number of newtons",
         "maxSteps must be a whole number from 1 on",
         "theta must be 2804 finite float32 numbers for this policy",
         "the episode is over: call reset before step",
+        "theta must be 2804 finite float32 numbers for this policy",
+        "a policy is an object as agents.wasm.policy_record gives it, with sizes from 0 on",
+        "a policy is an object as agents.wasm.policy_record gives it, with sizes from 0 on",
+        "terrain and policy need more memory than the module can have",
     ] == told["misuse"]
 
 
