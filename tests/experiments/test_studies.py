@@ -103,7 +103,7 @@ def test_arms_train_on_the_targets_that_they_are_tried_on(target: str) -> None:
     """The genotype and the ground of an arm's target are those of the suite, which are a niche's that is archived."""
     study = load_study("rivals")
     (cell,) = load_suite(study.place_of(f"grounds/target-{target}.toml"), 1).cells
-    folder, niche = {"a": ("desktop-1", 12), "b": ("desktop-3", 5)}[target]
+    folder, niche = {"a": ("desktop-3", 25), "b": ("desktop-2", 19)}[target]
     with open_run(ROOT / "experiments/reports/desktop" / folder) as run:
         assert run.terrain(niche).with_push(cell.terrains[0].push) == cell.terrains[0]
         (row,) = run.niches[run.niches["niche_id"] == niche].to_dict("records")
