@@ -114,7 +114,7 @@ def parse_archived(data: bytes, name: str, parts: Parts) -> Archived:
         raise InputError(f"trainer.source {name!r} has more than {MAX_BYTES:,} bytes: is it the right file?")
     try:
         return _archived(json.loads(data), parts)
-    except (ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as error:  # InputError is a ValueError
+    except (ValueError, TypeError, RecursionError) as error:  # InputError is a ValueError
         raise InputError(f"trainer.source {name!r} cannot be used: {error!s:.300}") from None
 
 

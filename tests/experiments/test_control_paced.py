@@ -63,6 +63,16 @@ def test_other_agents_may_judge(poet: Poet, tiny_run: Path, tmp_path: Path) -> N
     assert [None, 1] == owners
 
 
+def test_agents_of_another_policy_cannot_judge(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
+    """Episodes of a request have one policy; the sentence names both."""
+    other = tmp_path / "other"
+    small = ("--preset", "tiny", "--workers", 1, "--iterations", 1, "--set", "policy.layer_sizes=[24,4]")
+    assert 0 == poet("run", other, *small).code
+    ended = poet("control", "paced", tiny_run, "--output", tmp_path / "new", *SMALL, "--panel", other)
+    assert_refused(ended, "other:0 is an agent of the policy mlp 24-4", "24-40-40-4")
+    assert [] == [*tmp_path.glob("new*")]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
