@@ -22,7 +22,7 @@ _POLICY = {"policy.kind", "policy.layer_sizes", "policy.activations", "policy.se
 #: terrains, and the kinds of its genotypes and thetas.
 _TAKEN_IN = {
     "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
-    "run.start_terrain_seed", "run.trainer", "trainer.source",
+    "run.start_terrain_seed", "run.trainer",
 } | _POLICY  # fmt: skip
 
 #: The rows that a fork copies from the source; ``:at`` is the last shared iteration. Referenced tables come first.
