@@ -38,6 +38,7 @@ _PHASES: dict[str, tuple[str, str]] = {
     Purpose.VALIDATION: ("validation of", "agent"),
     Purpose.BOUNDARY: ("trials at", "boundary"),
     Purpose.LEVEL_SCORE: ("scores of levels", ""),
+    Purpose.ORDER: ("panel on the terrains", ""),
 }
 
 

@@ -45,7 +45,7 @@ class RunConfig(_Section):
         "poet",
         description="the main loop: 'poet', 'es' (ES alone, on one terrain), 'curriculum' (from flat ground straight "
         "to one terrain), 'dr', 'adr' (domain randomisation, plain and automatic), 'plr', 'accel', 'sfl' (levels that "
-        "are played again), or a user's 'package.module:Name'",
+        "are played again), 'paced' (terrains of an archive, easy ones first), or a user's 'package.module:Name'",
     )
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(
@@ -63,6 +63,9 @@ class TrainerConfig(_Section):
     """The trainer's own settings."""
 
     settings: OwnSettings = Field({}, description="settings of the trainer that run.trainer names")
+    source: str = Field(
+        "", description="file of the terrains and agents that 'paced' starts with; poet control paced makes it"
+    )
 
 
 class TerrainConfig(_Section):
@@ -282,13 +285,16 @@ class Config(_Section):
         return self.model_dump(mode="json")
 
 
-#: Keys that do not change results, so fingerprints leave them out. (Of ``run.start`` only the theta itself matters.)
+#: Keys that do not change results, so fingerprints leave them out. (Of ``run.start`` only the theta itself matters,
+#: and of ``trainer.source`` only what is in the file, which the start of a run records.)
 NEUTRAL_KEYS = (
-    "run.iterations", "run.start", "evaluation.engine", "checkpoint.keep_every", "checkpoint.theta_every",
+    "run.iterations", "run.start", "trainer.source", "evaluation.engine", "checkpoint.keep_every",
+    "checkpoint.theta_every",
 )  # fmt: skip
 
 #: Keys that the first release did not have, with the values that describe its behaviour. A stored config without such a
 #: key is read with that value, and a fingerprint leaves out a key with that value. So new keys do not change old runs.
+#: A neutral one is no part of a fingerprint at any value.
 EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
@@ -296,7 +302,7 @@ EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
     "es.return_ceiling": "none", "es.on_arrival": "fresh",
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
-    "run.trainer": "poet", "trainer.settings": {},
+    "run.trainer": "poet", "trainer.settings": {}, "trainer.source": "",
     "policy.kind": "mlp", "policy.layer_sizes": [24, 40, 40, 4], "policy.activations": ["tanh"], "policy.settings": {},
 }  # fmt: skip
 

@@ -129,7 +129,7 @@ def start(
     spent = cost(0, 0, Purpose.SELF_EVAL, result)
     events: list[Event] = [admitted, version, *solved, spent]
     state, validated = validate(replace(state, active=(root,)), events, nobody, parts, 0)
-    return _book(state, [*events, *validated])
+    return book(state, [*events, *validated])
 
 
 def start_terrain_seed(parts: Parts) -> int:
@@ -151,11 +151,11 @@ def initial_noise(policy: AbstractPolicy, seed: int) -> NDArray[np.float32]:
 
 def close_iteration(state: State, events: Iterable[Kind]) -> tuple[State, tuple[Kind | Cost, ...]]:
     """Count the iteration as done, and merge its costs into one ledger entry per niche and purpose."""
-    state, booked = _book(state, events)
+    state, booked = book(state, events)
     return replace(state, iteration=state.iteration + 1), booked
 
 
-def _book(state: State, events: Iterable[Kind]) -> tuple[State, tuple[Kind | Cost, ...]]:
+def book(state: State, events: Iterable[Kind]) -> tuple[State, tuple[Kind | Cost, ...]]:
     """Add the costs to the state. In the events they come last, merged into one per niche and purpose."""
     others = [event for event in events if not isinstance(event, Cost)]
     costs: dict[tuple[int, Purpose], Cost] = {}

@@ -103,6 +103,21 @@ def boundary_trials(seed: int, iteration: int) -> Stream:
     return Stream(seed, "adr_boundary", iteration)
 
 
+def paced_order(seed: int) -> Stream:
+    """The random order of a paced curriculum's terrains: a number for each, by id."""
+    return Stream(seed, "paced_order")
+
+
+def paced_terrains(seed: int, iteration: int) -> Stream:
+    """The terrains of a generation of a paced curriculum, drawn from its pool."""
+    return Stream(seed, "paced_terrains", iteration)
+
+
+def order_pushes(seed: int, level_id: int) -> Stream:
+    """The pushes under which a panel judges a terrain."""
+    return Stream(seed, "order_pushes", level_id)
+
+
 def next_terrain(seed: int, niche_id: int) -> Stream:
     """The genotype of a niche on a direct path, drawn from the last one's, then its terrain seed."""
     return Stream(seed, "curriculum", niche_id)

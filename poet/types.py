@@ -43,6 +43,7 @@ class Purpose(StrEnum):
     VALIDATION = "validation"
     BOUNDARY = "boundary"
     LEVEL_SCORE = "level_score"
+    ORDER = "order"
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ EXACT_AFTER_ALL = {
     ("agents/rollouts/simd.py", "_done"): "integers",
     ("environments/physics/box2d.py", "read"): "only whether the sum is finite",
     ("environments/walker/episode.py", "_advance"): "only whether the sum is finite",
-    ("poet/loop.py", "_book"): "integers",
+    ("poet/loop.py", "book"): "integers",
 }
 
 #: (file, function) -> why it is longer than a screen.

@@ -29,6 +29,7 @@ from experiments.text import poet_command
 if TYPE_CHECKING:
     from poet.archive.reader import Run
     from poet.config import Config
+    from poet.parts import Parts
 
 #: Who is admitted in a control: every mutation, or one drawn among the candidates that pass the criterion.
 ADMISSIONS = ("all", "random")
@@ -52,14 +53,14 @@ Seed = Annotated[int | None, typer.Option("--seed", help="Of the control; RUN's 
 
 app = typer.Typer(
     name="control",
-    help="Make a control to compare a run with: neutral, es, curriculum, no-transfer.",
+    help="Make a control to compare a run with: neutral, es, curriculum, paced, no-transfer.",
     no_args_is_help=True,
 )
 
 
 @app.callback()
 def control() -> None:
-    """Make a control to compare a run with: its shadow, ES on one of its terrains, or the run without transfers."""
+    """Make a control to compare a run with: its shadow, ES on its terrains, or the run without transfers."""
 
 
 @app.command()
@@ -151,6 +152,53 @@ def curriculum(
     """Train on terrains from flat ground straight to that of NICHE, with RUN's first walker. Again, it goes on."""
     execution = Execution(executor, workers, ray_address, env_steps)
     _train_on(run, niche, output, "curriculum", budget, seed, assignments or [], engine, execution, trust)
+
+
+@app.command()
+def paced(
+    run: ExistingRun,
+    output: Output,
+    order: Annotated[
+        str | None, typer.Option("--order", help="Which terrains come first: curriculum, anti, random, none.")
+    ] = None,
+    panel: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--panel", metavar="AGENT", help="Who judges terrains, as in poet evaluate; agents of RUN if not given."
+        ),
+    ] = None,
+    env_steps: Annotated[int | None, typer.Option("--env-steps", help="As many as RUN has, if not given.")] = None,
+    seed: Seed = None,
+    assignments: Assignments = None,
+    engine: Engine = None,
+    executor: ExecutorName = "local",
+    workers: Workers = None,
+    ray_address: RayAddress = None,
+    trust: Trust = False,
+) -> None:
+    """Train one agent on all terrains of RUN, the easiest first. Called again, it goes on."""
+    from experiments.controls.paced import check_source, paced_config, terrains_and_panel, write_source
+    from experiments.trust import check_trust
+    from poet.archive.reader import open_run
+    from poet.trainers.paced import ORDERS
+
+    if order is not None:
+        check_name("--order", order, ORDERS)
+    source = Path(f"{output}.terrains.json")
+    with open_run(run, trust) as stored, stored.at_one_moment():
+        settings = paced_config(stored, str(source), order, assignments or [], seed, engine)
+        _check_output(output, settings)
+        check_trust(run, settings, trust, engine=engine)
+        text, spent = terrains_and_panel(stored, panel or (), trust), int(stored.ledger["env_steps"].sum())
+    steps = whole_number("--env-steps", spent if env_steps is None else env_steps, *COUNT)
+    check_source(source, text, output)
+
+    def prepare(parts: Parts) -> None:
+        write_source(source, text, parts)
+        say(f"the terrains have cost {run} {spent:,} env-steps, which {output} does not count")
+
+    go_on(output, settings, Execution(executor, workers, ray_address, steps), prepare)
+    say(f"try its agent on them by: {poet_command('evaluate', output, '--on', run)}")
 
 
 @app.command("no-transfer")

@@ -117,6 +117,7 @@ def fork(
     from experiments.trust import check_trust
     from poet.archive.fork import check_change, fork_run
     from poet.archive.reader import open_run
+    from poet.config import config_value
 
     check_new(new)
     with open_run(run) as source:
@@ -130,8 +131,9 @@ def fork(
         "run.reject": [*base.run.reject, *refused] if refused else None,
     }
     settings = resolve_config(assignments=assignments or (), flags=flags, base=base)
-    if settings.run.start != base.run.start:
-        raise InputError("run.start is over when a fork begins: start a new run to change it")
+    for key in ("run.start", "trainer.source"):
+        if config_value(settings, key) != config_value(base, key):
+            raise InputError(f"{key} is over when a fork begins: start a new run to change it")
     check_change(base, settings)
     check_trust(run, settings, trust, given=assigned_keys(assignments or ()), engine=engine)
     if settings.run.iterations <= at:

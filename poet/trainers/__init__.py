@@ -22,6 +22,7 @@ TRAINERS = {
     "plr": "poet.trainers.plr:Plr",
     "accel": "poet.trainers.accel:Accel",
     "sfl": "poet.trainers.sfl:Sfl",
+    "paced": "poet.trainers.paced:PacedCurriculum",
 }
 
 
@@ -44,6 +45,15 @@ def unread_sections(name: str) -> tuple[str, ...]:
         InputError: no trainer of that name.
     """
     return _trainer_class(name).unused
+
+
+def reads_source(name: str) -> bool:
+    """Whether the trainer called ``name`` reads the file that ``trainer.source`` names.
+
+    Raises:
+        InputError: no trainer of that name.
+    """
+    return _trainer_class(name).reads_source
 
 
 def shown_events(run: Run) -> frozenset[type[AnyEvent]]:

@@ -51,6 +51,8 @@ class AbstractTrainer(ABC, Generic[State]):
     events: ClassVar[frozenset[type[AnyEvent]]] = LEARNING
     #: Sections of a config that it does not read.
     unused: ClassVar[tuple[str, ...]] = ("poet", "novelty", "transfer", "mutation")
+    #: Whether it reads the file that ``trainer.source`` names, see ``poet.archived``.
+    reads_source: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         for f in fields(cast(Any, self)):

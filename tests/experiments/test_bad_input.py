@@ -231,6 +231,7 @@ def test_a_full_disk_stops_a_run_that_goes_on_later(tmp_path: Path, tiny_fingerp
         (("--at", 4, "--set", "run.start=flat"), ("run.start", "new run")),
         (("--at", 4, "--set", "run.start_terrain={}"), ("run.start_terrain", "new run")),
         (("--at", 4, "--set", "run.trainer=es"), ("run.trainer", "new run")),
+        (("--at", 4, "--set", "trainer.source=a.json"), ("trainer.source", "new run")),
         (("--at", 4, "--set", "run.start_terrain_seed=7"), ("run.start_terrain_seed", "new run")),
         (("--at", 4, "--reject", "transfer"), ("transfer:ID", "'transfer'")),
         (("--at", 4, "--reject", "niche:1"), ("transfer:ID", "'niche:1'")),

@@ -128,6 +128,45 @@ class TestSfl(LevelsContract):
     settings = {"terrains": 2, "refresh": 3, "sampled": 4, "kept": 2, "episodes": 2}  # noqa: RUF012
 
 
+class TestPaced(TrainerContract):
+    """A paced curriculum: a panel judges four terrains, of which more and more are drawn."""
+
+    #: Four terrains, and three agents of random weights, of whom two have terrains of their own.
+    source = Path(__file__).with_name("paced.json")
+    trainer = "paced"
+    settings = {"terrains": 2, "start_share": 0.25, "interval": 2, "episodes": 2}  # noqa: RUF012
+    assignments = (
+        f"trainer.source={source}",
+        "policy.layer_sizes=[24,4]",
+        "validation.episodes=2",
+        "validation.interval=3",
+        "niche.instances=2",
+    )
+
+    def test_the_pool_grows_in_its_runs(self, finished: Path) -> None:
+        """So the other tests see one terrain, some, and all; the scores differ, and the panel has been paid."""
+        with open_run(finished) as run:
+            pool, terrains, panel = (run.own_tables[name] for name in ("pool", "terrains", "panel"))
+            spent = run.ledger.set_index("purpose").loc["order", "episodes"]
+        assert [(1, 1), (3, 2), (5, 4)] == [*zip(pool["iteration"], pool["terrains"], strict=True)]
+        assert 4 == terrains["mean_return"].nunique()
+        assert [*range(1, 5)] == sorted(terrains["place"]) != [*terrains["place"]]
+        assert (3, (3 * 4 - 2) * 2) == (len(panel), spent)
+
+    def test_only_what_is_in_the_file_counts(self, finished: Path, tmp_path: Path) -> None:
+        """Another copy of it gives the same run, which goes on without it; another terrain gives another run."""
+        copy = tmp_path / "copy.json"
+        copy.write_bytes(self.source.read_bytes())
+        self.run(tmp_path / "run", trainer__source=str(copy), run__iterations=2)
+        copy.unlink()
+        self.run(tmp_path / "run", trainer__source=str(copy))
+        assert fingerprint(finished) == fingerprint(tmp_path / "run")
+
+        copy.write_text(self.source.read_text().replace('"terrain_seed": 10', '"terrain_seed": 11'))
+        self.run(tmp_path / "other", trainer__source=str(copy))
+        assert fingerprint(finished) != fingerprint(tmp_path / "other")
+
+
 class TestDrawnTerrains(TrainerContract):
     """The trainer that CONTRIBUTING.md adds: one agent, a distribution of terrains, its own field and its own table."""
 

@@ -33,7 +33,7 @@ NOVELTY = {
 
 PAPER = {
     "run": {"seed": 0, "iterations": 25200, "start": "random", **START, "reject": []},
-    "trainer": {"settings": {}},
+    "trainer": {"settings": {}, "source": ""},
     "terrain": {
         "genotype": "obstacles",
         "obstacles": ["roughness", "pit_gap", "stump_height", "stairs"],
@@ -74,7 +74,7 @@ PAPER = {
 }
 RELEASED = {
     "run": {"seed": 0, "iterations": 50000, "start": "random", **START, "reject": []},
-    "trainer": {"settings": {}},
+    "trainer": {"settings": {}, "source": ""},
     "terrain": {
         "genotype": "obstacles",
         "obstacles": ["roughness", "pit_gap", "stump_height"],
@@ -116,7 +116,7 @@ RELEASED = {
 
 
 ENHANCED = {
-    "trainer": {"settings": {}},
+    "trainer": {"settings": {}, "source": ""},
     # Keys that CPPN terrains do not use have their defaults.
     "terrain": {
         "genotype": "cppn",
