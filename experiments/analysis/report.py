@@ -27,6 +27,9 @@ from poet.events import CandidateJudged
 if TYPE_CHECKING:
     from poet.archive.reader import Run
 
+#: The page of a report.
+INDEX = "index.html"
+
 
 @dataclass(frozen=True, eq=False)
 class MatrixOptions:
@@ -102,7 +105,7 @@ def check_output(output: Path, num_runs: int) -> None:
     Raises:
         InputError: it is a file, holds other things, or a link that leads out of it.
     """
-    index = output / "index.html"
+    index = output / INDEX
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output} is a file, but a report is a folder: name a new folder")
     is_ours = index.is_file() and page.GENERATOR in index.read_text(encoding="utf-8", errors="replace")[:500]
@@ -124,7 +127,7 @@ def _claim(output: Path, num_runs: int) -> None:
     """Make the folder, and leave a page that says that the report is being written."""
     check_output(output, num_runs)
     output.mkdir(parents=True, exist_ok=True)
-    write_text(output / "index.html", page.make_page("Report", "This report is being written, or was interrupted.", []))
+    write_text(output / INDEX, page.make_page("Report", "This report is being written, or was interrupted.", []))
 
 
 def _write_overview(
@@ -166,7 +169,7 @@ def _write_overview(
         ),
     ]  # fmt: skip
     lead = f"{len(tables)} runs in {len(groups)} group" + ("s" if len(groups) > 1 else "") + " of equal settings."
-    path = output / "index.html"
+    path = output / INDEX
     write_text(path, page.make_page("Several runs", lead, parts))
     return path
 
@@ -196,5 +199,5 @@ def _remarks(groups: Sequence[RunGroup], tables: Mapping[str, RunTables], verdic
 
 def _links(folders: Mapping[str, str]) -> str:
     """Links to the report of each run."""
-    links = [f'<a href="{folder}/index.html">{as_html(name)}</a>' for name, folder in folders.items()]
+    links = [f'<a href="{folder}/{INDEX}">{as_html(name)}</a>' for name, folder in folders.items()]
     return f"<p>Reports: {', '.join(links)}</p>"

@@ -113,14 +113,14 @@ def analyse(
     from agents.rollouts import check_engine
     from experiments.analysis.aggregate import run_names
     from experiments.analysis.readable import render_tables
-    from experiments.analysis.report import MatrixOptions, check_output, write_report
+    from experiments.analysis.report import INDEX, MatrixOptions, check_output, write_report
     from experiments.analysis.run_tables import read_tables
     from experiments.analysis.shadow_file import FILE_NAME
     from experiments.commands.display import counted, prepare_engine, print_tables
-    from experiments.files import check_sub_folder
+    from experiments.files import check_sub_folder, write_text
     from experiments.interrupts import stopping_cleanly
     from experiments.page import FILE_NAME as PAGE_NAME
-    from experiments.page import write_page
+    from experiments.page import make_page
     from poet.archive.reader import open_run
 
     if matrix < 0 or matrix == 1:
@@ -146,8 +146,10 @@ def analyse(
                 prepare_engine(name, policy)
             show = stack.enter_context(counted("episodes of every agent on every terrain"))
             options = MatrixOptions(runner, matrix, engine, show)
-        page = write_report(stored, output, options, shadow, PAGE_NAME if len(runs) == 1 else None)
-        if len(runs) == 1:
-            ((name, run),) = stored.items()
-            say(f"page: {write_page(name, run, tables[name], output / PAGE_NAME, page.name)}")
-    say(f"report: {page}")
+        # Made before anything is written, since it reads more of an archive than the report does: it may be damaged.
+        pages = [make_page(name, run, tables[name], INDEX) for name, run in stored.items()] if len(runs) == 1 else []
+        report = write_report(stored, output, options, shadow, PAGE_NAME if pages else None)
+        for page in pages:
+            write_text(output / PAGE_NAME, page)
+            say(f"page: {output / PAGE_NAME}")
+    say(f"report: {report}")

@@ -6,10 +6,8 @@ beside them: ``page.html``, ``page.css`` and the JavaScript modules, ``main.mjs`
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.files import write_text
 from experiments.page.data import page_data
 from experiments.page.document import make_document
 
@@ -21,18 +19,16 @@ if TYPE_CHECKING:
 FILE_NAME = "report.html"
 
 
-def write_page(name: str, run: Run, tables: RunTables, path: Path, tables_page: str | None = None) -> Path:
-    """Write the page of a run.
+def make_page(name: str, run: Run, tables: RunTables, tables_page: str | None = None) -> str:
+    """The page of a run: the text of its file.
 
     Args:
         name: of the run, for people.
         run: its archive.
         tables: what the analysis reads from it.
-        path: of the new file.
         tables_page: the address of the report with its tables, relative to the page; None for no link.
 
-    Returns:
-        ``path``.
+    Raises:
+        InputError: the archive is damaged.
     """
-    write_text(path, make_document(name, page_data(name, run, tables, tables_page)))
-    return path
+    return make_document(name, page_data(name, run, tables, tables_page))

@@ -44,7 +44,7 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         name: of the run.
         run: its archive.
         tables: what the analysis reads from it; what came later is left out.
-        tables_page: see ``experiments.page.write_page``.
+        tables_page: see ``experiments.page.make_page``.
 
     Keys:
         name, iteration, env_steps, tables_page: of the run.

@@ -22,7 +22,7 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from experiments.analysis import complexity_report, run_report
 from experiments.analysis.run_tables import read_tables
-from experiments.page import write_page
+from experiments.page import make_page
 from experiments.page.agents import by_interest, choose_agents
 from experiments.page.data import page_data, plain
 from experiments.page.document import join_modules, make_document
@@ -57,7 +57,8 @@ def data_of(folder: Path, name: str = "run") -> dict[str, Any]:
 def page_of(folder: Path, path: Path, name: str = "run") -> Path:
     """The page of a run."""
     with open_run(folder) as run:
-        return write_page(name, run, read_tables(run), path)
+        path.write_text(make_page(name, run, read_tables(run)), encoding="utf-8")
+    return path
 
 
 def hostile_run(folder: Path, **sections: dict[str, Any]) -> Path:
