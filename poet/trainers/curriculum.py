@@ -14,8 +14,8 @@ The paper is silent on the rest, so it is ours:
 
 - The target is ``run.start_terrain``, with the seed that the trainer ``es`` would give it, so that both train on the
   same ground. Flat ground has the seed of a run of POET, and the terrains between have drawn seeds, as its children do.
-- Each terrain is a niche, the child of the last, which retires. The agent gets the optimiser that
-  it would get in an admitted niche of POET, and takes at least one ES step.
+- Each terrain is a niche, the child of the last, which retires. The agent gets the optimiser that it would get in an
+  admitted niche of POET, and takes at least one ES step.
 
 Reference: Wang et al. 2019, section 4.2; POET.md 7.1.
 """
@@ -103,6 +103,7 @@ class DirectPath(AbstractTrainer[CurriculumState]):
     """
 
     kind = "curriculum"
+    unused = ("poet", "novelty", "transfer", "mutation", "trainer.source")
     state_type = CurriculumState
     events = LEARNING | {NicheRetired, TerrainReached}
 
