@@ -12,10 +12,13 @@ from typing import Any
 from environments.errors import InputError, nearest
 from experiments.presets import load_preset
 from experiments.text import visible
-from poet.config import Config, config_keys, make_config
+from poet.config import Config, config_keys, config_value, make_config
+from poet.trainers import unread_keys
 
 #: ``run.iterations`` of a run that only its env-steps should end: more than it can reach.
 NO_END = 10**9
+#: Keys that mean something else to each trainer.
+_OF_TRAINERS = ("trainer.settings", "trainer.source")
 #: Sections of a config by key by value, as TOML has them.
 Layer = dict[str, dict[str, Any]]
 
@@ -45,6 +48,18 @@ def resolve_config(
     layers += [parse_assignment(text) for text in assignments]
     layers += [_layer(key, value) for key, value in (flags or {}).items() if value is not None]
     return make_config(*layers)
+
+
+def for_trainer(config: Config, trainer: str) -> Config:
+    """The settings of a run for another trainer: what that one does not read, and settings of its own, are defaults.
+
+    So two controls that do the same are the same run.
+
+    Raises:
+        InputError: no trainer of that name.
+    """
+    layers = [_layer(key, config_value(Config(), key)) for key in (*unread_keys(trainer), *_OF_TRAINERS)]
+    return make_config(config.to_json(), *layers)
 
 
 def assigned_keys(assignments: Iterable[str]) -> set[str]:

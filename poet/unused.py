@@ -8,7 +8,7 @@ from environments.registry import load_named
 from environments.terrain import genotype_class, our_genotypes
 from poet.config import Config, config_keys, config_value
 from poet.parts import NOVELTY_MEASURES
-from poet.trainers import reads_source, unread_sections
+from poet.trainers import unread_keys
 
 _OF_ROUNDS = ["transfer.interval", "transfer.rule", "transfer.recent_scores", "transfer.confirm_episodes"]
 _UNUSED_BY_RULE = {"2019": ["transfer.recent_scores"]}
@@ -27,8 +27,7 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
     of_others = of_terrains - {*genotype_class(genotype).settings_type.config_keys.values()}
     unused: dict[str, list[str]] = {}
     for part, keys in (
-        (config.run.trainer, [key for section in unread_sections(config.run.trainer) for key in _keys(section)]),
-        (config.run.trainer, [] if reads_source(config.run.trainer) else ["trainer.source"]),
+        (config.run.trainer, [*unread_keys(config.run.trainer)]),
         (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
         (config.policy.kind, [key for key in _keys("policy") if key.partition(".")[2] not in of_policy]),
         (genotype, [key for key in config_keys() if key in of_others]),

@@ -22,13 +22,12 @@ import pandas as pd
 from environments.errors import InputError
 from experiments.analysis.success import rates_by_niche
 from experiments.runner import start_theta
-from experiments.settings import NO_END, resolve_config
+from experiments.settings import NO_END, for_trainer, resolve_config
 from experiments.trials import NUM_TRIALS, num_successes
 from poet.archive.reader import Run
 from poet.archive.rows import canonical_json
 from poet.config import Config
 from poet.loop import random_theta
-from poet.trainers import unread_sections
 from poet.types import theta_digest
 
 #: What the control may cost, beginning with the least.
@@ -84,9 +83,7 @@ def control_config(
         "run.seed": seed,
         "evaluation.engine": engine,
     }
-    # What the trainer does not read stands at its default, so that two controls that do the same are the same run.
-    unread = {section: getattr(Config(), section) for section in (*unread_sections(trainer), "trainer")}
-    config = resolve_config(assignments=assignments, flags=flags, base=base.model_copy(update=unread))
+    config = resolve_config(assignments=assignments, flags=flags, base=for_trainer(base, trainer))
     _check_start(run, config)
     return config
 

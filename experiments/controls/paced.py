@@ -17,7 +17,7 @@ import numpy as np
 
 from environments.errors import InputError
 from experiments.files import write_text
-from experiments.settings import NO_END, resolve_config
+from experiments.settings import NO_END, for_trainer, resolve_config
 from experiments.suites.agents import find_agents
 from experiments.text import poet_command
 from poet.archive.folder import is_free
@@ -25,7 +25,7 @@ from poet.archive.reader import Run
 from poet.archived import MAX_BYTES, Judge, file_text, parse_archived
 from poet.config import Config
 from poet.parts import Parts
-from poet.trainers import make_trainer, unread_sections
+from poet.trainers import make_trainer
 from poet.trainers.paced import PacedCurriculum
 from poet.types import theta_digest
 
@@ -49,7 +49,6 @@ def paced_config(
     Raises:
         InputError: a key or value that does not exist.
     """
-    unread = {section: getattr(Config(), section) for section in (*unread_sections("paced"), "trainer")}
     flags = {
         "run.trainer": "paced",
         "run.iterations": NO_END,
@@ -58,7 +57,7 @@ def paced_config(
         "trainer.source": source,
         "evaluation.engine": engine,
     }
-    config = resolve_config(assignments=assignments, flags=flags, base=run.config.model_copy(update=unread))
+    config = resolve_config(assignments=assignments, flags=flags, base=for_trainer(run.config, "paced"))
     if order is None:
         return config
     return resolve_config(flags={"trainer.settings": {**config.trainer.settings, "order": order}}, base=config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from environments.registry import load_class, own_settings
+from poet.config import config_keys
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
@@ -38,22 +39,14 @@ def make_trainer(config: Config) -> AbstractTrainer[Any]:
     return trainer(**own_settings(trainer, config.trainer.settings, "trainer.settings", {}))
 
 
-def unread_sections(name: str) -> tuple[str, ...]:
-    """The sections of a config that the trainer called ``name`` does not read.
+def unread_keys(name: str) -> tuple[str, ...]:
+    """The config keys, as ``section.key``, that the trainer called ``name`` does not read.
 
     Raises:
         InputError: no trainer of that name.
     """
-    return _trainer_class(name).unused
-
-
-def reads_source(name: str) -> bool:
-    """Whether the trainer called ``name`` reads the file that ``trainer.source`` names.
-
-    Raises:
-        InputError: no trainer of that name.
-    """
-    return _trainer_class(name).reads_source
+    unused = {*_trainer_class(name).unused}
+    return tuple(key for key in config_keys() if {key, key.partition(".")[0]} & unused)
 
 
 def shown_events(run: Run) -> frozenset[type[AnyEvent]]:

@@ -49,10 +49,8 @@ class AbstractTrainer(ABC, Generic[State]):
     state_type: ClassVar[type[RunState]] = RunState
     #: The kinds of events that it emits. Reports on a run show these.
     events: ClassVar[frozenset[type[AnyEvent]]] = LEARNING
-    #: Sections of a config that it does not read.
-    unused: ClassVar[tuple[str, ...]] = ("poet", "novelty", "transfer", "mutation")
-    #: Whether it reads the file that ``trainer.source`` names, see ``poet.archived``.
-    reads_source: ClassVar[bool] = False
+    #: What it does not read of a config: whole sections, or keys as ``section.key``. Here, of one agent that stays.
+    unused: ClassVar[tuple[str, ...]] = ("poet", "novelty", "transfer", "mutation", "es.on_arrival", "trainer.source")
 
     def __post_init__(self) -> None:
         for f in fields(cast(Any, self)):

@@ -165,8 +165,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
     kind = "paced"
     state_type = PacedState
     events = LEARNING | {TerrainGiven, AgentJudged, PoolChanged}
-    unused = (*AbstractTrainer.unused, "niche")
-    reads_source = True
+    unused = ("poet", "novelty", "transfer", "mutation", "niche", "es.on_arrival")
 
     terrains: int = 16
     order: str = "curriculum"

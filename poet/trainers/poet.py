@@ -19,7 +19,7 @@ class Poet(AbstractTrainer[PoetState]):
     kind = "poet"
     state_type = PoetState
     events = frozenset(get_args(Event))
-    unused = ()
+    unused = ("trainer.source",)
 
     def iterate(self, state: PoetState, parts: Parts) -> tuple[PoetState, tuple[AnyEvent, ...]]:
         """See ``AbstractTrainer``."""

@@ -9,7 +9,7 @@ from typing import Any, get_args
 import pytest
 
 from experiments.presets import load_preset, preset_names
-from experiments.settings import describe, differences, resolve_config
+from experiments.settings import describe, differences, for_trainer, resolve_config
 from poet.config import Config, config_keys, make_config
 from tests.experiments.command_line import Poet
 from tests.experiments.test_bad_input import TINY, assert_refused
@@ -105,3 +105,17 @@ def test_a_resumed_run_that_is_refused_says_nothing_else(poet: Poet, tmp_path: P
     ):
         assert_refused(ended, str(tmp_path))
         assert "" == ended.out
+
+
+def test_another_trainer_keeps_what_it_reads() -> None:
+    """The rest stands at its default, by section or by key, and so do settings that mean something else to it."""
+    run = resolve_config(
+        assignments=["es.pairs=7", "es.on_arrival=kept", "transfer.interval=3", "trainer.settings={a = 1}"]
+    )
+
+    for trainer, arrival in (("es", "fresh"), ("curriculum", "kept")):
+        config = for_trainer(run, trainer)
+        assert (7, arrival) == (config.es.pairs, config.es.on_arrival)
+        assert (Config().transfer, {}) == (config.transfer, config.trainer.settings)
+    assert run.es == for_trainer(run, "poet").es
+    assert run.transfer == for_trainer(run, "poet").transfer

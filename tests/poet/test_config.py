@@ -121,6 +121,8 @@ def test_presets_load_and_every_value_has_its_source(name):
         ({"niche": {"vary": "push", "instances": 2}}, {}),
         ({"validation": {"interval": 5}}, {"validation.episodes = 0": ["validation.interval"]}),
         ({"validation": {"interval": 5, "episodes": 2}}, {}),
+        ({"run": {"trainer": "dr"}, "es": {"on_arrival": "kept"}}, {"dr": ["es.on_arrival"]}),
+        ({"run": {"trainer": "curriculum"}, "es": {"on_arrival": "kept"}}, {}),
         ({"novelty": {"measure": "pata_ec", "cached": False}}, {}),
         ({"novelty": {"scale": "gene_max"}}, {}),
         ({"novelty": {"measure": "tests.poet.test_novelty:Longest", "scale": "gene_max"}}, {}),
