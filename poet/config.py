@@ -191,7 +191,10 @@ class EsConfig(_Section):
     )
     noise_limit: Positive = _key(0.01, "The standard deviation does not decay below this.", "both papers, POET.md 3")
     weight_decay: float = _key(
-        0.01, "Times theta, it is taken from the gradient before Adam.", "released code: es.py, l2_coeff", ge=0.0
+        0.01,
+        "The L2 penalty: this times theta is added to the descent gradient before Adam.",
+        "released code: es.py, l2_coeff",
+        ge=0.0,
     )
     return_ceiling: Literal["none"] | float = _key(
         "none",
@@ -200,8 +203,7 @@ class EsConfig(_Section):
     )
     on_arrival: Literal["fresh", "kept"] = _key(
         "fresh",
-        "What an agent that comes to another niche searches with: the first step sizes and no moments, or those that it "
-        "had before.",
+        "What an agent that comes to another niche searches with: the first step sizes and no moments, or those it had.",
         "both papers, POET.md 3",
     )
     settings: dict[str, int | float | str] = _key(
@@ -350,7 +352,7 @@ class TransferConfig(_Section):
 
 
 class EvaluationConfig(_Section):
-    """Episodes."""
+    """How episodes are run."""
 
     max_steps: Annotated[int, Field(ge=1, le=2000)] = _key(
         2000, "An episode ends after so many control steps, 50 a second.", "both papers; released code: model.py"

@@ -17,7 +17,7 @@ _KINDS = {
     "object": ("a table of settings", "tables"),
 }
 #: Words before each limit of JSON schema.
-_LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "and below"}
+_LIMITS = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def _takes(schema: Mapping[str, Any], is_one: bool = True) -> str:
         number = (f" of {least} to {most}" if most else f" of {least} or more" if least else " of") + " "
         return f"a list{number}{_takes(schema['items'], is_one=False)}"
     limits = [f"{words} {_number(schema[limit])}" for limit, words in _LIMITS.items() if limit in schema]
-    return " ".join([_KINDS[schema["type"]][not is_one], *limits])
+    return f"{_KINDS[schema['type']][not is_one]} {', '.join(limits)}".rstrip()
 
 
 def _number(limit: float) -> str:
