@@ -203,7 +203,7 @@ class EsConfig(_Section):
     )
     on_arrival: Literal["fresh", "kept"] = _key(
         "fresh",
-        "What an agent that comes to another niche searches with: the first step sizes and no moments, or those it had.",
+        "Step sizes and moments of an agent that comes to another niche: 'fresh' ones, or 'kept' from where it was.",
         "both papers, POET.md 3",
     )
     settings: dict[str, int | float | str] = _key(

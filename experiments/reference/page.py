@@ -18,9 +18,9 @@ A run's settings are one tree of sections and keys. Where several things set a k
 default, the preset, the TOML file of `--config`, each `--set KEY=VALUE` in order, and options such as `--seed`. In a
 TOML file a key is `es.pairs = 64`, or `pairs = 64` below `[es]`.
 
-`poet config` prints the tables of this page as TOML, and `poet config es.pairs` one key with the presets that change it.
-`poet config --preset demo` prints all values of a preset with their sources. What it prints can be saved, changed and
-given back by `--config`. [POET.md](POET.md) says where papers and released code differ.
+`poet config` prints the tables of this page as TOML, and `poet config es.pairs` one key with the presets that change
+it. `poet config --preset demo` prints all values of a preset with their sources. What is printed can be saved, changed
+and given back by `--config`. [POET.md](POET.md) says where papers and released code differ.
 
 This page is made by `poet config --markdown > docs/CONFIG.md`; a test compares it with the code.
 """

@@ -14,8 +14,8 @@ from environments.registry import load_named
 from poet.config import EsConfig, PolicyConfig
 from poet.trainers import TRAINERS
 
-#: The parts whose own settings stand under a key, and the fields that are set elsewhere. (A run takes the number of hidden
-#: units from its policy.)
+#: The parts whose own settings stand under a key, and the fields that are set elsewhere: a run takes the number of
+#: hidden units from its policy.
 _PARTS: dict[str, tuple[Mapping[str, str], frozenset[str]]] = {
     "trainer.settings": (TRAINERS, frozenset()),
     "es.settings": (STRATEGIES, frozenset({*EsConfig.model_fields, "hidden_units"})),
@@ -50,7 +50,8 @@ def part_settings() -> tuple[PartSetting, ...]:
         PartSetting(key, part, field.name, field.default, documented(kind).get(field.name, ""))
         for key, (parts, elsewhere) in _PARTS.items()
         for part, place in parts.items()
-        for field in fields(kind := load_named(place, {}, key))
+        for kind in (load_named(place, {}, key),)
+        for field in fields(kind)
         if field.name not in elsewhere
     )
 
