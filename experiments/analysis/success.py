@@ -42,6 +42,13 @@ def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def rates_over_time(validations: pd.DataFrame, which: ValidationSet) -> dict[int, tuple[float, ...]]:
+    """All success rates of each niche's agents on one set, the oldest first, by niche id; see ``rates_by_niche``."""
+    measured = _with_rates(validations)
+    mine = measured[measured["validation_set"] == which]
+    return {int(niche): tuple(rates) for niche, rates in mine.groupby("niche_id")["rate"]}
+
+
 def success_history(run: RunTables) -> pd.DataFrame:
     """Every measurement, in the order in which agent versions came to be.
 

@@ -166,6 +166,26 @@ def _shown(text: str) -> Text:
     return Text(visible(text))
 
 
+@contextmanager
+def redrawn() -> Iterator[Callable[[Sequence[str]], None]]:
+    """Show lines in place of those before: on a terminal redrawn, elsewhere printed again if they have changed."""
+    if _CONSOLE.is_terminal:
+        live = Live(console=_CONSOLE, auto_refresh=False)
+        with _moving(live):
+            yield lambda lines: live.update(
+                Text("\n".join(map(visible, lines)), no_wrap=True, overflow="crop"), refresh=True
+            )
+        return
+    before: list[Sequence[str]] = []
+
+    def print_changed(lines: Sequence[str]) -> None:
+        if [lines] != before:
+            say(*lines, "")
+        before[:] = [lines]
+
+    yield print_changed
+
+
 class Count(Protocol):
     """Told how much is done: the ``Progress`` of executors and that of ``experiments.replay``."""
 

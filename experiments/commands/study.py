@@ -150,7 +150,7 @@ def report(
         write_report(said, output)
     title = "Interim: this study has no verdict yet" if said.num_missing else found.plan.title
     print_tables([(title, answers_shown(said.tables["questions"]))])
-    say(f"page and tables: {output}")
+    say(f"tables: {output}", f"page: {output / 'README.md'}")
 
 
 def _check_arms(runs: list[StudyRun]) -> None:

@@ -66,7 +66,7 @@ def _parts() -> list[str]:
 
 
 def _part_row(one: PartSetting) -> list[str]:
-    pieces = _CODE.split(one.about[:1].upper() + one.about[1:])
+    pieces = _CODE.split(one.about)
     about = "".join(as_code(piece.strip("`")) if piece.startswith("`") else as_markdown(piece) for piece in pieces)
     return [as_code(one.part), as_code(one.name), as_code(toml_text(one.default)), about]
 
