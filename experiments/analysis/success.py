@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import floor, isnan
 
 import pandas as pd
@@ -42,11 +43,11 @@ def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def rates_over_time(validations: pd.DataFrame, which: ValidationSet) -> dict[int, tuple[float, ...]]:
+def rates_over_time(validations: pd.DataFrame, which: ValidationSet) -> dict[Hashable, tuple[float, ...]]:
     """All success rates of each niche's agents on one set, the oldest first, by niche id; see ``rates_by_niche``."""
     measured = _with_rates(validations)
     mine = measured[measured["validation_set"] == which]
-    return {int(niche): tuple(rates) for niche, rates in mine.groupby("niche_id")["rate"]}
+    return {niche: tuple(rates) for niche, rates in mine.groupby("niche_id")["rate"]}
 
 
 def success_history(run: RunTables) -> pd.DataFrame:

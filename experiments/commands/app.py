@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``poet --help`` answer
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -47,7 +48,8 @@ def poet(
     """Paired open-ended co-evolution of walkers and terrains: run, resume, look at, analyse."""
 
 
-for command, lines in {
+#: Each command with its examples, in the order of ``poet --help``.
+_COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
     shows_progress(evolve.run): (
         "poet run runs/first --preset demo",
         "poet run runs/rough --preset desktop --seed 3 --set run.start_terrain='{\"roughness\": 1.2}'",
@@ -81,7 +83,8 @@ for command, lines in {
     record.fingerprint: ("poet fingerprint runs/first",),
     record.verify: ("poet verify runs/first",),
     record.export: ("poet export runs/first --output exported",),
-}.items():
+}
+for command, lines in _COMMANDS.items():
     app.command(epilog=examples(*lines))(command)
 app.add_typer(bench.app)
 app.add_typer(control.app)
