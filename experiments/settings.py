@@ -11,6 +11,7 @@ from typing import Any
 
 from environments.errors import InputError, nearest
 from experiments.presets import load_preset
+from experiments.start_terrains import start_terrain_text
 from experiments.text import visible
 from poet.config import Config, config_keys, config_value, make_config
 from poet.trainers import unread_keys
@@ -19,6 +20,8 @@ from poet.trainers import unread_keys
 NO_END = 10**9
 #: Keys that mean something else to each trainer.
 _OF_TRAINERS = ("trainer.settings", "trainer.source")
+#: The most letters of a value that are shown.
+_LONGEST = 600
 #: Sections of a config by key by value, as TOML has them.
 Layer = dict[str, dict[str, Any]]
 
@@ -42,12 +45,12 @@ def resolve_config(
     Raises:
         InputError: a preset, key or value that does not exist, or a file that cannot be read.
     """
-    layers: list[Layer] = [base.to_json()] if base else []
-    layers += [load_preset(preset)] if preset else []
+    layers = [load_preset(preset)] if preset else []
     layers += [read_config_file(file)] if file else []
     layers += [parse_assignment(text) for text in assignments]
     layers += [_layer(key, value) for key, value in (flags or {}).items() if value is not None]
-    return make_config(*layers)
+    # A stored config names no files, and none that it might name is read.
+    return make_config(*([base.to_json()] if base else []), *map(_with_terrains, layers))
 
 
 def for_trainer(config: Config, trainer: str) -> Config:
@@ -137,8 +140,20 @@ def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
 
 
 def describe(values: Mapping[str, Any]) -> str:
-    """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell after ``--set``."""
-    return " ".join(shlex.quote(assignment(key, value)) for key, value in values.items())
+    """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell after ``--set``.
+
+    A drawn terrain has hundreds of numbers, so only its beginning is shown.
+    """
+    texts = (shlex.quote(assignment(key, value)) for key, value in values.items())
+    return " ".join(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}... ({len(text):,} letters)" for text in texts)
+
+
+def _with_terrains(layer: Layer) -> Layer:
+    """The layer with what is in the files that ``run.start_terrain`` names, since those may change or vanish."""
+    run = layer.get("run")
+    if not isinstance(run, dict) or "start_terrain" not in run:
+        return layer
+    return {**layer, "run": {**run, "start_terrain": start_terrain_text(run["start_terrain"])}}
 
 
 def _fits(layer: Layer) -> bool:
