@@ -145,7 +145,9 @@ def describe(values: Mapping[str, Any]) -> str:
     A drawn terrain has hundreds of numbers, so only its beginning is shown.
     """
     texts = (shlex.quote(assignment(key, value)) for key, value in values.items())
-    return " ".join(text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}... ({len(text):,} letters)" for text in texts)
+    return " ".join(
+        text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}... ({len(text):,} letters)" for text in texts
+    )
 
 
 def _with_terrains(layer: Layer) -> Layer:
