@@ -20,8 +20,8 @@ from poet.trainers import unread_keys
 NO_END = 10**9
 #: Keys that mean something else to each trainer.
 _OF_TRAINERS = ("trainer.settings", "trainer.source")
-#: The most letters of a value that are shown.
-_LONGEST = 600
+#: The most letters of a value that is shown in full.
+_LONGEST = 1000
 #: Sections of a config by key by value, as TOML has them.
 Layer = dict[str, dict[str, Any]]
 
@@ -142,12 +142,10 @@ def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
 def describe(values: Mapping[str, Any]) -> str:
     """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell after ``--set``.
 
-    A drawn terrain has hundreds of numbers, so only its beginning is shown.
+    Of a very long one, such as a drawn terrain, only the beginning is shown.
     """
     texts = (shlex.quote(assignment(key, value)) for key, value in values.items())
-    return " ".join(
-        text if len(text) <= _LONGEST else f"{text[: _LONGEST - 20]}... ({len(text):,} letters)" for text in texts
-    )
+    return " ".join(text if len(text) <= _LONGEST else f"{text[:60]}... ({len(text):,} letters)" for text in texts)
 
 
 def _with_terrains(layer: Layer) -> Layer:
