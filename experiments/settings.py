@@ -12,7 +12,7 @@ from typing import Any
 from environments.errors import InputError, nearest
 from experiments.presets import load_preset
 from experiments.start_terrains import start_terrain_text
-from experiments.text import visible
+from experiments.text import shortened, visible
 from poet.config import Config, config_keys, config_value, make_config
 from poet.trainers import unread_keys
 
@@ -20,8 +20,6 @@ from poet.trainers import unread_keys
 NO_END = 10**9
 #: Keys that mean something else to each trainer.
 _OF_TRAINERS = ("trainer.settings", "trainer.source")
-#: The most letters of a value that is shown in full.
-_LONGEST = 1000
 #: Sections of a config by key by value, as TOML has them.
 Layer = dict[str, dict[str, Any]]
 
@@ -144,8 +142,7 @@ def describe(values: Mapping[str, Any]) -> str:
 
     Of a very long one, such as a drawn terrain, only the beginning is shown.
     """
-    texts = (shlex.quote(assignment(key, value)) for key, value in values.items())
-    return " ".join(text if len(text) <= _LONGEST else f"{text[:60]}... ({len(text):,} letters)" for text in texts)
+    return " ".join(shortened(shlex.quote(assignment(key, value))) for key, value in values.items())
 
 
 def _with_terrains(layer: Layer) -> Layer:

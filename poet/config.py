@@ -50,11 +50,13 @@ class RunConfig(_Section):
     start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
     start_terrain: str = Field(
         "",
-        description="the root's genotype, as JSON (poet control es sets it), or the target of 'curriculum'; '' for the "
+        description="what the run starts on, or the target of 'curriculum': a genotype or a terrain, as JSON, or a "
+        "list of several, each a root niche; --set and TOML files take paths of terrain files, too; '' for the "
         "easiest",
     )
     start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=1_000_000)] = Field(
-        "drawn", description="seed of that terrain's own instance; seeds from 1,000,000 on are kept for validation"
+        "drawn",
+        description="seed of the own instance of those genotypes; seeds from 1,000,000 on are kept for validation",
     )
     reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject sets it")
 

@@ -24,6 +24,7 @@ from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.analysis.success import REACHED, percentage
 from experiments.analysis.transfers import transfers_by_kind
+from experiments.text import shortened
 from poet.events import AnyEvent, CandidateJudged, TransferAttempted
 
 #: Columns whose whole numbers are names, or are typed after an option. They get no commas.
@@ -92,7 +93,7 @@ def card_table(run: RunTables) -> pd.DataFrame:
 def settings_table(run: RunTables) -> pd.DataFrame:
     """The config's differences from the defaults, as rows of key and value."""
     changed = config_differences(run.config)
-    return pd.DataFrame({"key": list(changed), "value": [json.dumps(value) for value in changed.values()]})
+    return pd.DataFrame({"key": list(changed), "value": [shortened(json.dumps(value)) for value in changed.values()]})
 
 
 def short_niches_table(run: RunTables) -> pd.DataFrame:
