@@ -55,10 +55,17 @@ def read_roots(config: Config, genotype_type: type[AbstractGenotype]) -> tuple[R
 
 
 def drawn_roots(config: Config) -> dict[int, Terrain]:
-    """The drawn grounds of a run by niche id, also of a run whose genotype is a user's own."""
-    value = load_json(config.run.start_terrain) if config.run.start_terrain else []
-    parts = value if isinstance(value, list) else [value]
-    files = {niche_id: parse_terrain(part) for niche_id, part in enumerate(parts) if _is_terrain(part)}
+    """The drawn grounds of a run by niche id, also of a run whose genotype is a user's own.
+
+    Raises:
+        InputError: ``run.start_terrain`` is no JSON, or one of its terrains is none.
+    """
+    try:
+        value = load_json(config.run.start_terrain) if config.run.start_terrain else []
+        parts = value if isinstance(value, list) else [value]
+        files = {niche_id: parse_terrain(part) for niche_id, part in enumerate(parts) if _is_terrain(part)}
+    except InputError as error:
+        raise InputError(f"run.start_terrain is no terrain: {error}") from None
     return {niche_id: file.terrain for niche_id, file in files.items() if file.genotype is None}
 
 

@@ -24,8 +24,8 @@ from environments.errors import InputError, nearest
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 
-#: The most that a file may have, so that a stranger's costs no more than a second: bytes, vertices, obstacles, and
-#: metres from the origin. Ours have 200 vertices within 94 m.
+#: The most that a file may have: bytes, vertices of the ground, obstacles, and metres from the origin. Our grounds have
+#: 200 vertices within 94 m.
 MAX_BYTES, MAX_VERTICES, MAX_OBSTACLES, MAX_METRES = 4 * 2**20, 10_000, 1_000, 10_000.0
 #: The most newtons of a push. Ours are 5 at most.
 MAX_PUSH = 1_000.0

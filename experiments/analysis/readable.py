@@ -17,7 +17,7 @@ from experiments.analysis.aggregate import (
     runs_table,
 )
 from experiments.analysis.frames import agent_genealogy, ledger_table, niches_table, terrain_genealogy
-from experiments.analysis.genes import gene_text
+from experiments.analysis.genes import gene_texts
 from experiments.analysis.measures import candidates_table, config_differences, run_card
 from experiments.analysis.milestones import median_milestones, milestones_table, spending_table
 from experiments.analysis.run_tables import RunTables
@@ -103,12 +103,11 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
     now.
     """
     niches = niches_table(run)
-    genotypes = run.niches.set_index("niche_id")["genotype"]
     shown = pd.DataFrame(
         {
             "niche": niches["niche_id"],
             "parent": niches["parent_id"],
-            "genes": niches["niche_id"].map(genotypes).map(gene_text),
+            "genes": niches["niche_id"].map(gene_texts(run)),
             **{name: niches[when].astype("string") for name, when in _TIMES.items()},
             "first score": niches["admission_score"],
             "best": niches["best_score"],

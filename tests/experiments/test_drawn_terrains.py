@@ -11,6 +11,9 @@ import pytest
 
 from environments.terrain.terrain import Terrain
 from experiments.controls.neutral import neutral_shadow
+from experiments.replay.pairs import choose_pair_on
+from experiments.replay.strip import draw_strip
+from experiments.replay.walk import record_walk
 from experiments.suites import FIRST_SEED, load_suite
 from experiments.suites.evaluation import Trial
 from poet.archive.reader import open_run
@@ -110,6 +113,20 @@ def test_what_nobody_can_walk_is_bad_input(
 
     assert 2 == ended.code
     assert words in ended.err and 1 == ended.err.count("\n") and "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "ground", [[[-10_000, -10_000], [10_000, 10_000]], [[-10_000, 3.3], [10_000, 3.3]], [[0, 3], [0.01, 3]]]
+)
+def test_any_course_that_somebody_draws_has_a_picture(tiny_run: Path, tmp_path: Path, ground: list[Any]) -> None:
+    """However far its vertices are from each other, the picture has rows of some height, and no endless ones."""
+    with open_run(tiny_run) as run:
+        pair = choose_pair_on(run, drawn_file(tmp_path, ground=ground))
+    walk = record_walk(pair.terrain, pair.policy.controller(pair.agent.theta), 3)
+
+    height, width, _ = draw_strip(pair, walk).shape
+
+    assert 1600 == width and 64 < height < 15_000
 
 
 def test_a_terrain_file_is_a_suite_of_one_cell(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
