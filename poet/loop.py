@@ -16,13 +16,14 @@ from agents.policies.base import AbstractPolicy
 from agents.strategies.base import StrategyState
 from agents.strategies.normal import normals
 from environments.arithmetic import exact
+from environments.terrain.genotype import AbstractGenotype
 from poet import streams
 from poet.admission import reproduce_and_admit
 from poet.events import AnyEvent, Cost, Event, NicheAdmitted
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.population import new_version
-from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
+from poet.scoring import Ground, agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
 from poet.transfer import transfer
 from poet.types import Niche, Origin, PoetState, Purpose, State
 from poet.validation import validate
@@ -104,41 +105,35 @@ def start(
     """
     theta = random_theta(parts.policy, parts.seed) if theta is None else theta
     parts.policy.check_theta(theta)
-    easiest = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
-    genotypes = [easiest if root.genotype is None else root.genotype for root in parts.roots]
-    seeds = [root_seed(parts, i) for i in range(len(parts.roots))]
-    grounds = [
-        make_ground(genotype, seed, parts.config, streams.niche_instances(parts.seed, 0, i), root.drawn)
-        for i, (root, genotype, seed) in enumerate(zip(parts.roots, genotypes, seeds, strict=True))
-    ]
+    genotypes, grounds = zip(*(_root_ground(parts, i) for i in range(len(parts.roots))), strict=True)
     results = parts.run_blocks([agent_block([theta], ground) for ground in grounds], Purpose.SELF_EVAL)
 
     nobody = state_type(
         iteration=0, active=(), next_niche_id=len(grounds), scored_steps=parts.config.evaluation.max_steps
     )
     state, niches, events = nobody, list[Niche](), list[Event]()
-    for i, (ground, result) in enumerate(zip(grounds, results, strict=True)):
+    for i, (genotype, ground, result) in enumerate(zip(genotypes, grounds, results, strict=True)):
         (evaluation,) = read_evaluations(result, ground)
         state, version = new_version(state, i, theta, evaluation, Origin.INITIAL, parent_id=None)
-        niche = Niche(
-            id=i,
-            genotype=genotypes[i],
-            terrain_seed=seeds[i],
-            parent_id=None,
-            created=0,
-            optimiser=make_optimiser(parts, theta),
-            version_id=version.id,
-            evaluation=evaluation,
-            drawn=parts.roots[i].drawn,
-        )
+        seed, optimiser, drawn = root_seed(parts, i), make_optimiser(parts, theta), parts.roots[i].drawn
+        niche = Niche(i, genotype, seed, None, 0, optimiser, version.id, evaluation, drawn=drawn)
         niche, solved = solve(niche, [own_attempt(niche, Origin.INITIAL)], 0, parts.config.niche.num_fresh)
         admitted = NicheAdmitted(
-            i, 0, None, None, niche.genotype.to_json(), seeds[i], ground.own, evaluation.score, None, version.id
+            i, 0, None, None, genotype.to_json(), seed, ground.own, evaluation.score, None, version.id
         )
         niches.append(niche)
         events += [admitted, version, *solved, cost(0, i, Purpose.SELF_EVAL, result)]
     state, validated = validate(replace(state, active=tuple(niches)), events, nobody, parts, 0)
     return book(state, [*events, *validated])
+
+
+def _root_ground(parts: Parts, number: int) -> tuple[AbstractGenotype, Ground]:
+    """A root's genotype and instances."""
+    root, genotype = parts.roots[number], parts.roots[number].genotype
+    if genotype is None:
+        genotype = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
+    stream = streams.niche_instances(parts.seed, 0, number)
+    return genotype, make_ground(genotype, root_seed(parts, number), parts.config, stream, root.drawn)
 
 
 def root_seed(parts: Parts, number: int = 0) -> int:
