@@ -40,7 +40,7 @@ def evaluate(
         typer.Option(
             "--on",
             metavar="SUITE",
-            help="dcd, grid, roses, a .toml, a terrain's .json, or a run (its niches; ./dcd for a name); may be repeated.",
+            help="dcd, grid, roses, a .toml, a terrain's .json, or a run (its niches; or ./dcd); may be repeated.",
         ),
     ] = None,
     episodes: Annotated[int | None, typer.Option("--episodes", help="Of each cell; the suite's if not given.")] = None,

@@ -112,7 +112,7 @@ class ReplayReport:
             return f"not in the archive: it holds agent {agent_id} on its own niche {agent_id} only"
         if self.is_equal:
             return f"equal to {source}: return, length and outcome"
-        return f"NOT equal to {source}, which is {_words(expected)}: here it is {_words(self._episode)}"
+        return f"NOT equal to {source}: {_words(expected)}; here it is {_words(self._episode)}"
 
 
 def replay(

@@ -78,7 +78,7 @@ def test_a_walk_that_is_not_so_ends_with_code_1(
 
     said, found = (f"{w['outcome'].upper()} after {w['length']} steps, return {w['return']!r}" for w in (claimed, walk))
     assert 1 == ended.code
-    assert f"NOT equal to the walk in the file, which is {said}: here it is {found}\n" in ended.out
+    assert f"NOT equal to the walk in the file: {said}; here it is {found}\n" in ended.out
 
 
 def test_a_walk_is_of_the_agent_and_the_steps_that_it_names(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
