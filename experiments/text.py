@@ -13,6 +13,9 @@ _MARKS = re.compile(r"([\\`*_\[\]<>|~$&])")
 
 _BARS = "▁▂▃▄▅▆▇█"
 
+#: The most letters of a value that is shown in full.
+_LONGEST = 1000
+
 
 def visible(text: str) -> str:
     """The text with every invisible letter escaped, as in TOML and Python: ``\\u001b``.
@@ -22,6 +25,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == "\u00a0" else _spelled(letter) for letter in text)
+
+
+def shortened(text: str) -> str:
+    """The text, or the beginning of a very long one, such as a drawn terrain in JSON."""
+    return text if len(text) <= _LONGEST else f"{text[:60]}... ({len(text):,} letters)"
 
 
 def as_html(text: str) -> str:

@@ -72,13 +72,14 @@ class RunConfig(_Section):
     )
     start_terrain: str = _key(
         "",
-        "The genotype of the first terrain, as JSON, or the target of 'curriculum'; '' is the easiest terrain.",
+        "What the run starts on, or the target of 'curriculum': a genotype or a terrain, as JSON, or a list of "
+        "several, each a root niche; --set and TOML files take paths of terrain files, too. '' is the easiest terrain.",
         "paper 2019: flat ground, POET.md 1.4",
     )
     start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=1_000_000)] = _key(
         "drawn",
-        "The seed of that terrain's own instance; 'drawn' comes from run.seed. Seeds from 1,000,000 on are kept for "
-        "validation.",
+        "The seed of the own instance of these genotypes; 'drawn' comes from run.seed. Seeds from 1,000,000 on are "
+        "kept for validation.",
         "ours",
     )
     reject: tuple[str, ...] = _key((), "What must not happen in a forked run; poet fork --reject sets it.", "ours")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.annecs import annecs_frame
-from experiments.analysis.genes import challenge_level, gene_columns, gene_text
+from experiments.analysis.genes import challenge_level, gene_columns, gene_texts
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.success import REACHED, rates_by_niche
 from poet.types import Origin
@@ -120,7 +120,7 @@ def terrain_genealogy(run: RunTables) -> pd.DataFrame:
     """
     niches = run.niches.sort_values("niche_id", ignore_index=True)
     parents = niches["parent_id"].astype("Int64")
-    words = {n: gene_text(genotype) for n, genotype in zip(niches["niche_id"], niches["genotype"], strict=True)}
+    words = gene_texts(run)
     depth: dict[int, int] = {}
     for niche_id, parent_id in zip(niches["niche_id"], parents, strict=True):
         depth[niche_id] = 0 if pd.isna(parent_id) else depth[int(parent_id)] + 1

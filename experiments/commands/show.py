@@ -74,11 +74,21 @@ def replay(
     engine: Annotated[
         str, typer.Option("--engine", help="Whose episode is compared with the archive; Box2D's is the one drawn.")
     ] = "box2d",
+    terrain: Annotated[
+        Path | None,
+        typer.Option(
+            "--terrain", metavar="FILE", help="A terrain's .json to walk on; with the agent that it names, if it does."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="A .mp4, .gif or .png to write; a window if not given.")
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Run every stored pair again and compare with the archive instead.")
+        bool,
+        typer.Option(
+            "--verify",
+            help="Run every stored pair again and compare with the archive instead; with --terrain, that one walk.",
+        ),
     ] = False,
     workers: Workers = None,
     trust: Trust = False,
@@ -87,8 +97,8 @@ def replay(
     from agents.rollouts import check_engine
 
     check_engine(engine)
-    if not verify:
-        _show(run, niche, agent, iteration, engine, output, trust)
+    if not verify or terrain is not None:
+        _show(run, (niche, agent, iteration), engine, output, trust, terrain, verify)
         return
     from experiments.commands.display import counted, prepare_engine
     from experiments.interrupts import stopping_cleanly
@@ -104,12 +114,12 @@ def replay(
 
 def _show(
     folder: Path,
-    niche: int | None,
-    agent: int | None,
-    iteration: int | None,
+    chosen: tuple[int | None, int | None, int | None],
     engine: str,
     output: Path | None,
     trust: bool,
+    terrain: Path | None,
+    is_verified: bool,
 ) -> None:
     from experiments.commands.display import counted, prepare_engine
     from experiments.interrupts import stopping_cleanly
@@ -117,8 +127,9 @@ def _show(
     from poet.archive.reader import open_run
 
     with stopping_cleanly(), open_run(folder, trust) as stored, counted("pictures") as count:
-        report = replay_pair(stored, niche, agent, iteration, output, engine, count, prepare_engine)
+        report = replay_pair(stored, *chosen, output, engine, count, prepare_engine, terrain, is_verified)
     say(*report.lines())
+    raise typer.Exit(report.exit_status)
 
 
 def analyse(

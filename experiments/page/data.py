@@ -16,7 +16,7 @@ from environments.terrain.constants import INITIAL_RANDOM
 from experiments.analysis.annecs import annecs_frame
 from experiments.analysis.complexity import GROWTH_MEASURES, growth_curves, known_measures, niche_complexity
 from experiments.analysis.frames import cumulative_steps, niches_table, score_history
-from experiments.analysis.genes import CHALLENGE_NAMES, gene_text
+from experiments.analysis.genes import CHALLENGE_NAMES, gene_texts
 from experiments.analysis.growth import shadow_band
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import shadow_remark
@@ -130,7 +130,7 @@ def _niches(tables: RunTables) -> list[dict[str, Any]]:
     table = niches_table(tables)
     parents = {n: None if pd.isna(p) else int(p) for n, p in zip(table["niche_id"], table["parent_id"], strict=True)}
     rows = tree_rows(parents)
-    genotypes = tables.niches.set_index("niche_id")["genotype"]
+    genotypes, words = tables.niches.set_index("niche_id")["genotype"], gene_texts(tables)
     names = [
         "parent_id", "created", "created_env_steps", "retired", "retired_env_steps", "solved", "solved_env_steps",
         "challenge_level", "admission_score", "last_score", "children", "transfers_in", "transfers_out", "env_steps",
@@ -140,7 +140,7 @@ def _niches(tables: RunTables) -> list[dict[str, Any]]:
         {
             "id": row["niche_id"],
             "row": rows[row["niche_id"]],
-            "genes": visible(gene_text(genotypes[row["niche_id"]])) or "flat, or of genes without a number",
+            "genes": visible(words[row["niche_id"]]) or "flat, or of genes without a number",
             "genotype": visible(json.dumps(genotypes[row["niche_id"]])),
             "level": None if pd.isna(row["challenge_level"]) else CHALLENGE_NAMES[row["challenge_level"]],
             **{name: None if pd.isna(row.get(name)) else row[name] for name in names},

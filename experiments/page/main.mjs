@@ -115,7 +115,7 @@ class Page {
     byId('niche-title').textContent = `Niche ${niche.id}${niche.level ? `, ${niche.level}` : ''}`;
     byId('niche-facts').replaceChildren(
       html('div', {}, niche.genes),
-      html('div', {}, `${niche.parent_id === null ? 'The root' : `Child of niche ${niche.parent_id}`}, admitted in `
+      html('div', {}, `${niche.parent_id === null ? 'A root' : `Child of niche ${niche.parent_id}`}, admitted in `
         + `iteration ${niche.created}${niche.retired === null ? ', still active' : `, retired in ${niche.retired}`}. `
         + `Score ${numberText(num(niche.admission_score))} at first, `
         + `${numberText(num(niche.last_score))} now${rates}.`),

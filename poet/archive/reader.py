@@ -252,6 +252,21 @@ class Run:
             raise InputError(f"agent {id} of {self._folder} begins at iteration {first}: ask for that or a later one")
         return self._stored_agent(read_version(rows[0]))
 
+    def stored_agent(self, version_id: int) -> StoredAgent:
+        """An agent version by its id.
+
+        Raises:
+            InputError: there is no such version, or its theta is not stored.
+        """
+        version_id = whole_number("a version's id", version_id)
+        rows = self._rows("versions", columns(AgentVersion), f"id = ? AND {_STORED}", version_id)
+        if not rows:
+            raise InputError(
+                f"{self._folder} has no agent of the version {version_id}: either it is another run's, or its theta "
+                "was not stored"
+            )
+        return self._stored_agent(read_version(rows[0]))
+
     def stored_agents(self) -> list[StoredAgent]:
         """All agent versions with a stored theta, in the order of version ids."""
         rows = self._rows("versions", columns(AgentVersion), _STORED)
