@@ -24,6 +24,7 @@ from experiments.analysis.success import success_history
 from experiments.analysis.transfers import transfers_by_pair
 from experiments.analysis.tree import tree_rows
 from experiments.page.agents import choose_agents
+from experiments.page.drawing import drawing_data
 from experiments.text import visible
 from poet.events import CandidateJudged, NicheJudged, TransferAttempted, TransferOutcome
 from poet.scoring import SOLVED_RETURN
@@ -57,6 +58,7 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         terrains: of the niches that have agents here, as ``Terrain.to_json`` writes them, by niche id.
         agents: a table of the agents; theta is a place in thetas, which are base64 of little-endian float32.
         chosen: which agents these are, in a sentence.
+        drawing: see ``experiments.page.drawing.drawing_data``.
     """
     choice = choose_agents([a for a in run.stored_agents() if a.version.iteration <= tables.iteration])
     steps = cumulative_steps(tables)
@@ -80,6 +82,7 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         "agents": _agents(run, choice.agents, steps, digests),
         "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
         "chosen": choice.sentence,
+        "drawing": drawing_data(run.config, tables),
     }
     plain_data: dict[str, Any] = plain(data)
     return plain_data

@@ -9,7 +9,7 @@ from environments.errors import InputError
 from environments.terrain import constants
 from environments.terrain.gene import AbstractGene, IntervalGene
 from environments.terrain.generation import FIRST_KINDS
-from environments.terrain.genes import enabled_groups
+from environments.terrain.genes import enabled_groups, known_genes
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.text import visible
 
@@ -32,10 +32,19 @@ def drawing_data(config: Config, tables: RunTables) -> dict[str, Any]:
         sizes: numbers of every course, in metres or terrain steps, and the order of the kinds of obstacles.
         genes: those that a reader can choose, one object each; null where there are none.
         why: why there are none; null where there are some.
+        limits: the greatest value of each gene, by name.
+        absent: the genes of flat ground.
         made: of each niche whose terrain genes make, these genes and the seed, by niche id.
     """
     genes, why = _genes(config)
-    return {"sizes": course_sizes(), "genes": genes, "why": why, "made": {} if genes is None else _made(tables)}
+    return {
+        "sizes": course_sizes(),
+        "genes": genes,
+        "why": why,
+        "limits": {name: gene.limit for name, gene in known_genes().items()},
+        "absent": ObstacleGenotype().to_json(),
+        "made": {} if genes is None else _made(tables),
+    }
 
 
 def course_sizes() -> dict[str, Any]:
