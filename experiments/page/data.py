@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -82,7 +82,7 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         "agents": _agents(run, choice.agents, steps, digests),
         "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
         "chosen": choice.sentence,
-        "drawing": drawing_data(run.config, tables),
+        "drawing": drawing_data(run.config, _made_by(tables)),
     }
     plain_data: dict[str, Any] = plain(data)
     return plain_data
@@ -150,6 +150,12 @@ def _niches(tables: RunTables) -> list[dict[str, Any]]:
         }
         for row in table.to_dict("records")
     ]
+
+
+def _made_by(tables: RunTables) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Id, genotype and terrain seed of each niche."""
+    table = tables.niches[["niche_id", "genotype", "terrain_seed"]]
+    yield from table.itertuples(index=False, name=None)
 
 
 def _scores(tables: RunTables) -> dict[str, list[Any]]:

@@ -2,7 +2,7 @@
 
 import { byId, html } from './dom.mjs';
 import { Easel } from './easel.mjs';
-import { GeneSliders, Slider, sizeText } from './genes.mjs';
+import { GeneSliders, Slider } from './genes.mjs';
 import { DrawnLane, announce, groundList } from './lane.mjs';
 import { expressed } from './obstacles.mjs';
 import { Player } from './player.mjs';
@@ -89,7 +89,8 @@ export class Drawing {
       seed.value = knobs.seed;
     }
     push.values = [terrain.push];
-    origin.textContent = isMade ? 'The terrain is what these genes make with this seed.'
+    origin.textContent = isMade ? 'The terrain is what these genes make with this seed. Sizes are in terrain steps of '
+      + `${this.#archive.drawing.sizes.step.toFixed(2)} m.`
       : `The terrain was drawn, beginning with ${begun}. A gene or the seed makes a new one; undo brings this one back.`;
     this.#easel.refresh();
     if (this.#walked === terrain) return;
@@ -138,7 +139,7 @@ export class Drawing {
   }
 
   #bar() {
-    const { limits, sizes } = this.#archive.drawing, metres = sizeText(sizes.step);
+    const { limits, sizes } = this.#archive.drawing, metres = ([value]) => `${(value * sizes.step).toFixed(2)} m`;
     this.#parts.from = groundList(this.#archive, null, (id) => this.begin(id));
     this.#parts.undo = html('button', { onclick: () => this.#sketch.undo() }, 'undo');
     this.#parts.reset = html('button', { onclick: () => this.#sketch.reset() }, 'reset');
@@ -190,7 +191,7 @@ export class Drawing {
       ([value]) => { this.#sketch.open(); this.#sketch.setPush(value); }, close);
     this.#parts.push = push;
     if (!genes) return html('div', {}, html('h3', {}, 'Push'), html('p', { class: 'how' }, why), push.element);
-    this.#sliders = new GeneSliders(genes, sizes.step, box, { change: (values) => make({ genes: values }), close });
+    this.#sliders = new GeneSliders(genes, box, { change: (values) => make({ genes: values }), close });
     const seed = html('input', {
       type: 'number', min: 0, max: MOST_SEED, step: 1, 'aria-label': 'seed', onchange: () => {
         const wanted = Math.round(Math.max(0, Math.min(MOST_SEED, Number(seed.value) || 0)));
@@ -223,7 +224,7 @@ export class Drawing {
     told.textContent = isKnown ? `The file also holds the walk of niche ${lane.agent.niche_id}’s agent: return `
       + `${lane.record.return}, ${lane.length} steps. This confirms it, RUN being this run’s folder:`
       : 'The file holds the terrain alone: nobody’s walk on it is known here.';
-    if (isKnown) command.textContent = commandFor(lane, FILE_NAME);
+    if (isKnown) command.textContent = commandFor(FILE_NAME);
   }
 
   #save() {

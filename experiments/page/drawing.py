@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from environments.errors import InputError
@@ -14,19 +14,18 @@ from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.text import visible
 
 if TYPE_CHECKING:
-    from experiments.analysis.run_tables import RunTables
     from poet.config import Config
 
 #: The groups of genes that ``obstacles.mjs`` can lay; the others' terrains can only be drawn by hand.
 KNOWN_GROUPS = ("roughness", *FIRST_KINDS)
 
 
-def drawing_data(config: Config, tables: RunTables) -> dict[str, Any]:
+def drawing_data(config: Config, niches: Iterable[tuple[int, Mapping[str, Any], int]]) -> dict[str, Any]:
     """What the page's section "Draw a terrain" needs.
 
     Args:
         config: of the run.
-        tables: what the analysis reads from its archive.
+        niches: id, genotype as JSON values, and terrain seed of each.
 
     Keys:
         sizes: numbers of every course, in metres or terrain steps, and the order of the kinds of obstacles.
@@ -43,7 +42,7 @@ def drawing_data(config: Config, tables: RunTables) -> dict[str, Any]:
         "why": why,
         "limits": {name: gene.limit for name, gene in known_genes().items()},
         "absent": ObstacleGenotype().to_json(),
-        "made": {} if genes is None else _made(tables),
+        "made": {} if genes is None else _made(niches),
     }
 
 
@@ -95,14 +94,9 @@ def _gene(group: str, gene: AbstractGene[Any], settings: ObstacleSettings) -> di
     }
 
 
-def _made(tables: RunTables) -> dict[str, dict[str, Any]]:
-    niches = tables.niches
-    made = {}
-    for niche_id, genotype, seed in zip(niches["niche_id"], niches["genotype"], niches["terrain_seed"], strict=True):
-        genes = _known_genes(genotype)
-        if genes is not None:
-            made[str(niche_id)] = {"genes": genes, "seed": int(seed)}
-    return made
+def _made(niches: Iterable[tuple[int, Mapping[str, Any], int]]) -> dict[str, dict[str, Any]]:
+    known = ((niche_id, _known_genes(genotype), seed) for niche_id, genotype, seed in niches)
+    return {str(niche_id): {"genes": genes, "seed": seed} for niche_id, genes, seed in known if genes is not None}
 
 
 def _known_genes(genotype: Mapping[str, Any]) -> dict[str, Any] | None:

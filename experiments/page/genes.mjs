@@ -60,30 +60,23 @@ export class Slider {
   }
 }
 
-const rangeText = (digits, unit) => (values) => {
-  const ends = [...new Set(values.map((value) => value.toFixed(digits)))];
-  return `${ends.join(' to ')}${unit}`;
-};
-
-/** A size in terrain steps, and in metres. */
-export const sizeText = (step) => (values) =>
-  `${rangeText(1, '')(values)} (${rangeText(2, ' m')(values.map((value) => value * step))})`;
+/** Both ends, or one where they are the same. */
+const rangeText = (digits) => (values) => [...new Set(values.map((value) => value.toFixed(digits)))].join(' to ');
 
 export class GeneSliders {
   #genes; #knobs = null; #rows = []; #onChange; #onClose;
 
   /**
    * @param genes of `experiments/page/drawing.py`
-   * @param step a terrain step, m
    * @param box an empty element to fill
    * @param on { change, close }: called with the genes while a thumb moves, and when it has moved
    */
-  constructor(genes, step, box, { change, close }) {
+  constructor(genes, box, { change, close }) {
     this.#genes = genes;
     this.#onChange = change;
     this.#onClose = close;
     for (const group of new Set(genes.map((gene) => gene.group))) {
-      box.append(this.#groupBox(group, genes.filter((gene) => gene.group === group), step));
+      box.append(this.#groupBox(group, genes.filter((gene) => gene.group === group)));
     }
   }
 
@@ -93,9 +86,9 @@ export class GeneSliders {
     for (const show of this.#rows) show();
   }
 
-  #groupBox(group, genes, step) {
+  #groupBox(group, genes) {
     const isNumber = genes.every((gene) => gene.initial === null);
-    const sliders = genes.map((gene) => this.#slider(gene, isNumber, step));
+    const sliders = genes.map((gene) => this.#slider(gene, isNumber));
     if (isNumber) return html('div', { class: 'group' }, ...sliders.map((slider) => slider.element));
     const box = html('input', { type: 'checkbox', onchange: () => {
       const values = genes.map((gene) => [gene.name, box.checked ? gene.initial : null]);
@@ -110,11 +103,10 @@ export class GeneSliders {
       ...sliders.map((slider) => slider.element));
   }
 
-  #slider(gene, isNumber, step) {
+  #slider(gene, isNumber) {
     const name = isNumber ? GROUP_NAMES[gene.group] : GENE_NAMES[gene.name];
-    const isSize = gene.unit === 'terrain steps', digits = gene.is_whole ? 0 : 1;
     const slider = new Slider(name, { least: gene.least, greatest: gene.greatest, step: gene.is_whole ? 1 : 0.1 },
-      isNumber ? 1 : 2, isSize ? sizeText(step) : rangeText(digits, ''),
+      isNumber ? 1 : 2, rangeText(gene.is_whole ? 0 : 1),
       (values) => this.#change({ [gene.name]: isNumber ? values[0] : values }), () => this.#onClose());
     this.#rows.push(() => {
       const value = this.#knobs[gene.name];

@@ -7,7 +7,7 @@ import { endingText } from './lane.mjs';
 import { EpisodeWorker } from './worker.mjs';
 
 const MOST_CHOSEN = 4;
-const COLUMNS = ['', 'agent', 'gets to', 'return', 'ends'];
+const COLUMNS = ['', 'niche', 'iteration', 'gets to', 'return', 'ends'];
 
 /** Several workers that share a list of episodes; each takes the next one when it is done. */
 export class Crowd {
@@ -52,7 +52,7 @@ const byDistance = (a, b) => distanceOf(b) - distanceOf(a) || (b.result?.return 
   || a.agent.version - b.agent.version;
 
 export class Ranking {
-  #archive; #crowd; #agents; #answers = []; #chosen = []; #parts; #request = null; #begun = 0; #on; #isStale = true;
+  #archive; #crowd; #agents; #numFirst; #answers = []; #chosen = []; #parts; #request = null; #begun = 0; #on; #isStale = true; #walking = null;
 
   /**
    * @param archive the run
@@ -64,7 +64,8 @@ export class Ranking {
     this.#archive = archive;
     this.#crowd = crowd;
     this.#on = on;
-    this.#agents = distinct(archive.agents);
+    this.#agents = byPromise(distinct(archive.agents));
+    this.#numFirst = new Set(this.#agents.map((agent) => agent.niche_id)).size;
     const rows = html('tbody', {}), text = html('p', { class: 'result', role: 'status' });
     const button = html('button', { class: 'main', onclick: () => this.run() }, 'Who can cross it?');
     const bar = html('progress', { max: this.#agents.length, value: 0, hidden: true });
@@ -110,6 +111,7 @@ export class Ranking {
     const terrain = this.#on.terrain(), total = this.#agents.length, { bar, table } = this.#parts;
     this.#answers = [];
     this.#isStale = false;
+    this.#walking = null;
     this.#begun = performance.now();
     table.classList.remove('stale');
     bar.hidden = table.hidden = false;
@@ -119,6 +121,7 @@ export class Ranking {
       this.#answers.push(entry);
       bar.value = this.#answers.length;
       if (this.#answers.length === total) this.#finish();
+      else if (this.#answers.length === this.#numFirst) this.#letBestWalk();
       else this.#refresh();
     });
     this.#refresh();
@@ -127,13 +130,19 @@ export class Ranking {
   #finish() {
     const seconds = (performance.now() - this.#begun) / 1000, { bar, text } = this.#parts;
     bar.hidden = true;
-    this.#answers.sort(byDistance);
-    this.#show();
     const count = this.#answers.filter(({ result }) => result?.outcome === 'FINISHED').length;
     const total = this.#answers.length, workers = this.#crowd.size === 1 ? 'one worker' : `${this.#crowd.size} workers`;
     text.textContent = `${count || 'None'} of ${total} ${count === 1 ? 'crosses' : count ? 'cross' : 'crosses'} it, `
       + `found by ${workers} in ${seconds.toFixed(1)} s.`;
-    this.#on.choose([this.#answers[0].agent]);
+    this.#letBestWalk();
+  }
+
+  #letBestWalk() {
+    this.#answers.sort(byDistance);
+    this.#show();
+    const best = this.#answers[0].agent;
+    if (this.#walking !== best) this.#on.choose([best]);
+    this.#walking = best;
   }
 
   /** Show the order, once a frame at most. */
@@ -164,7 +173,10 @@ export class Ranking {
     bar.style.setProperty('--far', `${Math.min(100, (100 * far) / finish)}%`);
     return html('tr', {},
       html('td', {}, html('input', { type: 'checkbox', 'aria-label': `let ${name} walk`, onchange: toggle }), html('span', {})),
-      html('td', {}, html('button', { class: 'plain', title: originText(agent), onclick: () => this.#on.choose([agent]) }, name)),
+      html('td', {}, html('button', {
+        class: 'plain', title: originText(agent), 'aria-label': `let only ${name} walk`, onclick: () => this.#on.choose([agent]),
+      }, String(agent.niche_id))),
+      html('td', {}, String(agent.iteration)),
       html('td', {}, bar, html('span', {}, isUnknown ? 'unknown' : `${far.toFixed(1)} m`)),
       html('td', {}, isUnknown ? '' : numberText(result.return)),
       html('td', {}, error ?? endingText(result.outcome)));
@@ -179,4 +191,10 @@ function distinct(agents) {
     if (!seen.has(key)) seen.set(key, agent);
   }
   return [...seen.values()];
+}
+
+/** The last agent of each niche before the others, since these are the likely ones. */
+function byPromise(agents) {
+  const last = new Map(agents.map((agent) => [agent.niche_id, agent]));
+  return [...last.values(), ...agents.filter((agent) => last.get(agent.niche_id) !== agent)];
 }

@@ -54,7 +54,7 @@ export class Sketch {
    *
    * @param terrain as Terrain.to_json writes it
    * @param knobs the genes, the seed, and a push that takes the place of the seed's, or null; null if no genes are known
-   * @param isMade whether these genes make it
+   * @param isMade whether these genes with this seed make it
    * @param nicheId whose terrain it is; null for nobody's
    */
   begin(terrain, knobs, isMade, nicheId) {
@@ -110,14 +110,14 @@ export class Sketch {
 
   /** Take what genes make with a seed, under its push or another one. */
   make(knobs) {
-    const terrain = expressed(knobs.genes, knobs.seed, this.#sizes), isMade = knobs.push === null;
-    if (!isMade) terrain.push = near(knobs.push);
-    return this.change({ ...this.state, terrain, knobs, isMade });
+    const terrain = expressed(knobs.genes, knobs.seed, this.#sizes);
+    if (knobs.push !== null) terrain.push = near(knobs.push);
+    return this.change({ ...this.state, terrain, knobs, isMade: true });
   }
 
   setPush(push) {
     const knobs = this.state.knobs && { ...this.state.knobs, push };
-    return this.change({ ...this.state, terrain: { ...this.terrain, push: near(push) }, knobs, isMade: false });
+    return this.change({ ...this.state, terrain: { ...this.terrain, push: near(push) }, knobs });
   }
 
   /** The number of the first vertex that may move: those before it are the start pad. */

@@ -18,7 +18,7 @@ export const isProvable = (lane) => Boolean(lane?.record) && !isGivenUp(lane.rec
  * @param lane who walks on this very terrain, or null
  */
 export function fileText({ terrain: { ground, obstacles, push }, isMade, knobs }, lane) {
-  const made = isMade ? { genotype: knobs.genes, terrain_seed: knobs.seed } : {};
+  const made = isMade && knobs.push === null ? { genotype: knobs.genes, terrain_seed: knobs.seed } : {};
   return `${JSON.stringify({ ground, obstacles, push, ...made, ...(isProvable(lane) ? { walk: walkOf(lane) } : {}) })}\n`;
 }
 
@@ -29,9 +29,8 @@ function walkOf({ agent, record, archive }) {
   };
 }
 
-/** The command that does the same walk in Python. */
-export const commandFor = (lane, file) =>
-  `poet replay RUN --agent ${lane.agent.niche_id} --iteration ${lane.agent.iteration} --terrain ${file}`;
+/** The command that does the walk of a file again, in this physics and in Box2D, and compares. */
+export const commandFor = (file) => `poet replay RUN --terrain ${file} --verify`;
 
 const isPoint = (point) => Array.isArray(point) && point.length === 2
   && point.every((value) => typeof value === 'number' && Math.abs(value) <= MOST.metres);
