@@ -14,13 +14,14 @@ const FILE_NAME = 'terrain.json';
 const MOST_SEED = 999_999_999;
 /** The walkers begin anew so long after the last change, ms. */
 const PAUSE = 180;
-const KEYS_HELP = 'Drag the ground, or choose a vertex by ← and → and move it by ↑ and ↓ (with Shift: farther). Enter places an '
-  + 'obstacle, Delete removes one, Ctrl+Z undoes. The strip below moves the view.';
+const KEYS_HELP = 'Drag the ground, or choose a vertex by ← and → and move it by ↑ and ↓ (with Shift: farther). Enter '
+  + 'places an obstacle, Delete removes one, Ctrl+Z undoes. The strip below moves the view.';
 
-const same = (a, b) => JSON.stringify([a.ground, a.obstacles, a.push]) === JSON.stringify([b.ground, b.obstacles, b.push]);
+const textOf = ({ ground, obstacles, push }) => JSON.stringify([ground, obstacles, push]);
 
 export class Drawing {
-  #archive; #layout; #sketch; #easel; #sliders = null; #player; #ranking; #lanes = []; #parts = {}; #timer = null; #walked;
+  #archive; #layout; #sketch; #easel; #sliders = null; #player; #ranking; #lanes = []; #parts = {};
+  #timer = null; #walked;
 
   /**
    * @param archive the run
@@ -71,7 +72,8 @@ export class Drawing {
   #start(nicheId) {
     const { genes, made, absent, sizes } = this.#archive.drawing, terrain = this.#archive.terrainOf(nicheId);
     const own = made[nicheId], knobs = genes && { genes: own?.genes ?? absent, seed: own?.seed ?? 0, push: null };
-    const isMade = Boolean(own) && same(expressed(own.genes, own.seed, sizes), terrain), first = this.#archive.latestAgent(nicheId);
+    const isMade = Boolean(own) && textOf(expressed(own.genes, own.seed, sizes)) === textOf(terrain);
+    const first = this.#archive.latestAgent(nicheId);
     if (first) this.#lanes = [new DrawnLane(this.#archive, first, terrain, '')];
     this.#parts.note.textContent = '';
     this.#sketch.begin(terrain, knobs, isMade, nicheId);
@@ -79,7 +81,8 @@ export class Drawing {
 
   /** Everything follows the sketch. */
   #changed() {
-    const { knobs, terrain, isMade, nicheId } = this.#sketch.state, { from, undo, reset, seed, push, origin } = this.#parts;
+    const { knobs, terrain, isMade, nicheId } = this.#sketch.state;
+    const { from, undo, reset, seed, push, origin } = this.#parts;
     const begun = nicheId === null ? 'a file' : `niche ${nicheId}`;
     from.value = nicheId ?? '';
     undo.disabled = !this.#sketch.canUndo;
@@ -91,7 +94,7 @@ export class Drawing {
     push.values = [terrain.push];
     origin.textContent = isMade ? 'The terrain is what these genes make with this seed. Sizes are in terrain steps of '
       + `${this.#archive.drawing.sizes.step.toFixed(2)} m.`
-      : `The terrain was drawn, beginning with ${begun}. A gene or the seed makes a new one; undo brings this one back.`;
+      : `The terrain was drawn, beginning with ${begun}. A gene or the seed makes a new one; undo brings it back.`;
     this.#easel.refresh();
     if (this.#walked === terrain) return;
     this.#ranking.age();
@@ -172,7 +175,8 @@ export class Drawing {
   }
 
   #useTool(kind = this.#parts.kind) {
-    const tool = this.#parts.tools[kind], value = (part) => (part instanceof Slider ? part.values[0] : Number(part.value));
+    const tool = this.#parts.tools[kind];
+    const value = (part) => (part instanceof Slider ? part.values[0] : Number(part.value));
     const sizes = Object.fromEntries(Object.entries(tool).map(([name, part]) => [name, value(part)]));
     if (kind !== this.#parts.kind) {
       this.#parts.kind = kind;
@@ -203,15 +207,18 @@ export class Drawing {
     const another = () => { make({ seed: Math.floor(Math.random() * 1e6), push: null }); close(); };
     return html('div', {}, html('h3', {}, 'Genes'), this.#parts.origin, box,
       html('div', { class: 'group' }, push.element),
-      html('div', { class: 'controls' }, html('label', {}, 'seed ', seed), html('button', { onclick: another }, 'another seed')));
+      html('div', { class: 'controls' }, html('label', {}, 'seed ', seed),
+        html('button', { onclick: another }, 'another seed')));
   }
 
   #fileBox() {
     const { told, command } = this.#parts = {
       ...this.#parts, told: html('p', { class: 'how' }), command: html('code', { class: 'command' }),
     };
-    const input = html('input', { type: 'file', accept: '.json,application/json', class: 'unseen', 'aria-label': 'a terrain file',
-      onchange: () => this.#import(input) });
+    const input = html('input', {
+      type: 'file', accept: '.json,application/json', class: 'unseen', tabindex: -1, 'aria-label': 'a terrain file',
+      onchange: () => this.#import(input),
+    });
     return html('div', {}, html('h3', {}, 'File'),
       html('div', { class: 'controls' }, html('button', { onclick: () => this.#save() }, 'save the terrain'),
         html('button', { onclick: () => input.click() }, 'open a terrain file'), input), told, command);
@@ -219,7 +226,8 @@ export class Drawing {
 
   /** What the file says of a walk, and how to confirm it. */
   #tellFile() {
-    const [lane] = this.#lanes, { told, command } = this.#parts, isKnown = lane?.terrain === this.#sketch.terrain && isProvable(lane);
+    const [lane] = this.#lanes, { told, command } = this.#parts;
+    const isKnown = lane?.terrain === this.#sketch.terrain && isProvable(lane);
     command.hidden = !isKnown;
     told.textContent = isKnown ? `The file also holds the walk of niche ${lane.agent.niche_id}’s agent: return `
       + `${lane.record.return}, ${lane.length} steps. This confirms it, RUN being this run’s folder:`

@@ -14,7 +14,6 @@ const FREE_MARGIN = 34;
 const KEY_RISE = 0.1;
 const KEY_LEAP = 0.5;
 
-/** The parts of the view: what the canvas shows of the course. */
 export class Easel {
   #sketch; #canvas; #tool = { kind: 'heights', reach: 3, wanted: null }; #view = null; #left = 0; #stroke = null;
   #chosen = 0; #hovered = null; #isPanning = false; #request = null; #finish; #marks = []; #onRefusal;
@@ -30,8 +29,7 @@ export class Easel {
     this.#finish = finish;
     this.#onRefusal = onRefusal;
     this.#canvas = html('canvas', {
-      class: 'easel', tabindex: 0, role: 'application', 'aria-label': 'The terrain: left and right choose a vertex, up and '
-        + 'down move it, Enter places an obstacle, Delete removes one', 'aria-describedby': 'easel-keys',
+      class: 'easel', tabindex: 0, role: 'application', 'aria-label': 'The terrain', 'aria-describedby': 'easel-keys',
       onpointerdown: (event) => this.#press(event), onpointermove: (event) => this.#move(event),
       onpointerup: () => this.#release(), onpointercancel: () => this.#release(),
       onpointerleave: () => { this.#hovered = null; this.refresh(); },
@@ -83,7 +81,10 @@ export class Easel {
     this.#view = { width, scale, middle: (low + high) / 2 + (high - low < 4 ? 1 : 0) };
   }
 
-  #place = (x, y) => [(x - this.#left) * this.#view.scale, this.#height / 2 - (y - this.#view.middle) * this.#view.scale];
+  #place = (x, y) => {
+    const { scale, middle } = this.#view;
+    return [(x - this.#left) * scale, this.#height / 2 - (y - middle) * scale];
+  };
 
   /** Metres under a point of the canvas. */
   #at({ offsetX, offsetY }) {
@@ -213,7 +214,8 @@ export class Easel {
     if (!width) return;
     this.#settle();
     const c = fitCanvas(this.#canvas, width, this.#height + WHOLE_HEIGHT, false), { scale } = this.#view;
-    const view = { c, width, height: this.#height, left: this.#left, right: this.#left + width / scale, place: this.#place };
+    const left = this.#left, right = left + width / scale;
+    const view = { c, width, height: this.#height, left, right, place: this.#place };
     c.fillStyle = colours.of('sky');
     c.fillRect(0, 0, width, this.#height + WHOLE_HEIGHT);
     drawScene(view, this.#terrain, this.#finish);
@@ -295,8 +297,9 @@ export class Easel {
 
   #drawChosen(c) {
     if (document.activeElement !== this.#canvas || !this.#canvas.matches(':focus-visible')) return;
+    const { ground } = this.#terrain, vertex = ground[Math.min(this.#chosen, ground.length - 1)];
     c.beginPath();
-    c.arc(...this.#place(...this.#terrain.ground[Math.min(this.#chosen, this.#terrain.ground.length - 1)]), 6, 0, 2 * Math.PI);
+    c.arc(...this.#place(...vertex), 6, 0, 2 * Math.PI);
     c.strokeStyle = colours.of('accent');
     c.lineWidth = 3;
     c.stroke();

@@ -52,7 +52,8 @@ const byDistance = (a, b) => distanceOf(b) - distanceOf(a) || (b.result?.return 
   || a.agent.version - b.agent.version;
 
 export class Ranking {
-  #archive; #crowd; #agents; #numFirst; #answers = []; #chosen = []; #parts; #request = null; #begun = 0; #on; #isStale = true; #walking = null;
+  #archive; #crowd; #agents; #numFirst; #answers = []; #chosen = []; #parts; #on;
+  #request = null; #begun = 0; #isStale = true; #walking = null;
 
   /**
    * @param archive the run
@@ -172,9 +173,11 @@ export class Ranking {
     const bar = html('i', { class: result?.outcome === 'FINISHED' ? 'far end' : 'far' });
     bar.style.setProperty('--far', `${Math.min(100, (100 * far) / finish)}%`);
     return html('tr', {},
-      html('td', {}, html('input', { type: 'checkbox', 'aria-label': `let ${name} walk`, onchange: toggle }), html('span', {})),
+      html('td', {}, html('input', { type: 'checkbox', 'aria-label': `let ${name} walk`, onchange: toggle }),
+        html('span', {})),
       html('td', {}, html('button', {
-        class: 'plain', title: originText(agent), 'aria-label': `let only ${name} walk`, onclick: () => this.#on.choose([agent]),
+        class: 'plain', title: originText(agent), 'aria-label': `let only ${name} walk`,
+        onclick: () => this.#on.choose([agent]),
       }, String(agent.niche_id))),
       html('td', {}, String(agent.iteration)),
       html('td', {}, bar, html('span', {}, isUnknown ? 'unknown' : `${far.toFixed(1)} m`)),

@@ -53,7 +53,7 @@ export class Sketch {
    * Begin with a terrain; what was drawn before comes back by undo.
    *
    * @param terrain as Terrain.to_json writes it
-   * @param knobs the genes, the seed, and a push that takes the place of the seed's, or null; null if no genes are known
+   * @param knobs the genes, the seed, and a push that takes the place of the seed's, or null; null without genes
    * @param isMade whether these genes with this seed make it
    * @param nicheId whose terrain it is; null for nobody's
    */

@@ -11,7 +11,8 @@ const ORDERS = [
   '2c6a0b834d75fe19', 'c51fed4a0763928b', 'db7ec13950f4862a', '6fe9b308c2d714a5', 'a2847615fb9e3cd0',
 ].map((text) => Array.from(text, (digit) => parseInt(digit, 16)));
 const MIXED = [
-  [0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15], [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14],
+  [0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15],
+  [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14],
 ];
 const NUM_HASH_ROUNDS = 12, MOST_BYTES = 128, DIGEST_SIZE = 16n;
 /** Of Philox4x32 (Salmon et al. 2011): multipliers, and what is added to the key in each round. */

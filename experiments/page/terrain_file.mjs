@@ -19,7 +19,8 @@ export const isProvable = (lane) => Boolean(lane?.record) && !isGivenUp(lane.rec
  */
 export function fileText({ terrain: { ground, obstacles, push }, isMade, knobs }, lane) {
   const made = isMade && knobs.push === null ? { genotype: knobs.genes, terrain_seed: knobs.seed } : {};
-  return `${JSON.stringify({ ground, obstacles, push, ...made, ...(isProvable(lane) ? { walk: walkOf(lane) } : {}) })}\n`;
+  const walk = isProvable(lane) ? { walk: walkOf(lane) } : {};
+  return `${JSON.stringify({ ground, obstacles, push, ...made, ...walk })}\n`;
 }
 
 function walkOf({ agent, record, archive }) {
@@ -60,7 +61,10 @@ export function readTerrain(text, layout) {
     throw new InputError(`it must be a JSON object with ${OWN_KEYS.join(', ')}`);
   }
   const unknown = Object.keys(found).find((key) => !OWN_KEYS.includes(key) && !OTHER_KEYS.includes(key));
-  if (unknown !== undefined) throw new InputError(`it has the key ${JSON.stringify(unknown.slice(0, 40))}, which no terrain has`);
+  if (unknown !== undefined) {
+    const shown = unknown.slice(0, 40).replace(/[^ -~]/g, '?');
+    throw new InputError(`it has the key "${shown}", which no terrain has`);
+  }
   const missing = OWN_KEYS.find((key) => !Object.hasOwn(found, key));
   if (missing) throw new InputError(`it lacks the key ${missing}`);
   const { ground, obstacles, push } = found;

@@ -1,7 +1,8 @@
 // Runs the page's drawing without a page: `node drawing.mjs ROOT < asked.json`.
 //
-// Asked for: `sizes`; `cases`, each with genes and seed; `strokes`, the seed of random edits; `files`, texts of terrain files.
-// Told: the terrain of each case; the terrains after each edit, with what was asked; and the refusal of each file, or null.
+// Asked for: `sizes`; `cases`, each with genes and seed; `strokes`, the seed of random edits; `files`, their texts.
+// Told: the terrain of each case; the terrains after each edit; an obstacle of each kind on the first terrain; and the
+// refusal of each file, or null.
 
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';

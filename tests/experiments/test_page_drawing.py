@@ -102,7 +102,7 @@ def test_genes_make_the_very_same_terrain(told: dict[str, Any]) -> None:
 
 
 def test_whatever_is_drawn_is_a_terrain(told: dict[str, Any]) -> None:
-    """After each of many random strokes and obstacles; the start pad stays as it was, and undo leads all the way back."""
+    """After each of many random strokes and obstacles; the start pad stays as it was, and undo leads all the way."""
     numbers = [number for edited in told["edited"] for number in edited["states"]]
     pad = [[float(np.float32(i * TERRAIN_STEP)), float(np.float32(TERRAIN_HEIGHT))] for i in range(TERRAIN_STARTPAD)]
     for terrain in numbers:
@@ -142,7 +142,7 @@ def test_hostile_files_are_refused_in_one_sentence(told: dict[str, Any]) -> None
     """It names what is wrong. A file with nothing wrong is taken."""
     *refusals, last = told["refusals"]
     assert last is None
-    for text, word, sentence in zip(_HOSTILE, _HOSTILE.values(), refusals, strict=True):
+    for word, sentence in zip(_HOSTILE.values(), refusals, strict=True):
         assert sentence is not None and word in sentence and len(sentence) < 200 and "\n" not in sentence
 
 
