@@ -73,7 +73,8 @@ def _genes(config: Config) -> tuple[list[dict[str, Any]] | None, str | None]:
     """The genes that the run lets mutate, or why a reader cannot choose any."""
     kind = config.terrain.genotype
     if kind != ObstacleGenotype.kind:
-        return None, f"The terrains of this run come from the genotype {visible(kind)}, which has no genes to slide."
+        why = f"The terrains of this run come from the genotype {visible(kind)}, which has no genes to slide"
+        return None, f"{why}: draw on a niche's."
     settings = ObstacleSettings(obstacles=config.terrain.obstacles, max_pit_gap=config.terrain.max_pit_gap)
     groups = enabled_groups(settings)
     unknown = [group.name for group in groups if group.name not in KNOWN_GROUPS]
