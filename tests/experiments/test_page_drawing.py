@@ -61,6 +61,8 @@ _HOSTILE = {
     _file(obstacles=[[]] * 1_001): "obstacles",
     _file(push="1"): "push",
     _file(push=1e39): "push",
+    _file(push=2_000): "within",
+    _file(ground=[[0, 0], [20_000, 0]]): "within",
     _file(push=float("nan")): "JSON",
     _file().replace(": 1.0}", ": 1e999}"): "push",
 }
