@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import floor, isnan
 
 import pandas as pd
@@ -40,6 +41,13 @@ def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
         enough = mine[mine["rate"] >= ROBUST_RATE]
         table[reached] = enough.groupby("niche_id")["iteration"].first().astype("Int64").reindex(table.index)
     return table
+
+
+def rates_over_time(validations: pd.DataFrame, which: ValidationSet) -> dict[Hashable, tuple[float, ...]]:
+    """All success rates of each niche's agents on one set, the oldest first, by niche id; see ``rates_by_niche``."""
+    measured = _with_rates(validations)
+    mine = measured[measured["validation_set"] == which]
+    return {niche: tuple(rates) for niche, rates in mine.groupby("niche_id")["rate"]}
 
 
 def success_history(run: RunTables) -> pd.DataFrame:

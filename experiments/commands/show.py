@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +14,50 @@ from experiments.commands.options import MAX_ID, Engine, ExecutorName, ExistingR
 from experiments.commands.terminal import say
 from experiments.execution import Execution
 
+#: Seconds between two looks at a run.
+_WATCH_SECONDS = 2.0
+#: About how many lines a status has besides those of its niches.
+_LINES_BEFORE_NICHES = 18
 
-def status(run: ExistingRun) -> None:
-    """Say where RUN stands. Works while it runs: iteration, niches, scores, speed, time left."""
+
+def status(
+    run: ExistingRun,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until RUN is finished or Ctrl-C comes.")
+    ] = False,
+) -> None:
+    """Say where RUN stands. Works while it runs: iteration, niches, success over time, speed, time left."""
+    if watch:
+        _watch(run)
+    else:
+        say(*_status_lines(run)[0])
+
+
+def _status_lines(folder: Path, height: int | None = None) -> tuple[list[str], bool]:
+    """What there is to say of a run, in about so many lines, if that matters, and whether it is finished."""
     from experiments.status import read_status, status_lines
     from poet.archive.reader import open_run
 
-    with open_run(run) as stored:
+    with open_run(folder) as stored:
         found = read_status(stored)
     if found is None:
-        say(f"{run} has no iteration on disk yet")
-        return
-    say(*status_lines(run, found))
+        return [f"{folder} has no iteration on disk yet"], False
+    room = {} if height is None else {"max_listed": max(1, height - _LINES_BEFORE_NICHES)}
+    return status_lines(folder, found, **room), found.is_finished
+
+
+def _watch(folder: Path) -> None:
+    from experiments.commands.display import redrawn
+    from experiments.interrupts import stopping_cleanly
+
+    is_finished = False
+    with stopping_cleanly(), redrawn() as show:
+        while not is_finished:
+            begun = time.monotonic()
+            lines, is_finished = _status_lines(folder, shutil.get_terminal_size().lines)
+            show(lines)
+            # A large archive takes a while to read; most of the time is left to the run.
+            time.sleep(0 if is_finished else max(_WATCH_SECONDS, 4 * (time.monotonic() - begun)))
 
 
 def replay(
@@ -151,5 +185,4 @@ def analyse(
         report = write_report(stored, output, options, shadow, PAGE_NAME if pages else None)
         for page in pages:
             write_text(output / PAGE_NAME, page)
-            say(f"page: {output / PAGE_NAME}")
-    say(f"report: {report}")
+    say(f"report: {report}", *(f"page: {output / PAGE_NAME}" for _ in pages))

@@ -65,19 +65,20 @@ export class Player {
     if (this.#moment >= this.#length) this.#moment = 0;
     this.#isPlaying = true;
     this.#before = null;
-    this.#parts.play.textContent = 'pause';
+    this.#label();
     this.#next();
   }
 
   pause() {
     this.#isPlaying = false;
-    this.#parts.play.textContent = this.#moment >= this.#length ? 'replay' : 'play';
+    this.#label();
     this.#draw();
   }
 
   /** Go to a step. */
   seek(step) {
     this.#moment = Math.max(0, Math.min(this.#length, step));
+    this.#label();
     this.#draw();
   }
 
@@ -92,6 +93,11 @@ export class Player {
     this.#shown.forEach(({ pushes }, place) => {
       pushes.replaceChildren(...pushMarks(this.#archive, this.#lanes[place], (push) => this.#onChange({ push })));
     });
+  }
+
+  #label() {
+    const { play } = this.#parts;
+    play.textContent = this.#isPlaying ? 'pause' : this.#moment >= this.#length ? 'replay' : 'play';
   }
 
   #next() {
@@ -171,7 +177,11 @@ export class Player {
     }, text);
     const scrub = html('input', {
       type: 'range', min: 0, max: 1, step: 1, value: 0, 'aria-label': 'time',
-      oninput: ({ target }) => { this.pause(); this.seek(Number(target.value)); },
+      oninput: ({ target }) => {
+        const step = Number(target.value);  // before the pause, which draws and so moves the slider back
+        this.pause();
+        this.seek(step);
+      },
     });
     const speed = html('select', { onchange: ({ target }) => { this.#speed = Number(target.value); } },
       ...SPEEDS.map((value) => html('option', { value, selected: value === 1 }, `${value}×`)));

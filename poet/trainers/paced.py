@@ -146,7 +146,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
     smaller than K, all of it is trained on.
 
     Attributes:
-        terrains: K.
+        terrains: K, how many terrains of the pool a generation trains on.
         order: ``"curriculum"``: the easiest terrains come first; ``"anti"``: the hardest; ``"random"``: those of a
             random order, so that it has the pacing alone; ``"none"``: the pool always has all N (the paper's vanilla).
         pacing: ``"exponential"``: g = ceil(N min(1, start_share increase^floor(i / interval))), where i counts

@@ -220,6 +220,17 @@ def test_the_page_is_worked_by_keys_and_keeps_still_if_asked_to(browser: Browser
 
 
 @needs_browser
+def test_the_slider_moves_the_walk_while_it_plays_and_when_it_stands(browser: Browser, page_path: Path) -> None:
+    """A reader pulls the slider: the walk stops there, and can be pulled on."""
+    with Opened(browser, page_path, reduced_motion="no-preference") as page:
+        slider = page.get_by_label("time", exact=True)
+        for step, seconds in (("25", "0.50"), ("10", "0.20")):
+            slider.fill(step)
+            expect(page.locator(".time")).to_have_text(re.compile(rf"^{seconds} of"))
+            expect(page.get_by_role("button", name="play", exact=True)).to_be_visible()
+
+
+@needs_browser
 def test_every_pair_is_proven(browser: Browser, page_path: Path, tiny_run: Path) -> None:
     """All archived returns, lengths and endings come out of the page's own physics again, bit for bit."""
     with open_run(tiny_run) as run:
