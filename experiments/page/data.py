@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from experiments.analysis.success import success_history
 from experiments.analysis.transfers import transfers_by_pair
 from experiments.analysis.tree import tree_rows
 from experiments.page.agents import choose_agents
+from experiments.page.drawing import drawing_data
 from experiments.text import visible
 from poet.events import CandidateJudged, NicheJudged, TransferAttempted, TransferOutcome
 from poet.scoring import SOLVED_RETURN
@@ -57,6 +58,7 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         terrains: of the niches that have agents here, as ``Terrain.to_json`` writes them, by niche id.
         agents: a table of the agents; theta is a place in thetas, which are base64 of little-endian float32.
         chosen: which agents these are, in a sentence.
+        drawing: see ``experiments.page.drawing.drawing_data``.
     """
     choice = choose_agents([a for a in run.stored_agents() if a.version.iteration <= tables.iteration])
     steps = cumulative_steps(tables)
@@ -80,6 +82,7 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         "agents": _agents(run, choice.agents, steps, digests),
         "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
         "chosen": choice.sentence,
+        "drawing": drawing_data(run.config, _made_by(tables)),
     }
     plain_data: dict[str, Any] = plain(data)
     return plain_data
@@ -147,6 +150,12 @@ def _niches(tables: RunTables) -> list[dict[str, Any]]:
         }
         for row in table.to_dict("records")
     ]
+
+
+def _made_by(tables: RunTables) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Id, genotype and terrain seed of each niche."""
+    table = tables.niches[["niche_id", "genotype", "terrain_seed"]]
+    yield from table.itertuples(index=False, name=None)
 
 
 def _scores(tables: RunTables) -> dict[str, list[Any]]:

@@ -17,8 +17,10 @@ from experiments.text import as_html
 PHYSICS_MODULES = ("episode.mjs", "worker.mjs")
 #: What only the page needs, each after what it imports.
 PAGE_MODULES = (
-    "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "stage.mjs", "traces.mjs",
-    "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs", "main.mjs",
+    "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "scene.mjs", "stage.mjs",
+    "traces.mjs", "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs", "stream.mjs",
+    "obstacles.mjs", "sketch.mjs", "easel.mjs", "genes.mjs", "ranking.mjs", "terrain_file.mjs", "draw.mjs",
+    "main.mjs",
 )  # fmt: skip
 
 _IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
