@@ -12,6 +12,7 @@ from environments.terrain.generation import FIRST_KINDS
 from environments.terrain.genes import enabled_groups, known_genes
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
 from experiments.text import visible
+from poet.roots import drawn_roots
 
 if TYPE_CHECKING:
     from poet.config import Config
@@ -36,13 +37,14 @@ def drawing_data(config: Config, niches: Iterable[tuple[int, Mapping[str, Any], 
         made: of each niche whose terrain genes make, these genes and the seed, by niche id.
     """
     genes, why = _genes(config)
+    drawn = drawn_roots(config)
     return {
         "sizes": course_sizes(),
         "genes": genes,
         "why": why,
         "limits": {name: gene.limit for name, gene in known_genes().items()},
         "absent": ObstacleGenotype().to_json(),
-        "made": {} if genes is None else _made(niches),
+        "made": {} if genes is None else _made(niche for niche in niches if niche[0] not in drawn),
     }
 
 

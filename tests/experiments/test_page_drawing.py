@@ -164,6 +164,14 @@ def test_only_the_genes_of_the_run_have_sliders() -> None:
     assert {"0": {"genes": genotype, "seed": 7}} == data["made"]
 
 
+def test_a_drawn_root_has_no_genes() -> None:
+    """Its niche says that of flat ground, from which its children mutate; no slider makes its own."""
+    genotype, terrain = ObstacleGenotype().to_json(), ObstacleGenotype(roughness=1.0).express(3).to_json()
+    config = make_config({"run": {"start_terrain": json.dumps([genotype, terrain])}}, {})
+    data = drawing_data(config, [(0, genotype, 7), (1, genotype, 8), (2, genotype, 9)])
+    assert {"0", "2"} == set(data["made"])
+
+
 @pytest.fixture(scope="module")
 def page_path(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a real run."""
