@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from agents.evaluation import make_executor
 from experiments.progress import PlainLines
@@ -15,6 +18,18 @@ from tests.experiments.command_line import Poet, in_process
 
 #: Iterations of the reference run: reproduction, admission, transfers and retirements have happened, some twice.
 NUM_ITERATIONS = 10
+
+#: The browser that opens pages; None if there is none.
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from agents import rollout
 from environments.terrain.terrain import Terrain
@@ -33,9 +31,9 @@ from poet.events import Cost, Event, NicheValidated, Occasion, ValidationSet
 from poet.scoring import SOLVED_RETURN
 from poet.types import Origin, Purpose, theta_digest
 from tests.experiments.command_line import Poet
+from tests.experiments.conftest import CHROMIUM
 from tests.experiments.synthetic_runs import GENES, admitted, record_run, theta_of, three_niches, version
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed here: apt-get install chromium")
 
 #: Texts that would do something in a page that took them for markup, a link, a script or an escape sequence.
@@ -92,15 +90,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page_path(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a real run."""
     return page_of(tiny_run, tmp_path_factory.mktemp("page") / "report.html", "tiny")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Opened:
