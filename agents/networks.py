@@ -8,10 +8,8 @@ chaotic, so an episode takes another course after some seconds. How often a walk
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +17,7 @@ from numpy.typing import NDArray
 
 from agents.policies.mlp import MLPPolicy
 from environments.errors import InputError
+from environments.registry import import_optional
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +62,7 @@ def to_onnx(policy: MLPPolicy, theta: Array, path: Path) -> None:
     Raises:
         InputError: theta does not fit the policy, or the package ``onnx`` is missing.
     """
-    onnx = _optional("onnx", "onnx", "to_onnx")
+    onnx = import_optional("onnx", "onnx", "to_onnx")
     nodes, arrays, source = [], [], "observation"
     for i, (weights, biases, activation) in enumerate(_layers(policy, theta)):
         arrays += [onnx.numpy_helper.from_array(weights, f"weights_{i}")]
@@ -99,7 +98,7 @@ def to_sb3(policy: MLPPolicy, theta: Array, env: Any) -> Any:
         InputError: theta does not fit the policy, the package is missing, or SB3 has no such network: one activation
             in all hidden layers, and tanh or none at the end.
     """
-    sb3 = _optional("stable_baselines3", "sb3", "to_sb3")
+    sb3 = import_optional("stable_baselines3", "sb3", "to_sb3")
     hidden, last = policy.activations[:-1], policy.activations[-1]
     if len(set(hidden)) > 1 or last == "relu":
         raise InputError(
@@ -142,12 +141,3 @@ def _fill(linear: torch.nn.Linear, weights: Array, biases: Array) -> None:
     with torch.no_grad():
         linear.weight.copy_(torch.from_numpy(weights.T.copy()))
         linear.bias.copy_(torch.from_numpy(biases.copy()))
-
-
-def _optional(name: str, extra: str, what: str) -> ModuleType:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        if error.name != name:  # it is there, but something that it needs is not
-            raise
-        raise InputError(f"{what} needs the package {name}: pip install 'poet-open-ended[{extra}]'") from None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import ExistingRun, Trust
+from experiments.commands.options import MAX_ID, ExistingRun, Trust
 from experiments.commands.terminal import say
 
 
@@ -49,12 +49,34 @@ def verify(run: ExistingRun, trust: Trust = False) -> None:
 def export(
     run: ExistingRun,
     output: Annotated[Path, typer.Option("--output", help="Folder to make; must not hold anything.")],
+    form: Annotated[
+        str, typer.Option("--format", help="files: tables, terrains, agents; minari: episodes, as Minari reads them.")
+    ] = "files",
+    niche: Annotated[
+        list[int] | None,
+        typer.Option("--niche", max=MAX_ID, help="Minari: whose agent walks; may be repeated; all if not given."),
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option("--episodes", help="Minari: of each agent; 1, the archived one, if not given.")
+    ] = None,
+    trust: Trust = False,
 ) -> None:
-    """Write RUN as Parquet, JSON and npz. Tables, terrains with genotypes, and agents, in a new folder."""
-    from experiments.export import export_run
+    """Write RUN as Parquet, JSON and npz (tables, terrains with genotypes, agents), or episodes of its agents."""
+    from environments.errors import InputError, check_name
     from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run
 
-    with stopping_cleanly(), open_run(run) as stored:
-        lines = export_run(stored, output)
+    check_name("--format", form, ("files", "minari"))
+    if form == "files" and (niche or episodes is not None):
+        raise InputError("--niche and --episodes choose episodes, which files do not have: add --format minari")
+    with stopping_cleanly(), open_run(run, trust) as stored:
+        if form == "minari":
+            from experiments.commands.display import prepare_engine
+            from experiments.trajectories import export_trajectories
+
+            lines = export_trajectories(stored, output, niche, 1 if episodes is None else episodes)
+        else:
+            from experiments.export import export_run
+
+            lines = export_run(stored, output)
     say(*lines)
