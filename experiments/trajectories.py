@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
-from environments.errors import COUNT, whole_number
+from environments.errors import COUNT, InputError, whole_number
 from environments.registry import import_optional
 from environments.streams import Stream
 from environments.terrain.generation import push_from
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
+from environments.walker.env import BipedalTerrainEnv
 from environments.walker.vector_env import BipedalTerrainVectorEnv, make_vec_env
 from experiments.drafts import new_folder
 from poet.scoring import SOLVED_RETURN
@@ -73,17 +74,19 @@ def export_trajectories(
         InputError: Minari is missing, there is no such niche, the number is none, or the folder holds anything.
         RuntimeError: the folder was removed in the meantime.
     """
-    minari_storage = import_optional("minari.dataset.minari_storage", "minari", "--format minari")
+    import_optional("minari", "minari", "--format minari")
+    from minari.dataset.minari_storage import MinariStorage
+
     num_episodes = whole_number("--episodes", num_episodes, *COUNT)
+    if run.iteration is None:
+        raise InputError(f"the run {run.folder} has no iteration on disk yet, and so no agents")
     with new_folder(output) as draft, run.at_one_moment():
         ids = [int(niche_id) for niche_id in (run.niches["niche_id"] if niches is None else niches)]
         grounds = {niche_id: _grounds(run, niche_id, num_episodes) for niche_id in dict.fromkeys(ids)}
         data = draft / DATASET / "data"
         data.mkdir(parents=True)
-        envs = make_vec_env(next(iter(grounds.values())))
-        storage = minari_storage.MinariStorage.new(
-            data, envs.single_observation_space, envs.single_action_space, data_format="arrow"
-        )
+        env = BipedalTerrainEnv()
+        storage = MinariStorage.new(data, env.observation_space, env.action_space, data_format="arrow")
         storage.update_metadata(
             {"dataset_id": DATASET, "algorithm_name": "POET", "description": _description(run, num_episodes)}
         )
@@ -199,6 +202,6 @@ class _Steps:
 def _description(run: Run, num_episodes: int) -> str:
     return (
         f"{num_episodes} episodes of each agent of a run of POET on its own niche's terrain; policy "
-        f"{run.config.policy.kind}, seed {run.config.run.seed}, iteration {run.iteration}. The metadata of each episode "
+        f"{run.config.policy.kind}, seed {run.config.run.seed}, iteration {run.iteration}. The metadata of an episode "
         "has its terrain (environments.Terrain.from_json), its niche, how it ended and its return."
     )

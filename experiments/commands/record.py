@@ -71,10 +71,9 @@ def export(
         raise InputError("--niche and --episodes choose episodes, which files do not have: add --format minari")
     with stopping_cleanly(), open_run(run, trust) as stored:
         if form == "minari":
-            from experiments.commands.display import prepare_engine
             from experiments.trajectories import export_trajectories
 
-            lines = export_trajectories(stored, output, niche, 1 if episodes is None else episodes)
+            lines = export_trajectories(stored, output, niche or None, 1 if episodes is None else episodes)
         else:
             from experiments.export import export_run
 
