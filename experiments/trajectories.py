@@ -74,7 +74,7 @@ def export_trajectories(
         InputError: Minari is missing, there is no such niche, the number is none, or the folder holds anything.
         RuntimeError: the folder was removed in the meantime.
     """
-    import_optional("minari", "minari", "--format minari")
+    version = import_optional("minari", "minari", "--format minari").__version__
     from minari.dataset.minari_storage import MinariStorage
 
     num_episodes = whole_number("--episodes", num_episodes, *COUNT)
@@ -88,7 +88,12 @@ def export_trajectories(
         env = BipedalTerrainEnv()
         storage = MinariStorage.new(data, env.observation_space, env.action_space, data_format="arrow")
         storage.update_metadata(
-            {"dataset_id": DATASET, "algorithm_name": "POET", "description": _description(run, num_episodes)}
+            {
+                "dataset_id": DATASET,
+                "minari_version": version,
+                "algorithm_name": "POET",
+                "description": _description(run, num_episodes),
+            }
         )
         num_steps = 0
         for niche_id, terrains in grounds.items():

@@ -24,6 +24,7 @@ for command in (
     record.fingerprint, record.verify, record.export,
 ):  # fmt: skip
     app.command()(command)
+app.command("import")(record.import_)
 app.add_typer(bench.app)
 app.add_typer(control.app)
 app.add_typer(study.app)

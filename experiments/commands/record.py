@@ -1,4 +1,4 @@
-"""``poet fingerprint``, ``poet verify`` and ``poet export``: a run's record for others."""
+"""``poet fingerprint``, ``poet verify``, ``poet export`` and ``poet import``: records for others, and of others."""
 
 from __future__ import annotations
 
@@ -79,3 +79,26 @@ def export(
 
             lines = export_run(stored, output)
     say(*lines)
+
+
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A walker's file, or a log folder of the released POET.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Argument(metavar="OUTPUT", help="A .npz for a walker, a new folder for logs.", show_default=False),
+    ],
+) -> None:
+    """Take over walkers of other programs, and what the released POET wrote. Nothing in SOURCE is run."""
+    from environments.errors import InputError
+    from experiments.released import import_logs, import_walker
+
+    if not source.exists():
+        raise InputError(f"there is no {source}: name a walker's file, or a log folder of the released POET")
+    say(*(import_logs if source.is_dir() else import_walker)(source, output))

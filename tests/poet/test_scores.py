@@ -6,7 +6,7 @@ from pathlib import Path
 
 from poet.archive.journal import create_run
 from poet.archive.reader import open_run
-from tests.poet.archive_examples import CONFIG, SESSION, toy_run
+from tests.poet.archive_examples import CONFIG, SESSION, load, toy_run
 
 
 def test_scores_are_over_everything_that_was_spent_until_then(tmp_path: Path) -> None:
@@ -29,12 +29,16 @@ def test_a_run_without_an_iteration_has_no_scores(tmp_path: Path) -> None:
         assert (0, 4) == run.scores.shape
 
 
-def test_an_agent_and_a_run_say_in_one_line_what_they_are(tmp_path: Path) -> None:
+def test_agents_niches_and_runs_say_in_one_line_what_they_are(tmp_path: Path) -> None:
     """Parameters would fill a notebook's cell."""
     folder = toy_run(tmp_path / "run", 4)
     with open_run(folder) as run:
         agent = run.agent(0)
         assert f"Run('{folder}')" == repr(run)
+        niche = load(run).active[-1]
+    assert repr(niche).startswith(f"Niche({niche.id}, ")
+    assert f"admitted in iteration {niche.created}, score {niche.evaluation.score:.1f}, " in repr(niche)
+    assert len(repr(niche)) < 300
     version = agent.version
     assert (
         f"StoredAgent(niche 0, iteration {version.iteration}, version {version.id}, score {version.score:.1f}, "
