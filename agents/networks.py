@@ -111,7 +111,7 @@ def to_sb3(policy: MLPPolicy, theta: Array, env: Any) -> Any:
     if hidden:
         kwargs["activation_fn"] = getattr(torch.nn, _MODULES[hidden[0]])
     if last == "tanh":
-        # The default is a million steps, of which memory for 400 MB is taken at once.
+        # The default is a million steps, for which SB3 wants 0.2 GB.
         model = sb3.TD3("MlpPolicy", env, policy_kwargs=kwargs, buffer_size=100_000, device="cpu")
         actors = [model.actor.mu, model.actor_target.mu]
     else:

@@ -19,6 +19,8 @@ from tests.experiments.test_page import HOSTILE, Opened, hostile_run, needs_brow
 
 #: A page of any run stays below this, bytes: it is stored in the notebook.
 MOST_BYTES = 1_000_000
+#: Milliseconds that a busy machine may take until a frame is ready.
+LONG = 60_000
 
 
 @needs_browser
@@ -30,11 +32,11 @@ def test_a_niche_walks_in_a_cell(browser: Browser, tiny_run: Path, tmp_path: Pat
     cell.write_text(f'<html data-state="ready"><body>{shown._repr_html_()}</body></html>', encoding="utf-8")
     with Opened(browser, cell) as page:
         frame = page.frame_locator("iframe")
-        expect(frame.locator(".lane")).to_have_count(2)
+        expect(frame.locator(".lane")).to_have_count(2, timeout=LONG)
         expect(frame.locator(".proof.equal")).to_have_count(2)
         time = frame.locator(".time")
         before = time.inner_text()
-        expect(time).not_to_have_text(before)
+        expect(time).not_to_have_text(before, timeout=LONG)
         needed = frame.locator("html").evaluate("html => html.scrollHeight")
         assert shown.height >= needed
         frame.locator(".remove").first.click()
@@ -68,7 +70,8 @@ def test_a_hostile_archive_stays_text_in_a_cell(browser: Browser, tmp_path: Path
     cell.write_text(f'<html data-state="ready"><body>{shown._repr_html_()}</body></html>', encoding="utf-8")
     with Opened(browser, cell) as page:
         frame = page.frame_locator("iframe")
-        expect(frame.locator("h2")).to_contain_text("<script>window.hacked = 1<script>, niche 0")
+        expect(frame.locator("h2")).to_contain_text("<script>window.hacked = 1<script>, niche 0", timeout=LONG)
+        expect(frame.locator(".lane")).to_have_count(1, timeout=LONG)
         assert frame.locator("html").evaluate("() => window.hacked") is None
         assert page.evaluate("window.hacked") is None
 
