@@ -113,6 +113,14 @@ class Niche:
     success: SuccessRates | None = None
     drawn: Terrain | None = None
 
+    def __repr__(self) -> str:
+        """In brief: the optimiser's arrays would fill a screen."""
+        parent = "the root" if self.parent_id is None else f"child of {self.parent_id}"
+        return (
+            f"{type(self).__name__}({self.id}, {parent}, admitted in iteration {self.created}, "
+            f"score {self.evaluation.score:.1f}, {self.genotype!r})"
+        )
+
     @property
     def theta(self) -> NDArray[np.float32]:
         """(P,) float32, the agent."""

@@ -82,10 +82,17 @@ _COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
     settings.presets: ("poet presets",),
     record.fingerprint: ("poet fingerprint runs/first",),
     record.verify: ("poet verify runs/first",),
-    record.export: ("poet export runs/first --output exported",),
+    record.export: (
+        "poet export runs/first --output exported",
+        "poet export runs/first --output episodes --format minari --niche 3",
+    ),
 }
 for command, lines in _COMMANDS.items():
     app.command(epilog=examples(*lines))(command)
+app.command(
+    "import",
+    epilog=examples("poet import walker.json walker.npz", "poet import logs/poet_run imported"),
+)(record.import_)
 app.add_typer(bench.app)
 app.add_typer(control.app)
 app.add_typer(study.app)

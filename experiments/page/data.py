@@ -49,28 +49,26 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
 
     Keys:
         name, iteration, env_steps, tables_page: of the run.
-        world: what the stage needs, see ``_world``.
+        world: what the stage needs, see ``world``.
         levels: names of the classes of terrains, easiest first.
         niches: one object each, in order of ids; row is its place in the tree.
         scores, success: tables with a row for each measurement.
         transfers: a table of accepted ones; routes: how often each source was tried and accepted in each target.
         annecs, complexity: see ``_annecs`` and ``_complexity``; null where the trainer knows no such thing.
         terrains: of the niches that have agents here, as ``Terrain.to_json`` writes them, by niche id.
-        agents: a table of the agents; theta is a place in thetas, which are base64 of little-endian float32.
+        agents, thetas: see ``walkers``.
         chosen: which agents these are, in a sentence.
         drawing: see ``experiments.page.drawing.drawing_data``.
     """
     choice = choose_agents([a for a in run.stored_agents() if a.version.iteration <= tables.iteration])
     steps = cumulative_steps(tables)
-    digests = list(dict.fromkeys(agent.version.theta_digest for agent in choice.agents))
-    thetas = {agent.version.theta_digest: agent.theta for agent in choice.agents}
     grounds = sorted({agent.version.niche_id for agent in choice.agents})
     data = {
         "name": visible(name),
         "iteration": tables.iteration,
         "env_steps": steps.iloc[-1],
         "tables_page": tables_page,
-        "world": _world(run),
+        "world": world(run),
         "levels": CHALLENGE_NAMES,
         "niches": _niches(tables),
         "scores": _scores(tables),
@@ -79,8 +77,7 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         "annecs": _annecs(tables, steps) if NicheJudged in tables.kinds else None,
         "complexity": _complexity(tables) if CandidateJudged in tables.kinds else None,
         "terrains": {str(niche_id): tables.terrains[niche_id].to_json() for niche_id in grounds},
-        "agents": _agents(run, choice.agents, steps, digests),
-        "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
+        **walkers(run, choice.agents, steps),
         "chosen": choice.sentence,
         "drawing": drawing_data(run.config, _made_by(tables)),
     }
@@ -110,7 +107,7 @@ def columns(table: pd.DataFrame) -> dict[str, list[Any]]:
     return {str(name): table[name].astype("object").tolist() for name in table.columns}
 
 
-def _world(run: Run) -> dict[str, Any]:
+def world(run: Run) -> dict[str, Any]:
     """The module's layout, the policy's record, and the numbers of the task; ``why`` says why there is no stage."""
     layout = read_layout()
     kind = run.config.policy.kind
@@ -233,8 +230,20 @@ def _changes(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return table[is_shown]
 
 
-def _agents(run: Run, agents: Sequence[StoredAgent], steps: pd.Series[int], digests: list[str]) -> dict[str, list[Any]]:
-    """What the archive says of each agent, and the time limit of its episode."""
+def walkers(run: Run, agents: Sequence[StoredAgent], steps: pd.Series[int]) -> dict[str, Any]:
+    """The agents of a page.
+
+    Args:
+        run: the archive.
+        agents: of it.
+        steps: env-steps spent by the end of each iteration.
+
+    Keys:
+        agents: a table of what the archive says of each and the time limit of its episode; theta is a place in thetas.
+        thetas: base64 of little-endian float32, each once.
+    """
+    digests = list(dict.fromkeys(agent.version.theta_digest for agent in agents))
+    thetas = {agent.version.theta_digest: agent.theta for agent in agents}
     limits = {version.iteration: _max_steps(run, version.iteration) for version in (a.version for a in agents)}
     places = {digest: place for place, digest in enumerate(digests)}
     rows = [
@@ -255,7 +264,10 @@ def _agents(run: Run, agents: Sequence[StoredAgent], steps: pd.Series[int], dige
         }
         for v in (agent.version for agent in agents)
     ]
-    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    return {
+        "agents": {name: [row[name] for row in rows] for name in rows[0]} if rows else {},
+        "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
+    }
 
 
 def _max_steps(run: Run, iteration: int) -> int:
