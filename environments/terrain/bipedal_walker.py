@@ -1,4 +1,4 @@
-"""The courses of Gymnasium's ``BipedalWalker-v3`` and ``BipedalWalkerHardcore-v3``, to the bit, from the same generator.
+"""The courses of Gymnasium's ``BipedalWalker-v3`` and ``BipedalWalkerHardcore-v3``, to the bit, from the same seeds.
 
 Gymnasium goes vertex by vertex through states (``gymnasium/envs/box2d/bipedal_walker.py``, ``_generate_terrain``). Here
 each stretch is laid whole, as in ``generation``. What decides the bits is kept: every draw in its order, those of the
@@ -8,7 +8,6 @@ clouds included, and every float64 expression as it is written there.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from environments.arithmetic import exact
 from environments.compiled import allocating_kernel
