@@ -52,7 +52,7 @@ def _actions(step: int, stream: Stream) -> NDArray[np.float32]:
 def pair(request: pytest.FixtureRequest) -> tuple[SyncVectorEnv, Any]:
     """Gymnasium's vector of single envs and our vector env, for (engine, mode), with the same short time limit."""
     engine, mode = request.param
-    makers = [partial(BipedalTerrainEnv, terrain, max_steps=MAX_STEPS) for terrain in GROUNDS]
+    makers = [partial(BipedalTerrainEnv, terrain, max_steps=MAX_STEPS, engine="box2d") for terrain in GROUNDS]
     theirs = SyncVectorEnv(makers, autoreset_mode=mode)
     return theirs, make_vec_env(GROUNDS, engine=engine, max_steps=MAX_STEPS, autoreset_mode=mode)
 
