@@ -21,10 +21,11 @@ from environments.streams import Stream
 from environments.terrain.bipedal_walker import draw_terrain
 from environments.terrain.terrain import Terrain
 from environments.walker.bipedal_walker import BipedalWalkerEnv
+from environments.walker.new_world import NewWorld
 from environments.walker.registration import HARDCORE_ID, WALKER_ID, register_envs
 from tests.environments.actors import straddling
 from tests.environments.test_vector_env import assert_same_step
-from tests.parity.courses import ACTORS, KINDS, FreshWorlds, course_differences, episode_differences
+from tests.parity.courses import ACTORS, KINDS, course_differences, episode_differences
 
 register_envs()
 MODES = list(AutoresetMode)
@@ -88,8 +89,7 @@ def test_it_is_registered_as_gymnasiums_is(ours: str, theirs: str) -> None:
 def test_the_vector_env_is_gymnasiums_vector_of_gymnasiums_envs(engine: str, mode: AutoresetMode) -> None:
     """Falls, time limits and both at once, over several episodes of each world, whose courses have no further seed."""
     limit, num = 90, 4
-    makers = [partial(_theirs, limit, hardcore=True)] * num
-    theirs = SyncVectorEnv(makers, autoreset_mode=mode)
+    theirs = SyncVectorEnv([partial(_theirs, limit)] * num, autoreset_mode=mode)
     ours: Any = gymnasium.make_vec(HARDCORE_ID, num, autoreset_mode=mode, max_episode_steps=limit, engine=engine)
     assert_same_step(theirs.reset(seed=7), ours.reset(seed=7))
     stream, ends = Stream(0, "test_bipedal_walker"), set()
@@ -113,8 +113,8 @@ def test_the_vector_env_is_gymnasiums_vector_of_gymnasiums_envs(engine: str, mod
         assert expected_generator.bit_generator.state == generator.bit_generator.state
 
 
-def _theirs(limit: int, hardcore: bool) -> gymnasium.Env[Any, Any]:
-    return gymnasium.wrappers.TimeLimit(FreshWorlds(hardcore=hardcore), limit)
+def _theirs(limit: int) -> gymnasium.Env[Any, Any]:
+    return NewWorld(gymnasium.make("BipedalWalkerHardcore-v3", max_episode_steps=limit))
 
 
 def test_a_fall_in_the_last_step_is_also_truncated() -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.box2d.bipedal_walker import BipedalWalker
 from gymnasium.utils import seeding
 from numpy.typing import NDArray
 
@@ -24,6 +23,7 @@ from environments.signals import left_to_this_process
 from environments.streams import Stream
 from environments.terrain.bipedal_walker import draw_terrain
 from environments.terrain.terrain import Terrain
+from environments.walker.new_world import NewWorld
 from environments.walker.registration import HARDCORE_ID, WALKER_ID, register_envs
 from tests.parity.policies import POLICIES
 
@@ -33,19 +33,6 @@ KINDS = {"BipedalWalker-v3": WALKER_ID, "BipedalWalkerHardcore-v3": HARDCORE_ID}
 ACTORS = ("random actions", "shipped walker")
 _NUM_RESETS = 3
 _BATCH_SIZE = 5
-
-
-class FreshWorlds(BipedalWalker):
-    """Gymnasium's walker with a new Box2D world for each episode.
-
-    Gymnasium fills the world of the episode before again. What that has left there decides the order of contacts, so
-    the last bits of an env's later episodes depend on its earlier ones.
-    """
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
-        """See ``BipedalWalker``."""
-        self.world, self.terrain = type(self.world)(), []
-        return super().reset(seed=seed, options=options)
 
 
 def course_differences(kind: str, seed: int) -> list[str]:
@@ -65,8 +52,7 @@ def course_differences(kind: str, seed: int) -> list[str]:
 
 def episode_differences(kind: str, seed: int, actor: str, num_episodes: int = 1) -> list[str]:
     """The first difference in episodes in a row, as ``gymnasium.make`` makes the envs; empty if there is none."""
-    theirs: Any = gymnasium.make(kind)
-    env = gymnasium.wrappers.TimeLimit(FreshWorlds(hardcore=theirs.unwrapped.hardcore), theirs.spec.max_episode_steps)
+    env = NewWorld(gymnasium.make(kind))
     ours: Any = gymnasium.make(KINDS[kind])
     act = POLICIES[actor].make(Stream(seed, "parity of courses"))
     for episode in range(num_episodes):
