@@ -39,6 +39,8 @@ def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
     try:
         with held():  # half an import is worse than waiting for its end
             module = importlib.import_module(module_name)
+    except InputError:  # already a sentence, such as of a package that is missing
+        raise
     except Exception as error:  # a user's module may fail in any way while it is imported
         raise InputError(f"{what} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):

@@ -27,7 +27,7 @@ Point = tuple[float, float]
 #: How many of the latest draws are searched for a push, which is mostly the last one.
 _DRAWS_SEARCHED = (1_000, 1_000_000)
 #: Draws for a cloud: its place, and two for each of five corners.
-_CLOUD_DRAWS = 11
+CLOUD_DRAWS = 11
 #: Draws, 0..1, that are closer than this are the same: rounding moves them by 1e-15.
 _SAME_DRAW = 1e-9
 
@@ -98,6 +98,17 @@ class Terrain:
             The axes.
         """
         return plot_terrain(self, ax)
+
+    @classmethod
+    def as_made(cls, ground: NDArray[np.float32], obstacles: tuple[NDArray[np.float32], ...], push: float) -> Self:
+        """A terrain that our own code has just made: the arrays are neither copied nor checked, which takes a while.
+
+        Args:
+            ground, obstacles, push: see the class; from now on the arrays are read-only.
+        """
+        terrain = object.__new__(cls)
+        terrain.__setstate__({"ground": ground, "obstacles": obstacles, "push": float(np.float32(push))})
+        return terrain
 
     @exact
     def with_push(self, push: float) -> Self:
@@ -188,7 +199,7 @@ def _push_of(walker: Any) -> float:
         bits.advance(-num_draws)
         draws = generator.random(num_draws)
         # The heights of two clouds' corners differ only by what was drawn.
-        apart = draws[_CLOUD_DRAWS:-1] - draws[: -1 - _CLOUD_DRAWS]
+        apart = draws[CLOUD_DRAWS:-1] - draws[: -1 - CLOUD_DRAWS]
         num_places = apart.size - 2 * (heights.shape[1] - 1)
         is_here = np.ones(num_places, np.bool_)
         for corner, (before, last) in enumerate(heights.T / CLOUD_CORNER):
