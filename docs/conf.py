@@ -9,6 +9,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import typer
+from typer.cli import get_docs_for_click
+
+from experiments.commands.app import app as poet_commands
+
 ROOT = Path(__file__).parents[1]
 
 #: The first page, and under each caption its pages, in their order.
@@ -102,6 +107,7 @@ copybutton_prompt_text = "$ "
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", _with_navigation)
+    app.connect("source-read", _with_options)
 
 
 def _with_navigation(app: Any, page: str, text: list[str]) -> None:
@@ -110,3 +116,11 @@ def _with_navigation(app: Any, page: str, text: list[str]) -> None:
         for caption, pages in NAVIGATION.items():
             there = [f"/{name}" for name in pages if (ROOT / f"{name}.md").exists()]
             text[0] += "\n".join(["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *there, "```", ""])
+
+
+def _with_options(app: Any, page: str, text: list[str]) -> None:
+    """Put what ``--help`` says of each command behind the table of commands."""
+    if page == "docs/reference/commands":
+        group = typer.main.get_command(poet_commands)
+        manual = get_docs_for_click(obj=group, ctx=typer.Context(group), name="poet")
+        text[0] += manual[manual.index("## ") :]

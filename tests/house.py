@@ -37,6 +37,15 @@ class Module:
         return max(around, key=lambda f: f.lineno).name if around else ""
 
 
+def example(page: str) -> str:
+    """The first Python code of a page in ``docs/how-to``."""
+    text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    found = re.search(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    if found is None:
+        raise ValueError(f"docs/how-to/{page} has no Python code")
+    return found[1]
+
+
 def files(folder: Path) -> Iterator[Path]:
     """The project's own files in a folder and below, in order."""
     for path in sorted(folder.iterdir()):

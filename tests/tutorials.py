@@ -4,7 +4,7 @@ A tutorial is a Markdown page that Jupytext opens as a notebook. Its fences ``ba
 begins with ``%%writefile NAME`` makes a file. A fence ``text`` right behind a cell shows its output, in which ``...``
 stands for what differs from run to run, such as a speed. A picture below ``images`` is one that the page makes.
 
-``python -m tests.tutorials [PAGE.md]...`` runs pages and writes their outputs and pictures anew; all, if none is named.
+``python -m tests.tutorials FILE...`` runs pages and writes their outputs and pictures anew; all, if none is named.
 """
 
 from __future__ import annotations
