@@ -6,6 +6,7 @@ and in no page, since a list of pages for Sphinx is no sight on GitHub.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -76,12 +77,12 @@ html_title = "POET"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
 root_doc = FIRST
-include_patterns = [f"{page}.md" for page in (FIRST, *sum(NAVIGATION.values(), []))]
+include_patterns = [f"{page}.md" for page in (FIRST, *chain(*NAVIGATION.values()))]
+exclude_patterns = [".*", "build", "dist", "runs"]
 
 myst_heading_anchors = 4
 # The pages that `poet bench evolution` writes begin with headings of the third level.
 suppress_warnings = ["myst.header"]
-myst_enable_extensions = ["dollarmath"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"

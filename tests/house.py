@@ -37,13 +37,15 @@ class Module:
         return max(around, key=lambda f: f.lineno).name if around else ""
 
 
-def example(page: str) -> str:
-    """The first Python code of a page in ``docs/how-to``."""
+def examples(page: str) -> list[str]:
+    """The Python code of a page in ``docs/how-to``, block by block."""
     text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
-    found = re.search(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    if found is None:
-        raise ValueError(f"docs/how-to/{page} has no Python code")
-    return found[1]
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def example(page: str) -> str:
+    """The first of them, which is what the page adds."""
+    return examples(page)[0]
 
 
 def files(folder: Path) -> Iterator[Path]:

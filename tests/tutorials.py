@@ -1,8 +1,8 @@
 """Runs the tutorials, and compares what they print with the outputs that they show.
 
-A tutorial is a Markdown page that Jupytext opens as a notebook. Its fences ``bash`` and ``python`` are the cells; one that
-begins with ``%%writefile NAME`` makes a file. A fence ``text`` right behind a cell shows its output, in which ``...``
-stands for what differs from run to run, such as a speed. A picture below ``images`` is one that the page makes.
+A tutorial is a Markdown page that Jupytext opens as a notebook. Its fences ``bash`` and ``python`` are the cells; one
+that begins with ``%%writefile NAME`` makes a file. A fence ``text`` right behind a cell shows its output, in which
+``...`` stands for what differs from run to run, such as a speed. A picture below ``images`` is one that the page makes.
 
 ``python -m tests.tutorials FILE...`` runs pages and writes their outputs and pictures anew; all, if none is named.
 """

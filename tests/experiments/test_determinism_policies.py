@@ -103,7 +103,7 @@ def test_standardised_es_knows_the_first_layer(poet: Poet, tmp_path: Path) -> No
 
 
 def test_a_policy_of_ones_own_runs_and_is_imported_with_trust_alone(tmp_path: Path) -> None:
-    """The policy of docs/how-to/add-policy.md is named in a config by its module; looking at walkers needs trust, too."""
+    """The policy of ``add-policy.md`` is named in a config by its module; looking at walkers needs trust, too."""
     (tmp_path / f"{MODULE}.py").write_text(example("add-policy.md"))
     run, kind = tmp_path / "run", f"policy.kind={MODULE}:RhythmPolicy"
 

@@ -168,7 +168,7 @@ class TestPaced(TrainerContract):
 
 
 class TestDrawnTerrains(TrainerContract):
-    """The trainer that docs/how-to/add-trainer.md adds: one agent, a distribution of terrains, its own field and its own table."""
+    """The trainer of ``add-trainer.md``: one agent, a distribution of terrains, its own field and its own table."""
 
     trainer = "tests.new_trainer:DrawnTerrains"
     settings = {"terrains": 2}  # noqa: RUF012
