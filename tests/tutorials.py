@@ -134,11 +134,10 @@ def _run_cell(cell: Cell, names: dict[str, Any]) -> str:
 
 
 def _run_bash(source: str) -> str:
-    done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", source], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    """What it prints on standard output. On the other one there may be progress, if the machine is slow."""
+    done = subprocess.run(["bash", "-euo", "pipefail", "-c", source], capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"{source}ended with {done.returncode}:\n{done.stdout}")
+        raise RuntimeError(f"{source}ended with {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
