@@ -69,6 +69,16 @@ NAVIGATION = {
     ],
     "The project": ["README", "CONTRIBUTING", "CHANGELOG"],
 }
+#: What the navigation calls pages whose headings do not tell them apart.
+TITLES = {
+    "README": "README",
+    "experiments/reports/desktop/README": "Three seeds of desktop",
+    "experiments/reports/demo/README": "Three seeds of demo",
+    "experiments/reports/ceiling/README": "With and without a return ceiling",
+    "experiments/reports/arms/README": "Children several mutations away",
+    "experiments/reports/threshold/README": "Waiting for agents",
+    "experiments/reports/longer/README": "Desktop before the ceiling",
+}
 
 project = "POET"
 author = "the authors of poet-open-ended"
@@ -115,8 +125,12 @@ def _with_navigation(app: Any, page: str, text: list[str]) -> None:
     """Put hidden lists of all pages behind the first page."""
     if page == FIRST:
         for caption, pages in NAVIGATION.items():
-            there = [f"/{name}" for name in pages if (ROOT / f"{name}.md").exists()]
+            there = [_entry(name) for name in pages if (ROOT / f"{name}.md").exists()]
             text[0] += "\n".join(["", "```{toctree}", ":hidden:", f":caption: {caption}", "", *there, "```", ""])
+
+
+def _entry(page: str) -> str:
+    return f"{TITLES[page]} </{page}>" if page in TITLES else f"/{page}"
 
 
 def _with_options(app: Any, page: str, text: list[str]) -> None:
