@@ -121,8 +121,8 @@ def _is_shown(cell: Cell, output: str) -> bool:
 
 
 def _tidy(output: str) -> str:
-    lines = [line.rstrip() for line in output.strip("\n").splitlines()]
-    return "\n".join(lines) + "\n" if any(lines) else ""
+    text = "\n".join(line.rstrip() for line in output.splitlines()).strip("\n")
+    return f"{text}\n" if text else ""
 
 
 def _run_cell(cell: Cell, names: dict[str, Any]) -> str:
