@@ -39,6 +39,7 @@ NAVIGATION = {
         "docs/how-to/add-trainer",
         "docs/how-to/add-policy",
         "docs/how-to/add-engine",
+        "docs/how-to/add-key",
     ],
     "The science": [
         "docs/science/poet",

@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.terrain.constants import CLOUD_CORNER, INITIAL_RANDOM, MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
+from environments.terrain.picture import plot_terrain, terrain_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Point = tuple[float, float]
 
@@ -71,6 +75,29 @@ class Terrain:
     def __hash__(self) -> int:
         """By content, in step with ``__eq__``."""
         return hash(self._canonical_bytes())
+
+    def __repr__(self) -> str:
+        """In brief: the arrays would fill a screen."""
+        (first, _), (last, _) = self.ground[[0, -1]].tolist()
+        return (
+            f"Terrain(ground of {len(self.ground)} vertices from x = {first:.1f} m to {last:.1f} m, "
+            f"{len(self.obstacles)} obstacles, push {self.push:.2f} N)"
+        )
+
+    def _repr_svg_(self) -> str:
+        """The whole course, for notebooks."""
+        return terrain_svg(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the whole course in true proportion, metres on both axes, with the line that has to be reached.
+
+        Args:
+            ax: axes of matplotlib to draw on; None for those of a new figure of ``pyplot``.
+
+        Returns:
+            The axes.
+        """
+        return plot_terrain(self, ax)
 
     @exact
     def with_push(self, push: float) -> Self:
