@@ -192,7 +192,7 @@ class TestPaced(TrainerContract):
 
 
 class TestDrawnTerrains(TrainerContract):
-    """The trainer that CONTRIBUTING.md adds: one agent, a distribution of terrains, its own field and its own table."""
+    """The trainer of ``add-trainer.md``: one agent, a distribution of terrains, its own field and its own table."""
 
     trainer = "tests.new_trainer:DrawnTerrains"
     settings = {"terrains": 2}  # noqa: RUF012
