@@ -54,9 +54,9 @@ export class Drawing {
     this.#walk(false);
   }
 
-  /** Begin with a niche's terrain, unless something was drawn. */
+  /** Begin with a niche's terrain, unless something was drawn or came from a file. */
   follow(nicheId) {
-    if (!this.#sketch.isTouched) this.begin(nicheId);
+    if (!this.#sketch.isOwn) this.begin(nicheId);
   }
 
   /** Begin with a niche's terrain. */
