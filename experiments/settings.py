@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +47,9 @@ def resolve_config(
     layers += [read_config_file(file)] if file else []
     layers += [parse_assignment(text) for text in assignments]
     layers += [_layer(key, value) for key, value in (flags or {}).items() if value is not None]
+    layers = [with_terrains(layer, start_terrain_text) for layer in layers]
     # A stored config names no files, and none that it might name is read.
-    return make_config(*([base.to_json()] if base else []), *map(_with_terrains, layers))
+    return make_config(*([base.to_json()] if base else []), *layers)
 
 
 def for_trainer(config: Config, trainer: str) -> Config:
@@ -145,12 +146,18 @@ def describe(values: Mapping[str, Any]) -> str:
     return " ".join(shortened(shlex.quote(assignment(key, value))) for key, value in values.items())
 
 
-def _with_terrains(layer: Layer) -> Layer:
-    """The layer with what is in the files that ``run.start_terrain`` names, since those may change or vanish."""
+def with_terrains(layer: Layer, text_of: Callable[[Any], Any]) -> Layer:
+    """The layer with ``run.start_terrain`` as a text.
+
+    Args:
+        layer: in which it may be missing.
+        text_of: ``start_terrain_text``, whose text has what is in the files, since these may change or vanish; or
+            ``unread_text``.
+    """
     run = layer.get("run")
     if not isinstance(run, dict) or "start_terrain" not in run:
         return layer
-    return {**layer, "run": {**run, "start_terrain": start_terrain_text(run["start_terrain"])}}
+    return {**layer, "run": {**run, "start_terrain": text_of(run["start_terrain"])}}
 
 
 def _fits(layer: Layer) -> bool:

@@ -34,6 +34,22 @@ def start_terrain_text(value: Any) -> Any:
         raise InputError(f"run.start_terrain: {error}") from None
 
 
+def unread_text(value: Any) -> Any:
+    """What ``start_terrain_text`` takes as text, in which the paths of files are left as they are.
+
+    Raises:
+        InputError: a part of it is nothing that JSON has.
+    """
+    from poet.archive.rows import canonical_json
+
+    if not isinstance(value, dict | list):
+        return value
+    try:
+        return canonical_json(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"run.start_terrain: {error}") from None
+
+
 def _parsed(text: str) -> Any:
     """The value of a JSON text; or a list of words, whose quotes a shell has taken away, as in ``[a.json,b.json]``."""
     from poet.terrain_files import load_json

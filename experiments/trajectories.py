@@ -28,7 +28,10 @@ from poet.scoring import SOLVED_RETURN
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
+    from poet.archive.records import StoredAgent
 
+#: Episodes that are in memory at once; each takes a quarter of a megabyte.
+_MOST_AT_ONCE = 64
 #: The name of a data set, for ``minari.load_dataset`` with its folder in MINARI_DATASETS_PATH.
 DATASET = "poet-v0"
 
@@ -112,9 +115,16 @@ def _grounds(run: Run, niche_id: int, num_episodes: int) -> list[Terrain]:
 
 def _export_niche(run: Run, niche_id: int, terrains: Sequence[Terrain], storage: Any) -> int:
     """Add the episodes of one agent to a data set. Returns their steps."""
+    agent = run.agent(niche_id)
+    return sum(
+        _export_some(run, agent, terrains[i : i + _MOST_AT_ONCE], storage)
+        for i in range(0, len(terrains), _MOST_AT_ONCE)
+    )
+
+
+def _export_some(run: Run, agent: StoredAgent, terrains: Sequence[Terrain], storage: Any) -> int:
     from minari.data_collector import EpisodeBuffer
 
-    agent = run.agent(niche_id)
     limit = run.config_at(agent.version.iteration).evaluation.max_steps
     first, num_steps = storage.total_episodes, 0
     buffers, facts = [], []
@@ -134,7 +144,7 @@ def _export_niche(run: Run, niche_id: int, terrains: Sequence[Terrain], storage:
         )
         facts.append(
             {
-                "niche_id": niche_id,
+                "niche_id": agent.version.niche_id,
                 "version_id": agent.version.id,
                 "iteration": agent.version.iteration,
                 "outcome": walked.outcome.name,

@@ -15,6 +15,7 @@ from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.config import Config
+from poet.scoring import FIRST_UNSEEN_SEED
 from poet.terrain_files import load_json, parse_terrain
 
 
@@ -77,6 +78,11 @@ def _root(value: Any, config: Config, genotype_type: type[AbstractGenotype]) -> 
     if file.genotype is None:
         return Root(None, seed, file.terrain)
     genotype, seed = genotype_type.from_json(file.genotype), seed if file.terrain_seed is None else file.terrain_seed
+    if seed is not None and seed >= FIRST_UNSEEN_SEED:
+        raise InputError(
+            f"its terrain_seed is {seed}, but seeds from {FIRST_UNSEEN_SEED:,} on are kept for validation: take the "
+            "genotype out, and it is a drawn terrain"
+        )
     if seed is None:
         raise InputError(
             "it has a genotype, but does not say with which seed that makes it: give its terrain_seed, or take the "

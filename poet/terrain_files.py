@@ -13,7 +13,7 @@ Files come from anywhere, so nothing in them is believed.
 from __future__ import annotations
 
 import json
-import math
+import sys
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -34,6 +34,8 @@ _TERRAIN_KEYS = ("ground", "obstacles", "push")
 _KEYS = (*_TERRAIN_KEYS, "genotype", "terrain_seed", "walk")
 _KINDS: dict[type, str] = {list: "list", dict: "object"}
 _MOST_ID = 2**63 - 1
+#: A whole number of JSON may be greater than any float.
+_MOST_RETURN = sys.float_info.max
 _WALK_KEYS = ("version", "niche_id", "max_steps", "return", "length", "outcome")
 
 
@@ -168,7 +170,7 @@ def _walk(value: Any) -> ClaimedWalk:
     version_id, niche_id = (_whole(f"{key} of walk", value[key], 0, _MOST_ID) for key in ("version", "niche_id"))
     max_steps, length = (_whole(f"{key} of walk", value[key], 1, MAX_STEPS) for key in ("max_steps", "length"))
     own_return, names = value["return"], [outcome.name.lower() for outcome in Outcome]
-    if type(own_return) not in (int, float) or not math.isfinite(own_return):
+    if type(own_return) not in (int, float) or not -_MOST_RETURN <= own_return <= _MOST_RETURN:
         raise InputError(f"return of walk must be a finite number, found {_shown(own_return)}")
     if value["outcome"] not in names:
         raise InputError(f"outcome of walk must be one of {', '.join(names)}, found {_shown(value['outcome'])}")

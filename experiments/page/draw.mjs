@@ -11,7 +11,8 @@ import { Sketch } from './sketch.mjs';
 import { commandFor, fileText, isProvable, readTerrainFile } from './terrain_file.mjs';
 
 const FILE_NAME = 'terrain.json';
-const MOST_SEED = 999_999_999;
+/** No run starts on a greater one: those are kept for validation. */
+const MOST_SEED = 999_999;
 /** The walkers begin anew so long after the last change, ms. */
 const PAUSE = 180;
 const KEYS_HELP = 'Drag the ground, or choose a vertex by ← and → and move it by ↑ and ↓ (with Shift: farther). Enter '
@@ -53,9 +54,9 @@ export class Drawing {
     this.#walk(false);
   }
 
-  /** Begin with a niche's terrain, unless something was drawn. */
+  /** Begin with a niche's terrain, unless something was drawn or came from a file. */
   follow(nicheId) {
-    if (!this.#sketch.isTouched) this.begin(nicheId);
+    if (!this.#sketch.isOwn) this.begin(nicheId);
   }
 
   /** Begin with a niche's terrain. */

@@ -47,6 +47,9 @@ export class Sketch {
   /** Whether anything was changed since the start. */
   get isTouched() { return this.state !== this.#start; }
 
+  /** Whether no niche can bring it back: it was drawn, or came from a file. */
+  get isOwn() { return this.isTouched || this.state.nicheId === null; }
+
   get canUndo() { return this.#earlier.length > 0; }
 
   /**
@@ -59,7 +62,7 @@ export class Sketch {
    */
   begin(terrain, knobs, isMade, nicheId) {
     this.#isOpen = false;
-    if (this.state && this.isTouched) this.#remember();
+    if (this.state && this.isOwn) this.#remember();
     this.#start = this.state = { terrain, knobs, isMade, nicheId };
     this.onChange();
   }

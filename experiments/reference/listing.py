@@ -10,7 +10,8 @@ from typing import Any
 
 from environments.errors import InputError
 from experiments.presets import describe_preset, load_preset, preset_names
-from experiments.settings import Layer, toml_text
+from experiments.settings import Layer, toml_text, with_terrains
+from experiments.start_terrains import unread_text
 from experiments.text import visible
 from poet.config import make_config
 from poet.keys import ConfigKey, describe_keys, describe_sections
@@ -102,7 +103,7 @@ def documented_lines(names: Sequence[str], given: Sequence[Given], is_detailed: 
 
 
 def _merged(given: Sequence[Given]) -> Layer:
-    return make_config(*(one.values for one in given)).to_json()
+    return make_config(*(with_terrains(one.values, unread_text) for one in given)).to_json()
 
 
 def _line(key: ConfigKey, values: Layer, given: Sequence[Given]) -> str:

@@ -1,8 +1,8 @@
 // Runs the page's drawing without a page: `node drawing.mjs ROOT < asked.json`.
 //
 // Asked for: `sizes`; `cases`, each with genes and seed; `strokes`, the seed of random edits; `files`, their texts.
-// Told: the terrain of each case; the terrains after each edit; an obstacle of each kind on the first terrain; and the
-// refusal of each file, or null.
+// Told: the terrain of each case; the terrains after each edit; an obstacle of each kind on the first terrain; what is
+// kept of a file's terrain when a niche's takes its place; and the refusal of each file, or null.
 
 import { readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
@@ -57,6 +57,15 @@ const placed = [
   return terrain;
 });
 
+const opened = new Sketch(sizes, layout, () => {});
+opened.begin(terrains[0], null, true, 0);
+const ofNiche = opened.isOwn;
+opened.begin(terrains[1], null, false, null);
+const ofFile = opened.isOwn;
+opened.begin(terrains[0], null, true, 0);
+opened.undo();
+const kept = { ofNiche, ofFile, isBack: opened.terrain === terrains[1], canUndo: opened.canUndo };
+
 function refusal(text) {
   try {
     readTerrain(text, layout);
@@ -67,4 +76,4 @@ function refusal(text) {
   return null;
 }
 
-process.stdout.write(JSON.stringify({ terrains, edited, placed, refusals: files.map(refusal) }));
+process.stdout.write(JSON.stringify({ terrains, edited, placed, kept, refusals: files.map(refusal) }));

@@ -154,6 +154,21 @@ def test_each_line_can_be_given_to_set(poet: Poet) -> None:
     assert resolve_config("demo", assignments=changed[1::2]) == resolve_config(assignments=lines)
 
 
+def test_terrains_that_a_file_lists_can_be_given_back(poet: Poet, tmp_path: Path) -> None:
+    """As a table, a list, or paths, which stay paths; what JSON does not have is refused."""
+    path, mine, again = tmp_path / "drawn.json", tmp_path / "mine.toml", tmp_path / "again.toml"
+    path.write_text('{"ground": [[0, 3.5], [90, 3.5]], "obstacles": [], "push": 0}')
+    for value in ("{roughness = 0.5}", f'["{path}", {{roughness = 0.5}}]', f'"{path}"'):
+        mine.write_text(f"[run]\nstart_terrain = {value}\n", "utf-8")
+        again.write_text(poet("config", "--config", mine).out, "utf-8")
+        assert resolve_config(file=mine) == resolve_config(file=again) != Config()
+        assert ("drawn.json" in value) == ("drawn.json" in again.read_text("utf-8"))
+    mine.write_text("[run]\nstart_terrain = {roughness = nan}\n")
+    ended = poet("config", "--config", mine)
+    assert (2, "") == (ended.code, ended.out)
+    assert ended.err.startswith("poet: run.start_terrain: ")
+
+
 def test_each_value_says_the_default_from_which_it_differs_and_whence_it_comes(poet: Poet, tmp_path: Path) -> None:
     """Preset with the source in its file, file, --set: the last counts. What nothing sets has no mark."""
     file = tmp_path / "mine.toml"

@@ -115,6 +115,11 @@ def test_whatever_is_drawn_is_a_terrain(told: dict[str, Any]) -> None:
     assert all(edited["isBack"] for edited in told["edited"])
 
 
+def test_a_terrain_from_a_file_comes_back_by_undo(told: dict[str, Any]) -> None:
+    """A niche's terrain is not worth that; and a reader who only looks at another niche does not lose the file's."""
+    assert {"ofNiche": False, "ofFile": True, "isBack": True, "canUndo": False} == told["kept"]
+
+
 def test_obstacles_placed_by_hand_are_those_of_the_generator(told: dict[str, Any]) -> None:
     """On flat ground, where the generator would lay them."""
     laid = (

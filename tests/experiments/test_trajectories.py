@@ -23,7 +23,11 @@ NUM_EPISODES = 3
 def test_minari_reads_what_an_archived_agent_did(
     poet: Poet, tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first episode is the archived one; every episode can be walked again on the terrain in its metadata."""
+    """The first episode is the archived one; every episode can be walked again on the terrain in its metadata.
+
+    Of each agent only some episodes are in memory at once.
+    """
+    monkeypatch.setattr("experiments.trajectories._MOST_AT_ONCE", NUM_EPISODES - 1)
     ended = poet(
         "export", tiny_run, "--output", tmp_path / "out", "--format", "minari", "--niche", 1, "--niche", 0,
         "--episodes", NUM_EPISODES,

@@ -66,6 +66,7 @@ def test_a_seed_that_the_config_gives_is_that_of_all_genotypes() -> None:
         (MADE, "does not say with which seed"),
         (MADE | {"terrain_seed": 13}, "not the one that its genotype makes with the terrain_seed 13"),
         (MADE | {"terrain_seed": 12, "push": 1.0}, "not the one that its genotype makes"),
+        (MADE | GENOTYPE.express(1_000_003).to_json() | {"terrain_seed": 1_000_003}, "are kept for validation"),
         (MADE | {"terrain_seed": 12, "genotype": {"roughnes": 1}}, "did you mean 'roughness'?"),
         ([DRAWN, OTHER, DRAWN], "terrains 0 and 2 of the list are the same"),
         (DRAWN | {"push": "much"}, "push must be"),

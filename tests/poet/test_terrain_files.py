@@ -90,6 +90,8 @@ CHANGES: list[tuple[dict[str, Any], tuple[str, ...]]] = [
     ({"walk": WALK | {"max_steps": 10**9}}, ("max_steps of walk", "from 1 to 2000")),
     ({"walk": WALK | {"length": 0}}, ("length of walk",)),
     ({"walk": WALK | {"return": "1"}}, ("return of walk",)),
+    ({"walk": WALK | {"return": 10**400}}, ("return of walk must be a finite number", "found 1000")),
+    ({"walk": WALK | {"return": -(10**400)}}, ("return of walk must be a finite number",)),
     ({"walk": WALK | {"outcome": "won"}}, ("outcome of walk", "finished, fell, timeout, diverged")),
     ({"walk": WALK | {"outcome": ["fell"]}}, ("outcome of walk", "JSON list")),
 ]
