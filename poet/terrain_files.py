@@ -87,6 +87,8 @@ def read_terrain_file(path: str | PathLike[str]) -> TerrainFile:
         InputError: there is no such file, it is too large, or it is no terrain file.
     """
     try:
+        if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for, for ever
+            raise OSError("it is no file")
         with Path(path).open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError for a zero byte in the name

@@ -125,7 +125,7 @@ def _check_start(run: Run, config: Config) -> None:
     if theta_digest(theta) != run.agent(0, 0).version.theta_digest:
         raise InputError(
             f"run.start={config.run.start} with seed {config.run.seed} is not the walker that {run.folder} began with: "
-            "name that one by --set run.start, or leave out --seed"
+            "name that one by --set run.start; from other weights, poet run trains with --set run.trainer=es"
         )
 
 

@@ -101,6 +101,8 @@ def load_walker(name: str, activations: Sequence[str] | None = None, others: Seq
     suffixes = (".npz", *READERS)
     path = Path(name) if name.endswith(suffixes) else _FOLDER / f"{name}.npz"
     if not path.is_file():
+        if name.endswith(suffixes):
+            raise InputError(f"there is no walker's file {name!r}")
         raise InputError(
             f"{name!r} is neither a shipped walker nor a file of one ({', '.join(suffixes)}); "
             f"{nearest(name, [*others, *walker_names()])}"

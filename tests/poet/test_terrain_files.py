@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -116,12 +117,13 @@ def test_a_missing_key_is_named(tmp_path: Path, key: str) -> None:
 
 
 def test_a_file_that_cannot_be_one_is_not_read_whole(tmp_path: Path) -> None:
-    """A huge one is refused by its size; a folder, a missing file and a name that is none, by what they are."""
+    """A huge one is refused by its size; a folder, a pipe, a missing file and a name that is none, by what they are."""
     huge = tmp_path / "huge.json"
     with huge.open("wb") as file:
         file.truncate(100 * MAX_BYTES)
     _assert_refused(huge, ("more than 4,194,304 bytes",))
-    for path in (tmp_path, tmp_path / "missing.json", Path("a\0b")):
+    os.mkfifo(tmp_path / "pipe.json")
+    for path in (tmp_path, tmp_path / "missing.json", tmp_path / "pipe.json", Path("a\0b")):
         _assert_refused(path, ("a terrain file must be readable",))
 
 
