@@ -18,7 +18,7 @@ from poet.archive.checkpoint import decode_state
 from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read
 from poet.archive.errors import DamageError, explained
-from poet.archive.frames import read_frame, read_rows, table_columns
+from poet.archive.frames import read_frame, read_rows, read_rows_after, read_spent_after, table_columns
 from poet.archive.guard import GuardedConnection
 from poet.archive.own import own_tables
 from poet.archive.records import ForkOrigin, StoredAgent
@@ -254,8 +254,47 @@ class Run:
 
     def stored_agents(self) -> list[StoredAgent]:
         """All agent versions with a stored theta, in the order of version ids."""
-        rows = self._rows("versions", columns(AgentVersion), _STORED)
-        return [self._stored_agent(read_version(row)) for row in rows]
+        return [self._stored_agent(version) for version in self.stored_versions()]
+
+    def stored_versions(self, niche_id: int | None = None) -> list[AgentVersion]:
+        """The records of agent versions with a stored theta, in the order of version ids.
+
+        Args:
+            niche_id: whose; None for all. A niche that does not exist has none.
+        """
+        of_niche, parameters = ("", ()) if niche_id is None else ("niche_id = ? AND ", (niche_id,))
+        rows = self._rows("versions", columns(AgentVersion), of_niche + _STORED, *parameters)
+        return [read_version(row) for row in rows]
+
+    def stored_agent(self, version_id: int) -> StoredAgent | None:
+        """An agent version; None if there is none of that id, or none with a stored theta."""
+        rows = self._rows("versions", columns(AgentVersion), f"id = ? AND {_STORED}", version_id)
+        return self._stored_agent(read_version(rows[0])) if rows else None
+
+    @property
+    def num_thetas(self) -> int:
+        """How many thetas are stored, which also grows when a run stops."""
+        with self._turns.turn():
+            ((newest,),) = self._connection.execute("SELECT max(rowid) FROM thetas").fetchall()
+        return newest or 0
+
+    def rows_after(self, kind: type[Event], names: list[str], iteration: int, first: int = 0) -> list[tuple[Any, ...]]:
+        """Some fields of the events of a kind after an iteration, for who follows a run; in the order of ids.
+
+        Args:
+            kind: of events.
+            names: of their fields, without arrays and terrains; JSON comes as text.
+            iteration: the last one that is left out; -1 for none.
+            first: an id that none of these events is below, where the kind has ids (for ``SourceScored`` it is that of
+                the attempt). With it nothing older is read, however long the run is.
+        """
+        with self._turns.turn():
+            return read_rows_after(self._connection, EVENT_TABLES[kind], names, iteration, first)
+
+    def spent_after(self, iteration: int) -> list[tuple[int, int, int]]:
+        """Iteration, niche id and env-steps of all purposes, for the iterations after one; -1 for all."""
+        with self._turns.turn():
+            return read_spent_after(self._connection, iteration)
 
     def stored_version_ids(self) -> frozenset[int]:
         """The ids of all agent versions with a stored theta."""

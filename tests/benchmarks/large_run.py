@@ -46,6 +46,9 @@ from poet.types import Evaluation, Niche, Origin, PoetState, Purpose, RetiredNic
 
 _SESSION = SessionInfo("nowhere", {"python": "3"}, "simd", "local", 1, "made up")
 _STRATEGY = OpenAIES()
+#: Agents are small, so that a run is made soon.
+_POLICY = {"layer_sizes": [24, 8, 4], "activations": ["tanh", "tanh"]}
+_NUM_PARAMETERS = MLPPolicy((24, 8, 4), ("tanh", "tanh")).num_parameters
 #: Iterations between transfers, and between validations.
 _INTERVAL = 25
 _NUM_SOURCES = 6
@@ -65,6 +68,7 @@ class _Made:
     env_steps: int = 0
     episodes: int = 0
     costs: dict[tuple[int, Purpose], list[int]] = field(default_factory=dict)
+    validated: set[int] = field(default_factory=set)
     counts: dict[str, int] = field(default_factory=lambda: {"niche": 0, "version": 0, "candidate": 0, "transfer": 0})
 
     def __post_init__(self) -> None:
@@ -86,7 +90,8 @@ class _Made:
         self.events += [Cost(self.iteration, *key, *spent) for key, spent in self.costs.items()]
         state = PoetState(
             self.iteration, tuple(self.active), tuple(self.retired), self.counts["niche"], self.counts["version"],
-            self.env_steps, self.episodes, next_candidate_id=self.counts["candidate"], next_transfer_id=self.counts["transfer"],
+            self.env_steps, self.episodes, next_candidate_id=self.counts["candidate"],
+            next_transfer_id=self.counts["transfer"],
         )  # fmt: skip
         self.iteration += 1
         return state, self.events
@@ -115,7 +120,7 @@ class _Made:
             return
         niche_id = self._next("niche")
         parent = self.active[self.chance.integers(len(self.active))] if self.active else None
-        theta = np.zeros(MLPPolicy().num_parameters, np.float32) if parent is None else parent.theta
+        theta = np.zeros(_NUM_PARAMETERS, np.float32) if parent is None else parent.theta
         genotype, candidate = ObstacleGenotype(), None
         if parent is not None:
             genotype = parent.genotype.mutate(Stream(self.seed, "large", niche_id), ObstacleSettings())
@@ -125,9 +130,7 @@ class _Made:
             candidate = self.counts["candidate"]
             self.events.append(self._candidate(parent.id, genotype, CandidateOutcome.ADMITTED, niche_id))
         origin = Origin.INITIAL if parent is None else Origin.ADMISSION_DIRECT
-        version, evaluation = self._version(
-            niche_id, theta, origin, parent and parent.version_id, parent and parent.id
-        )
+        version, evaluation = self._version(niche_id, theta, origin, parent and parent.version_id, parent and parent.id)
         niche = Niche(
             niche_id, genotype, niche_id, parent and parent.id, self.iteration,
             _STRATEGY.initial_state(theta[None]), version.id, evaluation,
@@ -210,8 +213,9 @@ class _Made:
 
     def _validate(self, niche: Niche, occasion: Occasion) -> None:
         """Success that grows with age; a version is measured once."""
-        if any(isinstance(e, NicheValidated) and e.version_id == niche.version_id for e in self.events):
+        if niche.version_id in self.validated:
             return
+        self.validated.add(niche.version_id)
         age = self.iteration - niche.created
         for which in ValidationSet:
             successes = int(min(50, max(0, round(50 * age / (age + 15.0) + self.chance.normal(0.0, 3.0)))))
@@ -252,7 +256,7 @@ def large_run(folder: Path, num_niches: int, iterations: int, max_active: int = 
         max_active: of the niches; each makes a version in an iteration.
     """
     made = _Made(num_niches, max_active)
-    config = make_config({"checkpoint": {"theta_every": 50}, "poet": {"max_active": max_active}})
+    config = make_config({"checkpoint": {"theta_every": 50}, "poet": {"max_active": max_active}, "policy": _POLICY})
     with create_run(folder, config, session=_SESSION) as archive:
         for iteration in range(iterations + 1):
             state, events = made.step()
