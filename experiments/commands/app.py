@@ -19,7 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    evolve.run, evolve.resume, show.status, show.replay, show.analyse, trials.evaluate, trials.compare,
+    evolve.run, evolve.resume, show.status, show.replay, show.view, show.analyse, trials.evaluate, trials.compare,
     evolve.fork,
     record.fingerprint, record.verify, record.export,
 ):  # fmt: skip

@@ -102,13 +102,11 @@ def run_data(name: str, run: Run, record: Record, kinds: frozenset[type[AnyEvent
         "name": visible(name),
         "world": _world(run),
         "levels": CHALLENGE_NAMES,
-        **news_data(run, record, kinds, most_points),
+        **news_data(record, kinds, most_points),
     }
 
 
-def news_data(
-    run: Run, record: Record, kinds: frozenset[type[AnyEvent]], most_points: int, since: int = -1
-) -> dict[str, Any]:
+def news_data(record: Record, kinds: frozenset[type[AnyEvent]], most_points: int, since: int = -1) -> dict[str, Any]:
     """What is new after an iteration, -1 for everything.
 
     Keys:
@@ -118,7 +116,7 @@ def news_data(
         scores, success, transfers: tables with a row for each new measurement, the last one of accepted transfers.
         movers, num_movers, routes: the niches that most agents left or came to; of how many; how often each source was
             tried in each target among them. Null if nothing was tried.
-        annecs: see ``_annecs``; null where the trainer knows no such thing, or nothing changed.
+        annecs: see ``annecs_table``; null where the trainer knows no such thing, or nothing changed.
     """
     has_niche = any(niche.created > since for niche in reversed(record.niches))
     is_counted = NicheJudged in kinds and any(niche.changed > since for niche in record.niches)
@@ -133,7 +131,7 @@ def news_data(
             {**asdict(move), "env_steps": record.steps[move.iteration]} for move in newest(record.moves, since)
         ),
         **_routes(record, since),
-        "annecs": _annecs(run, record) if is_counted else None,
+        "annecs": annecs_table(record) if is_counted else None,
     }
 
 
@@ -303,7 +301,7 @@ def _routes(record: Record, since: int) -> dict[str, Any]:
     return {"movers": movers, "num_movers": len(counts), "routes": table(routes)} if is_new else {"movers": None}
 
 
-def _annecs(run: Run, record: Record) -> dict[str, list[Any]]:
+def annecs_table(record: Record) -> dict[str, list[Any]]:
     """ANNECS after each iteration in which something changed, by its definitions."""
     children = {niche.id: niche.created for niche in record.niches if niche.parent_id is not None}
     robust = {niche.id: niche.rates[ValidationSet.PUSHES].reached for niche in record.niches}

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -18,15 +19,19 @@ PHYSICS_MODULES = ("episode.mjs", "worker.mjs")
 #: What only the page needs, each after what it imports.
 PAGE_MODULES = (
     "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "stage.mjs", "traces.mjs",
-    "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs", "main.mjs",
+    "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs",
+    "live.mjs", "main.mjs",
 )  # fmt: skip
+
+#: What the page of several runs needs.
+OVERVIEW_MODULES = ("dom.mjs", "data.mjs", "tree_view.mjs", "plot.mjs", "live.mjs", "overview.mjs")
 
 _IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
-def make_document(name: str, data: dict[str, Any]) -> str:
+def make_document(name: str, data: dict[str, Any], is_served: bool = False) -> str:
     """The whole page.
 
     Its policy allows the scripts and the style that are in it, WebAssembly and workers made of these scripts: no
@@ -34,31 +39,54 @@ def make_document(name: str, data: dict[str, Any]) -> str:
 
     Args:
         name: of the run, for the title.
-        data: of ``experiments.page.data.page_data``.
+        data: of ``experiments.page.data.page_data``, or what takes its place where the page is served.
+        is_served: whether it may ask the server that it comes from, and nobody else.
     """
-    style = _read("page.css")
     physics = join_modules(read_script(), *map(_read, PHYSICS_MODULES))
     page = join_modules(*map(_read, PAGE_MODULES))
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_source(physics)} {_source(page)} 'wasm-unsafe-eval'",
-            f"style-src {_source(style)}",
-            "worker-src blob:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
     texts = {
-        "policy": policy,
         "title": as_html(name),
-        "style": style,
         "wasm": _packed(read_module()),
-        "data": _packed(json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")),
+        "data": _packed(json_bytes(data), 1 if is_served else 9),
         "physics": physics,
         "page": page,
     }
-    return _SLOT.sub(lambda slot: texts[slot[1]], _read("page.html"))
+    return _filled("page.html", texts, [physics, page], ["'wasm-unsafe-eval'"], ["worker-src blob:"], is_served)
+
+
+def make_overview(data: dict[str, Any]) -> str:
+    """The page of several runs, which is only served. Its policy is as strict.
+
+    Args:
+        data: of ``experiments.view.overview.Overview.curves``.
+    """
+    page = join_modules(*map(_read, OVERVIEW_MODULES))
+    return _filled("overview.html", {"data": _packed(json_bytes(data), 1), "page": page}, [page], [], [], True)
+
+
+def _filled(
+    template: str,
+    texts: Mapping[str, str],
+    scripts: Sequence[str],
+    more_scripts: Sequence[str],
+    more: Sequence[str],
+    is_served: bool,
+) -> str:
+    """A template with its texts, its style, and a policy that allows these scripts."""
+    style = _read("page.css")
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            " ".join(("script-src", *map(_source, scripts), *more_scripts)),
+            f"style-src {_source(style)}",
+            *more,
+            "base-uri 'none'",
+            "form-action 'none'",
+            *(["connect-src 'self'"] if is_served else []),
+        )
+    )
+    values = {"policy": policy, "style": style, **texts}
+    return _SLOT.sub(lambda slot: values[slot[1]], _read(template))
 
 
 def join_modules(*sources: str) -> str:
@@ -79,6 +107,11 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
 
 
-def _packed(content: bytes) -> str:
+def json_bytes(data: Any) -> bytes:
+    """Plain values, as ``experiments.page.data.plain`` makes them, as JSON."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _packed(content: bytes, level: int = 9) -> str:
     """Compressed, always to the same bytes, and as base64."""
-    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(content, level, mtime=0)).decode("ascii")

@@ -33,7 +33,7 @@ function indexAt(xs, x) {
 }
 
 export class Plot {
-  #end; #options; #svg; #series = []; #highlit = null; #width = 400; #onPick;
+  #title; #end; #options; #svg; #series = []; #highlit = null; #width = 400; #onPick;
 
   /**
    * @param title of the plot
@@ -43,6 +43,7 @@ export class Plot {
    * @param onPick called with the key of a curve that was clicked; may be left out
    */
   constructor(title, end, options, onPick = null) {
+    this.#title = title;
     this.#end = Math.max(1, end);
     this.#options = { text: numberText, isStepped: false, lines: [], ...options };
     this.#onPick = onPick;
@@ -55,6 +56,14 @@ export class Plot {
       if (found && this.#onPick) this.#onPick(found.series.key);
     });
     new ResizeObserver(() => this.#resize()).observe(this.element);
+  }
+
+  /** Show other values in its place. */
+  update(end, options) {
+    this.#end = Math.max(1, end);
+    Object.assign(this.#options, options);
+    this.#svg.setAttribute('aria-label', `${this.#title}: ${this.#spoken()}`);
+    this.#draw();
   }
 
   /** Bring one curve to the front. */

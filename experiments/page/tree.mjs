@@ -29,7 +29,7 @@ export function thumbnail(terrain, { width, height } = THUMBNAIL) {
 }
 
 export class Tree {
-  #archive; #onSelect; #view; #svg; #groups = new Map(); #arcs = []; #axis; #selected = null; #box;
+  #archive; #onSelect; #view; #svg; #groups = new Map(); #arcs = []; #layers; #axis; #selected = null; #box;
   #time = 'env_steps'; #colour = 'success'; #filter = 'all'; #hasArcs = true; #levels; #drag = null;
 
   /**
@@ -42,11 +42,12 @@ export class Tree {
     this.#onSelect = onSelect;
     this.#box = box;
     if (!archive.measured.length) this.#colour = 'class';
-    this.#levels = archive.levels.filter((level) => archive.niches.some((niche) => niche.level === level));
+    this.#levels = this.#knownLevels();
     this.#view = new TreeView(archive.env_steps, archive.niches.length);
     this.#svg = svg('svg', { class: 'tree', role: 'listbox', 'aria-label': 'Phylogeny: niches by time of admission' });
     this.#box.append(this.#controls(), this.#svg, this.#key());
     this.#make();
+    this.#add();
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this.#box);
     this.#resize();
@@ -54,8 +55,36 @@ export class Tree {
 
   /** Mark a niche as the one that is shown. */
   select(id) {
+    const before = this.#selected;
     this.#selected = id;
-    this.draw();
+    for (const one of new Set([before ?? 0, id])) if (this.#groups.has(one)) this.#mark(this.#groups.get(one));
+    this.#drawArcs();
+  }
+
+  /** Show what the archive has got since; what was zoomed, filtered and selected stays so. */
+  grow() {
+    const { niches } = this.#archive, levels = this.#knownLevels();
+    if (levels.length !== this.#levels.length) {
+      this.#levels = levels;
+      this.#box.querySelector('.filter').replaceChildren(...this.#filterOptions());
+      this.#box.querySelector('.key').replaceWith(this.#key());
+    }
+    this.#view.grow(this.#end(), niches.length);
+    this.#add();
+    this.#resize();
+  }
+
+  #knownLevels() {
+    const found = new Set(this.#archive.niches.map((niche) => niche.level));
+    return this.#archive.levels.filter((level) => found.has(level));
+  }
+
+  #end() { return this.#time === 'env_steps' ? this.#archive.env_steps : this.#archive.iteration; }
+
+  #mark({ niche, group }) {
+    const isSelected = niche.id === this.#selected;
+    group.classList.toggle('selected', isSelected);
+    set(group, { tabindex: niche.id === (this.#selected ?? 0) ? 0 : -1, 'aria-selected': isSelected });
   }
 
   /** Put everything where it belongs now. */
@@ -63,12 +92,11 @@ export class Tree {
     const view = this.#view, isIn = FILTERS[this.#filter] ?? this.#levelFilter();
     const thick = Math.max(2, Math.min(13, view.rowHeight * 0.6));
     const radius = Math.max(2.5, Math.min(9, view.rowHeight * 0.42));
-    for (const [id, { niche, group, bars, branch, node, label, frame }] of this.#groups) {
-      const [begin, end] = this.#span(niche), y = view.y(niche.row), isSelected = id === this.#selected;
-      const parent = this.#archive.nicheById.get(niche.parent_id);
+    for (const entry of this.#groups.values()) {
+      const { niche, group, bars, branch, node, label, frame } = entry, [begin, end] = this.#span(niche);
+      const parent = this.#archive.nicheById.get(niche.parent_id), y = view.y(niche.row);
       group.classList.toggle('filtered', !isIn[1](niche, this.#archive));
-      group.classList.toggle('selected', isSelected);
-      set(group, { tabindex: id === (this.#selected ?? 0) ? 0 : -1, 'aria-selected': isSelected });
+      this.#mark(entry);
       if (parent) set(branch, { d: `M${view.x(begin)} ${view.y(parent.row)}V${y}` });
       this.#drawBars(niche, bars, y, thick);
       set(frame, {
@@ -130,28 +158,46 @@ export class Tree {
   #make() {
     const clip = svg('clipPath', { id: 'tree-clip' }, svg('rect', {}));
     this.#axis = svg('g', { class: 'axis' });
-    const inside = svg('g', { 'clip-path': 'url(#tree-clip)' }), branches = svg('g', {}), arcs = svg('g', {});
-    for (const niche of this.#archive.niches) {
-      const branch = svg('path', { class: 'branch' });
-      const bars = this.#bars(niche), node = svg('circle', {}), frame = svg('rect', { class: 'frame', rx: 5 });
-      const label = svg('text', { class: 'id', 'text-anchor': 'middle' }, String(niche.id));
-      const group = svg('g', { class: 'niche', role: 'option', 'aria-label': this.#spoken(niche) },
-        frame, ...bars.map(({ rect }) => rect), node, label);
-      this.#groups.set(niche.id, { niche, group, bars, branch, node, label, frame });
-      branches.append(branch);
-      this.#listenTo(niche, group);
-    }
-    for (const transfer of this.#archive.transfers.slice(-MOST_ARCS)) {
-      const path = svg('path', {}), dot = svg('circle', {}), group = svg('g', {}, path, dot);
-      this.#arcs.push({ transfer, group, path, dot });
-      arcs.append(group);
-    }
-    inside.append(branches, ...[...this.#groups.values()].map(({ group }) => group), arcs);
+    this.#layers = { branches: svg('g', {}), niches: svg('g', {}), arcs: svg('g', {}) };
+    const inside = svg('g', { 'clip-path': 'url(#tree-clip)' }, ...Object.values(this.#layers));
     this.#svg.append(svg('defs', {}, clip), this.#axis, inside);
   }
 
-  #bars(niche) {
-    const mine = this.#archive.measured.filter((row) => row.niche_id === niche.id && row.validation_set === 'pushes');
+  /** Elements for what has none yet, and bars anew where there are more measurements. */
+  #add() {
+    for (const niche of this.#archive.niches) {
+      const entry = this.#groups.get(niche.id) ?? this.#addNiche(niche);
+      const measured = this.#archive.pushesOf.get(niche.id) ?? [];
+      if (entry.bars.length && entry.numMeasured === measured.length) continue;
+      for (const { rect } of entry.bars) rect.remove();
+      entry.numMeasured = measured.length;
+      entry.bars = this.#bars(niche, measured);
+      entry.node.before(...entry.bars.map(({ rect }) => rect));
+      entry.group.setAttribute('aria-label', this.#spoken(niche));
+    }
+    const known = this.#arcs.at(-1)?.transfer, { transfers } = this.#archive;
+    for (const transfer of transfers.slice(Math.max(transfers.indexOf(known) + 1, transfers.length - MOST_ARCS))) {
+      const path = svg('path', {}), dot = svg('circle', {}), group = svg('g', {}, path, dot);
+      this.#arcs.push({ transfer, group, path, dot });
+      this.#layers.arcs.append(group);
+    }
+    for (const { group } of this.#arcs.splice(0, this.#arcs.length - MOST_ARCS)) group.remove();
+  }
+
+  #addNiche(niche) {
+    const branch = svg('path', { class: 'branch' }), node = svg('circle', {});
+    const frame = svg('rect', { class: 'frame', rx: 5 });
+    const label = svg('text', { class: 'id', 'text-anchor': 'middle' }, String(niche.id));
+    const group = svg('g', { class: 'niche', role: 'option' }, frame, node, label);
+    const entry = { niche, group, bars: [], numMeasured: 0, branch, node, label, frame };
+    this.#groups.set(niche.id, entry);
+    this.#layers.branches.append(branch);
+    this.#layers.niches.append(group);
+    this.#listenTo(niche, group);
+    return entry;
+  }
+
+  #bars(niche, mine) {
     const rates = mine.length && mine[0].iteration <= niche.created ? mine : [null, ...mine];
     return rates.map((row, i) => ({
       rect: svg('rect', {}), from: row, to: rates[i + 1] ?? null, rate: row?.rate ?? NaN,
@@ -237,8 +283,6 @@ export class Tree {
   }
 
   #controls() {
-    const filters = Object.entries(FILTERS).map(([key, [text]]) => [key, text]);
-    const options = [...filters, ...this.#levels.map((level) => [level, level])];
     const redraw = () => this.draw();
     const pick = (label, values, onPick, chosen = null) => html('label', {}, `${label} `,
       html('select', { onchange: ({ target }) => { onPick(target.value); redraw(); } },
@@ -248,10 +292,12 @@ export class Tree {
         this.#colour = value;
         this.#box.querySelector('.key').replaceWith(this.#key());
       }, this.#colour),
-      pick('show', options, (value) => { this.#filter = value; }),
+      html('label', {}, 'show ', html('select', {
+        class: 'filter', onchange: ({ target }) => { this.#filter = target.value; redraw(); },
+      }, ...this.#filterOptions())),
       pick('over', [['env_steps', 'env-steps'], ['iteration', 'iterations']], (value) => {
         this.#time = value;
-        this.#view.setEnd(value === 'env_steps' ? this.#archive.env_steps : this.#archive.iteration);
+        this.#view.setEnd(this.#end());
       }),
       html('label', {}, html('input', {
         type: 'checkbox', checked: true, onchange: ({ target }) => { this.#hasArcs = target.checked; redraw(); },
@@ -260,6 +306,12 @@ export class Tree {
         html('button', { title: 'Zoom in (+, or Ctrl and wheel)', onclick: () => this.#zoom(1.6) }, '+'),
         html('button', { title: 'Zoom out (-)', onclick: () => this.#zoom(1 / 1.6) }, '−'),
         html('button', { title: 'Show everything (0)', onclick: () => this.#zoom(0) }, 'all')));
+  }
+
+  #filterOptions() {
+    const filters = Object.entries(FILTERS).map(([key, [text]]) => [key, text]);
+    return [...filters, ...this.#levels.map((level) => [level, level])].map(([value, text]) =>
+      html('option', { value, selected: value === this.#filter }, text));
   }
 
   #key() {

@@ -16,6 +16,18 @@ export class TreeView {
     this.reset();
   }
 
+  /** More time and more rows: who has zoomed goes on looking at the same part of time. */
+  grow(end, numRows) {
+    const [before, rows] = [this.end, this.numRows];
+    this.end = Math.max(1, end);
+    this.numRows = numRows;
+    if (this.zoom === 1) return;
+    this.zoom = Math.min(MOST_ZOOM, (this.zoom * this.end) / before);
+    this.left *= before / this.end;
+    this.top *= rows / numRows;
+    this.#clamp();
+  }
+
   reset() {
     this.zoom = 1;
     this.left = 0;

@@ -256,14 +256,15 @@ class Run:
         """All agent versions with a stored theta, in the order of version ids."""
         return [self._stored_agent(version) for version in self.stored_versions()]
 
-    def stored_versions(self, niche_id: int | None = None) -> list[AgentVersion]:
+    def stored_versions(self, niche_id: int | None = None, after: int = -1) -> list[AgentVersion]:
         """The records of agent versions with a stored theta, in the order of version ids.
 
         Args:
             niche_id: whose; None for all. A niche that does not exist has none.
+            after: leave out this version and older ones.
         """
         of_niche, parameters = ("", ()) if niche_id is None else ("niche_id = ? AND ", (niche_id,))
-        rows = self._rows("versions", columns(AgentVersion), of_niche + _STORED, *parameters)
+        rows = self._rows("versions", columns(AgentVersion), f"{of_niche}id > ? AND {_STORED}", *parameters, after)
         return [read_version(row) for row in rows]
 
     def stored_agent(self, version_id: int) -> StoredAgent | None:
