@@ -6,6 +6,7 @@ import hmac
 import ipaddress
 import secrets
 import socket
+import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -85,6 +86,12 @@ class Server(ThreadingHTTPServer):
         return address.is_loopback or ipaddress.ip_address(self.host).is_unspecified
 
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Show what went wrong, unless a browser has only gone away."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
@@ -96,6 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer()
         except InputError as error:
             self._send(HTTPStatus.BAD_REQUEST, _JSON, json_bytes({"error": str(error)}))
+        except ConnectionError:  # the browser has gone
+            self.close_connection = True
         except (RuntimeError, OSError) as error:  # the disk, or a lock; the next question may find it well again
             self._send(HTTPStatus.SERVICE_UNAVAILABLE, _JSON, json_bytes({"error": str(error)}))
 

@@ -29,7 +29,7 @@ from experiments.page.record import Record
 from experiments.text import visible
 from experiments.view.curves import run_curves
 from poet.archive.files import file_id
-from poet.archive.folder import archive_path
+from poet.archive.folder import ARCHIVE_NAME
 from poet.archive.lock import writer_of
 from poet.archive.reader import open_run
 from poet.events import AgentVersion, CandidateJudged
@@ -187,8 +187,8 @@ class Watched:
             self._run.close()
 
     def _open(self) -> None:
-        self._file = file_id(archive_path(self._folder))
         self._run = open_run(self._folder, self._trust)
+        self._file = file_id(self._folder / ARCHIVE_NAME)
         self._openings += 1
         self._kinds = shown_events(self._run)
         self._forget()
@@ -205,7 +205,7 @@ class Watched:
         """Take in what is new, unless that was just done. A new archive at this place takes that of the old one."""
         if self._looked and time.monotonic() - self._looked < _LOOK_AFTER:
             return
-        there = file_id(self._folder / archive_path(self._folder).name) if self._folder.exists() else None
+        there = file_id(self._folder / ARCHIVE_NAME)
         if there is not None and there != self._file:
             self._run.close()
             self._open()
