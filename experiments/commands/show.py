@@ -94,7 +94,6 @@ def view(
         str, typer.Option("--host", help="The address that it listens at; by default nobody else can reach it.")
     ] = "127.0.0.1",
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    trust: Trust = False,
 ) -> None:
     """Show runs in a browser while they go on: niches, scores, walkers; several also side by side. Ctrl-C ends it."""
     import webbrowser
@@ -107,7 +106,7 @@ def view(
 
     with stopping_cleanly(), ExitStack() as stack:
         folders = zip(run_names(runs), runs, strict=True)
-        watched = [stack.enter_context(closing(Watched(name, folder, trust))) for name, folder in folders]
+        watched = [stack.enter_context(closing(Watched(name, folder))) for name, folder in folders]
         server = stack.enter_context(Server(watched, host, port))
         say(f"{'pages' if len(runs) > 1 else 'page'} of {', '.join(run.name for run in watched)}; Ctrl-C ends it")
         say(server.address)

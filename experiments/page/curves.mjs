@@ -42,11 +42,13 @@ export class NicheCurves {
     if (scoresOf.size) {
       const scores = this.#series(scoresOf, 'score'), ys = finite(scores.flatMap((one) => one.ys));
       const range = ys.length ? [Math.min(-100, ...downTo(ys)), Math.max(solved + 20, ...upTo(ys))] : [-100, 300];
-      this.#show('score', { series: scores, range, lines: [{ value: solved, name: `solved from ${solved}` }] });
+      const lines = [{ value: solved, name: `solved from ${solved}` }];
+      this.#show('score', { isCrowd: true, series: scores, range, lines });
     }
     for (const [set, word] of [['pushes', 'robust'], ['seeds', 'general']]) {
       const rates = grouped(measured.filter((one) => one.validation_set === set), 'niche_id');
       if (rates.size) this.#show(set, {
+        isCrowd: true,
         series: this.#series(rates, 'rate'), range: [0, 1.02], text: percentText,
         lines: [{ value: rate, name: `${word} from ${percentText(rate)}` }],
       });

@@ -35,6 +35,9 @@ from poet.validation import ROBUST_RATE
 if TYPE_CHECKING:
     from poet.archive.reader import Run
 
+#: Types of values that are plain already, unless a float is not finite.
+_PLAIN = {int, float, str, bool, type(None)}
+
 Row = TypeVar("Row")
 Happened = TypeVar("Happened", Measured, Move)
 
@@ -119,7 +122,7 @@ def news_data(record: Record, kinds: frozenset[type[AnyEvent]], most_points: int
         annecs: see ``annecs_table``; null where the trainer knows no such thing, or nothing changed.
     """
     has_niche = any(niche.created > since for niche in reversed(record.niches))
-    is_counted = NicheJudged in kinds and any(niche.changed > since for niche in record.niches)
+    is_counted = NicheJudged in kinds and any(_last_counted(niche) > since for niche in record.niches)
     return {
         "iteration": record.iteration,
         "env_steps": record.steps[-1],
@@ -140,7 +143,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        is_plain = {*map(type, value)} <= _PLAIN and all(math.isfinite(x) for x in value if type(x) is float)
+        return list(value) if is_plain else [plain(item) for item in value]
     if value is None or value is pd.NA:
         return None
     if isinstance(value, np.bool_ | np.integer | np.floating):
@@ -192,14 +196,14 @@ def score_table(record: Record, niches: Iterable[NicheRecord], most_points: int,
 
 def agents_table(run: Run, record: Record, versions: Sequence[AgentVersion]) -> dict[str, list[Any]]:
     """What the archive says of agents, and the time limit of their episodes, as an object of columns."""
-    limits = {iteration: run.config_at(iteration).evaluation.max_steps for iteration in {v.iteration for v in versions}}
+    starts, configs = zip(*run.configs, strict=True)
     names = ("niche_id", "iteration", "origin", "source_id", "score", "own_return", "own_length", "own_outcome")
     return table(
         {
             "version": version.id,
             "parent_version": version.parent_id,
             "env_steps": record.steps[version.iteration],
-            "max_steps": limits[version.iteration],
+            "max_steps": configs[bisect_right(starts, version.iteration) - 1].evaluation.max_steps,
             **{name: getattr(version, name) for name in names},
         }
         for version in versions
@@ -276,6 +280,11 @@ def _niche(niche: NicheRecord, record: Record) -> dict[str, Any]:
         "pushes_now": pushes.now,
         "seeds_now": seeds.now,
     }
+
+
+def _last_counted(niche: NicheRecord) -> int:
+    """The last iteration in which it counted more than before for ANNECS."""
+    return max(niche.created, niche.solved or 0, niche.rates[ValidationSet.PUSHES].reached or 0)
 
 
 def _rows(record: Record) -> list[int]:

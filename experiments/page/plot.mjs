@@ -33,13 +33,14 @@ function indexAt(xs, x) {
 }
 
 export class Plot {
-  #title; #end; #options; #svg; #series = []; #highlit = null; #width = 400; #onPick;
+  #crowd = null; #title; #end; #options; #svg; #series = []; #highlit = null; #width = 400; #onPick;
 
   /**
    * @param title of the plot
    * @param end the last env-step
    * @param options series: objects with key, name, xs, ys, class, and lower and upper for a band; lines: values that
-   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped
+   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped; isCrowd: all but
+   *   the highlit one are one path, since there may be thousands
    * @param onPick called with the key of a curve that was clicked; may be left out
    */
   constructor(title, end, options, onPick = null) {
@@ -62,6 +63,7 @@ export class Plot {
   update(end, options) {
     this.#end = Math.max(1, end);
     Object.assign(this.#options, options);
+    this.#crowd = null;
     this.#svg.setAttribute('aria-label', `${this.#title}: ${this.#spoken()}`);
     this.#draw();
   }
@@ -88,6 +90,7 @@ export class Plot {
     const width = this.element.clientWidth;
     if (width === 0 || width === this.#width) return;
     this.#width = width;
+    this.#crowd = null;
     this.#draw();
   }
 
@@ -99,7 +102,7 @@ export class Plot {
   };
 
   #draw() {
-    const { series, lines, isStepped, range, text } = this.#options, x = this.#x, y = this.#y;
+    const { series, lines, isStepped, isCrowd, range, text } = this.#options, x = this.#x, y = this.#y;
     const right = this.#width - PAD.right;
     set(this.#svg, { width: this.#width, viewBox: `0 0 ${this.#width} ${HEIGHT}` });
     const rows = niceTicks(...range, 4).map((tick) => svg('g', {},
@@ -116,10 +119,14 @@ export class Plot {
       class: `band ${one.class}`,
       d: `${pathOf(one.xs, one.upper, x, y, true)}${this.#back(one)}`,
     }));
-    const paths = this.#series.map((one) => svg('path', {
-      class: `curve ${one.class} ${this.#highlit === null ? '' : isLast(one) ? 'highlit' : 'dim'}`,
-      d: pathOf(one.xs, one.ys, x, y, isStepped),
+    const dim = this.#highlit === null ? '' : 'dim';
+    const paths = (isCrowd ? this.#series.filter(isLast) : this.#series).map((one) => svg('path', {
+      class: `curve ${one.class} ${isLast(one) ? 'highlit' : dim}`, d: pathOf(one.xs, one.ys, x, y, isStepped),
     }));
+    if (isCrowd && series.length) {
+      this.#crowd ??= series.map((one) => pathOf(one.xs, one.ys, x, y, isStepped)).join('');
+      paths.unshift(svg('path', { class: `curve ${series[0].class} ${dim}`, d: this.#crowd }));
+    }
     const inside = svg('svg', {
       x: 0, y: PAD.top - 2, width: this.#width, height: HEIGHT - PAD.top - PAD.bottom + 4,
       viewBox: `0 ${PAD.top - 2} ${this.#width} ${HEIGHT - PAD.top - PAD.bottom + 4}`,

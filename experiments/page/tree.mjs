@@ -55,9 +55,9 @@ export class Tree {
 
   /** Mark a niche as the one that is shown. */
   select(id) {
-    const before = this.#selected;
+    const before = this.#selected ?? 0;
     this.#selected = id;
-    for (const one of new Set([before ?? 0, id])) if (this.#groups.has(one)) this.#mark(this.#groups.get(one));
+    for (const one of new Set([before, id])) if (this.#groups.has(one)) this.#place(this.#groups.get(one));
     this.#drawArcs();
   }
 
@@ -81,36 +81,56 @@ export class Tree {
 
   #end() { return this.#time === 'env_steps' ? this.#archive.env_steps : this.#archive.iteration; }
 
-  #mark({ niche, group }) {
-    const isSelected = niche.id === this.#selected;
-    group.classList.toggle('selected', isSelected);
-    set(group, { tabindex: niche.id === (this.#selected ?? 0) ? 0 : -1, 'aria-selected': isSelected });
-  }
-
   /** Put everything where it belongs now. */
   draw() {
-    const view = this.#view, isIn = FILTERS[this.#filter] ?? this.#levelFilter();
-    const thick = Math.max(2, Math.min(13, view.rowHeight * 0.6));
-    const radius = Math.max(2.5, Math.min(9, view.rowHeight * 0.42));
+    let branches = '';
     for (const entry of this.#groups.values()) {
-      const { niche, group, bars, branch, node, label, frame } = entry, [begin, end] = this.#span(niche);
-      const parent = this.#archive.nicheById.get(niche.parent_id), y = view.y(niche.row);
-      group.classList.toggle('filtered', !isIn[1](niche, this.#archive));
-      this.#mark(entry);
-      if (parent) set(branch, { d: `M${view.x(begin)} ${view.y(parent.row)}V${y}` });
-      this.#drawBars(niche, bars, y, thick);
-      set(frame, {
-        x: view.x(begin) - 3, y: y - thick / 2 - 3,
-        width: Math.max(6, view.x(end) - view.x(begin) + 6), height: thick + 6,
-      });
-      set(node, { cx: view.x(begin), cy: y, r: radius });
-      const colour = this.#colour === 'class' ? levelClass(niche, this.#archive.levels) : 'plain';
-      node.setAttribute('class', `node ${colour}`);
-      set(label, { x: view.x(begin), y: y + 3.2 });
-      label.toggleAttribute('hidden', radius < 7);
+      const { niche } = entry, parent = this.#archive.nicheById.get(niche.parent_id);
+      if (parent) {
+        const x = this.#view.x(this.#span(niche)[0]).toFixed(1);
+        branches += `M${x} ${this.#view.y(parent.row).toFixed(1)}V${this.#view.y(niche.row).toFixed(1)}`;
+      }
+      this.#place(entry);
     }
+    set(this.#layers.branches, { d: branches });
     this.#drawArcs();
     this.#drawAxis();
+  }
+
+  /** Put a niche where it belongs, if that is to be seen. */
+  #place(entry) {
+    const { niche, group, bars, node } = entry, view = this.#view, y = view.y(niche.row);
+    const isSeen = y > -20 && y < view.height + 20, isSelected = niche.id === this.#selected;
+    group.toggleAttribute('hidden', !isSeen);
+    set(group, { tabindex: niche.id === (this.#selected ?? 0) ? 0 : -1, 'aria-selected': isSelected });
+    if (!isSeen) return;
+    const isIn = FILTERS[this.#filter] ?? this.#levelFilter(), thick = Math.max(2, Math.min(13, view.rowHeight * 0.6));
+    const radius = Math.max(1.5, Math.min(9, view.rowHeight * 0.42)), [begin, end] = this.#span(niche);
+    group.classList.toggle('filtered', !isIn[1](niche, this.#archive));
+    group.classList.toggle('selected', isSelected);
+    this.#drawBars(niche, bars, y, thick);
+    const colour = this.#colour === 'class' ? levelClass(niche, this.#archive.levels) : 'plain';
+    set(node, { cx: view.x(begin), cy: y, r: radius, class: `node ${colour}` });
+    // Where rows are as thin as hairs, what nobody could see is left out: there may be thousands.
+    this.#detail(entry, 'frame', isSelected || view.rowHeight > 4, {
+      x: view.x(begin) - 3, y: y - thick / 2 - 3,
+      width: Math.max(6, view.x(end) - view.x(begin) + 6), height: thick + 6,
+    });
+    this.#detail(entry, 'label', radius >= 7, { x: view.x(begin), y: y + 3.2 });
+  }
+
+  #detail(entry, name, isShown, attributes) {
+    if (!isShown) {
+      entry[name]?.remove();
+      entry[name] = null;
+      return;
+    }
+    if (!entry[name]) {
+      entry[name] = name === 'frame' ? svg('rect', { class: 'frame', rx: 5 })
+        : svg('text', { class: 'id', 'text-anchor': 'middle' }, String(entry.niche.id));
+      entry.group[name === 'frame' ? 'prepend' : 'append'](entry[name]);
+    }
+    set(entry[name], attributes);
   }
 
   #span(niche) {
@@ -158,7 +178,7 @@ export class Tree {
   #make() {
     const clip = svg('clipPath', { id: 'tree-clip' }, svg('rect', {}));
     this.#axis = svg('g', { class: 'axis' });
-    this.#layers = { branches: svg('g', {}), niches: svg('g', {}), arcs: svg('g', {}) };
+    this.#layers = { branches: svg('path', { class: 'branch' }), niches: svg('g', {}), arcs: svg('g', {}) };
     const inside = svg('g', { 'clip-path': 'url(#tree-clip)' }, ...Object.values(this.#layers));
     this.#svg.append(svg('defs', {}, clip), this.#axis, inside);
   }
@@ -185,13 +205,9 @@ export class Tree {
   }
 
   #addNiche(niche) {
-    const branch = svg('path', { class: 'branch' }), node = svg('circle', {});
-    const frame = svg('rect', { class: 'frame', rx: 5 });
-    const label = svg('text', { class: 'id', 'text-anchor': 'middle' }, String(niche.id));
-    const group = svg('g', { class: 'niche', role: 'option' }, frame, node, label);
-    const entry = { niche, group, bars: [], numMeasured: 0, branch, node, label, frame };
+    const node = svg('circle', {}), group = svg('g', { class: 'niche', role: 'option' }, node);
+    const entry = { niche, group, bars: [], numMeasured: 0, node, frame: null, label: null };
     this.#groups.set(niche.id, entry);
-    this.#layers.branches.append(branch);
     this.#layers.niches.append(group);
     this.#listenTo(niche, group);
     return entry;
@@ -214,10 +230,7 @@ export class Tree {
     group.addEventListener('click', () => this.#onSelect(niche.id));
     group.addEventListener('pointermove', (event) => this.#tell(niche, event.clientX, event.clientY));
     group.addEventListener('pointerleave', () => tip.hide());
-    group.addEventListener('focus', () => {
-      this.#view.reveal(this.#span(niche)[0], niche.row);
-      this.draw();
-    });
+    group.addEventListener('focus', () => this.#reveal(niche));
     group.addEventListener('keydown', (event) => this.#onKey(event, niche));
   }
 
@@ -247,11 +260,17 @@ export class Tree {
     if (next) {
       event.preventDefault();
       const found = next();
-      if (found) this.#groups.get(found.id).group.focus();
+      if (!found) return;
+      this.#reveal(found);
+      this.#groups.get(found.id).group.focus();
     } else if (event.key === 'Enter' || event.key === ' ') {
       event.preventDefault();
       this.#onSelect(niche.id);
     }
+  }
+
+  #reveal(niche) {
+    if (this.#view.reveal(this.#span(niche)[0], niche.row)) this.draw();
   }
 
   #listen() {

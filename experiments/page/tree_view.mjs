@@ -63,11 +63,14 @@ export class TreeView {
     this.#clamp();
   }
 
-  /** Move just so far that a point of time and row is shown. */
+  /** Move just so far that a point of time and row is shown; returns whether that was needed. */
   reveal(time, row) {
     const x = this.x(time), y = this.y(row);
     const { pad } = this, right = this.width - pad.right, bottom = this.height - pad.bottom;
-    this.pan(Math.max(0, pad.left - x) + Math.min(0, right - x), Math.max(0, pad.top - y) + Math.min(0, bottom - y));
+    const [dx, dy] = [Math.max(0, pad.left - x) + Math.min(0, right - x),
+      Math.max(0, pad.top - y) + Math.min(0, bottom - y)];
+    this.pan(dx, dy);
+    return dx !== 0 || dy !== 0;
   }
 
   #clamp() {

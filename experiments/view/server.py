@@ -85,7 +85,6 @@ class Server(ThreadingHTTPServer):
             return False
         return address.is_loopback or ipaddress.ip_address(self.host).is_unspecified
 
-
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Show what went wrong, unless a browser has only gone away."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):

@@ -57,7 +57,7 @@ class Watched:
         name: of the run, for people.
     """
 
-    def __init__(self, name: str, folder: Path, trust: bool = False) -> None:
+    def __init__(self, name: str, folder: Path) -> None:
         """Open the run and read what is recorded.
 
         Raises:
@@ -65,7 +65,6 @@ class Watched:
         """
         self.name = name
         self._folder = folder
-        self._trust = trust
         self._lock = RLock()
         self._openings = 0
         self._page: tuple[str, str] = ("", "")
@@ -187,7 +186,7 @@ class Watched:
             self._run.close()
 
     def _open(self) -> None:
-        self._run = open_run(self._folder, self._trust)
+        self._run = open_run(self._folder)
         self._file = file_id(self._folder / ARCHIVE_NAME)
         self._openings += 1
         self._kinds = shown_events(self._run)
