@@ -40,7 +40,7 @@ class Overview {
       }));
       const values = series.flatMap((one) => one.ys).filter(Number.isFinite);
       if (values.some((value) => value > 0)) this.#draw(key, title, end, {
-        series, text, isStepped: key !== 'success', range: [0, 1.04 * (most ?? Math.max(...values))],
+        series, text, isStepped: key !== 'success', isEnded: true, range: [0, 1.04 * (most ?? Math.max(...values))],
       });
     }
   }

@@ -6,8 +6,8 @@ import { niceTicks } from './tree_view.mjs';
 const PAD = { left: 44, right: 10, top: 8, bottom: 24 };
 const HEIGHT = 190;
 
-/** Path of points; steps go flat to the next point; what is not finite is a gap. */
-function pathOf(xs, ys, x, y, isStepped) {
+/** Path of points; steps go flat to the next point, the last one to the end; what is not finite is a gap. */
+function pathOf(xs, ys, x, y, isStepped, isEnded = false) {
   let path = '', isDown = false, before = 0;
   for (let i = 0; i < xs.length; i++) {
     if (!Number.isFinite(ys[i])) {
@@ -18,7 +18,7 @@ function pathOf(xs, ys, x, y, isStepped) {
     path += isDown ? `${isStepped ? `H${px}` : ''}L${px} ${py}` : `M${px} ${py}`;
     [isDown, before] = [true, py];
   }
-  return isStepped && isDown ? `${path}H${x(Infinity).toFixed(1)}L${x(Infinity).toFixed(1)} ${before}` : path;
+  return isStepped && isDown && !isEnded ? `${path}H${x(Infinity).toFixed(1)}L${x(Infinity).toFixed(1)} ${before}` : path;
 }
 
 /** The last point at or before x; -1 if there is none. */
@@ -39,8 +39,8 @@ export class Plot {
    * @param title of the plot
    * @param end the last env-step
    * @param options series: objects with key, name, xs, ys, class, and lower and upper for a band; lines: values that
-   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped; isCrowd: all but
-   *   the highlit one are one path, since there may be thousands
+   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped; isEnded: steps end
+   *   with their last point; isCrowd: all but the highlit one are one path, since there may be thousands
    * @param onPick called with the key of a curve that was clicked; may be left out
    */
   constructor(title, end, options, onPick = null) {
@@ -102,7 +102,7 @@ export class Plot {
   };
 
   #draw() {
-    const { series, lines, isStepped, isCrowd, range, text } = this.#options, x = this.#x, y = this.#y;
+    const { series, lines, isStepped, isEnded, isCrowd, range, text } = this.#options, x = this.#x, y = this.#y;
     const right = this.#width - PAD.right;
     set(this.#svg, { width: this.#width, viewBox: `0 0 ${this.#width} ${HEIGHT}` });
     const rows = niceTicks(...range, 4).map((tick) => svg('g', {},
@@ -121,7 +121,7 @@ export class Plot {
     }));
     const dim = this.#highlit === null ? '' : 'dim';
     const paths = (isCrowd ? this.#series.filter(isLast) : this.#series).map((one) => svg('path', {
-      class: `curve ${one.class} ${isLast(one) ? 'highlit' : dim}`, d: pathOf(one.xs, one.ys, x, y, isStepped),
+      class: `curve ${one.class} ${isLast(one) ? 'highlit' : dim}`, d: pathOf(one.xs, one.ys, x, y, isStepped, isEnded),
     }));
     if (isCrowd && series.length) {
       this.#crowd ??= series.map((one) => pathOf(one.xs, one.ys, x, y, isStepped)).join('');
