@@ -18,7 +18,8 @@ function pathOf(xs, ys, x, y, isStepped, isEnded = false) {
     path += isDown ? `${isStepped ? `H${px}` : ''}L${px} ${py}` : `M${px} ${py}`;
     [isDown, before] = [true, py];
   }
-  return isStepped && isDown && !isEnded ? `${path}H${x(Infinity).toFixed(1)}L${x(Infinity).toFixed(1)} ${before}` : path;
+  const end = x(Infinity).toFixed(1);
+  return isStepped && isDown && !isEnded ? `${path}H${end}L${end} ${before}` : path;
 }
 
 /** The last point at or before x; -1 if there is none. */
@@ -39,8 +40,8 @@ export class Plot {
    * @param title of the plot
    * @param end the last env-step
    * @param options series: objects with key, name, xs, ys, class, and lower and upper for a band; lines: values that
-   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped; isEnded: steps end
-   *   with their last point; isCrowd: all but the highlit one are one path, since there may be thousands
+   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped; isEnded: steps
+   *   end with their last point; isCrowd: all but the highlit one are one path, since there may be thousands
    * @param onPick called with the key of a curve that was clicked; may be left out
    */
   constructor(title, end, options, onPick = null) {
