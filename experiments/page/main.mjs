@@ -66,9 +66,16 @@ class Page {
     this.#curves.refresh();
     this.#tell(this.#niche);
     this.#proof?.refresh();
+    this.#offerNewest();
     if (news.movers) this.#showTransfers();
     if (news.annecs) this.#showRun();
     await later();
+  }
+
+  /** A run that goes on stores newer agents: the lanes stay, and a button shows who has come. */
+  #offerNewest() {
+    const newest = this.#archive.agentsOf.get(this.#niche.id)?.at(-1), { lanes = [] } = this.#player ?? {};
+    byId('newest').hidden = !this.#server || !newest || lanes.some(({ agent }) => agent.version >= newest.version);
   }
 
   /** Ask how complex the terrains are, now and then. */
@@ -186,6 +193,7 @@ class Page {
     byId('push').placeholder = lanes.length ? `own: ${lanes[0].terrain.push.toFixed(2)}` : 'own';
     this.#player.show(lanes, push, !matchMedia('(prefers-reduced-motion: reduce)').matches);
     byId('stage-note').textContent = this.#note;
+    this.#offerNewest();
     byId('add').disabled = lanes.length === 0 || lanes.length >= MOST_LANES;
     byId('luck').disabled = lanes.length === 0;
     announce(`Niche ${this.#niche.id}: ${lanes.length} walkers`);
@@ -215,6 +223,7 @@ class Page {
       await this.#show([...lanes, added], this.#push);
       this.#player.refreshPushes();
     });
+    byId('newest').addEventListener('click', () => this.select(this.#niche.id));
     byId('luck').addEventListener('click', () => this.#tryPushes());
     const { greatest_push: greatest, solved_return: solved } = this.#archive.world, pushes = otherPushes(greatest);
     byId('luck-text').textContent = `The first step pushes the hull. A run draws each ground’s push evenly from `

@@ -284,6 +284,28 @@ def _shown_span(page: Page) -> float:
 
 
 @needs_browser
+def test_a_newer_agent_is_offered_and_takes_no_place_by_itself(browser: Browser, tmp_path: Path) -> None:
+    """The walkers that were chosen go on; a button shows the one that was stored since."""
+    writing = large_run(tmp_path / "run", 8, 60, 8)
+    while next(writing) < 45:
+        pass
+    with served(tmp_path / "run") as server, opened(browser, server) as page:
+        page.get_by_role("option", name=re.compile("^Niche 3\\b")).focus()
+        page.keyboard.press("Enter")
+        last = page.locator(".lane .agent").last
+        expect(last).to_have_text(re.compile("^niche 3, iteration 25,"))
+        expect(page.locator("#newest")).to_be_hidden()
+        while next(writing) < 52:
+            pass
+        expect(page.locator("#newest")).to_be_visible(timeout=30_000)
+        expect(last).to_have_text(re.compile("^niche 3, iteration 25,"))
+        page.locator("#newest").click()
+        expect(last).to_have_text(re.compile("^niche 3, iteration 50"))
+        expect(page.locator("#newest")).to_be_hidden()
+    writing.close()
+
+
+@needs_browser
 def test_all_pairs_of_a_served_page_are_proven(
     browser: Browser, tiny_run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
