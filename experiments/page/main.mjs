@@ -63,6 +63,7 @@ class Page {
     this.#archive.merge(news);
     byId('lead').textContent = this.#lead();
     this.#tree.grow();
+    await later();  // a walker goes on between two parts of the work
     this.#curves.refresh();
     this.#tell(this.#niche);
     this.#proof?.refresh();

@@ -34,7 +34,7 @@ function indexAt(xs, x) {
 }
 
 export class Plot {
-  #crowd = null; #title; #end; #options; #svg; #series = []; #highlit = null; #width = 400; #onPick;
+  #crowd = null; #title; #end; #options; #svg; #series = []; #highlit = null; #width = 0; #onPick;
 
   /**
    * @param title of the plot
@@ -103,6 +103,7 @@ export class Plot {
   };
 
   #draw() {
+    if (this.#width === 0) return;  // not laid out yet
     const { series, lines, isStepped, isEnded, isCrowd, range, text } = this.#options, x = this.#x, y = this.#y;
     const right = this.#width - PAD.right;
     set(this.#svg, { width: this.#width, viewBox: `0 0 ${this.#width} ${HEIGHT}` });
@@ -125,8 +126,8 @@ export class Plot {
       class: `curve ${one.class} ${isLast(one) ? 'highlit' : dim}`, d: pathOf(one.xs, one.ys, x, y, isStepped, isEnded),
     }));
     if (isCrowd && series.length) {
-      this.#crowd ??= series.map((one) => pathOf(one.xs, one.ys, x, y, isStepped)).join('');
-      paths.unshift(svg('path', { class: `curve ${series[0].class} ${dim}`, d: this.#crowd }));
+      this.#crowd ??= svg('path', { d: series.map((one) => pathOf(one.xs, one.ys, x, y, isStepped)).join('') });
+      paths.unshift(set(this.#crowd, { class: `curve ${series[0].class} ${dim}` }));
     }
     const inside = svg('svg', {
       x: 0, y: PAD.top - 2, width: this.#width, height: HEIGHT - PAD.top - PAD.bottom + 4,

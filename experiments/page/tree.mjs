@@ -8,6 +8,8 @@ import { TreeView, niceTicks } from './tree_view.mjs';
 const THUMBNAIL = { width: 240, height: 44 };
 /** More arcs than this cannot be told apart; the newest are shown. */
 const MOST_ARCS = 1500;
+/** With more, and rows as thin as hairs, only those of the selected niche are shown. */
+const MOST_ARCS_OF_ALL = 300;
 const FILTERS = {
   all: ['all niches', () => true],
   active: ['active at the end', (niche) => niche.retired === null],
@@ -151,13 +153,15 @@ export class Tree {
     });
   }
 
+  /** Where thousands would hide the tree, those of the selected niche alone. */
   #drawArcs() {
-    const view = this.#view;
+    const view = this.#view, isCrowded = this.#arcs.length > MOST_ARCS_OF_ALL && view.rowHeight < 4;
     for (const { transfer, group, path, dot } of this.#arcs) {
       const [source, target] = [transfer.source_id, transfer.target_id].map((id) => this.#archive.nicheById.get(id));
       const x = view.x(transfer[this.#time]), [a, b] = [view.y(source.row), view.y(target.row)];
       const isMine = [transfer.source_id, transfer.target_id].includes(this.#selected);
-      group.toggleAttribute('hidden', !this.#hasArcs);
+      group.toggleAttribute('hidden', !this.#hasArcs || (isCrowded && !isMine));
+      if (isCrowded && !isMine) continue;
       group.setAttribute('class', isMine ? 'arc mine' : 'arc');
       set(path, { d: `M${x} ${a}Q${x + 8 + 0.18 * Math.abs(b - a)} ${(a + b) / 2} ${x} ${b}` });
       set(dot, { cx: x, cy: b, r: isMine ? 3 : 2 });

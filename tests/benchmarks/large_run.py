@@ -2,8 +2,8 @@
 
 Its events are made up, but consistent, and the project's own writer records them: a real archive, for measuring those
 who look at one; only the statistics of generations are left out. As it is, it makes 2,000 niches, of which up to 400
-are active, and 100,000 agent versions in some two minutes of a core. ``--pause`` makes it a run that goes on while it
-is watched.
+are active, and 100,000 agent versions in a minute of a core. ``--pause`` makes it a run that goes on while it is
+watched.
 """
 
 from __future__ import annotations
