@@ -20,7 +20,6 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event, Thread
 
 import psutil
 
@@ -28,7 +27,7 @@ from tests.benchmarks.large_run import large_run
 from tests.experiments.command_line import COMMAND, environment
 
 #: Iterations of a block, and blocks of each run.
-_BLOCK, _BLOCKS = 10, 24
+_BLOCK, _BLOCKS = 20, 16
 
 
 @contextmanager
@@ -92,40 +91,43 @@ def loss(folder: Path) -> None:
     for run in runs:
         next(run)
     with viewed(folder / "watched") as (address, server):
-        is_over, is_on = Event(), Event()
-
-        def poll() -> None:
-            moment = "1.0.0"
-            while not is_over.wait(0.5):
-                if is_on.is_set():
-                    moment = moment_after(address, moment)
-
-        poller = Thread(target=poll)
-        poller.start()
+        poller = subprocess.Popen([sys.executable, "-m", "tests.benchmarks.view", "--poll", address], env=environment())
+        poller.send_signal(signal.SIGSTOP)
         begun, seconds = spent(server), 0.0
         for block in range(_BLOCKS):
             for place in (0, 1) if block % 2 else (1, 0):
                 if place == 0:
-                    is_on.set()
+                    poller.send_signal(signal.SIGCONT)
                 before, since = time.thread_time(), time.perf_counter()
                 for _ in range(_BLOCK):
                     next(runs[place])
                 cpu[place] += time.thread_time() - before
                 seconds += (time.perf_counter() - since) * (place == 0)
-                is_on.clear()
-        is_over.set()
-        poller.join()
+                poller.send_signal(signal.SIGSTOP)
         watching = spent(server) - begun
+        poller.kill()
+        poller.wait()
     num = _BLOCK * _BLOCKS
     print(f"CPU s an iteration: watched {cpu[0] / num:.4f}, alone {cpu[1] / num:.4f}: {cpu[0] / cpu[1]:.3f} times")
     print(f"the server: {watching:.2f} CPU s in {seconds:.1f} s, {100 * watching / seconds:.2f} % of a core")
 
 
+def poll(address: str) -> None:
+    """Ask for news every half a second, until killed."""
+    moment = "1.0.0"
+    while True:
+        moment = moment_after(address, moment)
+        time.sleep(0.5)
+
+
 def main() -> None:
     """Measure both."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", type=Path)
+    parser.add_argument("run", type=Path, nargs="?", help="a run")
+    parser.add_argument("--poll", metavar="ADDRESS", help="ask this server only")
     given = parser.parse_args()
+    if given.poll:
+        poll(given.poll)
     answers(given.run)
     sys.stdout.flush()
     with tempfile.TemporaryDirectory() as folder:
