@@ -23,7 +23,7 @@ from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from poet.events import Cost
 from poet.parts import Parts
-from poet.scoring import Attempt, Ground, cost, express, read_evaluations
+from poet.scoring import Attempt, Ground, cost, own_terrain, read_evaluations
 from poet.types import Evaluation, Niche, Origin, PoetState, Purpose, RetiredNiche, theta_digest
 
 #: Digests of a theta and of a terrain: what decides an episode.
@@ -98,7 +98,7 @@ class ScoreBook:
 
 def own_site(niche: Niche | RetiredNiche) -> Site:
     """The environment of a niche."""
-    return make_site(niche.id, express(niche.genotype, niche.terrain_seed))
+    return make_site(niche.id, own_terrain(niche))
 
 
 def make_site(ledger_id: int, terrain: Terrain) -> Site:

@@ -6,6 +6,8 @@ function bytesOf(base64) {
   return bytes;
 }
 
+const floatsOf = (base64) => new Float32Array(bytesOf(base64).buffer);
+
 /** The bytes that Python compressed into an element's text. */
 export async function unpack(element) {
   const stream = new Blob([bytesOf(element.textContent.trim())]).stream();
@@ -84,18 +86,34 @@ export class Archive {
     this.transfers = this.transfers.concat(rowsOf(news.transfers));
     if (news.movers) [this.movers, this.num_movers, this.routes] = [news.movers, news.num_movers, rowsOf(news.routes)];
     if (news.annecs) this.annecs = news.annecs;
+    if (news.made) Object.assign(this.drawing.made, news.made);
     this.#addAgents(rowsOf(news.agents));
   }
 
   /** Make sure that the agents and grounds of lanes are here, or what of them can be had. */
   async need(lanes) {
-    if (!this.#source) return;
-    await Promise.all(lanes.map(({ nicheId }) => (this.terrainOf(nicheId) ? null : this.needNiche(nicheId))));
-    const missing = [...new Set(lanes.map(({ agent }) => agent.version))].filter((id) => !this.#thetas.has(id));
-    if (!missing.length) return;
-    for (const [version, theta] of Object.entries(await this.#source.thetas(missing))) {
-      this.#thetas.set(Number(version), new Float32Array(bytesOf(theta).buffer));
-    }
+    await Promise.all([
+      this.needGrounds(lanes.map(({ nicheId }) => nicheId)), this.needAgents(lanes.map(({ agent }) => agent)),
+    ]);
+  }
+
+  /** Make sure that the grounds of niches are here. */
+  async needGrounds(ids) {
+    await Promise.all([...new Set(ids)].map((id) => (this.terrainOf(id) ? null : this.needNiche(id))));
+  }
+
+  /** Make sure that the parameters of agents are here, or those that can be had. */
+  async needAgents(agents) {
+    const thetas = await this.thetasOf(agents);
+    agents.forEach(({ version }, i) => { if (thetas[i]) this.#thetas.set(version, thetas[i]); });
+  }
+
+  /** The parameters of agents. Those that are fetched for this are not kept: there may be thousands. */
+  async thetasOf(agents) {
+    const missing = agents.filter((agent) => !this.thetaOf(agent)).map(({ version }) => version);
+    const fetched = this.#source && missing.length ? await this.#source.thetas([...new Set(missing)]) : {};
+    return agents.map((agent) => this.thetaOf(agent)
+      ?? (fetched[agent.version] && floatsOf(fetched[agent.version])));
   }
 
   /** Make sure that all agents of a niche, its ground and its whole curve are here. */
@@ -107,11 +125,6 @@ export class Archive {
     this.#addAgents(rowsOf(agents));
     this.scoresOf.set(id, []);
     this.#addScores(id, rowsOf(scores));
-  }
-
-  /** Forget parameters that only a proof needed: there may be thousands. */
-  forget(agents) {
-    if (this.#source) for (const { version } of agents) this.#thetas.delete(version);
   }
 
   #addScores(id, rows) {
@@ -132,7 +145,7 @@ export class Archive {
   /** An agent's parameters, if they are here. */
   thetaOf(agent) {
     if (!this.#thetas.has(agent.version) && this.thetas) {
-      this.#thetas.set(agent.version, new Float32Array(bytesOf(this.thetas[agent.theta]).buffer));
+      this.#thetas.set(agent.version, floatsOf(this.thetas[agent.theta]));
     }
     return this.#thetas.get(agent.version);
   }

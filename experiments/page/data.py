@@ -7,7 +7,7 @@ import json
 import math
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,12 +19,13 @@ from agents.wasm import policy_record, read_layout
 from environments.terrain.constants import INITIAL_RANDOM
 from experiments.analysis.complexity import GROWTH_MEASURES, curves_of, known_measures, niche_complexity
 from experiments.analysis.frames import cumulative_steps
-from experiments.analysis.genes import CHALLENGE_NAMES, challenge_level, gene_text
+from experiments.analysis.genes import CHALLENGE_NAMES, challenge_level, ground_text
 from experiments.analysis.growth import shadow_band
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import shadow_remark
 from experiments.analysis.tree import tree_rows
 from experiments.page.agents import choose_agents
+from experiments.page.drawing import drawing_data
 from experiments.page.record import Measured, Move, NicheRecord, Record
 from experiments.text import visible
 from poet.annecs import annecs_counts
@@ -34,6 +35,7 @@ from poet.validation import ROBUST_RATE
 
 if TYPE_CHECKING:
     from poet.archive.reader import Run
+    from poet.archive.records import StoredAgent
 
 #: Types of values that are plain already, unless a float is not finite.
 _PLAIN = {int, float, str, bool, type(None)}
@@ -45,6 +47,8 @@ Happened = TypeVar("Happened", Measured, Move)
 MOST_POINTS = 500
 #: Niches that the matrix of transfers has rows for at most.
 MOST_MOVERS = 30
+#: Digits of a digest that tell the parameters of a page's agents apart.
+_DIGITS = 16
 
 
 def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = None) -> dict[str, Any]:
@@ -61,26 +65,23 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         tables_page: an address.
         complexity: see ``growth_data``; null where the trainer makes no terrains.
         terrains: of the niches that have agents here, as ``Terrain.to_json`` writes them, by niche id.
-        agents: see ``agents_table``; theta is a place in thetas, which are base64 of little-endian float32.
+        agents, thetas: see ``walkers``.
         chosen: which agents these are, in a sentence.
+        drawing: see ``experiments.page.drawing.drawing_data``.
         live: null, since nothing follows the run.
     """
     record = Record(run)
     record.follow(tables.iteration)
     choice = choose_agents([a for a in run.stored_agents() if a.version.iteration <= tables.iteration])
-    digests = list(dict.fromkeys(agent.version.theta_digest for agent in choice.agents))
-    thetas = {agent.version.theta_digest: agent.theta for agent in choice.agents}
-    places = {digest: place for place, digest in enumerate(digests)}
-    versions = [agent.version for agent in choice.agents]
-    grounds = sorted({version.niche_id for version in versions})
+    grounds = sorted({agent.version.niche_id for agent in choice.agents})
     data = {
         **run_data(name, run, record, tables.kinds, MOST_POINTS),
         "tables_page": tables_page,
         "complexity": _complexity(tables) if CandidateJudged in tables.kinds else None,
         "terrains": {str(niche_id): tables.terrains[niche_id].to_json() for niche_id in grounds},
-        "agents": agents_table(run, record, versions) | {"theta": [places[v.theta_digest] for v in versions]},
-        "thetas": [theta_text(thetas[digest]) for digest in digests],
+        **walkers(run, record.steps, choice.agents),
         "chosen": choice.sentence,
+        "drawing": drawing_data(run.config, births(record)),
         "live": None,
     }
     plain_data: dict[str, Any] = plain(data)
@@ -98,12 +99,12 @@ def run_data(name: str, run: Run, record: Record, kinds: frozenset[type[AnyEvent
         most_points: of a niche's curve.
 
     Keys:
-        name, world, levels: of the run; what the stage needs, see ``_world``; classes of terrains, easiest first.
+        name, world, levels: of the run; what the stage needs, see ``world``; classes of terrains, easiest first.
         those of ``news_data``, from the start.
     """
     return {
         "name": visible(name),
-        "world": _world(run),
+        "world": world(run),
         "levels": CHALLENGE_NAMES,
         **news_data(record, kinds, most_points),
     }
@@ -194,15 +195,43 @@ def score_table(record: Record, niches: Iterable[NicheRecord], most_points: int,
     )
 
 
-def agents_table(run: Run, record: Record, versions: Sequence[AgentVersion]) -> dict[str, list[Any]]:
-    """What the archive says of agents, and the time limit of their episodes, as an object of columns."""
+def births(record: Record, since: int = -1) -> Iterator[tuple[int, Mapping[str, Any], int]]:
+    """Id, genotype and terrain seed of each niche that was admitted after an iteration."""
+    return ((niche.id, niche.genotype, niche.terrain_seed) for niche in record.niches if niche.created > since)
+
+
+def walkers(run: Run, steps: Sequence[int], agents: Sequence[StoredAgent]) -> dict[str, Any]:
+    """Agents that a page holds with all that they need to walk.
+
+    Keys:
+        agents: see ``agents_table``; theta is a place in thetas.
+        thetas: base64 of little-endian float32, each once.
+    """
+    thetas = {agent.version.theta_digest: agent.theta for agent in agents}
+    places = {digest: place for place, digest in enumerate(thetas)}
+    versions = [agent.version for agent in agents]
+    return {
+        "agents": agents_table(run, steps, versions) | {"theta": [places[v.theta_digest] for v in versions]},
+        "thetas": [theta_text(theta) for theta in thetas.values()],
+    }
+
+
+def agents_table(run: Run, steps: Sequence[int], versions: Sequence[AgentVersion]) -> dict[str, list[Any]]:
+    """What the archive says of agents, and the time limit of their episodes, as an object of columns.
+
+    Args:
+        run: the archive.
+        steps: env-steps spent by the end of each iteration.
+        versions: of it; those with the same theta have the same text in the column theta.
+    """
     starts, configs = zip(*run.configs, strict=True)
     names = ("niche_id", "iteration", "origin", "source_id", "score", "own_return", "own_length", "own_outcome")
     return table(
         {
             "version": version.id,
             "parent_version": version.parent_id,
-            "env_steps": record.steps[version.iteration],
+            "env_steps": steps[version.iteration],
+            "theta": version.theta_digest[:_DIGITS],
             "max_steps": configs[bisect_right(starts, version.iteration) - 1].evaluation.max_steps,
             **{name: getattr(version, name) for name in names},
         }
@@ -237,7 +266,7 @@ def growth_data(frame: pd.DataFrame, steps: pd.Series[int], remark: str, shadow:
     return {"remark": visible(remark), "measures": measures}
 
 
-def _world(run: Run) -> dict[str, Any]:
+def world(run: Run) -> dict[str, Any]:
     """The module's layout, the policy's record, and the numbers of the task; ``why`` says why there is no stage."""
     layout = read_layout()
     kind = run.config.policy.kind
@@ -262,7 +291,7 @@ def _niche(niche: NicheRecord, record: Record) -> dict[str, Any]:
     return {
         "id": niche.id,
         "parent_id": niche.parent_id,
-        "genes": visible(gene_text(niche.genotype)) or "flat, or of genes without a number",
+        "genes": visible(ground_text(niche.genotype, niche.is_drawn)) or "flat, or of genes without a number",
         "genotype": visible(json.dumps(niche.genotype)),
         "level": None if level is None else CHALLENGE_NAMES[level],
         "created": niche.created,

@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -18,8 +18,9 @@ from experiments.text import as_html
 PHYSICS_MODULES = ("episode.mjs", "worker.mjs")
 #: What only the page needs, each after what it imports.
 PAGE_MODULES = (
-    "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "stage.mjs", "traces.mjs",
-    "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs",
+    "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "scene.mjs", "stage.mjs",
+    "traces.mjs", "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs", "stream.mjs",
+    "obstacles.mjs", "sketch.mjs", "easel.mjs", "genes.mjs", "ranking.mjs", "terrain_file.mjs", "draw.mjs",
     "live.mjs", "main.mjs",
 )  # fmt: skip
 
@@ -31,62 +32,60 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", r
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
-def make_document(name: str, data: dict[str, Any], is_served: bool = False) -> str:
+def make_document(
+    name: str,
+    data: dict[str, Any],
+    template: str = "page.html",
+    modules: Sequence[str] = PAGE_MODULES,
+    is_served: bool = False,
+) -> str:
     """The whole page.
 
-    Its policy allows the scripts and the style that are in it, WebAssembly and workers made of these scripts: no
-    request, no other code, whatever the archive's texts contain. They are in the compressed data, which is no markup.
+    Its policy allows the scripts and the style that are in it and, where walkers walk, WebAssembly and workers made of
+    these scripts: no request, no other code, whatever the archive's texts contain. They are in the compressed data,
+    which is no markup.
 
     Args:
         name: of the run, for the title.
-        data: of ``experiments.page.data.page_data``, or what takes its place where the page is served.
+        data: what the modules read, such as ``experiments.page.data.page_data``.
+        template: a file beside this one, with slots; the slot ``physics`` is for pages in which walkers walk.
+        modules: the page's own files of JavaScript, each after what it imports.
         is_served: whether it may ask the server that it comes from, and nobody else.
     """
-    physics = join_modules(read_script(), *map(_read, PHYSICS_MODULES))
-    page = join_modules(*map(_read, PAGE_MODULES))
+    text, style, page = _read(template), _read("page.css"), join_modules(*map(_read, modules))
     texts = {
         "title": as_html(name),
-        "wasm": _packed(read_module()),
+        "style": style,
         "data": _packed(json_bytes(data), 1 if is_served else 9),
-        "physics": physics,
         "page": page,
     }
-    return _filled("page.html", texts, [physics, page], ["'wasm-unsafe-eval'"], ["worker-src blob:"], is_served)
-
-
-def make_overview(data: dict[str, Any]) -> str:
-    """The page of several runs, which is only served. Its policy is as strict.
-
-    Args:
-        data: of ``experiments.view.overview.Overview.curves``.
-    """
-    page = join_modules(*map(_read, OVERVIEW_MODULES))
-    return _filled("overview.html", {"data": _packed(json_bytes(data), 1), "page": page}, [page], [], [], True)
-
-
-def _filled(
-    template: str,
-    texts: Mapping[str, str],
-    scripts: Sequence[str],
-    more_scripts: Sequence[str],
-    more: Sequence[str],
-    is_served: bool,
-) -> str:
-    """A template with its texts, its style, and a policy that allows these scripts."""
-    style = _read("page.css")
-    policy = "; ".join(
+    scripts, workers = [_source(page)], []
+    if "physics" in _SLOT.findall(text):
+        texts["physics"] = join_modules(read_script(), *map(_read, PHYSICS_MODULES))
+        texts["wasm"] = _packed(read_module())
+        scripts += [_source(texts["physics"]), "'wasm-unsafe-eval'"]
+        workers = ["worker-src blob:"]
+    texts["policy"] = "; ".join(
         (
             "default-src 'none'",
-            " ".join(("script-src", *map(_source, scripts), *more_scripts)),
+            " ".join(("script-src", *scripts)),
             f"style-src {_source(style)}",
-            *more,
+            *workers,
             "base-uri 'none'",
             "form-action 'none'",
             *(["connect-src 'self'"] if is_served else []),
         )
     )
-    values = {"policy": policy, "style": style, **texts}
-    return _SLOT.sub(lambda slot: values[slot[1]], _read(template))
+    return _SLOT.sub(lambda slot: texts[slot[1]], text)
+
+
+def make_overview(data: dict[str, Any]) -> str:
+    """The page of several runs, which is only served.
+
+    Args:
+        data: of ``experiments.view.overview.Overview.curves``.
+    """
+    return make_document("Runs side by side", data, "overview.html", OVERVIEW_MODULES, is_served=True)
 
 
 def join_modules(*sources: str) -> str:

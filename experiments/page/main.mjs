@@ -12,6 +12,8 @@ import { otherPushes } from './pushes.mjs';
 import { Proof } from './proof.mjs';
 import { NicheCurves, runCurves } from './curves.mjs';
 import { transferLanes, transferMatrix } from './matrix.mjs';
+import { Crowd } from './ranking.mjs';
+import { openDrawing } from './draw.mjs';
 import { Server, follow } from './live.mjs';
 
 const MOST_LANES = 4;
@@ -22,8 +24,8 @@ const MEASURING_PAUSE = 1000;
 const later = () => new Promise((go) => { setTimeout(go); });
 
 class Page {
-  #archive; #server; #player = null; #worker = null; #proof = null; #tree; #curves; #niche = null; #push = null;
-  #note = ''; #turn = 0; #growthAt = 0;
+  #archive; #server; #player = null; #worker = null; #proof = null; #drawing = null; #tree; #curves; #niche = null;
+  #push = null; #note = ''; #turn = 0; #growthAt = 0;
 
   /**
    * @param archive the run
@@ -53,6 +55,7 @@ class Page {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       colours.refresh();
       this.#player?.refresh();
+      this.#drawing?.refresh();
     });
   }
 
@@ -99,6 +102,7 @@ class Page {
     this.#curves.select(id);
     this.#tell(niche);
     if (!await this.#have(this.#archive.needNiche(id))) return;
+    this.#drawing?.follow(id);
     const agents = this.#archive.agentsOf.get(id) ?? [];
     const ends = agents.length > 1 ? [[agents[0], 'first agent'], [agents.at(-1), 'last agent']]
       : agents.map((agent) => [agent, 'only agent']);
@@ -160,6 +164,9 @@ class Page {
     this.#worker = new EpisodeWorker(byId('physics').textContent, archive.world, wasm);
     this.#player = new Player(archive, walker, byId('player'), (wish) => this.#change(wish));
     this.#openLuck();
+    const crowd = new Crowd(byId('physics').textContent, archive.world, wasm);
+    this.#drawing = openDrawing(archive, walker, crowd, () => this.#niche.id);
+    byId('draw-here').addEventListener('click', () => this.#drawing.show(this.#player.lanes[0].nicheId));
     this.#proof = new Proof(archive, this.#worker, byId('prove'), async (agent) => {
       await this.select(agent.niche_id);
       await this.#show([new Lane(archive, agent, agent.niche_id)], null);
@@ -169,7 +176,7 @@ class Page {
 
   #closeStage(why) {
     byId('player').append(html('p', { class: 'note' }, why));
-    byId('proof').hidden = byId('pushing').hidden = true;
+    byId('proof').hidden = byId('pushing').hidden = byId('drawing').hidden = true;
   }
 
   #tell(niche) {
@@ -178,7 +185,7 @@ class Page {
     byId('niche-title').textContent = `Niche ${niche.id}${niche.level ? `, ${niche.level}` : ''}`;
     byId('niche-facts').replaceChildren(
       html('div', {}, niche.genes),
-      html('div', {}, `${niche.parent_id === null ? 'The root' : `Child of niche ${niche.parent_id}`}, admitted in `
+      html('div', {}, `${niche.parent_id === null ? 'A root' : `Child of niche ${niche.parent_id}`}, admitted in `
         + `iteration ${niche.created}${niche.retired === null ? ', still active' : `, retired in ${niche.retired}`}. `
         + `Score ${numberText(num(niche.admission_score))} at first, `
         + `${numberText(num(niche.last_score))} now${rates}.`),
@@ -196,7 +203,7 @@ class Page {
     byId('stage-note').textContent = this.#note;
     this.#offerNewest();
     byId('add').disabled = lanes.length === 0 || lanes.length >= MOST_LANES;
-    byId('luck').disabled = lanes.length === 0;
+    byId('luck').disabled = byId('draw-here').disabled = lanes.length === 0;
     announce(`Niche ${this.#niche.id}: ${lanes.length} walkers`);
   }
 

@@ -71,8 +71,9 @@ export class Proof {
   /** Run the pairs from a place on; done when the last one is. */
   async #runBatch(agents, from, tell) {
     const batch = agents.slice(from, from + BATCH);
-    await this.#archive.need(batch.map((agent) => ({ agent, nicheId: agent.niche_id })));
-    const episodes = batch.map((agent) => this.#archive.episodeOf(agent));
+    await this.#archive.needGrounds(batch.map((agent) => agent.niche_id));
+    const thetas = await this.#archive.thetasOf(batch);
+    const episodes = batch.map((agent, i) => ({ ...this.#archive.episodeOf(agent), theta: thetas[i] }));
     let numDone = 0;
     await new Promise((done) => {
       this.#worker.run(episodes, (place, answer) => {
@@ -80,7 +81,6 @@ export class Proof {
         if (++numDone === batch.length) done();
       });
     });
-    this.#archive.forget(batch);
   }
 
   #sentence(total, numDone, numEqual, seconds) {

@@ -23,6 +23,7 @@ from poet.events import (
     TransferOutcome,
     ValidationSet,
 )
+from poet.roots import drawn_roots
 from poet.types import Origin
 from poet.validation import ROBUST_RATE
 
@@ -66,8 +67,9 @@ class NicheRecord:
     """A niche so far.
 
     Attributes:
-        id, parent_id, created, admission_score: as in ``NicheAdmitted``.
+        id, parent_id, created, admission_score, terrain_seed: as in ``NicheAdmitted``.
         genotype: as JSON values.
+        is_drawn: whether its ground is one that no genotype makes (``poet.roots``).
         changed: the last iteration in which anything of it was new.
         last_score: of its agent.
         retired, solved: iterations; None if not so far.
@@ -83,6 +85,8 @@ class NicheRecord:
     created: int
     admission_score: float
     genotype: Mapping[str, Any]
+    terrain_seed: int
+    is_drawn: bool
     changed: int
     last_score: float
     retired: int | None = None
@@ -148,6 +152,7 @@ class Record:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._drawn = frozenset(drawn_roots(run.config))
         self._num_versions = self._num_attempts = 0
         self.iteration = -1
         self.steps: list[int] = []
@@ -190,7 +195,7 @@ class Record:
             rows = self._run.rows_after(kind, ["iteration", *names.split()], before, first)
             return (row for row in rows if row[0] <= last)
 
-        for row in new(NicheAdmitted, "niche_id parent_id score genotype", len(self.niches)):
+        for row in new(NicheAdmitted, "niche_id parent_id score terrain_seed genotype", len(self.niches)):
             self._admit(*row)
         self._spend(before, last)
         for row in new(AgentVersion, "id niche_id origin source_id score", self._num_versions):
@@ -215,11 +220,16 @@ class Record:
                 self.tried[source_id, targets[attempt]] += 1
         self.iteration = last
 
-    def _admit(self, iteration: int, niche_id: int, parent_id: int | None, score: float, text: str) -> None:
+    def _admit(
+        self, iteration: int, niche_id: int, parent_id: int | None, score: float, terrain_seed: int, text: str
+    ) -> None:
         if niche_id != len(self.niches):
             raise DamageError(f"niche {len(self.niches)} is missing")
         genotype = load_object(text, f"the genotype of niche {niche_id}")
-        self.niches.append(NicheRecord(niche_id, parent_id, iteration, score, genotype, iteration, score))
+        is_drawn = niche_id in self._drawn
+        self.niches.append(
+            NicheRecord(niche_id, parent_id, iteration, score, genotype, terrain_seed, is_drawn, iteration, score)
+        )
         if parent_id is not None:
             self._touched(parent_id, iteration).children += 1
 

@@ -17,6 +17,7 @@ from experiments.analysis.gene_space import gene_space
 from experiments.page.data import (
     MOST_POINTS,
     agents_table,
+    births,
     growth_data,
     news_data,
     plain,
@@ -25,9 +26,11 @@ from experiments.page.data import (
     theta_text,
 )
 from experiments.page.document import make_document
+from experiments.page.drawing import drawing_data, made_niches
 from experiments.page.record import Record
 from experiments.text import visible
 from experiments.view.curves import run_curves
+from poet.archive.errors import DamageError
 from poet.archive.files import file_id
 from poet.archive.folder import ARCHIVE_NAME
 from poet.archive.lock import writer_of
@@ -94,7 +97,8 @@ class Watched:
         Keys:
             moment, state: of the run now, the second as a sentence.
             is_other: only if the moment is of another archive, which lay at this place before.
-            those of ``experiments.page.data.news_data``, and agents (those stored since), if anything is new.
+            those of ``experiments.page.data.news_data``, agents (those stored since) and made (see
+            ``experiments.page.drawing.made_niches``, of new niches), if anything is new.
 
         Raises:
             InputError: as for ``page``; or the moment is none.
@@ -108,7 +112,8 @@ class Watched:
             if found["moment"] != moment:
                 versions = [version for seen, version in self._stored if seen > thetas]
                 found |= news_data(self._record, self._kinds, MOST_POINTS, iteration)
-                found["agents"] = agents_table(self._run, self._record, versions)
+                found["made"] = made_niches(self._run.config, births(self._record, iteration))
+                found["agents"] = agents_table(self._run, self._record.steps, versions)
             values: dict[str, Any] = plain(found)
             return values
 
@@ -124,7 +129,7 @@ class Watched:
             values: dict[str, Any] = plain(
                 {
                     "terrain": terrain.to_json(),
-                    "agents": agents_table(self._run, self._record, versions),
+                    "agents": agents_table(self._run, self._record.steps, versions),
                     "scores": score_table(self._record, [self._record.niche(niche_id)], MOST_POINTS),
                 }
             )
@@ -138,8 +143,15 @@ class Watched:
         """
         if len(version_ids) > _MOST_THETAS:
             raise InputError(f"at most {_MOST_THETAS} agents may be asked for at once, found {len(version_ids)}")
-        agents = [self._run.stored_agent(version_id) for version_id in version_ids]
-        return {str(agent.version.id): theta_text(agent.theta) for agent in agents if agent is not None}
+        thetas = {}
+        for version_id in version_ids:
+            try:
+                thetas[str(version_id)] = theta_text(self._run.stored_agent(version_id).theta)
+            except DamageError:
+                raise
+            except InputError:
+                continue  # it is not stored
+        return thetas
 
     def curves(self) -> dict[str, Any]:
         """What an overview of several runs draws of this one.
@@ -263,9 +275,10 @@ class Watched:
             "tables_page": None,
             "terrains": {},
             "complexity": None,
-            "agents": agents_table(self._run, self._record, versions),
+            "agents": agents_table(self._run, self._record.steps, versions),
             "thetas": None,
             "chosen": chosen,
+            "drawing": drawing_data(self._run.config, births(self._record)),
             "live": {"moment": self._moment, "state": self._state()},
         }
 

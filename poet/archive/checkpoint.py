@@ -23,6 +23,7 @@ from pydantic_core import PydanticSerializationError
 from agents.strategies.base import StrategyState, concatenate, split
 from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
+from environments.terrain.terrain import Terrain
 from poet.archive.errors import DamageError
 from poet.archive.values import load_object
 from poet.types import Evaluation, Niche, RetiredNiche, RunState, State, SuccessRates, theta_digest
@@ -248,6 +249,24 @@ def _genotype(values: dict[str, Any], genotype_type: type[AbstractGenotype]) -> 
         raise _WrongError(f"genotype of niche {values['id']}: {error}") from error
 
 
+def _drawn_to_json(niche: Niche | RetiredNiche) -> dict[str, Any]:
+    """The drawn ground of a niche. Other niches have no such value, so their states are as they always were."""
+    return {} if niche.drawn is None else {"drawn": niche.drawn.to_json()}
+
+
+def _drawn(values: dict[str, Any]) -> dict[str, Terrain]:
+    try:
+        return {"drawn": Terrain.from_json(values["drawn"])} if "drawn" in values else {}
+    except (ValueError, OverflowError) as error:
+        raise _WrongError(f"the ground of niche {values['id']}: {error}") from error
+
+
+def _kinds_of(values: Any, kinds: Mapping[str, type | UnionType]) -> dict[str, type | UnionType]:
+    """The kinds of a niche's values, of which only some niches have a ground."""
+    is_drawn = isinstance(values, dict) and "drawn" in values
+    return {**kinds, **({"drawn": dict} if is_drawn else {})}
+
+
 def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategyState], num_niches: int) -> StrategyState:
     """The optimisers of all active niches, concatenated."""
     values = {name.removeprefix(_OPTIMISER): array for name, array in arrays.items()}
@@ -266,7 +285,7 @@ def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategySta
 
 
 def _niche_to_json(niche: Niche) -> dict[str, Any]:
-    values = {
+    values = _drawn_to_json(niche) | {
         "id": niche.id,
         "genotype": niche.genotype.to_json(),
         "terrain_seed": niche.terrain_seed,
@@ -283,7 +302,7 @@ def _niche_to_json(niche: Niche) -> dict[str, Any]:
 
 def _checked_niche(values: Any) -> dict[str, Any]:
     """The values, if they are an active niche's."""
-    checked = _checked("a niche", values, _NICHE)
+    checked = _checked("a niche", values, _kinds_of(values, _NICHE))
     _checked("an evaluation", checked["evaluation"], _EVALUATION)
     for score in checked["recent_scores"]:
         _checked("a score", {"score": score}, {"score": int | float})
@@ -304,12 +323,12 @@ def _niche(values: Any, optimiser: StrategyState, genotype_type: type[AbstractGe
         "evaluation": Evaluation(**values["evaluation"]),
         "recent_scores": tuple(values["recent_scores"]),
         "success": None if success is None else SuccessRates(**success),
-    }
+    } | _drawn(values)
     return Niche(**{**values, **parts})
 
 
 def _retired_to_json(niche: RetiredNiche) -> dict[str, Any]:
-    values = {
+    values = _drawn_to_json(niche) | {
         "id": niche.id,
         "genotype": niche.genotype.to_json(),
         "terrain_seed": niche.terrain_seed,
@@ -320,12 +339,12 @@ def _retired_to_json(niche: RetiredNiche) -> dict[str, Any]:
         "version_id": niche.version_id,
         "theta": theta_digest(niche.theta),
     }
-    return _checked("a retired niche", values, _RETIRED)
+    return _checked("a retired niche", values, _kinds_of(values, _RETIRED))
 
 
 def _retired(
     values: Any, theta_of: Callable[[str], NDArray[np.float32]], genotype_type: type[AbstractGenotype]
 ) -> RetiredNiche:
-    values = _checked("a retired niche", values, _RETIRED)
-    parts = {"genotype": _genotype(values, genotype_type), "theta": theta_of(values["theta"])}
+    values = _checked("a retired niche", values, _kinds_of(values, _RETIRED))
+    parts = {"genotype": _genotype(values, genotype_type), "theta": theta_of(values["theta"])} | _drawn(values)
     return RetiredNiche(**{**values, **parts})

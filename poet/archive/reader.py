@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -27,14 +28,16 @@ from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
 from poet.archive.thetas import read_theta
 from poet.archive.turns import Turns
 from poet.archive.values import load_object
-from poet.config import Config
+from poet.config import Config, PolicyConfig
 from poet.events import AgentVersion, Event
 from poet.types import State
+from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from agents.policies.base import AbstractPolicy
+    from experiments.page.notebook import Shown
 
 _STORED = "theta_digest IN (SELECT digest FROM thetas)"
 
@@ -68,6 +71,9 @@ class Run:
         self._connection = connection
         self._turns = Turns(folder)
         self._trust = trust
+
+    def __repr__(self) -> str:
+        return f"Run({str(self._folder)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy opens the run again, also in another process."""
@@ -137,6 +143,19 @@ class Run:
     def sessions(self) -> pd.DataFrame:
         """Each time that a program started or resumed the run: when, where, and with which versions."""
         return self._frame("sessions")
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The score of every niche's agent at the end of each iteration, over what the whole run had spent by then.
+
+        Columns niche_id, iteration, env_steps (cumulative, of all niches), score; in order of niche and iteration.
+        """
+        from poet.archive.scores import cumulative_steps, score_history
+
+        with self.at_one_moment():
+            iteration = self.iteration
+            steps = cumulative_steps(self.ledger, -1 if iteration is None else iteration)
+            return score_history(self.versions, steps)
 
     @property
     def own_tables(self) -> dict[str, pd.DataFrame]:
@@ -252,9 +271,32 @@ class Run:
             raise InputError(f"agent {id} of {self._folder} begins at iteration {first}: ask for that or a later one")
         return self._stored_agent(read_version(rows[0]))
 
-    def stored_agents(self) -> list[StoredAgent]:
-        """All agent versions with a stored theta, in the order of version ids."""
-        return [self._stored_agent(version) for version in self.stored_versions()]
+    def stored_agent(self, version_id: int) -> StoredAgent:
+        """An agent version by its id.
+
+        Raises:
+            InputError: there is no such version, or its theta is not stored.
+        """
+        version_id = whole_number("a version's id", version_id)
+        rows = self._rows("versions", columns(AgentVersion), f"id = ? AND {_STORED}", version_id)
+        if not rows:
+            raise InputError(
+                f"{self._folder} has no agent of the version {version_id}: either it is another run's, or its theta "
+                "was not stored"
+            )
+        return self._stored_agent(read_version(rows[0]))
+
+    def stored_agents(self, id: int | None = None) -> list[StoredAgent]:
+        """All agent versions with a stored theta, in the order of version ids.
+
+        Args:
+            id: of the one agent whose versions are wanted; None for all agents.
+
+        Raises:
+            InputError: there is no such niche.
+        """
+        niche_id = None if id is None else self._known_niche(id)
+        return [self._stored_agent(version) for version in self.stored_versions(niche_id)]
 
     def stored_versions(self, niche_id: int | None = None, after: int = -1) -> list[AgentVersion]:
         """The records of agent versions with a stored theta, in the order of version ids.
@@ -266,11 +308,6 @@ class Run:
         of_niche, parameters = ("", ()) if niche_id is None else ("niche_id = ? AND ", (niche_id,))
         rows = self._rows("versions", columns(AgentVersion), f"{of_niche}id > ? AND {_STORED}", *parameters, after)
         return [read_version(row) for row in rows]
-
-    def stored_agent(self, version_id: int) -> StoredAgent | None:
-        """An agent version; None if there is none of that id, or none with a stored theta."""
-        rows = self._rows("versions", columns(AgentVersion), f"id = ? AND {_STORED}", version_id)
-        return self._stored_agent(read_version(rows[0])) if rows else None
 
     @property
     def num_thetas(self) -> int:
@@ -314,6 +351,25 @@ class Run:
                 return Terrain.from_json(load_object(text, f"the terrain of niche {niche_id}"))
             except (ValueError, OverflowError) as error:
                 raise DamageError(f"the terrain of niche {niche_id}: {error}") from error
+
+    def show(self, niche: int | None = None, agent: int | None = None, iteration: int | None = None) -> Shown:
+        """A niche in which its agents walk, in a notebook: the very physics of the run, in a page of its own.
+
+        Args:
+            niche: whose terrain; None for a hard one that is solved.
+            agent: who walks; None for the niche's first and its last agent, side by side.
+            iteration: the agent's latest stored version at or before it; None for the last.
+
+        Returns:
+            What draws itself as the last value of a cell, without a network. Elsewhere ``save`` it, and open the file.
+
+        Raises:
+            InputError: no such niche or agent, none that old, or a policy of a user's own.
+        """
+        check_packages("experiments")
+        # By name, since the page is made above the algorithm; only who looks at a run needs it.
+        shown: Shown = import_module("experiments.page.notebook").show(self, niche, agent, iteration)
+        return shown
 
     def last_scores(self) -> dict[int, float]:
         """The score of each niche's last agent version, by niche id."""
@@ -390,7 +446,12 @@ class Run:
         with self._turns.turn():
             theta = read_theta(self._connection, version.theta_digest)
         theta.setflags(write=False)
-        return StoredAgent(version, theta)
+        return StoredAgent(version, theta, self._policy_config)
+
+    @cached_property
+    def _policy_config(self) -> PolicyConfig:
+        """The same for every agent: a fork cannot change it."""
+        return self.config_at(0).policy
 
     def _known_niche(self, id: int) -> int:
         """The checked id as a Python int, since SQLite would store the bytes of NumPy's integers."""

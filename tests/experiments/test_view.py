@@ -18,17 +18,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from agents import rollout
 from environments.errors import InputError
+from environments.terrain.terrain import Terrain
 from experiments.view import watched
 from experiments.view.server import Server
 from experiments.view.watched import Watched
 from poet.archive.reader import open_run
 from tests.benchmarks.large_run import large_run
 from tests.experiments.command_line import begin, end, wait_for
+from tests.experiments.pages import needs_browser
 from tests.experiments.synthetic_runs import three_niches
-from tests.experiments.test_page import CHROMIUM, HOSTILE, hostile_run, needs_browser
+from tests.experiments.test_page import HOSTILE, hostile_run
 
 
 @contextmanager
@@ -70,15 +73,6 @@ def data_in(page: str) -> dict[str, Any]:
     (packed,) = re.findall(r'<script type="text/plain" id="data">([^<]+)<', page)
     found: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed)))
     return found
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @contextmanager
@@ -180,6 +174,8 @@ def test_a_large_run_lists_the_ends_of_its_niches_and_measures_bit_by_bit(
         assert {*news["success"]["iteration"], *news["scores"]["iteration"]} == {100}
         assert len(news["niches"]) < 20
         assert {100} == {*news["agents"]["iteration"]}
+        assert {str(n["id"]) for n in news["niches"] if n["created"] == 100} == news["made"].keys()
+        assert len(page["drawing"]["made"]) + len(news["made"]) == 100 and news["made"]
         assert grown == {"done": 0, "of": 100}
         monkeypatch.setattr(watched, "_MEASURE_FOR", 60.0)
         assert {"done", "of", "remark", "measures"} == answer(server, "growth").keys()
@@ -320,6 +316,37 @@ def test_all_pairs_of_a_served_page_are_proven(
         page.get_by_role("button", name="20 other pushes").click()
         expect(page.locator(".pushes span").first).to_have_text(re.compile("of 20 succeed"), timeout=60_000)
         expect(page.locator("#run-curves figure").nth(1)).to_be_visible(timeout=60_000)
+
+
+@needs_browser
+def test_in_a_served_page_a_terrain_is_drawn_and_ranked_and_the_best_walks(
+    browser: Browser, tiny_run: Path, tmp_path: Path
+) -> None:
+    """All agents are fetched and tried; the saved walk is that of Python, to the bit."""
+    with open_run(tiny_run) as run:
+        stored = {agent.version.id: agent for agent in run.stored_agents()}
+        policy, last = run.policy, int(run.niches["niche_id"].max())
+    num = len({agent.version.theta_digest for agent in stored.values()})
+    with served(tiny_run) as server, opened(browser, server) as page:
+        page.get_by_role("button", name="draw on this terrain").click()
+        page.get_by_label("begin with").focus()
+        page.get_by_label("begin with").select_option(str(last))
+        expect(page.locator("#drawn-player .lane .agent")).to_have_text(re.compile(f"^niche {last},"))
+        page.locator(".easel").focus()
+        for _ in range(8):
+            page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowUp")
+        page.get_by_role("button", name="Who can cross it?").click()
+        expect(page.locator(".ask .result")).to_contain_text(re.compile(rf"of {num} cross.*found by"), timeout=60_000)
+        expect(page.locator(".ranking tbody tr")).to_have_count(num)
+        expect(page.locator("#drawn-player .lane b")).to_have_text("rank 1")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="save the terrain").click()
+        download.value.save_as(tmp_path / "terrain.json")
+    file = json.loads((tmp_path / "terrain.json").read_text(encoding="utf-8"))
+    terrain, walk = Terrain.from_json({key: file[key] for key in ("ground", "obstacles", "push")}), file["walk"]
+    result = rollout(policy, stored[walk["version"]].theta, terrain, engine="simd", max_steps=walk["max_steps"])
+    assert (walk["return"], walk["length"]) == (float(result.returns[0]), int(result.lengths[0]))
 
 
 @needs_browser
