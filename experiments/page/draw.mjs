@@ -3,7 +3,7 @@
 import { byId, html } from './dom.mjs';
 import { Easel } from './easel.mjs';
 import { GeneSliders, Slider } from './genes.mjs';
-import { DrawnLane, announce, groundList } from './lane.mjs';
+import { DrawnLane, announce, chooseGround, groundList } from './lane.mjs';
 import { expressed } from './obstacles.mjs';
 import { Player } from './player.mjs';
 import { Ranking } from './ranking.mjs';
@@ -13,7 +13,7 @@ import { commandFor, fileText, isProvable, readTerrainFile } from './terrain_fil
 const FILE_NAME = 'terrain.json';
 const MOST_SEED = 999_999_999;
 /** The walkers begin anew so long after the last change, ms. */
-const PAUSE = 180;
+const WALK_PAUSE = 180;
 const KEYS_HELP = 'Drag the ground, or choose a vertex by ← and → and move it by ↑ and ↓ (with Shift: farther). Enter '
   + 'places an obstacle, Delete removes one, Ctrl+Z undoes. The strip below moves the view.';
 
@@ -98,7 +98,7 @@ export class Drawing {
     const { knobs, terrain, isMade, nicheId } = this.#sketch.state;
     const { from, undo, reset, seed, push, origin } = this.#parts;
     const begun = nicheId === null ? 'a file' : `niche ${nicheId}`;
-    from.value = nicheId ?? '';
+    chooseGround(from, nicheId);
     undo.disabled = !this.#sketch.canUndo;
     reset.disabled = !this.#sketch.isTouched;
     if (knobs) {
@@ -115,7 +115,7 @@ export class Drawing {
     this.#easel.mark([]);
     this.#tellFile();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#walk(true), PAUSE);
+    this.#timer = setTimeout(() => this.#walk(true), WALK_PAUSE);
   }
 
   /** Let the chosen agents walk on the terrain as it is. */

@@ -135,11 +135,20 @@ export function agentList(archive, chosen, firstNiche, onChange) {
   return lateList({ 'aria-label': 'agent', class: 'agent', onchange }, option(chosen), groups);
 }
 
-/** A list of all grounds that can be shown. */
+const groundOption = (id) => html('option', { value: id }, `niche ${id}`);
+
+/** A list of all grounds that can be shown; one may be chosen, or none (null). */
 export function groundList(archive, chosen, onChange) {
-  const option = (id) => html('option', { value: id }, `niche ${id}`);
   const onchange = ({ target }) => onChange(Number(target.value));
-  return lateList({ 'aria-label': 'ground', onchange }, option(chosen), () => archive.grounds.map(option));
+  const list = lateList({ 'aria-label': 'ground', onchange }, '', () => archive.grounds.map(groundOption));
+  chooseGround(list, chosen);
+  return list;
+}
+
+/** Choose a ground of such a list, or none (null). */
+export function chooseGround(list, id) {
+  if (id !== null && ![...list.options].some(({ value }) => value === String(id))) list.append(groundOption(id));
+  list.value = id ?? '';
 }
 
 /** Both numbers, and whether they are the same bits. */

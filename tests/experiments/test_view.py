@@ -329,8 +329,10 @@ def test_in_a_served_page_a_terrain_is_drawn_and_ranked_and_the_best_walks(
     num = len({agent.version.theta_digest for agent in stored.values()})
     with served(tiny_run) as server, opened(browser, server) as page:
         page.get_by_role("button", name="draw on this terrain").click()
-        page.get_by_label("begin with").focus()
-        page.get_by_label("begin with").select_option(str(last))
+        ground = page.locator("#drawing").get_by_label("ground", exact=True)
+        expect(ground.locator("option:checked")).to_have_text(re.compile(r"^niche \d+$"))
+        ground.focus()
+        ground.select_option(str(last))
         expect(page.locator("#drawn-player .lane .agent")).to_have_text(re.compile(f"^niche {last},"))
         page.locator(".easel").focus()
         for _ in range(8):
