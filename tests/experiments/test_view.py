@@ -240,7 +240,7 @@ def test_a_page_grows_with_its_run_through_a_kill(browser: Browser, tmp_path: Pa
     """New niches appear; the chosen niche, its walkers and the zoom stay; a walker's bits are those of the archive."""
     folder = tmp_path / "run-1"
     process = begin("run", folder, "--preset", "tiny", "--iterations", 400)
-    wait_for(process, "iteration 2")
+    wait_for(process, "iteration 20")  # by then the root has retired
     with served(folder) as server, opened(browser, server) as page:
         expect(page.locator(".lane .proof").first).to_contain_text("the same here, bit for bit")
         niches = page.locator(".niche")
