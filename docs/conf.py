@@ -28,9 +28,11 @@ NAVIGATION = {
     ],
     "How to": [
         "docs/how-to/configure",
+        "docs/how-to/terrains",
         "docs/how-to/watch",
         "docs/how-to/evaluate",
         "docs/how-to/compare",
+        "docs/how-to/take-away",
         "docs/how-to/machines",
     ],
     "How to add": [

@@ -72,11 +72,12 @@ DOORS: dict[str, tuple[str, ...]] = {
 
 #: Sources of chance. ``environments.streams`` needs none of them.
 CHANCE = ("random", "secrets", "uuid", "numpy.random", "os.urandom", "os.getrandom")
-#: Who draws what Gymnasium draws, from Gymnasium's own generators.
-GYMNASIUMS_CHANCE = ("environments/terrain/bipedal_walker.py", "environments/walker/bipedal_walker_vector.py")
-
-#: What guards a door must be guessed by nobody; no result comes from it.
-GUARDS = ("experiments/view/server.py",)
+#: Who may use which: who draws what Gymnasium draws, from its own generators, and a guard, whom nobody may guess.
+CHANCE_OF = {
+    "environments/terrain/bipedal_walker.py": CHANCE,
+    "environments/walker/bipedal_walker_vector.py": CHANCE,
+    "experiments/view/server.py": ("secrets",),
+}
 
 #: Clocks, and who may read them: people want to know how long a run took; no result does.
 CLOCKS = ("time.", "datetime.")
@@ -216,8 +217,7 @@ def test_each_foreign_library_is_imported_behind_its_one_door() -> None:
 
 
 def _is_chance(module: Module, name: str) -> bool:
-    is_guard = module.path in GUARDS and _is_in(name, ("secrets",))
-    return _is_in(name, CHANCE) and not is_guard and module.path not in GYMNASIUMS_CHANCE
+    return _is_in(name, CHANCE) and not _is_in(name, CHANCE_OF.get(module.path, ()))
 
 
 def test_chance_comes_from_named_streams_only() -> None:

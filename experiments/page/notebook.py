@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 #: What the page is made of, each after what it imports.
 MODULES = (
-    "dom.mjs", "data.mjs", "colours.mjs", "lane.mjs", "scene.mjs", "stage.mjs", "traces.mjs", "player.mjs", "pushes.mjs",
-    "walk.mjs",
+    "dom.mjs", "data.mjs", "colours.mjs", "lane.mjs", "scene.mjs", "stage.mjs", "traces.mjs", "player.mjs",
+    "pushes.mjs", "walk.mjs",
 )  # fmt: skip
 
 #: Versions of an agent that the page holds at most besides those that walk, evenly spread; each takes some 15 KB.

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from environments.errors import InputError
-from experiments.page import notebook
+from experiments.page import document, notebook
 from poet.archive.reader import open_run
 from tests.experiments.pages import Opened, needs_browser
 from tests.experiments.synthetic_runs import three_niches
@@ -22,6 +22,16 @@ from tests.experiments.test_page import HOSTILE, hostile_run
 MOST_BYTES = 1_000_000
 #: Milliseconds that a busy machine may take until a frame is ready.
 LONG = 60_000
+
+
+@pytest.mark.parametrize("modules", [notebook.MODULES, document.PAGE_MODULES])
+def test_a_page_has_all_that_its_modules_import(modules: tuple[str, ...]) -> None:
+    """Joined into one script, a name that is missing is an error only when it is used."""
+    folder = Path(document.__file__).parent
+    known = [*document.PHYSICS_MODULES, *modules]
+    for name in known:
+        needed = re.findall(r"^import .* from './(\S+)';$", (folder / name).read_text(encoding="utf-8"), re.MULTILINE)
+        assert set(needed) <= set(known), name
 
 
 @needs_browser
