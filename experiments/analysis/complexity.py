@@ -117,7 +117,16 @@ def growth_curves(run: RunTables) -> pd.DataFrame:
         ``_admitted_median``, ``_solved_max`` and ``_solved_median``: greatest value and median of the niches admitted,
         and solved, so far; NaN before the first.
     """
-    frame, steps = niche_complexity(run), cumulative_steps(run)
+    return curves_of(niche_complexity(run), cumulative_steps(run))
+
+
+def curves_of(frame: pd.DataFrame, steps: pd.Series[int]) -> pd.DataFrame:
+    """``growth_curves`` of niches.
+
+    Args:
+        frame: columns created and solved (iterations; missing: not so far), and measures.
+        steps: env-steps spent by the end of each iteration, see ``cumulative_steps``.
+    """
     columns = {"env_steps": steps}
     for measure in known_measures(frame):
         for which, when in (("admitted", "created"), ("solved", "solved")):

@@ -78,11 +78,16 @@ def gene_text(genotype: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
+def ground_text(genotype: Mapping[str, Any], is_drawn: bool) -> str:
+    """``gene_text`` of a niche; that it is drawn, where no genotype makes its ground."""
+    return "drawn" if is_drawn else gene_text(genotype)
+
+
 def gene_texts(run: RunTables) -> dict[int, str]:
-    """``gene_text`` of each niche by its id; that it is drawn, where no genotype makes its ground."""
+    """``ground_text`` of each niche by its id."""
     drawn = drawn_roots(run.config)
     niches = zip(run.niches["niche_id"], run.niches["genotype"], strict=True)
-    return {niche_id: "drawn" if niche_id in drawn else gene_text(genotype) for niche_id, genotype in niches}
+    return {niche_id: ground_text(genotype, niche_id in drawn) for niche_id, genotype in niches}
 
 
 def challenge_level(genotype: Mapping[str, Any]) -> int | None:

@@ -60,6 +60,7 @@ _COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
         "poet replay runs/first --niche 3 --output walk.mp4",
         "poet replay runs/first --verify",
     ),
+    show.view: ("poet view runs/first", "poet view runs/poet-1 runs/poet-2 runs/dr-1"),
     shows_progress(show.analyse): (
         "poet analyse runs/first",
         "poet analyse runs/poet-1 runs/poet-2 runs/poet-3 --output report",

@@ -1,4 +1,4 @@
-"""``poet status``, ``poet replay`` and ``poet analyse``: the commands that look at runs."""
+"""``poet status``, ``poet replay``, ``poet view`` and ``poet analyse``: the commands that look at runs."""
 
 from __future__ import annotations
 
@@ -130,6 +130,34 @@ def _show(
         report = replay_pair(stored, *chosen, output, engine, count, prepare_engine, terrain, is_verified)
     say(*report.lines())
     raise typer.Exit(report.exit_status)
+
+
+def view(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.", show_default=False)],
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Where it listens; 0 for any free one.")] = 0,
+    host: Annotated[
+        str, typer.Option("--host", help="The address that it listens at; by default nobody else can reach it.")
+    ] = "127.0.0.1",
+    open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+) -> None:
+    """Show runs in a browser while they go on: niches, scores, walkers; several also side by side. Ctrl-C ends it."""
+    import webbrowser
+    from contextlib import ExitStack, closing
+
+    from experiments.analysis.aggregate import run_names
+    from experiments.interrupts import stopping_cleanly
+    from experiments.view.server import Server
+    from experiments.view.watched import Watched
+
+    with stopping_cleanly(), ExitStack() as stack:
+        folders = zip(run_names(runs), runs, strict=True)
+        watched = [stack.enter_context(closing(Watched(name, folder))) for name, folder in folders]
+        server = stack.enter_context(Server(watched, host, port))
+        say(f"{'pages' if len(runs) > 1 else 'page'} of {', '.join(run.name for run in watched)}; Ctrl-C ends it")
+        say(server.address)
+        if open_browser:
+            webbrowser.open(server.address)
+        server.serve_forever()
 
 
 def analyse(

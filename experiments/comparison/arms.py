@@ -26,13 +26,13 @@ def arms_of(configs: Mapping[str, Config]) -> dict[str, list[str]]:
     """
     arms: dict[str, list[str]] = {}
     for name, config in configs.items():
-        arm, dash, seed = Path(name).name.rpartition("-")
-        if not arm or not dash or seed != str(config.run.seed):
+        found = arm_and_seed(name)
+        if found is None or found[1] != str(config.run.seed):
             raise InputError(
                 f"a run's folder must be called ARM-SEED, such as dr-{config.run.seed} for seed {config.run.seed}, "
                 f"but is {name}"
             )
-        arms.setdefault(arm, []).append(name)
+        arms.setdefault(found[0], []).append(name)
     for arm, names in arms.items():
         for name in names[1:]:
             _check_alike(names[0], configs[names[0]], name, configs[name])
@@ -40,6 +40,12 @@ def arms_of(configs: Mapping[str, Config]) -> dict[str, list[str]]:
             raise InputError(f"two runs called {arm} have the same seed: give each run once")
         names.sort(key=lambda name: configs[name].run.seed)
     return arms
+
+
+def arm_and_seed(name: str) -> tuple[str, str] | None:
+    """What a run called ARM-SEED has before and after its last dash; None for any other name."""
+    arm, dash, seed = Path(name).name.rpartition("-")
+    return (arm, seed) if arm and dash and seed.isdecimal() else None
 
 
 def changed(config: Config, base: Config) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 // The curves of the run: scores and success of every niche, ANNECS, and how complex its terrains are.
 
 import { html, percentText } from './dom.mjs';
-import { num } from './data.mjs';
+import { grouped, num } from './data.mjs';
 import { Plot } from './plot.mjs';
 
 const shortText = (value) => (Number.isFinite(value) ? String(+value.toPrecision(3)) : 'none');
@@ -14,42 +14,61 @@ function rangeOf(values) {
   return high > low ? [low, high + 0.06 * (high - low)] : [0, 1];
 }
 
+const TITLES = {
+  score: 'Score of the niche’s agent', pushes: 'Success on its own ground under other pushes',
+  seeds: 'Success on fresh seeds of its genes',
+};
+
 /** Fills a box with plots of every niche, which follow the selected one. */
 export class NicheCurves {
-  #plots = [];
+  #archive; #box; #onSelect; #plots = new Map(); #selected = null;
 
   constructor(archive, box, onSelect) {
-    const series = (name, groups, value) => [...groups].map(([id, rows]) => ({
-      key: id, name: `niche ${id}`, class: 'niche-curve',
-      xs: rows.map((row) => row.env_steps), ys: rows.map((row) => num(row[value])),
-    }));
-    const scores = series('score', archive.scoresOf, 'score');
-    if (scores.length) {
-      const ys = finite(scores.flatMap((one) => one.ys)), { solved_return: solved } = archive.world;
-      const range = ys.length ? [Math.min(-100, ...downTo(ys)), Math.max(solved + 20, ...upTo(ys))] : [-100, 300];
-      this.#plots.push(new Plot('Score of the niche’s agent', archive.env_steps, {
-        series: scores, range, lines: [{ value: solved, name: `solved from ${solved}` }],
-      }, onSelect));
-    }
-    const titles = {
-      pushes: 'Success on its own ground under other pushes', seeds: 'Success on fresh seeds of its genes',
-    };
-    for (const [set, title] of Object.entries(titles)) {
-      const groups = new Map(), rate = archive.world.robust_rate;
-      for (const row of archive.measured.filter((one) => one.validation_set === set)) {
-        groups.set(row.niche_id, [...(groups.get(row.niche_id) ?? []), row]);
-      }
-      if (groups.size) this.#plots.push(new Plot(title, archive.env_steps, {
-        series: series('rate', groups, 'rate'), range: [0, 1.02], text: percentText,
-        lines: [{ value: rate, name: `${set === 'pushes' ? 'robust' : 'general'} from ${percentText(rate)}` }],
-      }, onSelect));
-    }
-    box.append(...this.#plots.map((plot) => plot.element));
+    this.#archive = archive;
+    this.#box = box;
+    this.#onSelect = onSelect;
+    this.refresh();
   }
 
   /** Bring a niche's curves to the front. */
   select(id) {
-    for (const plot of this.#plots) plot.highlight(id);
+    this.#selected = id;
+    for (const plot of this.#plots.values()) plot.highlight(id);
+  }
+
+  /** Show what the archive holds now. */
+  refresh() {
+    const { scoresOf, world: { solved_return: solved, robust_rate: rate }, measured } = this.#archive;
+    if (scoresOf.size) {
+      const scores = this.#series(scoresOf, 'score'), ys = finite(scores.flatMap((one) => one.ys));
+      const range = ys.length ? [Math.min(-100, ...downTo(ys)), Math.max(solved + 20, ...upTo(ys))] : [-100, 300];
+      const lines = [{ value: solved, name: `solved from ${solved}` }];
+      this.#show('score', { isCrowd: true, series: scores, range, lines });
+    }
+    for (const [set, word] of [['pushes', 'robust'], ['seeds', 'general']]) {
+      const rates = grouped(measured.filter((one) => one.validation_set === set), 'niche_id');
+      if (rates.size) this.#show(set, {
+        isCrowd: true,
+        series: this.#series(rates, 'rate'), range: [0, 1.02], text: percentText,
+        lines: [{ value: rate, name: `${word} from ${percentText(rate)}` }],
+      });
+    }
+  }
+
+  #show(key, options) {
+    const known = this.#plots.get(key);
+    if (known) return known.update(this.#archive.env_steps, options);
+    const plot = new Plot(TITLES[key], this.#archive.env_steps, options, this.#onSelect);
+    plot.highlight(this.#selected);
+    this.#plots.set(key, plot);
+    return this.#box.append(plot.element);
+  }
+
+  #series(groups, value) {
+    return [...groups].map(([id, rows]) => ({
+      key: id, name: `niche ${id}`, class: 'niche-curve',
+      xs: rows.map((row) => row.env_steps), ys: rows.map((row) => num(row[value])),
+    }));
   }
 }
 
@@ -57,10 +76,14 @@ export class NicheCurves {
 const downTo = (values) => [values.reduce((a, b) => Math.min(a, b))];
 const upTo = (values) => [values.reduce((a, b) => Math.max(a, b))];
 
-/** Fill a box with the curves of the whole run. */
-export function drawRunCurves(archive, box) {
-  if (archive.annecs) box.append(annecsPlot(archive));
-  if (!archive.complexity) return;
+/** The plots of the whole run, as elements. */
+export function runCurves(archive) {
+  return [...(archive.annecs ? [annecsPlot(archive)] : []), ...complexityPlots(archive)];
+}
+
+function complexityPlots(archive) {
+  if (!archive.complexity) return [];
+  const plots = [];
   for (const { title, unit, curves } of Object.values(archive.complexity.measures)) {
     const series = [['admitted_max', 'greatest admitted'], ['solved_max', 'greatest solved once'],
       ['admitted_median', 'median admitted'], ['solved_median', 'median solved once']].map(([key, name]) => ({
@@ -72,10 +95,11 @@ export function drawRunCurves(archive, box) {
     if (own[1] === 1 && series.every((one) => finite(one.ys).every((value) => value === 0))) continue;
     // The shadow's terrains may be as high as houses: its band is cut there.
     const range = [Math.min(own[0], low), Math.max(own[1], Math.min(high, 2.5 * own[1]))];
-    box.append(new Plot(`${title[0].toUpperCase()}${title.slice(1)}, ${unit}`, archive.env_steps, {
+    plots.push(new Plot(`${title[0].toUpperCase()}${title.slice(1)}, ${unit}`, archive.env_steps, {
       series, range, isStepped: true, text: shortText,
     }).element);
   }
+  return plots;
 }
 
 function annecsPlot(archive) {

@@ -1,32 +1,35 @@
-"""What the page of a run holds, as plain JSON values."""
+"""What the page of a run holds, as plain JSON values: made once for a file, or bit by bit for who follows a run."""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from agents.wasm import policy_record, read_layout
 from environments.terrain.constants import INITIAL_RANDOM
-from experiments.analysis.annecs import annecs_frame
-from experiments.analysis.complexity import GROWTH_MEASURES, growth_curves, known_measures, niche_complexity
-from experiments.analysis.frames import cumulative_steps, niches_table, score_history
-from experiments.analysis.genes import CHALLENGE_NAMES, gene_texts
+from experiments.analysis.complexity import GROWTH_MEASURES, curves_of, known_measures, niche_complexity
+from experiments.analysis.frames import cumulative_steps
+from experiments.analysis.genes import CHALLENGE_NAMES, challenge_level, ground_text
 from experiments.analysis.growth import shadow_band
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import shadow_remark
-from experiments.analysis.success import success_history
-from experiments.analysis.transfers import transfers_by_pair
 from experiments.analysis.tree import tree_rows
 from experiments.page.agents import choose_agents
 from experiments.page.drawing import drawing_data
+from experiments.page.record import Measured, Move, NicheRecord, Record
 from experiments.text import visible
-from poet.events import CandidateJudged, NicheJudged, TransferAttempted, TransferOutcome
+from poet.annecs import annecs_counts
+from poet.events import AgentVersion, AnyEvent, CandidateJudged, NicheJudged, ValidationSet
 from poet.scoring import SOLVED_RETURN
 from poet.validation import ROBUST_RATE
 
@@ -34,12 +37,22 @@ if TYPE_CHECKING:
     from poet.archive.reader import Run
     from poet.archive.records import StoredAgent
 
+#: Types of values that are plain already, unless a float is not finite.
+_PLAIN = {int, float, str, bool, type(None)}
+
+Row = TypeVar("Row")
+Happened = TypeVar("Happened", Measured, Move)
+
 #: Points that a curve has at most, more than a plot has room for.
 MOST_POINTS = 500
+#: Niches that the matrix of transfers has rows for at most.
+MOST_MOVERS = 30
+#: Digits of a digest that tell the parameters of a page's agents apart.
+_DIGITS = 16
 
 
 def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = None) -> dict[str, Any]:
-    """Everything that the page shows. Numbers are as ``plain`` makes them; a table is an object of its columns.
+    """Everything that the page of a file shows. Numbers are as ``plain`` makes them.
 
     Args:
         name: of the run.
@@ -48,41 +61,82 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         tables_page: see ``experiments.page.make_page``.
 
     Keys:
-        name, iteration, env_steps, tables_page: of the run.
-        world: what the stage needs, see ``world``.
-        levels: names of the classes of terrains, easiest first.
-        niches: one object each, in order of ids; row is its place in the tree.
-        scores, success: tables with a row for each measurement.
-        transfers: a table of accepted ones; routes: how often each source was tried and accepted in each target.
-        annecs, complexity: see ``_annecs`` and ``_complexity``; null where the trainer knows no such thing.
+        those of ``run_data``, and:
+        tables_page: an address.
+        complexity: see ``growth_data``; null where the trainer makes no terrains.
         terrains: of the niches that have agents here, as ``Terrain.to_json`` writes them, by niche id.
         agents, thetas: see ``walkers``.
         chosen: which agents these are, in a sentence.
         drawing: see ``experiments.page.drawing.drawing_data``.
+        live: null, since nothing follows the run.
     """
+    record = Record(run)
+    record.follow(tables.iteration)
     choice = choose_agents([a for a in run.stored_agents() if a.version.iteration <= tables.iteration])
-    steps = cumulative_steps(tables)
     grounds = sorted({agent.version.niche_id for agent in choice.agents})
     data = {
-        "name": visible(name),
-        "iteration": tables.iteration,
-        "env_steps": steps.iloc[-1],
+        **run_data(name, run, record, tables.kinds, MOST_POINTS),
         "tables_page": tables_page,
-        "world": world(run),
-        "levels": CHALLENGE_NAMES,
-        "niches": _niches(tables),
-        "scores": _scores(tables),
-        "success": columns(success_history(tables)),
-        **_transfers(tables, steps),
-        "annecs": _annecs(tables, steps) if NicheJudged in tables.kinds else None,
         "complexity": _complexity(tables) if CandidateJudged in tables.kinds else None,
         "terrains": {str(niche_id): tables.terrains[niche_id].to_json() for niche_id in grounds},
-        **walkers(run, choice.agents, steps),
+        **walkers(run, record.steps, choice.agents),
         "chosen": choice.sentence,
-        "drawing": drawing_data(run.config, _made_by(tables)),
+        "drawing": drawing_data(run.config, births(record)),
+        "live": None,
     }
     plain_data: dict[str, Any] = plain(data)
     return plain_data
+
+
+def run_data(name: str, run: Run, record: Record, kinds: frozenset[type[AnyEvent]], most_points: int) -> dict[str, Any]:
+    """What the page tells of a run before a niche is chosen. A table is an object of its columns.
+
+    Args:
+        name: of the run.
+        run: its archive.
+        record: what is known of it.
+        kinds: of events that its trainer has.
+        most_points: of a niche's curve.
+
+    Keys:
+        name, world, levels: of the run; what the stage needs, see ``world``; classes of terrains, easiest first.
+        those of ``news_data``, from the start.
+    """
+    return {
+        "name": visible(name),
+        "world": world(run),
+        "levels": CHALLENGE_NAMES,
+        **news_data(record, kinds, most_points),
+    }
+
+
+def news_data(record: Record, kinds: frozenset[type[AnyEvent]], most_points: int, since: int = -1) -> dict[str, Any]:
+    """What is new after an iteration, -1 for everything.
+
+    Keys:
+        iteration, env_steps: where the run is.
+        niches: an object for each that changed.
+        rows: the place of each niche in the tree, by id, if one was admitted; else null.
+        scores, success, transfers: tables with a row for each new measurement, the last one of accepted transfers.
+        movers, num_movers, routes: the niches that most agents left or came to; of how many; how often each source was
+            tried in each target among them. Null if nothing was tried.
+        annecs: see ``annecs_table``; null where the trainer knows no such thing, or nothing changed.
+    """
+    has_niche = any(niche.created > since for niche in reversed(record.niches))
+    is_counted = NicheJudged in kinds and any(_last_counted(niche) > since for niche in record.niches)
+    return {
+        "iteration": record.iteration,
+        "env_steps": record.steps[-1],
+        "niches": [_niche(niche, record) for niche in record.niches if niche.changed > since],
+        "rows": _rows(record) if has_niche else None,
+        "scores": score_table(record, record.niches, most_points, since),
+        "success": table(_measured(record, one) for one in newest(record.measured, since)),
+        "transfers": table(
+            {**asdict(move), "env_steps": record.steps[move.iteration]} for move in newest(record.moves, since)
+        ),
+        **_routes(record, since),
+        "annecs": annecs_table(record) if is_counted else None,
+    }
 
 
 def plain(value: Any) -> Any:
@@ -90,7 +144,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        is_plain = {*map(type, value)} <= _PLAIN and all(math.isfinite(x) for x in value if type(x) is float)
+        return list(value) if is_plain else [plain(item) for item in value]
     if value is None or value is pd.NA:
         return None
     if isinstance(value, np.bool_ | np.integer | np.floating):
@@ -102,9 +157,113 @@ def plain(value: Any) -> Any:
     return value
 
 
-def columns(table: pd.DataFrame) -> dict[str, list[Any]]:
-    """A table as an object of columns."""
-    return {str(name): table[name].astype("object").tolist() for name in table.columns}
+def columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    """A frame as an object of columns."""
+    return {str(name): frame[name].astype("object").tolist() for name in frame.columns}
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Rows that have the same keys as an object of columns."""
+    found = list(rows)
+    return {name: [row[name] for row in found] for name in found[0]} if found else {}
+
+
+def newest(events: Sequence[Happened], since: int) -> Sequence[Happened]:
+    """Those after an iteration, of events in the order of iterations."""
+    return events[bisect_right(events, since, key=lambda event: event.iteration) :]
+
+
+def thinned(rows: Sequence[Row], most: int) -> list[Row]:
+    """At most so many rows, evenly spread, the first and the last among them."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(np.int64).tolist()]
+
+
+def theta_text(theta: NDArray[np.float32]) -> str:
+    """Parameters as base64 of little-endian float32."""
+    return base64.b64encode(theta.astype("<f4").tobytes()).decode("ascii")
+
+
+def score_table(record: Record, niches: Iterable[NicheRecord], most_points: int, since: int = -1) -> dict[str, Any]:
+    """The score of niches after each iteration since one, thinned: columns niche_id, iteration, env_steps, score."""
+    return table(
+        {"niche_id": niche.id, "iteration": iteration, "env_steps": record.steps[iteration], "score": score}
+        for niche in niches
+        if niche.changed > since
+        for iteration, score in thinned([one for one in niche.scores if one[0] > since], most_points)
+    )
+
+
+def births(record: Record, since: int = -1) -> Iterator[tuple[int, Mapping[str, Any], int]]:
+    """Id, genotype and terrain seed of each niche that was admitted after an iteration."""
+    return ((niche.id, niche.genotype, niche.terrain_seed) for niche in record.niches if niche.created > since)
+
+
+def walkers(run: Run, steps: Sequence[int], agents: Sequence[StoredAgent]) -> dict[str, Any]:
+    """Agents that a page holds with all that they need to walk.
+
+    Keys:
+        agents: see ``agents_table``; theta is a place in thetas.
+        thetas: base64 of little-endian float32, each once.
+    """
+    thetas = {agent.version.theta_digest: agent.theta for agent in agents}
+    places = {digest: place for place, digest in enumerate(thetas)}
+    versions = [agent.version for agent in agents]
+    return {
+        "agents": agents_table(run, steps, versions) | {"theta": [places[v.theta_digest] for v in versions]},
+        "thetas": [theta_text(theta) for theta in thetas.values()],
+    }
+
+
+def agents_table(run: Run, steps: Sequence[int], versions: Sequence[AgentVersion]) -> dict[str, list[Any]]:
+    """What the archive says of agents, and the time limit of their episodes, as an object of columns.
+
+    Args:
+        run: the archive.
+        steps: env-steps spent by the end of each iteration.
+        versions: of it; those with the same theta have the same text in the column theta.
+    """
+    starts, configs = zip(*run.configs, strict=True)
+    names = ("niche_id", "iteration", "origin", "source_id", "score", "own_return", "own_length", "own_outcome")
+    return table(
+        {
+            "version": version.id,
+            "parent_version": version.parent_id,
+            "env_steps": steps[version.iteration],
+            "theta": version.theta_digest[:_DIGITS],
+            "max_steps": configs[bisect_right(starts, version.iteration) - 1].evaluation.max_steps,
+            **{name: getattr(version, name) for name in names},
+        }
+        for version in versions
+    )
+
+
+def growth_data(frame: pd.DataFrame, steps: pd.Series[int], remark: str, shadow: pd.DataFrame | None) -> dict[str, Any]:
+    """Greatest value and median of each measure, so far, of niches admitted and solved, and the shadow's band.
+
+    Args:
+        frame: columns niche_id, created, solved and measures, as in ``niche_complexity``.
+        steps: env-steps spent by the end of each iteration.
+        remark: what the curves show of growth, or why nothing.
+        shadow: niches of the run's neutral shadow; None if it has none.
+
+    Keys:
+        remark: the same.
+        measures: name to title, unit, and curves: ``WHICH_STATISTIC`` to env_steps and values, and, where the run has a
+            neutral shadow, lower and upper (5 and 95 % of its replicates).
+    """
+    curves = curves_of(frame, steps)
+    measures = {}
+    for measure in known_measures(frame):
+        title, unit = GROWTH_MEASURES[measure]
+        shown = {
+            f"{which}_{statistic}": _growth(frame, curves, shadow, measure, which, statistic)
+            for which in ("admitted", "solved")
+            for statistic in ("max", "median")
+        }
+        measures[measure] = {"title": title, "unit": unit, "curves": shown}
+    return {"remark": visible(remark), "measures": measures}
 
 
 def world(run: Run) -> dict[str, Any]:
@@ -126,149 +285,100 @@ def world(run: Run) -> dict[str, Any]:
     }
 
 
-def _niches(tables: RunTables) -> list[dict[str, Any]]:
-    table = niches_table(tables)
-    parents = {n: None if pd.isna(p) else int(p) for n, p in zip(table["niche_id"], table["parent_id"], strict=True)}
-    rows = tree_rows(parents)
-    genotypes, words = tables.niches.set_index("niche_id")["genotype"], gene_texts(tables)
-    names = [
-        "parent_id", "created", "created_env_steps", "retired", "retired_env_steps", "solved", "solved_env_steps",
-        "challenge_level", "admission_score", "last_score", "children", "transfers_in", "transfers_out", "env_steps",
-        "pushes_admission", "pushes_now", "pushes_best", "seeds_now",
-    ]  # fmt: skip
-    return [
-        {
-            "id": row["niche_id"],
-            "row": rows[row["niche_id"]],
-            "genes": visible(words[row["niche_id"]]) or "flat, or of genes without a number",
-            "genotype": visible(json.dumps(genotypes[row["niche_id"]])),
-            "level": None if pd.isna(row["challenge_level"]) else CHALLENGE_NAMES[row["challenge_level"]],
-            **{name: None if pd.isna(row.get(name)) else row[name] for name in names},
-        }
-        for row in table.to_dict("records")
-    ]
-
-
-def _made_by(tables: RunTables) -> Iterator[tuple[int, dict[str, Any], int]]:
-    """Id, genotype and terrain seed of each niche."""
-    table = tables.niches[["niche_id", "genotype", "terrain_seed"]]
-    yield from table.itertuples(index=False, name=None)
-
-
-def _scores(tables: RunTables) -> dict[str, list[Any]]:
-    """The score of every niche after each iteration, with at most ``MOST_POINTS`` of each niche, evenly spread."""
-    table = score_history(tables)
-    return columns(pd.concat([_thinned(curve) for _, curve in table.groupby("niche_id")], ignore_index=True))
-
-
-def _thinned(curve: pd.DataFrame) -> pd.DataFrame:
-    """At most ``MOST_POINTS`` rows, the first and the last among them."""
-    if len(curve) <= MOST_POINTS:
-        return curve
-    return curve.iloc[np.linspace(0, len(curve) - 1, MOST_POINTS).round().astype(np.int64)]
-
-
-def _transfers(tables: RunTables, steps: pd.Series[int]) -> dict[str, Any]:
-    if TransferAttempted not in tables.kinds:
-        return {"transfers": None, "routes": None}
-    done = tables.transfers
-    accepted = done[(done["outcome"] == TransferOutcome.ACCEPTED) & done["target_id"].notna()]
-    table = accepted[["source_id", "target_id", "iteration", "origin", "score", "threshold", "version_id"]].copy()
-    table["env_steps"] = table["iteration"].map(steps)
-    table["is_periodic"] = accepted["candidate_id"].isna()
-    return {"transfers": columns(table), "routes": columns(transfers_by_pair(tables))}
-
-
-def _annecs(tables: RunTables, steps: pd.Series[int]) -> dict[str, list[Any]]:
-    """ANNECS after each iteration in which something changed, by its definitions."""
-    table = annecs_frame(
-        tables.niches, tables.judgements, tables.solved, tables.validations, tables.admissible[: tables.iteration + 1]
-    )
-    table.insert(1, "env_steps", steps.to_numpy())
-    names = ["annecs_paper", "annecs_released", "annecs_robust", "admissible"]
-    return columns(_thinned(_changes(table, names)))
-
-
-def _complexity(tables: RunTables) -> dict[str, Any]:
-    """Greatest value and median of each measure, so far, of niches admitted and solved, and the shadow's band.
-
-    Keys:
-        remark: what the curves show of growth, or why nothing.
-        measures: name to title, unit, and curves: ``WHICH_STATISTIC`` to env_steps and values, and, where the run has a
-            neutral shadow, lower and upper (5 and 95 % of its replicates).
-    """
-    frame, curves = niche_complexity(tables), growth_curves(tables)
-    measures = {}
-    for measure in known_measures(frame):
-        title, unit = GROWTH_MEASURES[measure]
-        shown = {
-            f"{which}_{statistic}": _growth(tables, frame, curves, measure, which, statistic)
-            for which in ("admitted", "solved")
-            for statistic in ("max", "median")
-        }
-        measures[measure] = {"title": title, "unit": unit, "curves": shown}
-    return {"remark": visible(shadow_remark(tables)), "measures": measures}
-
-
-def _growth(
-    tables: RunTables, frame: pd.DataFrame, curves: pd.DataFrame, measure: str, which: str, statistic: str
-) -> dict[str, list[Any]]:
-    table = pd.DataFrame({"env_steps": curves["env_steps"], "value": curves[f"{measure}_{which}_{statistic}"]})
-    names = ["value"]
-    if tables.shadow.niches is not None:
-        band = shadow_band(frame, tables.shadow.niches, measure, which, statistic).reindex(curves.index).ffill()
-        table[["lower", "upper"]] = band[["lower", "upper"]]
-        names += ["lower", "upper"]
-    return columns(_thinned(_changes(table, names)))
-
-
-def _changes(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """The rows in which one of these columns differs from the row before, and the last."""
-    values = table[names].astype("Float64").fillna(-1.0)
-    is_shown = (values != values.shift()).any(axis=1)
-    is_shown.iloc[[0, -1]] = True
-    return table[is_shown]
-
-
-def walkers(run: Run, agents: Sequence[StoredAgent], steps: pd.Series[int]) -> dict[str, Any]:
-    """The agents of a page.
-
-    Args:
-        run: the archive.
-        agents: of it.
-        steps: env-steps spent by the end of each iteration.
-
-    Keys:
-        agents: a table of what the archive says of each and the time limit of its episode; theta is a place in thetas.
-        thetas: base64 of little-endian float32, each once.
-    """
-    digests = list(dict.fromkeys(agent.version.theta_digest for agent in agents))
-    thetas = {agent.version.theta_digest: agent.theta for agent in agents}
-    limits = {version.iteration: _max_steps(run, version.iteration) for version in (a.version for a in agents)}
-    places = {digest: place for place, digest in enumerate(digests)}
-    rows = [
-        {
-            "version": v.id,
-            "niche_id": v.niche_id,
-            "iteration": v.iteration,
-            "env_steps": steps[v.iteration],
-            "origin": v.origin,
-            "parent_version": v.parent_id,
-            "source_id": v.source_id,
-            "score": v.score,
-            "own_return": v.own_return,
-            "own_length": v.own_length,
-            "own_outcome": v.own_outcome,
-            "max_steps": limits[v.iteration],
-            "theta": places[v.theta_digest],
-        }
-        for v in (agent.version for agent in agents)
-    ]
+def _niche(niche: NicheRecord, record: Record) -> dict[str, Any]:
+    level = challenge_level(niche.genotype)
+    pushes, seeds = niche.rates[ValidationSet.PUSHES], niche.rates[ValidationSet.SEEDS]
     return {
-        "agents": {name: [row[name] for row in rows] for name in rows[0]} if rows else {},
-        "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
+        "id": niche.id,
+        "parent_id": niche.parent_id,
+        "genes": visible(ground_text(niche.genotype, niche.is_drawn)) or "flat, or of genes without a number",
+        "genotype": visible(json.dumps(niche.genotype)),
+        "level": None if level is None else CHALLENGE_NAMES[level],
+        "created": niche.created,
+        "created_env_steps": record.steps[niche.created],
+        "retired": niche.retired,
+        "retired_env_steps": None if niche.retired is None else record.steps[niche.retired],
+        "solved": niche.solved,
+        "admission_score": niche.admission_score,
+        "last_score": niche.last_score,
+        "children": niche.children,
+        "transfers_in": niche.transfers_in,
+        "transfers_out": niche.transfers_out,
+        "env_steps": niche.env_steps,
+        "pushes_admission": pushes.admission,
+        "pushes_now": pushes.now,
+        "seeds_now": seeds.now,
     }
 
 
-def _max_steps(run: Run, iteration: int) -> int:
-    return run.config_at(iteration).evaluation.max_steps
+def _last_counted(niche: NicheRecord) -> int:
+    """The last iteration in which it counted more than before for ANNECS."""
+    return max(niche.created, niche.solved or 0, niche.rates[ValidationSet.PUSHES].reached or 0)
+
+
+def _rows(record: Record) -> list[int]:
+    rows = tree_rows({niche.id: niche.parent_id for niche in record.niches})
+    return [rows[niche.id] for niche in record.niches]
+
+
+def _measured(record: Record, one: Measured) -> dict[str, Any]:
+    names = ("niche_id", "version_id", "validation_set", "iteration", "rate")
+    return {"env_steps": record.steps[one.iteration], **{name: getattr(one, name) for name in names}}
+
+
+def _routes(record: Record, since: int) -> dict[str, Any]:
+    counts = Counter(niche_id for move in record.moves for niche_id in (move.source_id, move.target_id))
+    movers = sorted(niche_id for niche_id, _ in counts.most_common(MOST_MOVERS))
+    is_new = any(move.iteration > since for move in reversed(record.moves))
+    routes = [
+        {"source_id": source, "target_id": target, "tried": record.tried[source, target]}
+        for source in movers
+        for target in movers
+        if record.tried[source, target]
+    ]
+    return {"movers": movers, "num_movers": len(counts), "routes": table(routes)} if is_new else {"movers": None}
+
+
+def annecs_table(record: Record) -> dict[str, list[Any]]:
+    """ANNECS after each iteration in which something changed, by its definitions."""
+    children = {niche.id: niche.created for niche in record.niches if niche.parent_id is not None}
+    robust = {niche.id: niche.rates[ValidationSet.PUSHES].reached for niche in record.niches}
+    counts = annecs_counts(
+        children,
+        [niche.judged for niche in record.niches if niche.judged is not None],
+        {niche.id: niche.solved for niche in record.niches if niche.solved is not None},
+        record.iteration,
+        {niche_id: reached for niche_id, reached in robust.items() if reached is not None},
+    )
+    rows = [
+        {
+            "annecs_paper": count and count.paper,
+            "annecs_released": count and count.released,
+            "annecs_robust": count and (count.robust if record.measured else None),
+        }
+        for count in counts
+    ]
+    return table(
+        {"env_steps": record.steps[iteration], **rows[iteration]} for iteration in thinned(_changes(rows), MOST_POINTS)
+    )
+
+
+def _changes(values: Sequence[Any]) -> list[int]:
+    """The places of values that differ from the one before, and of the first and the last."""
+    last = len(values) - 1
+    return [i for i in range(len(values)) if i in (0, last) or values[i] != values[i - 1]]
+
+
+def _complexity(tables: RunTables) -> dict[str, Any]:
+    return growth_data(niche_complexity(tables), cumulative_steps(tables), shadow_remark(tables), tables.shadow.niches)
+
+
+def _growth(
+    frame: pd.DataFrame, curves: pd.DataFrame, shadow: pd.DataFrame | None, measure: str, which: str, statistic: str
+) -> dict[str, list[Any]]:
+    shown = pd.DataFrame({"env_steps": curves["env_steps"], "value": curves[f"{measure}_{which}_{statistic}"]})
+    if shadow is not None:
+        band = shadow_band(frame, shadow, measure, which, statistic).reindex(curves.index).ffill()
+        shown[["lower", "upper"]] = band[["lower", "upper"]]
+    places = _changes(shown.drop(columns="env_steps").fillna(-1.0).to_numpy().tolist())
+    return columns(shown.iloc[thinned(places, MOST_POINTS)])

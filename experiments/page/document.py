@@ -21,8 +21,11 @@ PAGE_MODULES = (
     "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "scene.mjs", "stage.mjs",
     "traces.mjs", "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs", "stream.mjs",
     "obstacles.mjs", "sketch.mjs", "easel.mjs", "genes.mjs", "ranking.mjs", "terrain_file.mjs", "draw.mjs",
-    "main.mjs",
+    "live.mjs", "main.mjs",
 )  # fmt: skip
+
+#: What the page of several runs needs.
+OVERVIEW_MODULES = ("dom.mjs", "data.mjs", "tree_view.mjs", "plot.mjs", "live.mjs", "overview.mjs")
 
 _IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", re.MULTILINE)
@@ -30,42 +33,59 @@ _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
 def make_document(
-    name: str, data: dict[str, Any], template: str = "page.html", modules: Sequence[str] = PAGE_MODULES
+    name: str,
+    data: dict[str, Any],
+    template: str = "page.html",
+    modules: Sequence[str] = PAGE_MODULES,
+    is_served: bool = False,
 ) -> str:
     """The whole page.
 
-    Its policy allows the scripts and the style that are in it, WebAssembly and workers made of these scripts: no
-    request, no other code, whatever the archive's texts contain. They are in the compressed data, which is no markup.
+    Its policy allows the scripts and the style that are in it and, where walkers walk, WebAssembly and workers made of
+    these scripts: no request, no other code, whatever the archive's texts contain. They are in the compressed data,
+    which is no markup.
 
     Args:
         name: of the run, for the title.
         data: what the modules read, such as ``experiments.page.data.page_data``.
-        template: a file beside this one, with slots.
+        template: a file beside this one, with slots; the slot ``physics`` is for pages in which walkers walk.
         modules: the page's own files of JavaScript, each after what it imports.
+        is_served: whether it may ask the server that it comes from, and nobody else.
     """
-    style = _read("page.css")
-    physics = join_modules(read_script(), *map(_read, PHYSICS_MODULES))
-    page = join_modules(*map(_read, modules))
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"script-src {_source(physics)} {_source(page)} 'wasm-unsafe-eval'",
-            f"style-src {_source(style)}",
-            "worker-src blob:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
-    )
+    text, style, page = _read(template), _read("page.css"), join_modules(*map(_read, modules))
     texts = {
-        "policy": policy,
         "title": as_html(name),
         "style": style,
-        "wasm": _packed(read_module()),
-        "data": _packed(json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")),
-        "physics": physics,
+        "data": _packed(json_bytes(data), 1 if is_served else 9),
         "page": page,
     }
-    return _SLOT.sub(lambda slot: texts[slot[1]], _read(template))
+    scripts, workers = [_source(page)], []
+    if "physics" in _SLOT.findall(text):
+        texts["physics"] = join_modules(read_script(), *map(_read, PHYSICS_MODULES))
+        texts["wasm"] = _packed(read_module())
+        scripts += [_source(texts["physics"]), "'wasm-unsafe-eval'"]
+        workers = ["worker-src blob:"]
+    texts["policy"] = "; ".join(
+        (
+            "default-src 'none'",
+            " ".join(("script-src", *scripts)),
+            f"style-src {_source(style)}",
+            *workers,
+            "base-uri 'none'",
+            "form-action 'none'",
+            *(["connect-src 'self'"] if is_served else []),
+        )
+    )
+    return _SLOT.sub(lambda slot: texts[slot[1]], text)
+
+
+def make_overview(data: dict[str, Any]) -> str:
+    """The page of several runs, which is only served.
+
+    Args:
+        data: of ``experiments.view.overview.Overview.curves``.
+    """
+    return make_document("Runs side by side", data, "overview.html", OVERVIEW_MODULES, is_served=True)
 
 
 def join_modules(*sources: str) -> str:
@@ -86,6 +106,11 @@ def _source(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}'"
 
 
-def _packed(content: bytes) -> str:
+def json_bytes(data: Any) -> bytes:
+    """Plain values, as ``experiments.page.data.plain`` makes them, as JSON."""
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).encode("ascii")
+
+
+def _packed(content: bytes, level: int = 9) -> str:
     """Compressed, always to the same bytes, and as base64."""
-    return base64.b64encode(gzip.compress(content, 9, mtime=0)).decode("ascii")
+    return base64.b64encode(gzip.compress(content, level, mtime=0)).decode("ascii")

@@ -3,7 +3,7 @@
 import { byId, html } from './dom.mjs';
 import { Easel } from './easel.mjs';
 import { GeneSliders, Slider } from './genes.mjs';
-import { DrawnLane, announce, groundList } from './lane.mjs';
+import { DrawnLane, announce, chooseGround, groundList } from './lane.mjs';
 import { expressed } from './obstacles.mjs';
 import { Player } from './player.mjs';
 import { Ranking } from './ranking.mjs';
@@ -14,7 +14,7 @@ const FILE_NAME = 'terrain.json';
 /** No run starts on a greater one: those are kept for validation. */
 const MOST_SEED = 999_999;
 /** The walkers begin anew so long after the last change, ms. */
-const PAUSE = 180;
+const WALK_PAUSE = 180;
 const KEYS_HELP = 'Drag the ground, or choose a vertex by ← and → and move it by ↑ and ↓ (with Shift: farther). Enter '
   + 'places an obstacle, Delete removes one, Ctrl+Z undoes. The strip below moves the view.';
 
@@ -22,14 +22,14 @@ const textOf = ({ ground, obstacles, push }) => JSON.stringify([ground, obstacle
 
 export class Drawing {
   #archive; #layout; #sketch; #easel; #sliders = null; #player; #ranking; #lanes = []; #parts = {};
-  #timer = null; #walked;
+  #timer = null; #walked; #beginning = 0; #choosing = 0;
 
   /**
    * @param archive the run
    * @param walker a Walker with the run's policy
    * @param crowd who tries the agents
    * @param box an empty element to fill
-   * @param nicheId whose terrain it begins with
+   * @param nicheId whose terrain it begins with, see `ready`
    */
   constructor(archive, walker, crowd, box, nicheId) {
     this.#archive = archive;
@@ -55,13 +55,27 @@ export class Drawing {
   }
 
   /** Begin with a niche's terrain, unless something was drawn or came from a file. */
-  follow(nicheId) {
-    if (!this.#sketch.isOwn) this.begin(nicheId);
-  }
+  follow(nicheId) { return this.#begin(nicheId, () => !this.#sketch.isOwn); }
 
   /** Begin with a niche's terrain. */
-  begin(nicheId) {
-    if (this.#archive.terrainOf(nicheId)) this.#start(nicheId);
+  begin(nicheId) { return this.#begin(nicheId, () => true); }
+
+  /** Begin with a niche's terrain as soon as it is here, if that is still wanted then. */
+  async #begin(nicheId, isWanted) {
+    const turn = ++this.#beginning;
+    if (!isWanted() || !await this.#have(ready(this.#archive, nicheId))) return;
+    if (turn === this.#beginning && isWanted() && this.#archive.terrainOf(nicheId)) this.#start(nicheId);
+  }
+
+  /** Whether what was asked for has come. */
+  async #have(coming) {
+    try {
+      await coming;
+      return true;
+    } catch (error) {
+      this.#parts.note.textContent = error.message;
+      return false;
+    }
   }
 
   /** Draw again: colours have changed. */
@@ -85,7 +99,7 @@ export class Drawing {
     const { knobs, terrain, isMade, nicheId } = this.#sketch.state;
     const { from, undo, reset, seed, push, origin } = this.#parts;
     const begun = nicheId === null ? 'a file' : `niche ${nicheId}`;
-    from.value = nicheId ?? '';
+    chooseGround(from, nicheId);
     undo.disabled = !this.#sketch.canUndo;
     reset.disabled = !this.#sketch.isTouched;
     if (knobs) {
@@ -102,7 +116,7 @@ export class Drawing {
     this.#easel.mark([]);
     this.#tellFile();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#walk(true), PAUSE);
+    this.#timer = setTimeout(() => this.#walk(true), WALK_PAUSE);
   }
 
   /** Let the chosen agents walk on the terrain as it is. */
@@ -121,8 +135,9 @@ export class Drawing {
     this.#tellFile();
   }
 
-  #choose(agents) {
-    if (!agents.length) return;
+  async #choose(agents) {
+    const turn = ++this.#choosing;
+    if (!agents.length || !await this.#have(this.#archive.needAgents(agents)) || turn !== this.#choosing) return;
     this.#lanes = agents.map((agent) => new DrawnLane(this.#archive, agent, this.#sketch.terrain, ''));
     this.#walk(true);
     announce(this.#lanes.map((lane) => `niche ${lane.agent.niche_id}: ${lane.status(lane.length)}`).join('; '));
@@ -258,23 +273,40 @@ export class Drawing {
   }
 }
 
+/** Make sure that a niche's terrain and its latest agent are here, if they can be had. */
+async function ready(archive, nicheId) {
+  await archive.needNiche(nicheId);
+  const agent = archive.latestAgent(nicheId);
+  if (agent) await archive.needAgents([agent]);
+}
+
 /** Fill the section when a reader comes near, and not before. */
 export function openDrawing(archive, walker, crowd, currentNiche) {
-  const section = byId('drawing');
+  const section = byId('drawing'), room = byId('drawing-room');
   let drawing = null;
-  const make = () => { drawing ??= new Drawing(archive, walker, crowd, byId('drawing-room'), currentNiche()); };
+  const make = async (id) => {
+    try {
+      await ready(archive, id);
+    } catch (error) {
+      room.textContent = error.message;
+      return;
+    }
+    if (drawing) return;
+    room.replaceChildren();
+    drawing = new Drawing(archive, walker, crowd, room, id);
+  };
   const watcher = new IntersectionObserver(([entry]) => {
     if (!entry.isIntersecting) return;
     watcher.disconnect();
-    make();
+    make(currentNiche());
   }, { rootMargin: '300px' });
   watcher.observe(section);
   return {
     follow: (id) => drawing?.follow(id),
     refresh: () => drawing?.refresh(),
-    show: (id) => {
-      make();
-      drawing.begin(id);
+    show: async (id) => {
+      if (!drawing) await make(id);
+      await drawing?.begin(id);
       section.scrollIntoView();
     },
   };

@@ -34,18 +34,26 @@ def drawing_data(config: Config, niches: Iterable[tuple[int, Mapping[str, Any], 
         why: why there are none; null where there are some.
         limits: the greatest value of each gene, by name.
         absent: the genes of flat ground.
-        made: of each niche whose terrain genes make, these genes and the seed, by niche id.
+        made: see ``made_niches``.
     """
     genes, why = _genes(config)
-    drawn = drawn_roots(config)
     return {
         "sizes": course_sizes(),
         "genes": genes,
         "why": why,
         "limits": {name: gene.limit for name, gene in known_genes().items()},
         "absent": ObstacleGenotype().to_json(),
-        "made": {} if genes is None else _made(niche for niche in niches if niche[0] not in drawn),
+        "made": made_niches(config, niches),
     }
+
+
+def made_niches(config: Config, niches: Iterable[tuple[int, Mapping[str, Any], int]]) -> dict[str, dict[str, Any]]:
+    """Genes and seed of the niches whose terrain genes make, by niche id; arguments as for ``drawing_data``."""
+    if _genes(config)[0] is None:
+        return {}
+    drawn = drawn_roots(config)
+    known = ((i, _known_genes(genotype), seed) for i, genotype, seed in niches if i not in drawn)
+    return {str(niche_id): {"genes": genes, "seed": seed} for niche_id, genes, seed in known if genes is not None}
 
 
 def course_sizes() -> dict[str, Any]:
@@ -95,11 +103,6 @@ def _gene(group: str, gene: AbstractGene[Any], settings: ObstacleSettings) -> di
         "initial": gene.initial if isinstance(gene, IntervalGene) else None,
         "is_whole": isinstance(gene, IntervalGene) and gene.is_whole,
     }
-
-
-def _made(niches: Iterable[tuple[int, Mapping[str, Any], int]]) -> dict[str, dict[str, Any]]:
-    known = ((niche_id, _known_genes(genotype), seed) for niche_id, genotype, seed in niches)
-    return {str(niche_id): {"genes": genes, "seed": seed} for niche_id, genes, seed in known if genes is not None}
 
 
 def _known_genes(genotype: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -112,23 +112,43 @@ export function agentText(archive, agent) {
   return `niche ${agent.niche_id}, iteration ${agent.iteration}${success} (${originText(agent)})`;
 }
 
-/** A list of all agents that the page holds, those of a niche first. */
-export function agentList(archive, chosen, firstNiche, onChange) {
-  const ids = [...archive.agentsOf.keys()].sort((a, b) => (b === firstNiche) - (a === firstNiche) || a - b);
-  const groups = ids.map((id) => html('optgroup', { label: `niche ${id}` },
-    ...archive.agentsOf.get(id).map((agent) => html('option', {
-      value: agent.version, selected: agent.version === chosen.version,
-    }, agentText(archive, agent)))));
-  return html('select', { 'aria-label': 'agent', class: 'agent', onchange: ({ target }) =>
-    onChange(archive.agentByVersion.get(Number(target.value))) }, ...groups);
+/** A list that has only the chosen option until somebody is about to open it: there may be thousands. */
+function lateList(attributes, chosen, makeOptions) {
+  const list = html('select', attributes, chosen);
+  const fill = () => {
+    const { value } = list;
+    list.replaceChildren(...makeOptions());
+    list.value = value;
+  };
+  list.addEventListener('pointerdown', fill);
+  list.addEventListener('focus', fill);
+  return list;
 }
 
-/** A list of all grounds that the page holds. */
+/** A list of all agents that the page knows, those of a niche first. */
+export function agentList(archive, chosen, firstNiche, onChange) {
+  const option = (agent) => html('option', { value: agent.version }, agentText(archive, agent));
+  const groups = () => [...archive.agentsOf.keys()]
+    .sort((a, b) => (b === firstNiche) - (a === firstNiche) || a - b)
+    .map((id) => html('optgroup', { label: `niche ${id}` }, ...archive.agentsOf.get(id).map(option)));
+  const onchange = ({ target }) => onChange(archive.agentByVersion.get(Number(target.value)));
+  return lateList({ 'aria-label': 'agent', class: 'agent', onchange }, option(chosen), groups);
+}
+
+const groundOption = (id) => html('option', { value: id }, `niche ${id}`);
+
+/** A list of all grounds that can be shown; one may be chosen, or none (null). */
 export function groundList(archive, chosen, onChange) {
-  const options = Object.keys(archive.terrains).map((id) =>
-    html('option', { value: id, selected: Number(id) === chosen }, `niche ${id}`));
-  const change = ({ target }) => onChange(Number(target.value));
-  return html('select', { 'aria-label': 'ground', onchange: change }, ...options);
+  const onchange = ({ target }) => onChange(Number(target.value));
+  const list = lateList({ 'aria-label': 'ground', onchange }, '', () => archive.grounds.map(groundOption));
+  chooseGround(list, chosen);
+  return list;
+}
+
+/** Choose a ground of such a list, or none (null). */
+export function chooseGround(list, id) {
+  if (id !== null && ![...list.options].some(({ value }) => value === String(id))) list.append(groundOption(id));
+  list.value = id ?? '';
 }
 
 /** Both numbers, and whether they are the same bits. */

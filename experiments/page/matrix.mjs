@@ -4,12 +4,6 @@ import { html, tip } from './dom.mjs';
 import { originText } from './data.mjs';
 import { Lane } from './lane.mjs';
 
-const MOST_NICHES = 30;
-
-/** Transfers from one niche to another that were accepted. */
-const between = (archive, source, target) =>
-  archive.transfers.filter((one) => one.source_id === source && one.target_id === target);
-
 /**
  * The lanes that show a transfer: the agent at home, the one that it replaced, and itself in the new place.
  *
@@ -38,17 +32,17 @@ export function transferLanes(archive, transfer) {
 
 /** A table of sources and targets; `onPlay` is called with the newest transfer of a cell, then with the one before. */
 export function transferMatrix(archive, onPlay) {
-  const counts = new Map();
-  const count = (id, by) => counts.set(id, (counts.get(id) ?? 0) + by);
-  for (const { source_id: source, target_id: target } of archive.transfers) {
-    count(source, 1);
-    count(target, 1);
+  const busiest = archive.movers, between = new Map();
+  for (const one of archive.transfers) {
+    const key = `${one.source_id} ${one.target_id}`;
+    if (!between.has(key)) between.set(key, []);
+    between.get(key).push(one);
   }
-  const busiest = [...counts].sort((a, b) => b[1] - a[1]).slice(0, MOST_NICHES).map(([id]) => id).sort((a, b) => a - b);
-  const most = Math.max(1, ...busiest.flatMap((s) => busiest.map((t) => between(archive, s, t).length)));
+  const accepted = (source, target) => between.get(`${source} ${target}`) ?? [];
+  const most = Math.max(1, ...busiest.flatMap((s) => busiest.map((t) => accepted(s, t).length)));
   const tried = new Map(archive.routes.map((route) => [`${route.source_id} ${route.target_id}`, route.tried]));
   const cell = (source, target) => {
-    const all = between(archive, source, target);
+    const all = accepted(source, target);
     const attempts = tried.get(`${source} ${target}`) ?? 0;
     const about = [`from niche ${source} to niche ${target}`, `${all.length} came, ${attempts} periodic attempts`];
     const tell = (event) => tip.show(event.clientX, event.clientY, ...about,
@@ -66,8 +60,8 @@ export function transferMatrix(archive, onPlay) {
     ...busiest.map((id) => html('th', { scope: 'col' }, String(id))));
   const rows = busiest.map((source) => html('tr', {}, html('th', { scope: 'row' }, String(source)),
     ...busiest.map((target) => cell(source, target))));
-  const chosen = `The ${MOST_NICHES} busiest of ${counts.size} niches.`;
+  const chosen = `The ${busiest.length} busiest of ${archive.num_movers} niches.`;
   const table = html('table', { class: 'matrix' }, html('thead', {}, head), html('tbody', {}, ...rows));
-  return html('div', {}, counts.size > MOST_NICHES ? html('p', { class: 'note' }, chosen) : null,
+  return html('div', {}, archive.num_movers > busiest.length ? html('p', { class: 'note' }, chosen) : null,
     html('div', { class: 'scroll' }, table));
 }

@@ -112,7 +112,7 @@ def _data(run: Run, pair: Pair, lanes: dict[int, str], agents: Sequence[StoredAg
         "niches": [],
         "success": columns(measured.loc[of_agents, ["validation_set", "version_id", "rate"]]),
         "terrains": {str(niche_id): run.terrain(niche_id).to_json() for niche_id in grounds},
-        **walkers(run, agents, cumulative_steps(run.ledger, run.iteration or 0)),
+        **walkers(run, cumulative_steps(run.ledger, run.iteration or 0).tolist(), agents),
         "ground": pair.niche_id,
         "lanes": [{"version": version, "title": title} for version, title in lanes.items()],
         "facts": visible(gene_text(genotype)) or "flat, or of genes without a number",

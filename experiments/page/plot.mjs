@@ -6,8 +6,8 @@ import { niceTicks } from './tree_view.mjs';
 const PAD = { left: 44, right: 10, top: 8, bottom: 24 };
 const HEIGHT = 190;
 
-/** Path of points; steps go flat to the next point; what is not finite is a gap. */
-function pathOf(xs, ys, x, y, isStepped) {
+/** Path of points; steps go flat to the next point, the last one to the end; what is not finite is a gap. */
+function pathOf(xs, ys, x, y, isStepped, isEnded = false) {
   let path = '', isDown = false, before = 0;
   for (let i = 0; i < xs.length; i++) {
     if (!Number.isFinite(ys[i])) {
@@ -18,7 +18,8 @@ function pathOf(xs, ys, x, y, isStepped) {
     path += isDown ? `${isStepped ? `H${px}` : ''}L${px} ${py}` : `M${px} ${py}`;
     [isDown, before] = [true, py];
   }
-  return isStepped && isDown ? `${path}H${x(Infinity).toFixed(1)}L${x(Infinity).toFixed(1)} ${before}` : path;
+  const end = x(Infinity).toFixed(1);
+  return isStepped && isDown && !isEnded ? `${path}H${end}L${end} ${before}` : path;
 }
 
 /** The last point at or before x; -1 if there is none. */
@@ -33,16 +34,18 @@ function indexAt(xs, x) {
 }
 
 export class Plot {
-  #end; #options; #svg; #series = []; #highlit = null; #width = 400; #onPick;
+  #crowd = null; #title; #end; #options; #svg; #series = []; #highlit = null; #width = 0; #onPick;
 
   /**
    * @param title of the plot
    * @param end the last env-step
    * @param options series: objects with key, name, xs, ys, class, and lower and upper for a band; lines: values that
-   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped
+   *   mean something, with a text; text: how a value is said; range: least and greatest y; isStepped; isEnded: steps
+   *   end with their last point; isCrowd: all but the highlit one are one path, since there may be thousands
    * @param onPick called with the key of a curve that was clicked; may be left out
    */
   constructor(title, end, options, onPick = null) {
+    this.#title = title;
     this.#end = Math.max(1, end);
     this.#options = { text: numberText, isStepped: false, lines: [], ...options };
     this.#onPick = onPick;
@@ -55,6 +58,15 @@ export class Plot {
       if (found && this.#onPick) this.#onPick(found.series.key);
     });
     new ResizeObserver(() => this.#resize()).observe(this.element);
+  }
+
+  /** Show other values in its place. */
+  update(end, options) {
+    this.#end = Math.max(1, end);
+    Object.assign(this.#options, options);
+    this.#crowd = null;
+    this.#svg.setAttribute('aria-label', `${this.#title}: ${this.#spoken()}`);
+    this.#draw();
   }
 
   /** Bring one curve to the front. */
@@ -79,6 +91,7 @@ export class Plot {
     const width = this.element.clientWidth;
     if (width === 0 || width === this.#width) return;
     this.#width = width;
+    this.#crowd = null;
     this.#draw();
   }
 
@@ -90,7 +103,8 @@ export class Plot {
   };
 
   #draw() {
-    const { series, lines, isStepped, range, text } = this.#options, x = this.#x, y = this.#y;
+    if (this.#width === 0) return;  // not laid out yet
+    const { series, lines, isStepped, isEnded, isCrowd, range, text } = this.#options, x = this.#x, y = this.#y;
     const right = this.#width - PAD.right;
     set(this.#svg, { width: this.#width, viewBox: `0 0 ${this.#width} ${HEIGHT}` });
     const rows = niceTicks(...range, 4).map((tick) => svg('g', {},
@@ -107,10 +121,14 @@ export class Plot {
       class: `band ${one.class}`,
       d: `${pathOf(one.xs, one.upper, x, y, true)}${this.#back(one)}`,
     }));
-    const paths = this.#series.map((one) => svg('path', {
-      class: `curve ${one.class} ${this.#highlit === null ? '' : isLast(one) ? 'highlit' : 'dim'}`,
-      d: pathOf(one.xs, one.ys, x, y, isStepped),
+    const dim = this.#highlit === null ? '' : 'dim';
+    const paths = (isCrowd ? this.#series.filter(isLast) : this.#series).map((one) => svg('path', {
+      class: `curve ${one.class} ${isLast(one) ? 'highlit' : dim}`, d: pathOf(one.xs, one.ys, x, y, isStepped, isEnded),
     }));
+    if (isCrowd && series.length) {
+      this.#crowd ??= svg('path', { d: series.map((one) => pathOf(one.xs, one.ys, x, y, isStepped)).join('') });
+      paths.unshift(set(this.#crowd, { class: `curve ${series[0].class} ${dim}` }));
+    }
     const inside = svg('svg', {
       x: 0, y: PAD.top - 2, width: this.#width, height: HEIGHT - PAD.top - PAD.bottom + 4,
       viewBox: `0 ${PAD.top - 2} ${this.#width} ${HEIGHT - PAD.top - PAD.bottom + 4}`,

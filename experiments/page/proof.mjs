@@ -4,10 +4,12 @@ import { html, svg, tip } from './dom.mjs';
 import { num } from './data.mjs';
 
 const CELL = 12;
+/** Pairs that are fetched and run at once. */
+const BATCH = 60;
 const HEADINGS = ['niche', 'iteration', 'archived return', 'return here', 'steps', 'same bits'];
 
 export class Proof {
-  #archive; #worker; #parts; #marks = []; #onPick;
+  #archive; #worker; #parts; #marks = []; #onPick; #isRunning = false;
 
   /**
    * @param archive the run
@@ -19,9 +21,8 @@ export class Proof {
     this.#archive = archive;
     this.#worker = worker;
     this.#onPick = onPick;
-    const total = archive.agents.length;
-    const button = html('button', { onclick: () => this.run() }, `Prove it: run all ${total} pairs again`);
-    const bar = html('progress', { max: total, value: 0, hidden: true });
+    const button = html('button', { onclick: () => this.run() });
+    const bar = html('progress', { value: 0, hidden: true });
     const text = html('p', { class: 'result', role: 'status' });
     const grid = html('div', {}), rows = html('tbody', {});
     const table = html('details', { hidden: true }, html('summary', {}, 'All numbers'),
@@ -29,18 +30,26 @@ export class Proof {
         ...HEADINGS.map((name) => html('th', {}, name)))), rows)));
     this.#parts = { button, bar, text, grid, rows, table };
     box.append(button, bar, text, grid, table);
+    this.refresh();
   }
 
-  /** Run all, in a worker. */
-  run() {
+  /** Offer the pairs that are there now. */
+  refresh() {
+    if (this.#isRunning) return;
+    this.#parts.button.textContent = `Prove it: run all ${this.#archive.agents.length} pairs again`;
+  }
+
+  /** Run all, in a worker, some at a time. */
+  async run() {
     const { agents } = this.#archive, { button, bar, text, grid, rows, table } = this.#parts;
     let numDone = 0, numEqual = 0;
-    button.disabled = true;
+    button.disabled = this.#isRunning = true;
     bar.hidden = table.hidden = false;
+    bar.max = agents.length;
     rows.replaceChildren();
     grid.replaceChildren(this.#makeGrid(agents));
     const begun = performance.now();
-    this.#worker.run(agents.map((agent) => this.#archive.episodeOf(agent)), (place, answer) => {
+    const tell = (place, answer) => {
       const agent = agents[place], isEqual = Boolean(answer.result) && this.#archive.isArchived(agent, answer.result);
       numDone += 1;
       numEqual += isEqual;
@@ -48,13 +57,33 @@ export class Proof {
       this.#marks[place].setAttribute('class', isEqual ? 'good' : 'bad');
       this.#marks[place].answer = answer;
       rows.append(this.#row(agent, answer, isEqual));
-      text.textContent = this.#sentence(numDone, numEqual, (performance.now() - begun) / 1000);
-      if (numDone === agents.length) button.disabled = false;
+      text.textContent = this.#sentence(agents.length, numDone, numEqual, (performance.now() - begun) / 1000);
+    };
+    try {
+      for (let from = 0; from < agents.length; from += BATCH) await this.#runBatch(agents, from, tell);
+    } catch (error) {
+      text.textContent = `The proof stopped: ${error.message}`;
+    }
+    button.disabled = this.#isRunning = false;
+    this.refresh();
+  }
+
+  /** Run the pairs from a place on; done when the last one is. */
+  async #runBatch(agents, from, tell) {
+    const batch = agents.slice(from, from + BATCH);
+    await this.#archive.needGrounds(batch.map((agent) => agent.niche_id));
+    const thetas = await this.#archive.thetasOf(batch);
+    const episodes = batch.map((agent, i) => ({ ...this.#archive.episodeOf(agent), theta: thetas[i] }));
+    let numDone = 0;
+    await new Promise((done) => {
+      this.#worker.run(episodes, (place, answer) => {
+        tell(from + place, answer);
+        if (++numDone === batch.length) done();
+      });
     });
   }
 
-  #sentence(numDone, numEqual, seconds) {
-    const total = this.#archive.agents.length;
+  #sentence(total, numDone, numEqual, seconds) {
     if (numDone < total) return `${numDone} of ${total} run, ${numEqual} equal`;
     const all = numEqual === total ? `All ${total} are equal` : `${numEqual} of ${total} are equal`;
     return `${all}: return, length and ending, bit for bit, in ${seconds.toFixed(1)} s.`;

@@ -7,6 +7,8 @@ import { endingText } from './lane.mjs';
 import { EpisodeWorker } from './worker.mjs';
 
 const MOST_CHOSEN = 4;
+/** Agents that are fetched at once. */
+const AT_ONCE = 60;
 const COLUMNS = ['', 'niche', 'iteration', 'gets to', 'return', 'ends'];
 
 /** Several workers that share a list of episodes; each takes the next one when it is done. */
@@ -21,20 +23,24 @@ export class Crowd {
 
   get size() { return this.#workers.length; }
 
-  /** Run episodes, and forget those that are still waiting from before; `onResult` as for EpisodeWorker. */
-  run(episodes, onResult) {
+  /**
+   * Run episodes, and forget those that are still waiting from before. Done when all are, or when others are asked for.
+   *
+   * @param count how many
+   * @param episodeAt gives a promise of that at a place; asked for one place after the other
+   * @param onResult as for EpisodeWorker
+   */
+  async run(count, episodeAt, onResult) {
     const turn = ++this.#turn;
     let next = 0;
-    const feed = (worker) => {
-      if (turn !== this.#turn || next >= episodes.length) return;
-      const place = next++;
-      worker.run([episodes[place]], (_, answer) => {
-        if (turn !== this.#turn) return;
-        feed(worker);
-        onResult(place, answer);
-      });
+    const feed = async (worker) => {
+      while (turn === this.#turn && next < count) {
+        const place = next++, episode = await episodeAt(place);
+        const answer = await new Promise((done) => { worker.run([episode], (_, found) => done(found)); });
+        if (turn === this.#turn) onResult(place, answer);
+      }
     };
-    this.#workers.forEach(feed);
+    await Promise.all(this.#workers.map(feed));
   }
 
   /** Run nothing more. */
@@ -52,7 +58,7 @@ const byDistance = (a, b) => distanceOf(b) - distanceOf(a) || (b.result?.return 
   || a.agent.version - b.agent.version;
 
 export class Ranking {
-  #archive; #crowd; #agents; #numFirst; #answers = []; #chosen = []; #parts; #on;
+  #archive; #crowd; #agents = []; #numFirst = 0; #answers = []; #chosen = []; #parts; #on;
   #request = null; #begun = 0; #isStale = true; #walking = null;
 
   /**
@@ -65,11 +71,9 @@ export class Ranking {
     this.#archive = archive;
     this.#crowd = crowd;
     this.#on = on;
-    this.#agents = byPromise(distinct(archive.agents));
-    this.#numFirst = new Set(this.#agents.map((agent) => agent.niche_id)).size;
     const rows = html('tbody', {}), text = html('p', { class: 'result', role: 'status' });
     const button = html('button', { class: 'main', onclick: () => this.run() }, 'Who can cross it?');
-    const bar = html('progress', { max: this.#agents.length, value: 0, hidden: true });
+    const bar = html('progress', { value: 0, hidden: true });
     const table = html('div', { class: 'scroll', hidden: true }, html('table', { class: 'ranking' },
       html('thead', {}, html('tr', {}, ...COLUMNS.map((name) => html('th', {}, name)))), rows));
     this.#parts = { rows, text, button, bar, table };
@@ -107,25 +111,49 @@ export class Ranking {
     if (!table.hidden) text.textContent = 'The terrain has changed since: ask again.';
   }
 
-  /** Try all. */
-  run() {
-    const terrain = this.#on.terrain(), total = this.#agents.length, { bar, table } = this.#parts;
+  /** Try all that there are now. */
+  async run() {
+    const { bar, text, table } = this.#parts;
+    this.#agents = byPromise(distinct(this.#archive.agents));
+    this.#numFirst = new Set(this.#agents.map((agent) => agent.niche_id)).size;
     this.#answers = [];
     this.#isStale = false;
     this.#walking = null;
     this.#begun = performance.now();
     table.classList.remove('stale');
     bar.hidden = table.hidden = false;
-    this.#crowd.run(this.#agents.map((agent) => ({ ...this.#archive.episodeOf(agent), terrain })), (place, answer) => {
-      const entry = { agent: this.#agents[place], ...answer };
-      entry.row = this.#row(entry);
-      this.#answers.push(entry);
-      bar.value = this.#answers.length;
-      if (this.#answers.length === total) this.#finish();
-      else if (this.#answers.length === this.#numFirst) this.#letBestWalk();
-      else this.#refresh();
-    });
+    bar.max = this.#agents.length;
     this.#refresh();
+    const answers = this.#answers;
+    try {
+      await this.#crowd.run(bar.max, this.#episodes(), (place, answer) => this.#add(this.#agents[place], answer));
+    } catch (error) {
+      if (answers !== this.#answers) return;
+      this.age();
+      text.textContent = `Not all could be tried: ${error.message}`;
+    }
+  }
+
+  /** What gives the episodes of all agents on the terrain, one after the other; agents that are not here are fetched. */
+  #episodes() {
+    const terrain = this.#on.terrain(), agents = this.#agents;
+    let thetas = null;
+    return async (place) => {
+      const i = place % AT_ONCE;
+      if (i === 0) thetas = this.#archive.thetasOf(agents.slice(place, place + AT_ONCE));
+      const theta = (await thetas)[i];
+      return { terrain, theta, maxSteps: agents[place].max_steps };
+    };
+  }
+
+  #add(agent, answer) {
+    const entry = { agent, ...answer };
+    entry.row = this.#row(entry);
+    this.#answers.push(entry);
+    this.#parts.bar.value = this.#answers.length;
+    if (this.#answers.length === this.#agents.length) this.#finish();
+    else if (this.#answers.length === this.#numFirst) this.#letBestWalk();
+    else this.#refresh();
   }
 
   #finish() {

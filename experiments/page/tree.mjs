@@ -8,6 +8,8 @@ import { TreeView, niceTicks } from './tree_view.mjs';
 const THUMBNAIL = { width: 240, height: 44 };
 /** More arcs than this cannot be told apart; the newest are shown. */
 const MOST_ARCS = 1500;
+/** With more, and rows as thin as hairs, only those of the selected niche are shown. */
+const MOST_ARCS_OF_ALL = 300;
 const FILTERS = {
   all: ['all niches', () => true],
   active: ['active at the end', (niche) => niche.retired === null],
@@ -29,7 +31,7 @@ export function thumbnail(terrain, { width, height } = THUMBNAIL) {
 }
 
 export class Tree {
-  #archive; #onSelect; #view; #svg; #groups = new Map(); #arcs = []; #axis; #selected = null; #box;
+  #archive; #onSelect; #view; #svg; #groups = new Map(); #arcs = []; #layers; #axis; #selected = null; #box;
   #time = 'env_steps'; #colour = 'success'; #filter = 'all'; #hasArcs = true; #levels; #drag = null;
 
   /**
@@ -42,11 +44,12 @@ export class Tree {
     this.#onSelect = onSelect;
     this.#box = box;
     if (!archive.measured.length) this.#colour = 'class';
-    this.#levels = archive.levels.filter((level) => archive.niches.some((niche) => niche.level === level));
+    this.#levels = this.#knownLevels();
     this.#view = new TreeView(archive.env_steps, archive.niches.length);
     this.#svg = svg('svg', { class: 'tree', role: 'listbox', 'aria-label': 'Phylogeny: niches by time of admission' });
     this.#box.append(this.#controls(), this.#svg, this.#key());
     this.#make();
+    this.#add();
     this.#listen();
     new ResizeObserver(() => this.#resize()).observe(this.#box);
     this.#resize();
@@ -54,35 +57,82 @@ export class Tree {
 
   /** Mark a niche as the one that is shown. */
   select(id) {
+    const before = this.#selected ?? 0;
     this.#selected = id;
-    this.draw();
+    for (const one of new Set([before, id])) if (this.#groups.has(one)) this.#place(this.#groups.get(one));
+    this.#drawArcs();
   }
+
+  /** Show what the archive has got since; what was zoomed, filtered and selected stays so. */
+  grow() {
+    const { niches } = this.#archive, levels = this.#knownLevels();
+    if (levels.length !== this.#levels.length) {
+      this.#levels = levels;
+      this.#box.querySelector('.filter').replaceChildren(...this.#filterOptions());
+      this.#box.querySelector('.key').replaceWith(this.#key());
+    }
+    this.#view.grow(this.#end(), niches.length);
+    this.#add();
+    this.#resize();
+  }
+
+  #knownLevels() {
+    const found = new Set(this.#archive.niches.map((niche) => niche.level));
+    return this.#archive.levels.filter((level) => found.has(level));
+  }
+
+  #end() { return this.#time === 'env_steps' ? this.#archive.env_steps : this.#archive.iteration; }
 
   /** Put everything where it belongs now. */
   draw() {
-    const view = this.#view, isIn = FILTERS[this.#filter] ?? this.#levelFilter();
-    const thick = Math.max(2, Math.min(13, view.rowHeight * 0.6));
-    const radius = Math.max(2.5, Math.min(9, view.rowHeight * 0.42));
-    for (const [id, { niche, group, bars, branch, node, label, frame }] of this.#groups) {
-      const [begin, end] = this.#span(niche), y = view.y(niche.row), isSelected = id === this.#selected;
-      const parent = this.#archive.nicheById.get(niche.parent_id);
-      group.classList.toggle('filtered', !isIn[1](niche, this.#archive));
-      group.classList.toggle('selected', isSelected);
-      set(group, { tabindex: id === (this.#selected ?? 0) ? 0 : -1, 'aria-selected': isSelected });
-      if (parent) set(branch, { d: `M${view.x(begin)} ${view.y(parent.row)}V${y}` });
-      this.#drawBars(niche, bars, y, thick);
-      set(frame, {
-        x: view.x(begin) - 3, y: y - thick / 2 - 3,
-        width: Math.max(6, view.x(end) - view.x(begin) + 6), height: thick + 6,
-      });
-      set(node, { cx: view.x(begin), cy: y, r: radius });
-      const colour = this.#colour === 'class' ? levelClass(niche, this.#archive.levels) : 'plain';
-      node.setAttribute('class', `node ${colour}`);
-      set(label, { x: view.x(begin), y: y + 3.2 });
-      label.toggleAttribute('hidden', radius < 7);
+    let branches = '';
+    for (const entry of this.#groups.values()) {
+      const { niche } = entry, parent = this.#archive.nicheById.get(niche.parent_id);
+      if (parent) {
+        const x = this.#view.x(this.#span(niche)[0]).toFixed(1);
+        branches += `M${x} ${this.#view.y(parent.row).toFixed(1)}V${this.#view.y(niche.row).toFixed(1)}`;
+      }
+      this.#place(entry);
     }
+    set(this.#layers.branches, { d: branches });
     this.#drawArcs();
     this.#drawAxis();
+  }
+
+  /** Put a niche where it belongs, if that is to be seen. */
+  #place(entry) {
+    const { niche, group, bars, node } = entry, view = this.#view, y = view.y(niche.row);
+    const isSeen = y > -20 && y < view.height + 20, isSelected = niche.id === this.#selected;
+    group.toggleAttribute('hidden', !isSeen);
+    set(group, { tabindex: niche.id === (this.#selected ?? 0) ? 0 : -1, 'aria-selected': isSelected });
+    if (!isSeen) return;
+    const isIn = FILTERS[this.#filter] ?? this.#levelFilter(), thick = Math.max(2, Math.min(13, view.rowHeight * 0.6));
+    const radius = Math.max(1.5, Math.min(9, view.rowHeight * 0.42)), [begin, end] = this.#span(niche);
+    group.classList.toggle('filtered', !isIn[1](niche, this.#archive));
+    group.classList.toggle('selected', isSelected);
+    this.#drawBars(niche, bars, y, thick);
+    const colour = this.#colour === 'class' ? levelClass(niche, this.#archive.levels) : 'plain';
+    set(node, { cx: view.x(begin), cy: y, r: radius, class: `node ${colour}` });
+    // Where rows are as thin as hairs, what nobody could see is left out: there may be thousands.
+    this.#detail(entry, 'frame', isSelected || view.rowHeight > 4, {
+      x: view.x(begin) - 3, y: y - thick / 2 - 3,
+      width: Math.max(6, view.x(end) - view.x(begin) + 6), height: thick + 6,
+    });
+    this.#detail(entry, 'label', radius >= 7, { x: view.x(begin), y: y + 3.2 });
+  }
+
+  #detail(entry, name, isShown, attributes) {
+    if (!isShown) {
+      entry[name]?.remove();
+      entry[name] = null;
+      return;
+    }
+    if (!entry[name]) {
+      entry[name] = name === 'frame' ? svg('rect', { class: 'frame', rx: 5 })
+        : svg('text', { class: 'id', 'text-anchor': 'middle' }, String(entry.niche.id));
+      entry.group[name === 'frame' ? 'prepend' : 'append'](entry[name]);
+    }
+    set(entry[name], attributes);
   }
 
   #span(niche) {
@@ -103,13 +153,15 @@ export class Tree {
     });
   }
 
+  /** Where thousands would hide the tree, those of the selected niche alone. */
   #drawArcs() {
-    const view = this.#view;
+    const view = this.#view, isCrowded = this.#arcs.length > MOST_ARCS_OF_ALL && view.rowHeight < 4;
     for (const { transfer, group, path, dot } of this.#arcs) {
       const [source, target] = [transfer.source_id, transfer.target_id].map((id) => this.#archive.nicheById.get(id));
       const x = view.x(transfer[this.#time]), [a, b] = [view.y(source.row), view.y(target.row)];
       const isMine = [transfer.source_id, transfer.target_id].includes(this.#selected);
-      group.toggleAttribute('hidden', !this.#hasArcs);
+      group.toggleAttribute('hidden', !this.#hasArcs || (isCrowded && !isMine));
+      if (isCrowded && !isMine) continue;
       group.setAttribute('class', isMine ? 'arc mine' : 'arc');
       set(path, { d: `M${x} ${a}Q${x + 8 + 0.18 * Math.abs(b - a)} ${(a + b) / 2} ${x} ${b}` });
       set(dot, { cx: x, cy: b, r: isMine ? 3 : 2 });
@@ -130,28 +182,42 @@ export class Tree {
   #make() {
     const clip = svg('clipPath', { id: 'tree-clip' }, svg('rect', {}));
     this.#axis = svg('g', { class: 'axis' });
-    const inside = svg('g', { 'clip-path': 'url(#tree-clip)' }), branches = svg('g', {}), arcs = svg('g', {});
-    for (const niche of this.#archive.niches) {
-      const branch = svg('path', { class: 'branch' });
-      const bars = this.#bars(niche), node = svg('circle', {}), frame = svg('rect', { class: 'frame', rx: 5 });
-      const label = svg('text', { class: 'id', 'text-anchor': 'middle' }, String(niche.id));
-      const group = svg('g', { class: 'niche', role: 'option', 'aria-label': this.#spoken(niche) },
-        frame, ...bars.map(({ rect }) => rect), node, label);
-      this.#groups.set(niche.id, { niche, group, bars, branch, node, label, frame });
-      branches.append(branch);
-      this.#listenTo(niche, group);
-    }
-    for (const transfer of this.#archive.transfers.slice(-MOST_ARCS)) {
-      const path = svg('path', {}), dot = svg('circle', {}), group = svg('g', {}, path, dot);
-      this.#arcs.push({ transfer, group, path, dot });
-      arcs.append(group);
-    }
-    inside.append(branches, ...[...this.#groups.values()].map(({ group }) => group), arcs);
+    this.#layers = { branches: svg('path', { class: 'branch' }), niches: svg('g', {}), arcs: svg('g', {}) };
+    const inside = svg('g', { 'clip-path': 'url(#tree-clip)' }, ...Object.values(this.#layers));
     this.#svg.append(svg('defs', {}, clip), this.#axis, inside);
   }
 
-  #bars(niche) {
-    const mine = this.#archive.measured.filter((row) => row.niche_id === niche.id && row.validation_set === 'pushes');
+  /** Elements for what has none yet, and bars anew where there are more measurements. */
+  #add() {
+    for (const niche of this.#archive.niches) {
+      const entry = this.#groups.get(niche.id) ?? this.#addNiche(niche);
+      const measured = this.#archive.pushesOf.get(niche.id) ?? [];
+      if (entry.bars.length && entry.numMeasured === measured.length) continue;
+      for (const { rect } of entry.bars) rect.remove();
+      entry.numMeasured = measured.length;
+      entry.bars = this.#bars(niche, measured);
+      entry.node.before(...entry.bars.map(({ rect }) => rect));
+      entry.group.setAttribute('aria-label', this.#spoken(niche));
+    }
+    const known = this.#arcs.at(-1)?.transfer, { transfers } = this.#archive;
+    for (const transfer of transfers.slice(Math.max(transfers.indexOf(known) + 1, transfers.length - MOST_ARCS))) {
+      const path = svg('path', {}), dot = svg('circle', {}), group = svg('g', {}, path, dot);
+      this.#arcs.push({ transfer, group, path, dot });
+      this.#layers.arcs.append(group);
+    }
+    for (const { group } of this.#arcs.splice(0, this.#arcs.length - MOST_ARCS)) group.remove();
+  }
+
+  #addNiche(niche) {
+    const node = svg('circle', {}), group = svg('g', { class: 'niche', role: 'option' }, node);
+    const entry = { niche, group, bars: [], numMeasured: 0, node, frame: null, label: null };
+    this.#groups.set(niche.id, entry);
+    this.#layers.niches.append(group);
+    this.#listenTo(niche, group);
+    return entry;
+  }
+
+  #bars(niche, mine) {
     const rates = mine.length && mine[0].iteration <= niche.created ? mine : [null, ...mine];
     return rates.map((row, i) => ({
       rect: svg('rect', {}), from: row, to: rates[i + 1] ?? null, rate: row?.rate ?? NaN,
@@ -168,10 +234,7 @@ export class Tree {
     group.addEventListener('click', () => this.#onSelect(niche.id));
     group.addEventListener('pointermove', (event) => this.#tell(niche, event.clientX, event.clientY));
     group.addEventListener('pointerleave', () => tip.hide());
-    group.addEventListener('focus', () => {
-      this.#view.reveal(this.#span(niche)[0], niche.row);
-      this.draw();
-    });
+    group.addEventListener('focus', () => this.#reveal(niche));
     group.addEventListener('keydown', (event) => this.#onKey(event, niche));
   }
 
@@ -201,11 +264,17 @@ export class Tree {
     if (next) {
       event.preventDefault();
       const found = next();
-      if (found) this.#groups.get(found.id).group.focus();
+      if (!found) return;
+      this.#reveal(found);
+      this.#groups.get(found.id).group.focus();
     } else if (event.key === 'Enter' || event.key === ' ') {
       event.preventDefault();
       this.#onSelect(niche.id);
     }
+  }
+
+  #reveal(niche) {
+    if (this.#view.reveal(this.#span(niche)[0], niche.row)) this.draw();
   }
 
   #listen() {
@@ -237,8 +306,6 @@ export class Tree {
   }
 
   #controls() {
-    const filters = Object.entries(FILTERS).map(([key, [text]]) => [key, text]);
-    const options = [...filters, ...this.#levels.map((level) => [level, level])];
     const redraw = () => this.draw();
     const pick = (label, values, onPick, chosen = null) => html('label', {}, `${label} `,
       html('select', { onchange: ({ target }) => { onPick(target.value); redraw(); } },
@@ -248,10 +315,12 @@ export class Tree {
         this.#colour = value;
         this.#box.querySelector('.key').replaceWith(this.#key());
       }, this.#colour),
-      pick('show', options, (value) => { this.#filter = value; }),
+      html('label', {}, 'show ', html('select', {
+        class: 'filter', onchange: ({ target }) => { this.#filter = target.value; redraw(); },
+      }, ...this.#filterOptions())),
       pick('over', [['env_steps', 'env-steps'], ['iteration', 'iterations']], (value) => {
         this.#time = value;
-        this.#view.setEnd(value === 'env_steps' ? this.#archive.env_steps : this.#archive.iteration);
+        this.#view.setEnd(this.#end());
       }),
       html('label', {}, html('input', {
         type: 'checkbox', checked: true, onchange: ({ target }) => { this.#hasArcs = target.checked; redraw(); },
@@ -260,6 +329,12 @@ export class Tree {
         html('button', { title: 'Zoom in (+, or Ctrl and wheel)', onclick: () => this.#zoom(1.6) }, '+'),
         html('button', { title: 'Zoom out (-)', onclick: () => this.#zoom(1 / 1.6) }, '−'),
         html('button', { title: 'Show everything (0)', onclick: () => this.#zoom(0) }, 'all')));
+  }
+
+  #filterOptions() {
+    const filters = Object.entries(FILTERS).map(([key, [text]]) => [key, text]);
+    return [...filters, ...this.#levels.map((level) => [level, level])].map(([value, text]) =>
+      html('option', { value, selected: value === this.#filter }, text));
   }
 
   #key() {

@@ -16,6 +16,18 @@ export class TreeView {
     this.reset();
   }
 
+  /** More time and more rows: who has zoomed goes on looking at the same part of time. */
+  grow(end, numRows) {
+    const [before, rows] = [this.end, this.numRows];
+    this.end = Math.max(1, end);
+    this.numRows = numRows;
+    if (this.zoom === 1) return;
+    this.zoom = Math.min(MOST_ZOOM, (this.zoom * this.end) / before);
+    this.left *= before / this.end;
+    this.top *= rows / numRows;
+    this.#clamp();
+  }
+
   reset() {
     this.zoom = 1;
     this.left = 0;
@@ -51,11 +63,14 @@ export class TreeView {
     this.#clamp();
   }
 
-  /** Move just so far that a point of time and row is shown. */
+  /** Move just so far that a point of time and row is shown; returns whether that was needed. */
   reveal(time, row) {
     const x = this.x(time), y = this.y(row);
     const { pad } = this, right = this.width - pad.right, bottom = this.height - pad.bottom;
-    this.pan(Math.max(0, pad.left - x) + Math.min(0, right - x), Math.max(0, pad.top - y) + Math.min(0, bottom - y));
+    const [dx, dy] = [Math.max(0, pad.left - x) + Math.min(0, right - x),
+      Math.max(0, pad.top - y) + Math.min(0, bottom - y)];
+    this.pan(dx, dy);
+    return dx !== 0 || dy !== 0;
   }
 
   #clamp() {

@@ -25,6 +25,11 @@ _DTYPES = {
     ("JSON_TEXT", False): "object",
 }
 
+#: Tables whose rows are numbered in the order of iterations, and the column of the number, which begins their key.
+SEQUENCES = {
+    "niches": "niche_id", "candidates": "id", "versions": "id", "transfers": "id", "transfer_sources": "transfer_id",
+}  # fmt: skip
+
 
 def read_frame(connection: sqlite3.Connection, table: str, without: tuple[str, ...] = ()) -> pd.DataFrame:
     """A table in the order of its key, with JSON as Python values. It is empty if an older POET did not have the table.
@@ -68,6 +73,44 @@ def read_rows(
     rows = connection.execute(query, parameters).fetchall()
     by_name = {column[0]: column for column in table_columns(connection, table)}
     check_rows(table, [by_name[name] for name in names], rows)
+    return rows
+
+
+def read_rows_after(
+    connection: sqlite3.Connection, table: str, names: list[str], iteration: int, first: int
+) -> list[tuple[Any, ...]]:
+    """``read_rows`` of what happened after an iteration.
+
+    Args:
+        connection: open on the archive.
+        table: one of ``EVENT_TABLES``; an archive of an older POET may lack it, and then has no rows of it.
+        names: of columns.
+        iteration: the last one that is left out.
+        first: of a table in ``SEQUENCES``, a number that no such row is below: older rows are not even looked at.
+
+    Raises:
+        DamageError: as for ``read_rows``.
+    """
+    if not table_columns(connection, table):
+        return []
+    if table not in SEQUENCES:
+        return read_rows(connection, table, names, "iteration > ?", (iteration,))
+    return read_rows(connection, table, names, f"{SEQUENCES[table]} >= ? AND iteration > ?", (first, iteration))
+
+
+def read_spent_after(connection: sqlite3.Connection, iteration: int) -> list[tuple[int, int, int]]:
+    """Env-steps by iteration and niche in the iterations after one, in that order.
+
+    Raises:
+        DamageError: a value is not valid for its column.
+    """
+    of_type: list[Column] = [(name, "INTEGER", False) for name in ("iteration", "niche_id", "env_steps")]
+    query = (
+        "SELECT iteration, niche_id, sum(env_steps) FROM ledger WHERE iteration > ? "
+        "GROUP BY iteration, niche_id ORDER BY iteration, niche_id"
+    )
+    rows = connection.execute(query, (iteration,)).fetchall()
+    check_rows("ledger", of_type, rows)
     return rows
 
 

@@ -19,7 +19,7 @@ from poet.archive.checkpoint import decode_state
 from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read
 from poet.archive.errors import DamageError, explained
-from poet.archive.frames import read_frame, read_rows, table_columns
+from poet.archive.frames import read_frame, read_rows, read_rows_after, read_spent_after, table_columns
 from poet.archive.guard import GuardedConnection
 from poet.archive.own import own_tables
 from poet.archive.records import ForkOrigin, StoredAgent
@@ -295,9 +295,44 @@ class Run:
         Raises:
             InputError: there is no such niche.
         """
-        which = "" if id is None else f" AND niche_id = {self._known_niche(id)}"
-        rows = self._rows("versions", columns(AgentVersion), f"{_STORED}{which}")
-        return [self._stored_agent(read_version(row)) for row in rows]
+        niche_id = None if id is None else self._known_niche(id)
+        return [self._stored_agent(version) for version in self.stored_versions(niche_id)]
+
+    def stored_versions(self, niche_id: int | None = None, after: int = -1) -> list[AgentVersion]:
+        """The records of agent versions with a stored theta, in the order of version ids.
+
+        Args:
+            niche_id: whose; None for all. A niche that does not exist has none.
+            after: leave out this version and older ones.
+        """
+        of_niche, parameters = ("", ()) if niche_id is None else ("niche_id = ? AND ", (niche_id,))
+        rows = self._rows("versions", columns(AgentVersion), f"{of_niche}id > ? AND {_STORED}", *parameters, after)
+        return [read_version(row) for row in rows]
+
+    @property
+    def num_thetas(self) -> int:
+        """How many thetas are stored, which also grows when a run stops."""
+        with self._turns.turn():
+            ((newest,),) = self._connection.execute("SELECT max(rowid) FROM thetas").fetchall()
+        return newest or 0
+
+    def rows_after(self, kind: type[Event], names: list[str], iteration: int, first: int = 0) -> list[tuple[Any, ...]]:
+        """Some fields of the events of a kind after an iteration, for who follows a run; in the order of ids.
+
+        Args:
+            kind: of events.
+            names: of their fields, without arrays and terrains; JSON comes as text.
+            iteration: the last one that is left out; -1 for none.
+            first: an id that none of these events is below, where the kind has ids (for ``SourceScored`` it is that of
+                the attempt). With it nothing older is read, however long the run is.
+        """
+        with self._turns.turn():
+            return read_rows_after(self._connection, EVENT_TABLES[kind], names, iteration, first)
+
+    def spent_after(self, iteration: int) -> list[tuple[int, int, int]]:
+        """Iteration, niche id and env-steps of all purposes, for the iterations after one; -1 for all."""
+        with self._turns.turn():
+            return read_spent_after(self._connection, iteration)
 
     def stored_version_ids(self) -> frozenset[int]:
         """The ids of all agent versions with a stored theta."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from functools import cache
 from typing import Any, get_args, get_type_hints
@@ -45,6 +45,8 @@ EVENT_TABLES: dict[type[Event], str] = {
     Cost: "ledger",
 }
 
+_KINDS = {table: kind for kind, table in EVENT_TABLES.items()}
+
 #: Tables that the first release did not have. Fingerprints leave them out if they are empty.
 LATER_TABLES = ("judgements", "validations")
 
@@ -76,12 +78,31 @@ def insert_events(connection: sqlite3.Connection, events: Iterable[Event]) -> di
         floats = _float_columns(EVENT_TABLES[kind])
         row = tuple(sql_value(event, name, name in floats) for name in columns(kind))
         rows.setdefault(EVENT_TABLES[kind], []).append(row)
-    for kind, table in EVENT_TABLES.items():
-        names = columns(kind)
-        marks = ", ".join("?" * len(names))
-        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"
-        connection.executemany(insert, rows.get(table, []))
+    for table, some in _batches(rows):
+        names = columns(_KINDS[table])
+        insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+        connection.executemany(insert, some)
     return rows
+
+
+def _batches(rows: dict[str, list[tuple[Value, ...]]]) -> Iterator[tuple[str, list[tuple[Value, ...]]]]:
+    """Tables and rows in the order in which they are inserted: what others refer to comes first.
+
+    While anything refers to a row that is not there yet, SQLite goes through whole tables for each row that it inserts.
+    Only a niche refers to its candidate and its first version while they refer to it, so these follow at once.
+    """
+    names = columns(NicheAdmitted)
+    partners = {"candidates": names.index("candidate_id"), "versions": names.index("version_id")}
+    niches = rows.get("niches", [])
+    for niche in niches:
+        yield "niches", [niche]
+        for table, place in partners.items():
+            yield table, [row for row in rows.get(table, []) if row[0] == niche[place]]
+    for table, place in partners.items():
+        done = {niche[place] for niche in niches}
+        yield table, [row for row in rows.get(table, []) if row[0] not in done]
+    yield "transfers", rows.get("transfers", [])
+    yield from ((table, some) for table, some in rows.items() if table not in ("niches", "transfers", *partners))
 
 
 @cache

@@ -10,15 +10,20 @@ import pandas as pd
 import pytest
 
 from environments.terrain.terrain import Terrain
+from experiments.analysis.annecs import annecs_frame
+from experiments.analysis.genes import gene_texts
 from experiments.analysis.readable import short_niches_table
 from experiments.analysis.run_tables import read_tables
 from experiments.analysis.shadow_file import birth_origins, write_shadow
 from experiments.controls.neutral import neutral_shadow
+from experiments.page.data import page_data
+from experiments.page.record import Record
 from experiments.replay.pairs import choose_pair_on
 from experiments.replay.strip import draw_strip
 from experiments.replay.walk import record_walk
 from experiments.suites import FIRST_SEED, load_suite
 from experiments.suites.evaluation import Trial
+from experiments.view.curves import run_curves
 from poet.archive.reader import open_run
 from poet.config import Config
 from tests.experiments.command_line import Ended, Poet
@@ -196,6 +201,26 @@ def test_a_run_starts_on_files_and_needs_them_no_more(poet: Poet, two_roots: Pat
         assert [0, 1] == [*niches.loc[niches["parent_id"].isna(), "niche_id"]]
         assert [0.0, 1.0] == [run.terrain(i).push for i in range(2)]
         assert "0.json" not in run.config.run.start_terrain
+
+
+def test_the_page_knows_several_and_drawn_roots(poet: Poet, two_roots: Path) -> None:
+    """They are called drawn and have no genes to slide; counts of admitted niches and ANNECS leave all roots out."""
+    _started(poet, two_roots)
+    with open_run(two_roots) as run:
+        tables, record = read_tables(run), Record(run)
+        record.follow()
+        page = page_data("run", run, tables)
+    theirs = annecs_frame(tables.niches, tables.judgements, tables.solved, tables.validations, tables.admissible)
+
+    texts, children = gene_texts(tables), [niche["id"] for niche in page["niches"] if niche["parent_id"] is not None]
+    assert len(children) == len(page["niches"]) - 2 > 0
+    assert ["drawn", "drawn"] == [niche["genes"] for niche in page["niches"][:2]]
+    assert [texts[i] or "flat, or of genes without a number" for i in children] == [
+        page["niches"][i]["genes"] for i in children
+    ]
+    assert {str(i) for i in children} == page["drawing"]["made"].keys()
+    assert len(children) == run_curves(record)["admitted"]["value"][-1]
+    assert page["annecs"]["annecs_paper"][-1] == theirs["annecs_paper"].iloc[-1]
 
 
 def test_controls_of_a_drawn_niche(poet: Poet, two_roots: Path, tmp_path: Path) -> None:

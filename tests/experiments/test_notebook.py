@@ -67,6 +67,7 @@ def test_a_saved_page_shows_one_agent_on_the_ground_of_another(
     with Opened(browser, tmp_path / "walk.html") as page:
         expect(page.locator(".lane")).to_have_count(1)
         expect(page.locator(".proof")).to_have_count(0)
+        page.locator("select[aria-label=ground]").focus()  # which fills it
         page.locator("select[aria-label=ground]").select_option("0")
         expect(page.locator(".proof.equal")).to_have_count(1)
 
