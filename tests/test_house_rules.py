@@ -74,8 +74,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 CHANCE = ("random", "secrets", "uuid", "numpy.random", "os.urandom", "os.getrandom")
 #: Who may use which: who draws what Gymnasium draws, from its own generators, and a guard, whom nobody may guess.
 CHANCE_OF = {
-    "environments/terrain/bipedal_walker.py": CHANCE,
-    "environments/walker/bipedal_walker_vector.py": CHANCE,
+    **dict.fromkeys(("environments/terrain/bipedal_walker.py", "environments/walker/bipedal_walker_vector.py"), CHANCE),
     "experiments/view/server.py": ("secrets",),
 }
 

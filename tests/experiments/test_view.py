@@ -264,8 +264,8 @@ def test_a_page_grows_with_its_run_through_a_kill(browser: Browser, tmp_path: Pa
         assert page.evaluate("lane => lane.isConnected", lane)
         expect(page.locator("#niche-title")).to_contain_text("Niche 0")
         assert abs(_shown_span(page) / span - 1.0) < 0.01
-        page.get_by_label("speed").select_option("8")
-        page.get_by_role("button", name="play", exact=True).click()
+        page.locator("#player").get_by_label("speed").select_option("8")
+        page.locator("#player").get_by_role("button", name="play", exact=True).click()
         expect(page.locator(".lane .status").first).to_contain_text(
             re.compile("reached the end|fell|out of time"), timeout=60_000
         )
