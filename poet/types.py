@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Self, TypeVar
 
 import numpy as np
@@ -139,6 +140,11 @@ class RetiredNiche:
     retired: int
     version_id: int
     theta: NDArray[np.float32]
+
+    @cached_property
+    def digest(self) -> str:
+        """``theta_digest`` of its theta, computed once, since all retired agents are run in every new niche."""
+        return theta_digest(self.theta)
 
 
 @dataclass(frozen=True, eq=False)

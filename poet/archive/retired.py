@@ -14,7 +14,7 @@ from typing import Any
 from poet.archive.digests import text_digest
 from poet.archive.frames import read_rows
 from poet.archive.values import load_object
-from poet.types import RetiredNiche, theta_digest
+from poet.types import RetiredNiche
 
 #: What the record says of a retired niche: the fields of ``RetiredNiche``, its genotype as JSON values and its theta as
 #: a digest.
@@ -89,6 +89,6 @@ def check_retired(
 
 def _difference(niche: RetiredNiche, recorded: Mapping[str, Any]) -> str | None:
     """A field in which a niche differs from its record."""
-    own = {**vars(niche), "theta": theta_digest(niche.theta)}
+    own = {**vars(niche), "theta": niche.digest}
     own["genotype"], of_record = niche.genotype, type(niche.genotype).from_json(recorded["genotype"])
     return next((name for name, value in {**recorded, "genotype": of_record}.items() if own[name] != value), None)

@@ -1,8 +1,9 @@
 """What a long run costs per block of iterations: ``python tests/benchmarks/long_runs.py tiny --iterations 2000``.
 
-Prints CPU seconds, resident memory and file size as a Markdown table, with a row for every 200 iterations; CPU time,
-so that a busy machine changes little. Episodes are short in ``tiny``, so what is outside of them shows. The options
-``--set`` and ``--seed`` are those of ``poet run``; the run goes to ``--folder``, or to a temporary one.
+Prints env-steps, CPU seconds, resident memory and file size as a Markdown table, with a row for every 200 iterations;
+CPU time, so that a busy machine changes little. Episodes are short in ``tiny``, so what is outside of them shows. With
+``--set poet.annecs=false`` no retired agent is run in new niches, and episodes do not become more. The options ``--set``
+and ``--seed`` are those of ``poet run``; the run goes to ``--folder``, or to a temporary one.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ class Table(AbstractDisplay):
 
     def __init__(self, tracker: RunTracker, folder: Path, every: int) -> None:
         self._tracker, self._folder, self._every, self._cpu = tracker, folder, every, time.process_time()
-        print("| iterations | retired niches | CPU, s | resident, MB | file, MB | last state, kB |")
-        print("|--:|--:|--:|--:|--:|--:|")
+        self._env_steps = 0
+        print("| iterations | retired niches | env-steps, thousands | CPU, s | resident, MB | file, MB | last state, kB |")
+        print("|--:|--:|--:|--:|--:|--:|--:|")
 
     def iteration_done(self) -> None:
         """See ``AbstractDisplay``."""
@@ -41,13 +43,14 @@ class Table(AbstractDisplay):
             ((retired,),) = connection.execute("SELECT count(*) FROM retirements")
             ((state,),) = connection.execute("SELECT length(state) FROM snapshots ORDER BY iteration DESC LIMIT 1")
             ((size,),) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+            ((steps,),) = connection.execute("SELECT sum(env_steps) FROM iterations")
         memory = psutil.Process().memory_info().rss
         print(
-            f"| {self._tracker.iteration} | {retired} | {cpu - self._cpu:.1f} | {memory / 1e6:.0f} | {size / 1e6:.1f} "
-            f"| {state / 1e3:.0f} |",
+            f"| {self._tracker.iteration} | {retired} | {(steps - self._env_steps) / 1e3:.0f} | {cpu - self._cpu:.1f} "
+            f"| {memory / 1e6:.0f} | {size / 1e6:.1f} | {state / 1e3:.0f} |",
             flush=True,
         )
-        self._cpu = time.process_time()
+        self._cpu, self._env_steps = time.process_time(), steps
 
     def __enter__(self) -> Self:
         return self
