@@ -223,6 +223,11 @@ class TransferConfig(_Section):
     interval: Count = Field(25, description="iterations between transfer rounds (released code: 25)")
     rule: Literal["2019", "2020"] = Field("2019", description="any better source, or direct test, then proposal")
     recent_scores: Count = Field(5, description="2020 rule: the threshold is the best of this many latest scores")
+    max_sources: Count | Literal["all"] = Field(
+        "all",
+        description="most agents tried in a niche or candidate: those with the best scores in their own niches, and a "
+        "candidate's parent; 'all': every other one (papers)",
+    )
     confirm_episodes: int = Field(
         0,
         ge=0,
@@ -298,7 +303,7 @@ NEUTRAL_KEYS = (
 EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
-    "validation.interval": 25, "transfer.confirm_episodes": 0,
+    "validation.interval": 25, "transfer.confirm_episodes": 0, "transfer.max_sources": "all",
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
     "es.return_ceiling": "none", "es.on_arrival": "fresh",
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
