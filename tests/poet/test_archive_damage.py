@@ -123,6 +123,27 @@ def test_an_agent_that_was_exchanged_in_a_state_is_found(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE niches SET genotype = replace(genotype, '0.1', '0.2') WHERE niche_id = 1",
+        "UPDATE niches SET terrain_seed = terrain_seed + 1 WHERE niche_id = 0",
+        "UPDATE retirements SET version_id = 0 WHERE niche_id = 1",
+        "UPDATE retirements SET iteration = iteration + 1 WHERE niche_id = 0",
+        "UPDATE versions SET theta_digest = (SELECT theta_digest FROM versions WHERE id = 0) "
+        "WHERE id = (SELECT version_id FROM retirements WHERE niche_id = 1)",
+        "DELETE FROM solved WHERE niche_id = 1",
+        "DELETE FROM retirements WHERE niche_id = 0",
+        "INSERT INTO retirements SELECT max(niche_id), 8, 0, 0.0 FROM niches",
+    ],
+)
+def test_a_change_of_a_retired_niches_record_is_found(folder: Path, statement: str) -> None:
+    """A state takes them from there, so a run that went on would go another way."""
+    change(folder, statement)
+    with open_run(folder) as run, pytest.raises(InputError, match="its retired niches are not as they were recorded"):
+        load(run)
+
+
+@pytest.mark.parametrize(
     ("statement", "words"),
     [
         ("UPDATE configs SET config = replace(config, '\"seed\":0', '\"seed\":1')", "config"),
