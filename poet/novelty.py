@@ -87,7 +87,7 @@ class AbstractDistance(AbstractNovelty):
             rough = np.sqrt(np.square(table - np.array(own, np.float64)).sum(axis=1))
         # Sums in another order decide nothing: they only say who is surely not among the nearest.
         within = np.partition(rough, num - 1)[num - 1] * (1.0 + _ROUGHNESS)
-        nearest = sorted(_distance(own, known[i]) for i in np.flatnonzero(rough <= within))[:num]
+        nearest = sorted(_distance(own, known[i]) for i in np.flatnonzero(rough <= within).tolist())[:num]
         return math.fsum(nearest) / num
 
 

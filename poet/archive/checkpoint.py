@@ -25,7 +25,7 @@ from agents.strategies.base import StrategyState, concatenate, split
 from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
 from poet.archive.errors import DamageError
-from poet.archive.retired import Values, check_retired, retired_digest
+from poet.archive.retired import Values, check_retired, recorded_order, retired_digest
 from poet.archive.values import load_object
 from poet.types import Evaluation, Niche, RetiredNiche, RunState, State, SuccessRates
 
@@ -335,7 +335,7 @@ def _check_early(retired: Sequence[RetiredNiche], recorded: Sequence[Values]) ->
 def _order(retired: Sequence[RetiredNiche]) -> list[int] | None:
     """Ids of retired niches in the state's order; None if that is the record's order."""
     ids = [niche.id for niche in retired]
-    return None if ids == [niche.id for niche in sorted(retired, key=lambda n: (n.retired, n.id))] else ids
+    return None if ids == [niche.id for niche in sorted(retired, key=recorded_order)] else ids
 
 
 def _retired_values(order: list[Any] | None, digest: str, recorded: list[Values]) -> list[Values]:

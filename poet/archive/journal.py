@@ -22,14 +22,14 @@ from poet.archive.lock import RunTakenError, WriterLock
 from poet.archive.own import insert_own_events
 from poet.archive.records import SessionInfo
 from poet.archive.rescue import rescue
-from poet.archive.retired import check_retired, retired_digest, retired_values
+from poet.archive.retired import RetiredDigests
 from poet.archive.rows import canonical_json, insert_events
 from poet.archive.thetas import store_thetas
 from poet.archive.turns import Turns
 from poet.archive.watch import Watch
 from poet.config import Config
 from poet.events import AgentVersion, AnyEvent, Cost, NicheRetired, NicheSolved, NicheValidated, OwnEvent
-from poet.types import Origin, RetiredNiche, RunState
+from poet.types import Origin, RunState
 
 _LAST_ITERATION = "SELECT max(iteration) FROM iterations"
 
@@ -80,8 +80,7 @@ class RunArchive(NotCopied):
         self._lock = lock
         self._turns = Turns(folder)
         self._is_lost = False
-        self._retired: tuple[RetiredNiche, ...] | None = None
-        self._retired_digest = ""
+        self._retired = RetiredDigests(connection)
         self._iteration: int | None = connection.execute(_LAST_ITERATION).fetchone()[0]
         self._config = config_at(connection, self._next_iteration)
         with transaction(connection):
@@ -160,8 +159,7 @@ class RunArchive(NotCopied):
             self._store_new_thetas(state, events)
             if state.iteration % self._config.checkpoint.theta_every == 0:
                 store_thetas(self._connection, (niche.theta for niche in state.active))
-            self._note_retired(state, events)
-            self._replace_snapshot(state)
+            self._replace_snapshot(state, self._retired.of(state, events))
             self._connection.execute(
                 "INSERT INTO iterations (iteration, session_id, seconds, env_steps, episodes) VALUES (?, ?, ?, ?, ?)",
                 clock,
@@ -268,24 +266,13 @@ class RunArchive(NotCopied):
                     raise ValueError(f"{event!r:.200}: must come with its theta, which no ES step finds again")
                 store_thetas(self._connection, [event.theta])
 
-    def _note_retired(self, state: RunState, events: Sequence[AnyEvent]) -> None:
-        """Check retired niches, and take their digest, where something of them is new."""
-        if (
-            self._retired is None
-            or any(isinstance(event, NicheRetired | NicheSolved) for event in events)
-            or [*map(id, state.retired)] != [*map(id, self._retired)]
-        ):
-            values = retired_values(self._connection, state.iteration)
-            check_retired(state.retired, values, self._retired or ())
-            self._retired, self._retired_digest = state.retired, retired_digest(values)
-
-    def _replace_snapshot(self, state: RunState) -> None:
+    def _replace_snapshot(self, state: RunState, retired_digest: str) -> None:
         """Store the state, and delete the last one unless it is a keyframe."""
         self._connection.execute("DELETE FROM snapshots WHERE iteration = ? AND keyframe = 0", (self._iteration,))
         is_keyframe = state.iteration % self._config.checkpoint.keep_every == 0
         self._connection.execute(
             "INSERT INTO snapshots (iteration, keyframe, state) VALUES (?, ?, ?)",
-            (state.iteration, int(is_keyframe), encode_state(state, self._retired_digest)),
+            (state.iteration, int(is_keyframe), encode_state(state, retired_digest)),
         )
 
 

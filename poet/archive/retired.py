@@ -8,36 +8,45 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from poet.archive.digests import text_digest
 from poet.archive.frames import read_rows
 from poet.archive.values import load_object
-from poet.types import RetiredNiche
+from poet.events import AnyEvent, NicheRetired, NicheSolved
+from poet.types import RetiredNiche, RunState
 
 #: What the record says of a retired niche: the fields of ``RetiredNiche``, its genotype as JSON values and its theta as
 #: a digest.
 Values = dict[str, Any]
 
-_GONE = "SELECT niche_id FROM retirements WHERE iteration <= ?"
-_LAST = "SELECT version_id FROM retirements WHERE iteration <= ?"
+_OTHERS = "a state's retired niches must be those of all NicheRetired events so far"
+#: So few are asked for by their ids; of more, all are read.
+_FEW = 100
 
 
-def retired_values(connection: sqlite3.Connection, iteration: int) -> list[Values]:
+def retired_values(
+    connection: sqlite3.Connection, iteration: int, among: Collection[int] | None = None
+) -> list[Values]:
     """The niches that had retired by the end of an iteration, by the iteration of their retirement and by id.
+
+    Args:
+        connection: of the archive.
+        iteration: the last one that counts.
+        among: ids; None for all niches.
 
     Raises:
         DamageError: a value is not valid for its column.
     """
-    at = (iteration,)
-    retirements = read_rows(
-        connection, "retirements", ["iteration", "niche_id", "version_id"], "iteration <= ?", at
-    )
+    is_asked = "" if among is None or len(among) > _FEW else f" AND niche_id IN ({', '.join(map(str, among))})"
+    where, at = f"iteration <= ?{is_asked}", (iteration,)
+    gone, last = (f"SELECT {name} FROM retirements WHERE {where}" for name in ("niche_id", "version_id"))
+    retirements = read_rows(connection, "retirements", ["iteration", "niche_id", "version_id"], where, at)
     columns = ["niche_id", "genotype", "terrain_seed", "parent_id", "iteration"]
-    niches = {id: row for id, *row in read_rows(connection, "niches", columns, f"niche_id IN ({_GONE})", at)}
-    thetas = dict(read_rows(connection, "versions", ["id", "theta_digest"], f"id IN ({_LAST})", at))
-    solved = {id for (id,) in read_rows(connection, "solved", ["niche_id"], "iteration <= ?", at)}
+    niches = {id: row for id, *row in read_rows(connection, "niches", columns, f"niche_id IN ({gone})", at)}
+    thetas = dict(read_rows(connection, "versions", ["id", "theta_digest"], f"id IN ({last})", at))
+    solved = {id for (id,) in read_rows(connection, "solved", ["niche_id"], where, at)}
     found = []
     for retired, niche_id, version_id in sorted(retirements):
         genotype, terrain_seed, parent_id, created = niches[niche_id]
@@ -57,34 +66,70 @@ def retired_values(connection: sqlite3.Connection, iteration: int) -> list[Value
     return found
 
 
-def retired_digest(values: Sequence[Values]) -> str:
-    """The digest of what the record says of retired niches."""
-    return text_digest(json.dumps(values, sort_keys=True))
+def retired_digest(values: Iterable[Values]) -> str:
+    """The digest of what the record says of retired niches, in the order of ``retired_values``."""
+    return _joint_digest(map(_line, values))
 
 
-def check_retired(
-    retired: Sequence[RetiredNiche], values: Sequence[Values], checked: Sequence[RetiredNiche] = ()
-) -> None:
-    """Check that the record says what a new state says of its retired niches: it is read back from the record.
+class RetiredDigests:
+    """The digest of a run's retired niches while it is written: what is known of one is not read again."""
 
-    Args:
-        retired: of the state.
-        values: of the record, in any order.
-        checked: those of the last state, which need not be compared again.
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._last: tuple[RetiredNiche, ...] | None = None
+        self._lines: dict[int, str] = {}
+        self._digest = ""
+
+    def of(self, state: RunState, events: Iterable[AnyEvent]) -> str:
+        """The digest for a state whose events are in the archive.
+
+        Raises:
+            ValueError: the state says something else of a retired niche than the record, from which it is read back.
+        """
+        touched = {event.niche_id for event in events if isinstance(event, NicheRetired | NicheSolved)}
+        before = {id(niche) for niche in self._last or ()}
+        new = [niche for niche in state.retired if id(niche) not in before or niche.id in touched]
+        if self._last is None or new or touched or len(state.retired) != len(self._last):
+            values = retired_values(self._connection, state.iteration, [niche.id for niche in new])
+            ((num_recorded,),) = self._connection.execute("SELECT count(*) FROM retirements").fetchall()
+            if num_recorded != len(state.retired):
+                raise ValueError(_OTHERS)
+            ids = {niche.id for niche in new}
+            check_retired(new, [of_niche for of_niche in values if of_niche["id"] in ids])
+            self._lines |= {of_niche["id"]: _line(of_niche) for of_niche in values}
+            self._digest = _joint_digest(self._lines[niche.id] for niche in sorted(state.retired, key=recorded_order))
+            self._last = state.retired
+        return self._digest
+
+
+def recorded_order(niche: RetiredNiche) -> tuple[int, int]:
+    """The place of a retired niche in the record."""
+    return niche.retired, niche.id
+
+
+def check_retired(retired: Sequence[RetiredNiche], values: Sequence[Values]) -> None:
+    """Check that the record says what a state says of retired niches.
 
     Raises:
         ValueError: they differ.
     """
     recorded = {of_niche["id"]: of_niche for of_niche in values}
     if sorted(niche.id for niche in retired) != sorted(recorded):
-        raise ValueError("a state's retired niches must be those of all NicheRetired events so far")
-    known = {id(niche) for niche in checked}
+        raise ValueError(_OTHERS)
     for niche in retired:
-        if id(niche) not in known and (wrong := _difference(niche, recorded[niche.id])):
+        if wrong := _difference(niche, recorded[niche.id]):
             raise ValueError(
                 f"{wrong} of the retired niche {niche.id} is not what its events say (NicheAdmitted, NicheSolved, "
                 "NicheRetired, and the AgentVersion with which it retired): a retired niche does not change"
             )
+
+
+def _line(values: Values) -> str:
+    return text_digest(json.dumps(values, sort_keys=True))
+
+
+def _joint_digest(lines: Iterable[str]) -> str:
+    return text_digest("\n".join(lines))
 
 
 def _difference(niche: RetiredNiche, recorded: Mapping[str, Any]) -> str | None:

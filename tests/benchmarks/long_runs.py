@@ -2,8 +2,8 @@
 
 Prints env-steps, CPU seconds, resident memory and file size as a Markdown table, with a row for every 200 iterations;
 CPU time, so that a busy machine changes little. Episodes are short in ``tiny``, so what is outside of them shows. With
-``--set poet.annecs=false`` no retired agent is run in new niches, and episodes do not become more. The options ``--set``
-and ``--seed`` are those of ``poet run``; the run goes to ``--folder``, or to a temporary one.
+``--set poet.annecs=false`` no retired agent is run in new niches, and episodes do not become more. The options
+``--set`` and ``--seed`` are those of ``poet run``; the run goes to ``--folder``, or to a temporary one.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ class Table(AbstractDisplay):
     def __init__(self, tracker: RunTracker, folder: Path, every: int) -> None:
         self._tracker, self._folder, self._every, self._cpu = tracker, folder, every, time.process_time()
         self._env_steps = 0
-        print("| iterations | retired niches | env-steps, thousands | CPU, s | resident, MB | file, MB | last state, kB |")
+        print(
+            "| iterations | retired niches | env-steps, thousands | CPU, s | resident, MB | file, MB | last state, kB |"
+        )
         print("|--:|--:|--:|--:|--:|--:|--:|")
 
     def iteration_done(self) -> None:

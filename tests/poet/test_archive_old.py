@@ -172,5 +172,8 @@ def test_a_state_that_repeats_other_niches_than_were_recorded_is_refused(whole_s
     with closing(sqlite3.connect(whole_states / "run.sqlite")) as connection, connection:
         ((version_id,),) = connection.execute("SELECT version_id FROM retirements WHERE niche_id = 1")
         connection.execute(f"UPDATE {change} {version_id}")
-    with open_run(whole_states) as run, pytest.raises(InputError, match="of the retired niche 1 is not what its events"):
+    with (
+        open_run(whole_states) as run,
+        pytest.raises(InputError, match="of the retired niche 1 is not what its events"),
+    ):
         load(run)
