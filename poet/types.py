@@ -122,7 +122,8 @@ class Niche:
 class RetiredNiche:
     """A retired niche: no longer trained, a parent, a source or a target; it still counts for novelty and ANNECS.
 
-    It can still be solved, when an agent first solves it in an evaluation for novelty.
+    It can still be solved, when an agent first solves it in an evaluation for novelty. Nothing else of it changes: an
+    archive stores no retired niche, but reads it back from its events.
 
     Attributes:
         id, genotype, terrain_seed, parent_id, created, is_solved: as in ``Niche``.

@@ -87,8 +87,8 @@ class RetiredDigests:
             ValueError: the state says something else of a retired niche than the record, from which it is read back.
         """
         touched = {event.niche_id for event in events if isinstance(event, NicheRetired | NicheSolved)}
-        before = {id(niche) for niche in self._last or ()}
-        new = [niche for niche in state.retired if id(niche) not in before or niche.id in touched]
+        before = {niche.id: niche for niche in self._last or ()}
+        new = [niche for niche in state.retired if before.get(niche.id) is not niche or niche.id in touched]
         if self._last is None or new or touched or len(state.retired) != len(self._last):
             values = retired_values(self._connection, state.iteration, [niche.id for niche in new])
             ((num_recorded,),) = self._connection.execute("SELECT count(*) FROM retirements").fetchall()
