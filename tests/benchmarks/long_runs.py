@@ -30,7 +30,6 @@ class Table(AbstractDisplay):
 
     def __init__(self, tracker: RunTracker, folder: Path, every: int) -> None:
         self._tracker, self._folder, self._every, self._cpu = tracker, folder, every, time.process_time()
-        self._env_steps = 0
         print(
             "| iterations | retired niches | env-steps, thousands | CPU, s | resident, MB | file, MB | last state, kB |"
         )
@@ -45,14 +44,15 @@ class Table(AbstractDisplay):
             ((retired,),) = connection.execute("SELECT count(*) FROM retirements")
             ((state,),) = connection.execute("SELECT length(state) FROM snapshots ORDER BY iteration DESC LIMIT 1")
             ((size,),) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
-            ((steps,),) = connection.execute("SELECT sum(env_steps) FROM iterations")
+            begun = (self._tracker.iteration - self._every,)
+            ((steps,),) = connection.execute("SELECT sum(env_steps) FROM iterations WHERE iteration > ?", begun)
         memory = psutil.Process().memory_info().rss
         print(
-            f"| {self._tracker.iteration} | {retired} | {(steps - self._env_steps) / 1e3:.0f} | {cpu - self._cpu:.1f} "
+            f"| {self._tracker.iteration} | {retired} | {steps / 1e3:.0f} | {cpu - self._cpu:.1f} "
             f"| {memory / 1e6:.0f} | {size / 1e6:.1f} | {state / 1e3:.0f} |",
             flush=True,
         )
-        self._cpu, self._env_steps = time.process_time(), steps
+        self._cpu = time.process_time()
 
     def __enter__(self) -> Self:
         return self
