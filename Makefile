@@ -11,7 +11,7 @@ EXTRAS := test
 # Box2D has no wheel for Python 3.14.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test parity bounds lint format bench bench-gpu clean
+.PHONY: help demo test docs parity bounds lint format bench bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
@@ -57,9 +57,14 @@ test: lint ## the whole check: lint, types, import order, house rules, tests
 	@echo tests
 	@$(BIN)/pytest -q --durations 15 --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore=tests/test_house_rules.py || { echo; echo "tests failed: the docstring of each test named above is the behaviour that broke; run one with $(BIN)/pytest FILE::NAME."; exit 1; }
 
+docs: $(INSTALLED) ## the documentation as a site, in build/site; every warning is an error
+	@$(BIN)/sphinx-build -q -W --keep-going -c docs . build/site
+	@echo "build/site/index.html"
+
 # Options, such as --episodes, --seed, --first and --workers: $(BIN)/python -m tests.parity --help
-parity: $(INSTALLED) ## 2,000 whole episodes against real Box2D, bit for bit; as many in WebAssembly
+parity: $(INSTALLED) ## 2,000 whole episodes against real Box2D, bit for bit; as many in WebAssembly; 200 seeds of Gymnasium's courses
 	@$(BIN)/python -m tests.parity
+	@$(BIN)/python -m tests.parity.courses
 	@$(BIN)/python -m tests.wasm
 
 BOUNDED := $(addprefix tests/,agents/test_gpu_threads.py agents/test_batches.py agents/test_perturbations.py agents/test_openai_es.py environments/test_worlds.py)

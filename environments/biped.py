@@ -10,17 +10,13 @@ from dataclasses import dataclass
 
 from environments.terrain.constants import (
     SCALE,
-    TERRAIN_GRASS,
     TERRAIN_HEIGHT,
-    TERRAIN_LENGTH,
     TERRAIN_STARTPAD,
     TERRAIN_STEP,
 )
 
 #: The time limit of an episode, in steps (from POET's ``simulate``; Gymnasium's v3 has 1600).
 MAX_STEPS = 2000
-#: An episode is finished when the hull is beyond this x, m.
-FINISH_X = (TERRAIN_LENGTH - TERRAIN_GRASS) * TERRAIN_STEP
 
 NUM_BODIES = 5
 NUM_JOINTS = 4

@@ -6,6 +6,7 @@ agents.
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import dataclass
 
 from environments.errors import InputError, nearest
@@ -31,7 +32,7 @@ class Engine:
 ENGINES = {
     "simd": Engine("agents.rollouts.engines:Simd", "environments.walker.simd:SimdWorlds"),
     "cuda": Engine("agents.rollouts.engines:Cuda"),
-    "box2d": Engine("agents.rollouts.engines:Box2D", "environments.walker.worlds:Box2DWorlds"),
+    "box2d": Engine("agents.rollouts.engines:Box2D", "environments.walker.box2d_worlds:Box2DWorlds"),
 }
 
 #: The name that stands for the fastest engine that runs here.
@@ -59,3 +60,12 @@ def find_engine(name: str) -> Engine:
 def engines_with_worlds() -> list[str]:
     """The engines that step worlds, in the order of ``ENGINES``."""
     return [name for name, engine in ENGINES.items() if engine.worlds]
+
+
+def box2d_problem() -> str | None:
+    """Why Box2D cannot be used here, as a sentence without its full stop; None if it can."""
+    try:
+        importlib.import_module("environments.physics.box2d")
+    except InputError as error:
+        return str(error)
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any, TypeVar
 
 from environments.errors import InputError, nearest
@@ -38,6 +39,8 @@ def load_named(name: str, known: Mapping[str, Thing], what: str) -> Thing | Any:
     try:
         with held():  # half an import is worse than waiting for its end
             module = importlib.import_module(module_name)
+    except InputError:  # already a sentence, such as of a package that is missing
+        raise
     except Exception as error:  # a user's module may fail in any way while it is imported
         raise InputError(f"{what} {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not hasattr(module, attribute):
@@ -65,6 +68,26 @@ def load_class(name: str, known: Mapping[str, Any], base: type[Base], what: str)
             f"{what} {name!r} must be a concrete subclass of {base.__module__}.{base.__name__}, but is {found!r}"
         )
     return found
+
+
+def import_optional(name: str, extra: str, what: str) -> ModuleType:
+    """A module of a package that not everybody has installed.
+
+    Args:
+        name: of the module.
+        extra: of ours that brings its package.
+        what: needs it, for the error sentence.
+
+    Raises:
+        InputError: the package is not installed.
+    """
+    package = name.partition(".")[0]
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if error.name != package:  # it is there, but something that it needs is not
+            raise
+        raise InputError(f"{what} needs the package {package}: pip install 'poet-open-ended[{extra}]'") from None
 
 
 def own_settings(

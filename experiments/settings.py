@@ -11,7 +11,8 @@ from typing import Any
 
 from environments.errors import InputError, nearest
 from experiments.presets import load_preset
-from experiments.text import visible
+from experiments.start_terrains import start_terrain_text
+from experiments.text import shortened, visible
 from poet.config import Config, config_keys, config_value, make_config
 from poet.trainers import unread_keys
 
@@ -42,12 +43,12 @@ def resolve_config(
     Raises:
         InputError: a preset, key or value that does not exist, or a file that cannot be read.
     """
-    layers: list[Layer] = [base.to_json()] if base else []
-    layers += [load_preset(preset)] if preset else []
+    layers = [load_preset(preset)] if preset else []
     layers += [read_config_file(file)] if file else []
     layers += [parse_assignment(text) for text in assignments]
     layers += [_layer(key, value) for key, value in (flags or {}).items() if value is not None]
-    return make_config(*layers)
+    # A stored config names no files, and none that it might name is read.
+    return make_config(*([base.to_json()] if base else []), *map(_with_terrains, layers))
 
 
 def for_trainer(config: Config, trainer: str) -> Config:
@@ -137,8 +138,19 @@ def differences(config: Config, base: Config | None = None) -> dict[str, Any]:
 
 
 def describe(values: Mapping[str, Any]) -> str:
-    """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell after ``--set``."""
-    return " ".join(shlex.quote(assignment(key, value)) for key, value in values.items())
+    """Config values in one line: ``es.pairs=64 run.seed=3``. Each can be copied into a shell after ``--set``.
+
+    Of a very long one, such as a drawn terrain, only the beginning is shown.
+    """
+    return " ".join(shortened(shlex.quote(assignment(key, value))) for key, value in values.items())
+
+
+def _with_terrains(layer: Layer) -> Layer:
+    """The layer with what is in the files that ``run.start_terrain`` names, since those may change or vanish."""
+    run = layer.get("run")
+    if not isinstance(run, dict) or "start_terrain" not in run:
+        return layer
+    return {**layer, "run": {**run, "start_terrain": start_terrain_text(run["start_terrain"])}}
 
 
 def _fits(layer: Layer) -> bool:

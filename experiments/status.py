@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from experiments.analysis.annecs import annecs_frame
-from experiments.analysis.success import percentage, rates_by_niche
+from experiments.analysis.success import percentage, rates_by_niche, rates_over_time
 from experiments.progress import duration
 from experiments.settings import NO_END, describe, differences
-from experiments.text import poet_command
+from experiments.text import poet_command, sparkline
 from poet.annecs import AnnecsCount, admissible_niches
 from poet.archive.lock import writer_of
-from poet.events import AnyEvent, NicheJudged, TransferAttempted
+from poet.events import AnyEvent, NicheJudged, TransferAttempted, ValidationSet
 from poet.trainers import shown_events
 from poet.validation import ROBUST_RATE
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _RECENT = 25
 #: The most niches that are listed in a terminal.
 _MAX_LISTED = 40
+#: Of a sparkline, in letters.
+_SPARKLINE = 12
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class NicheStatus:
         id, parent_id, created, retired, is_solved: see ``poet.types``; ``retired`` is None while it is active.
         score: of its agent's latest version.
         rates: a row of ``rates_by_niche``; None if its agents were never validated.
+        over_time: the success rates of its agents on its own ground under other pushes, the oldest first.
     """
 
     id: int
@@ -47,6 +50,7 @@ class NicheStatus:
     is_solved: bool
     score: float
     rates: Mapping[Hashable, Any] | None = None
+    over_time: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,11 @@ class RunStatus:
     writer: int | None
     settings: str
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether it has done all its iterations."""
+        return self.iteration >= self.iterations
+
 
 def read_status(run: Run) -> RunStatus | None:
     """The status of a run; None before anything is recorded."""
@@ -116,14 +125,14 @@ def _read(run: Run, iteration: int) -> RunStatus:
     )
 
 
-def status_lines(folder: Path, status: RunStatus) -> list[str]:
-    """A status as lines of text."""
+def status_lines(folder: Path, status: RunStatus, max_listed: int = _MAX_LISTED) -> list[str]:
+    """A status as lines of text, in which so many niches are listed at most."""
     active = [niche for niche in status.niches if niche.retired is None]
     best = max(active, key=lambda niche: niche.score)
     num_solved = sum(niche.is_solved for niche in status.niches)
     is_validated = any(niche.rates is not None for niche in status.niches)
     left = (status.iterations - status.iteration) * status.seconds_per_iteration
-    finished = status.iteration >= status.iterations
+    finished = status.is_finished
     idle = "finished" if finished else f"stopped; go on with: {poet_command('resume', folder)}"
     doing = idle if status.writer is None else f"running, process {status.writer or 'unknown'}"
     has_end = status.iterations < NO_END
@@ -143,10 +152,10 @@ def status_lines(folder: Path, status: RunStatus) -> list[str]:
         f"speed       {status.steps_per_second:,.0f} steps/s lately",
         *time_left,
         "",
-        *([f"{'':>54}{'own ground, pushes':>20}{'fresh seeds':>20}"] if is_validated else []),
-        f"{'niche':>6}{'parent':>8}{'created':>9}{'retired':>9}{'solved once':>13}{'score':>9}"
-        + f"{'admitted':>12}{'now':>8}" * 2 * is_validated,
-        *_niche_lines(folder, status.niches),
+        *([f"{'':>50}{'own ground, pushes':>30}{'fresh seeds':>16}"] if is_validated else []),
+        f"{'niche':>6}{'parent':>7}{'created':>8}{'retired':>8}{'solved once':>12}{'score':>9}"
+        + f"{'admitted':>10}{'now':>6}{'over time':>14}{'admitted':>10}{'now':>6}" * is_validated,
+        *_niche_lines(folder, status.niches, max_listed),
     ]
 
 
@@ -167,10 +176,10 @@ def _last_row(noted: pd.DataFrame) -> str:
     return f"iteration {row['iteration']}: {', '.join(words)}"
 
 
-def _niche_lines(folder: Path, niches: Sequence[NicheStatus]) -> list[str]:
+def _niche_lines(folder: Path, niches: Sequence[NicheStatus], max_listed: int) -> list[str]:
     """The active niches, then the latest retired ones for which there is room; each group by id."""
     latest = sorted(niches, key=lambda n: (n.retired is None, -1 if n.retired is None else n.retired, n.id))
-    listed = sorted(latest[-_MAX_LISTED:], key=lambda n: (n.retired is not None, n.id))
+    listed = sorted(latest[-max_listed:], key=lambda n: (n.retired is not None, n.id))
     lines = [_niche_line(niche) for niche in listed]
     if num_more := len(niches) - len(listed):
         lines.append(f"and {num_more:,} more: all are in the tables of: {poet_command('analyse', folder)}")
@@ -205,7 +214,8 @@ def _niches(run: Run) -> tuple[NicheStatus, ...]:
     niches, scores = run.niches, run.last_scores()
     retired = run.retirements.set_index("niche_id")["iteration"].to_dict()
     solved = set(run.solved["niche_id"])
-    rates = rates_by_niche(run.validations).to_dict("index")
+    validations = run.validations
+    rates, over_time = rates_by_niche(validations).to_dict("index"), rates_over_time(validations, ValidationSet.PUSHES)
     parents = niches["parent_id"].astype(object).where(niches["parent_id"].notna(), None)
     return tuple(
         NicheStatus(
@@ -216,6 +226,7 @@ def _niches(run: Run) -> tuple[NicheStatus, ...]:
             niche_id in solved,
             scores[niche_id],
             rates.get(niche_id),
+            over_time.get(niche_id, ()),
         )
         for niche_id, parent_id, created in zip(niches["niche_id"], parents, niches["iteration"], strict=True)
     )
@@ -235,8 +246,11 @@ def _niche_line(niche: NicheStatus) -> str:
     retired = "" if niche.retired is None else niche.retired
     solved = "yes" if niche.is_solved else ""
     score = f"{niche.score:.1f}" if math.isfinite(niche.score) else "diverged"
-    line = f"{niche.id:>6} {parent:>7} {niche.created:>8} {retired:>8} {solved:>12} {score:>8}"
+    line = f"{niche.id:>6} {parent:>6} {niche.created:>7} {retired:>7} {solved:>11} {score:>8}"
     if niche.rates is None:
         return line
-    shown = [niche.rates[f"{which}_{when}"] for which in ("pushes", "seeds") for when in ("admission", "now")]
-    return line + "".join(f"{percentage(rate):>{width}}" for rate, width in zip(shown, (12, 8, 12, 8), strict=True))
+    pushes, seeds = (
+        f"{percentage(niche.rates[f'{which}_admission']):>10}{percentage(niche.rates[f'{which}_now']):>6}"
+        for which in ("pushes", "seeds")
+    )
+    return f"{line}{pushes}{sparkline(niche.over_time, _SPARKLINE):>14}{seeds}"

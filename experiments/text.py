@@ -5,10 +5,16 @@ from __future__ import annotations
 import html
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 #: Characters that start markup in Markdown or HTML within a line.
 _MARKS = re.compile(r"([\\`*_\[\]<>|~$&])")
+
+_BARS = "▁▂▃▄▅▆▇█"
+
+#: The most letters of a value that is shown in full.
+_LONGEST = 1000
 
 
 def visible(text: str) -> str:
@@ -19,6 +25,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() or letter == "\u00a0" else _spelled(letter) for letter in text)
+
+
+def shortened(text: str) -> str:
+    """The text, or the beginning of a very long one, such as a drawn terrain in JSON."""
+    return text if len(text) <= _LONGEST else f"{text[:60]}... ({len(text):,} letters)"
 
 
 def as_html(text: str) -> str:
@@ -42,6 +53,13 @@ def poet_command(*words: str | Path) -> str:
     """A command to copy into a shell, such as ``poet resume 'my run'``. No path in it is taken for an option."""
     safe = (f"./{word}" if isinstance(word, Path) and str(word).startswith("-") else str(word) for word in words)
     return shlex.join(["poet", *safe])
+
+
+def sparkline(shares: Sequence[float], width: int) -> str:
+    """Shares from 0 to 1 over time, as bars of eight heights; if there are more than ``width``, some in even steps."""
+    last = len(shares) - 1
+    shown = shares if last < width else [shares[i * last // (width - 1)] for i in range(width)]
+    return "".join(_BARS[int(share * (len(_BARS) - 1) + 0.5)] for share in shown)
 
 
 def _spelled(letter: str) -> str:

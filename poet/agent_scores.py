@@ -100,6 +100,8 @@ class ScoreBook:
 
 def own_site(niche: Niche | RetiredNiche) -> Site:
     """The environment of a niche."""
+    if niche.drawn is not None:
+        return make_site(niche.id, niche.drawn)
     return Site(niche.id, *_own_ground(niche.genotype, niche.terrain_seed))
 
 

@@ -6,7 +6,7 @@ released code or their readers disagree, a setting makes the choice, and each pr
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -27,6 +27,7 @@ Units = Annotated[int, Field(ge=1, le=65_536)]
 #: A value in the settings of a user-defined part.
 Plain = bool | int | float | str
 OwnSettings = dict[str, Plain | tuple[Plain, ...]]
+_Value = TypeVar("_Value")
 
 
 def _gene_group(name: str) -> str:
@@ -36,80 +37,130 @@ def _gene_group(name: str) -> str:
     return check_group(name)
 
 
+def _key(default: _Value, about: str, source: str, **limits: Any) -> _Value:
+    """A key of a section.
+
+    Args:
+        default: its value where nothing sets it.
+        about: what it means, in sentences.
+        source: where the default comes from: a paper, the released code and its file, or us.
+        limits: of ``pydantic.Field``.
+    """
+    field: _Value = Field(default, description=about, json_schema_extra={"source": source}, **limits)
+    return field
+
+
 class RunConfig(_Section):
     """The run as a whole."""
 
-    seed: int = Field(0, ge=0, lt=2**63, description="key of every random draw in the run")
-    iterations: Count = Field(25200, description="POET iterations; can be raised when a run is resumed (paper: 25,200)")
-    trainer: str = Field(
+    seed: int = _key(0, "Every random draw of the run is keyed by it.", "ours", ge=0, lt=2**63)
+    iterations: Count = _key(
+        25200, "The run ends after so many iterations; a resumed run may have more.", "paper 2019, POET.md 5.3"
+    )
+    trainer: str = _key(
         "poet",
-        description="the main loop: 'poet', 'es' (ES alone, on one terrain), 'curriculum' (from flat ground straight "
-        "to one terrain), 'dr', 'adr' (domain randomisation, plain and automatic), 'plr', 'accel', 'sfl' (levels that "
-        "are played again), 'paced' (terrains of an archive, easy ones first), or a user's 'package.module:Name'",
+        "The main loop: 'poet'; 'es' (ES alone, on one terrain); 'curriculum' (from flat ground straight to one "
+        "terrain); 'dr' and 'adr' (domain randomisation, plain and automatic); 'plr', 'accel' and 'sfl' (levels that "
+        "are played again); 'paced' (terrains of an archive, easy ones first); or your own 'package.module:Name'.",
+        "paper 2019",
     )
-    start: str = Field("random", description="'random': theta ~ N(0, 0.1^2); or a walker's name or .npz file")
-    start_terrain: str = Field(
+    start: str = _key(
+        "random",
+        "The first theta: 'random' draws each weight from N(0, 0.1^2); otherwise a shipped walker's name, such as "
+        "'flat', or a walker's file.",
+        "released code: init, POET.md 2",
+    )
+    start_terrain: str = _key(
         "",
-        description="the root's genotype, as JSON (poet control es sets it), or the target of 'curriculum'; '' for the "
-        "easiest",
+        "What the run starts on, or the target of 'curriculum': a genotype or a terrain, as JSON, or a list of "
+        "several, each a root niche; --set and TOML files take paths of terrain files, too. '' is the easiest terrain.",
+        "paper 2019: flat ground, POET.md 1.4",
     )
-    start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=1_000_000)] = Field(
-        "drawn", description="seed of that terrain's own instance; seeds from 1,000,000 on are kept for validation"
+    start_terrain_seed: Literal["drawn"] | Annotated[int, Field(ge=0, lt=1_000_000)] = _key(
+        "drawn",
+        "The seed of the own instance of these genotypes; 'drawn' comes from run.seed. Seeds from 1,000,000 on are "
+        "kept for validation.",
+        "ours",
     )
-    reject: tuple[str, ...] = Field((), description="what must not happen in a forked run; poet fork --reject sets it")
+    reject: tuple[str, ...] = _key((), "What must not happen in a forked run; poet fork --reject sets it.", "ours")
 
 
 class TrainerConfig(_Section):
     """The trainer's own settings."""
 
-    settings: OwnSettings = Field({}, description="settings of the trainer that run.trainer names")
-    source: str = Field(
-        "", description="file of the terrains and agents that 'paced' starts with; poet control paced makes it"
+    settings: OwnSettings = _key({}, "Settings of the trainer that run.trainer names.", "ours")
+    source: str = _key(
+        "", "The file of terrains and agents with which 'paced' starts; poet control paced makes it.", "ours"
     )
 
 
 class TerrainConfig(_Section):
     """The genotype of terrains, and its limits."""
 
-    genotype: str = Field("obstacles", description="'obstacles', 'cppn' or a user's 'package.module:Name'")
-    obstacles: tuple[Annotated[str, AfterValidator(_gene_group)], ...] = Field(
-        ("roughness", "pit_gap", "stump_height"), min_length=1, description="gene groups that mutate"
+    genotype: str = _key(
+        "obstacles",
+        "How terrains are encoded: 'obstacles' (POET 2019), 'cppn' (Enhanced POET), or your own 'package.module:Name'.",
+        "paper 2019, POET.md 1.4",
     )
-    max_pit_gap: float = Field(10.0, ge=0.8, le=10.0, description="in terrain steps (paper: 10, released code: 8)")
-    settings: OwnSettings = Field({}, description="of a user-defined genotype: the fields of its settings_type")
+    obstacles: tuple[Annotated[str, AfterValidator(_gene_group)], ...] = _key(
+        ("roughness", "pit_gap", "stump_height"),
+        "The gene groups that mutate, of 'roughness', 'pit_gap', 'stump_height' and 'stairs'.",
+        "released code: run_poet_local.sh, POET.md 1.4; the paper adds stairs",
+        min_length=1,
+    )
+    max_pit_gap: float = _key(
+        10.0,
+        "The widest pit that mutation reaches, in terrain steps.",
+        "paper 2019, table 1; released code: 8",
+        ge=0.8,
+        le=10.0,
+    )
+    settings: OwnSettings = _key({}, "Settings of a genotype of your own: the fields of its settings_type.", "ours")
 
 
 class MutationConfig(_Section):
     """How a child differs from its parent."""
 
-    genes: Literal["all", "random_subset"] = Field("all", description="which enabled gene groups mutate in each child")
-    roughness_step: Literal["symmetric", "upward"] = Field(
-        "symmetric", description="symmetric: U(-0.6, 0.6), as in the released code; upward: U(0, 0.6), as in the paper"
+    genes: Literal["all", "random_subset"] = _key(
+        "all",
+        "Which of the gene groups in terrain.obstacles mutate in a child: all, or a random part of them.",
+        "released code: reproduce_ops.py, POET.md 1.4; paper 2019: some or all",
     )
-    most_mutations: int = Field(
-        1, ge=1, le=20, description="the most mutations between parent and child; the number is drawn (papers: 1)"
+    roughness_step: Literal["symmetric", "upward"] = _key(
+        "symmetric",
+        "How roughness changes: by U(-0.6, 0.6), or only upward, by U(0, 0.6).",
+        "released code: reproduce_ops.py, POET.md 1.4; paper 2019, table 1: upward",
+    )
+    most_mutations: int = _key(
+        1, "The most mutations between parent and child; their number is drawn.", "both papers", ge=1, le=20
     )
 
 
 class CppnConfig(_Section):
     """CPPN terrains, if ``terrain.genotype`` is ``cppn``; POET.md 1.7."""
 
-    released_quirks: bool = Field(
-        False, description="use the released code's validity test, unbounded amplitudes and held vertices"
+    released_quirks: bool = _key(
+        False,
+        "Whether terrains have the released code's validity test, unbounded amplitudes and held vertices.",
+        "ours; released code: true, POET.md 6.3",
     )
 
 
 class NicheConfig(_Section):
     """The terrain instances on which a niche's agent is run."""
 
-    instances: Literal["fixed"] | Count = Field(
-        "fixed", description="'fixed': the niche's own terrain; K: K fresh instances of it per generation"
+    instances: Literal["fixed"] | Count = _key(
+        "fixed",
+        "'fixed': a niche's agent is run on the niche's own terrain alone. K: on K fresh instances in each generation.",
+        "paper 2019: an environment stores its seed, POET.md 1.6",
     )
-    vary: Literal["seed", "push"] = Field(
-        "seed", description="how fresh instances differ: by seed of the genotype, or by push on the niche's own ground"
+    vary: Literal["seed", "push"] = _key(
+        "seed",
+        "How fresh instances differ: by the seed of the genotype, or by the push on the niche's own ground.",
+        "ours",
     )
-    rest_interval: Count = Field(
-        1, description="a robustly solved niche trains only in every n-th iteration; 1: in every one"
+    rest_interval: Count = _key(
+        1, "A robustly solved niche trains only in every n-th iteration; 1: it never rests.", "both papers: no rest"
     )
 
     @property
@@ -121,70 +172,115 @@ class NicheConfig(_Section):
 class EsConfig(_Section):
     """The inner optimiser; POET.md 3. A strategy uses the settings that it knows; openai_es knows all of them."""
 
-    strategy: str = Field(
+    strategy: str = _key(
         "openai_es",
-        description="'openai_es', 'standardised_es', 'averaged_es', 'pgpe', 'cem' or a user's 'package.module:Name'",
+        "'openai_es'; 'standardised_es' (as if the policy's inputs were standardised); 'averaged_es' (that, and the "
+        "agent is an average of the latest steps); 'pgpe' and 'cem' (EvoTorch's); or your own 'package.module:Name'.",
+        "both papers, POET.md 3",
     )
-    pairs: Count = Field(256, description="antithetic pairs per generation (paper: 512 samples)")
-    learning_rate: Positive = 0.01
-    learning_rate_decay: Fraction = 0.9999
-    learning_rate_limit: Positive = 0.001
-    noise_std: Positive = 0.1
-    noise_decay: Fraction = 0.999
-    noise_limit: Positive = 0.01
-    weight_decay: float = Field(0.01, ge=0.0)
-    return_ceiling: Literal["none"] | float = Field(
+    pairs: Count = _key(256, "Antithetic pairs in a generation, two episodes each.", "both papers: 512 samples")
+    learning_rate: Positive = _key(0.01, "The first step size of Adam.", "both papers, POET.md 3")
+    learning_rate_decay: Fraction = _key(
+        0.9999, "The step size is multiplied by it after each step.", "both papers, POET.md 3"
+    )
+    learning_rate_limit: Positive = _key(0.001, "The step size does not decay below this.", "both papers, POET.md 3")
+    noise_std: Positive = _key(
+        0.1, "The first standard deviation of the perturbations of theta.", "both papers, POET.md 3"
+    )
+    noise_decay: Fraction = _key(
+        0.999, "The standard deviation is multiplied by it after each step.", "both papers, POET.md 3"
+    )
+    noise_limit: Positive = _key(0.01, "The standard deviation does not decay below this.", "both papers, POET.md 3")
+    weight_decay: float = _key(
+        0.01,
+        "The L2 penalty: this times theta is added to the descent gradient before Adam.",
+        "released code: es.py, l2_coeff",
+        ge=0.0,
+    )
+    return_ceiling: Literal["none"] | float = _key(
         "none",
-        description="returns from here on rank equal: nobody risks a fall to spare torque; 'none': all differ (paper)",
+        "Returns from here on rank equal, so that nobody risks a fall to spare torque; 'none': all of them differ.",
+        "both papers: none",
     )
-    on_arrival: Literal["fresh", "kept"] = Field(
+    on_arrival: Literal["fresh", "kept"] = _key(
         "fresh",
-        description="of an agent that comes to another niche: first step sizes and no moments (papers); 'kept': those "
-        "that it had before",
+        "Step sizes and moments of an agent that comes to another niche: 'fresh' ones, or 'kept' from where it was.",
+        "both papers, POET.md 3",
     )
-    settings: dict[str, int | float | str] = Field(
-        {}, description="further settings of the strategy, such as {step_length = 0.1} for pgpe"
+    settings: dict[str, int | float | str] = _key(
+        {}, "Further settings of the strategy, such as {step_length = 0.1} for pgpe.", "ours"
     )
 
 
 class PolicyConfig(_Section):
     """The network of every agent; POET.md 2. A policy uses the settings that it knows."""
 
-    kind: str = Field("mlp", description="'mlp', 'gru' or a user's 'package.module:Name'")
-    layer_sizes: tuple[Units, ...] = Field(
+    kind: str = _key(
+        "mlp",
+        "'mlp' (a perceptron), 'gru' (with a memory beside it), or your own 'package.module:Name'.",
+        "both papers, POET.md 2",
+    )
+    layer_sizes: tuple[Units, ...] = _key(
         (24, 40, 40, 4),
+        "Units in each layer, the 24 inputs and the 4 outputs included.",
+        "both papers, POET.md 2",
         min_length=2,
         max_length=100,
-        description="units in each layer, including the 24 inputs and the 4 outputs",
     )
-    activations: tuple[str, ...] = Field(
-        ("tanh",), min_length=1, description="'tanh', 'relu' or 'linear' for each layer but the first, or one for all"
+    activations: tuple[str, ...] = _key(
+        ("tanh",),
+        "'tanh', 'relu' or 'linear' for each layer but the first, or one for all.",
+        "released code: model.py, POET.md 2",
+        min_length=1,
     )
-    settings: OwnSettings = Field({}, description="further settings of the policy, such as {units = 8} for gru")
+    settings: OwnSettings = _key({}, "Further settings of the policy, such as {units = 8} for gru.", "ours")
 
 
 class PoetConfig(_Section):
     """The outer loop; POET.md 4.2 and 5.4."""
 
-    max_active: Count = Field(20, description="most active niches; the oldest ones beyond that retire (paper: 20)")
-    retirement: Literal["oldest", "none"] = Field("oldest", description="which niches retire when there are too many")
-    reproduction_interval: Count = Field(150, description="iterations between reproductions (2020 paper's M: 150)")
-    reproduction_threshold: float = Field(200.0, description="minimum score at which a niche may reproduce")
-    eligible_share: float = Field(
+    max_active: Count = _key(
+        20, "The most active niches; when there are more, some retire.", "paper 2019; paper 2020: 40, POET.md 5.3"
+    )
+    retirement: Literal["oldest", "none"] = _key(
+        "oldest", "Which niches retire when there are too many; 'none': their number grows.", "both papers"
+    )
+    reproduction_interval: Count = _key(
+        150, "Iterations between two reproductions.", "paper 2020: M, POET.md 4.2; released code: 200 in 2019"
+    )
+    reproduction_threshold: float = _key(200.0, "A niche with this score or more may reproduce.", "both papers")
+    eligible_share: float = _key(
         0.0,
+        "The share of active niches that must be eligible before any reproduces: so terrains wait for agents.",
+        "both papers: none",
         ge=0.0,
         le=1.0,
-        description="share of active niches that must be eligible before any reproduces: terrains wait for agents",
     )
-    max_children: Count = Field(8, description="mutations tried per reproduction (released code: 8)")
-    max_admitted: Count = Field(1, description="children admitted per reproduction (released code: 1)")
-    criterion: str = Field("return_band", description="'return_band' or a user's 'package.module:Name'")
-    criterion_settings: OwnSettings = Field(
-        {}, description="of a user-defined criterion: its fields other than the bounds"
+    max_children: Count = _key(
+        8, "Mutations that are tried in a reproduction.", "released code: poet_algo.py, POET.md 4.2"
     )
-    criterion_lower: float = Field(50.0, description="a best score below this is TOO_HARD (paper: 50)")
-    criterion_upper: float = Field(300.0, description="a best score above this is TOO_EASY (paper: 300)")
-    annecs: bool = Field(True, description="at each admission, record the scores of all agents in the new niche")
+    max_admitted: Count = _key(
+        1, "The most children that a reproduction admits.", "released code: poet_algo.py, POET.md 4.2"
+    )
+    criterion: str = _key(
+        "return_band",
+        "The minimal criterion: 'return_band' (a best score within the two bounds), or your own 'package.module:Name'.",
+        "both papers",
+    )
+    criterion_settings: OwnSettings = _key(
+        {}, "Settings of a criterion of your own: its fields other than the bounds.", "ours"
+    )
+    criterion_lower: float = _key(
+        50.0, "A candidate with a best score below this is too hard.", "both papers; released code: 25, POET.md 5.4"
+    )
+    criterion_upper: float = _key(
+        300.0, "A candidate with a best score above this is too easy.", "both papers; released code: 340, POET.md 5.4"
+    )
+    annecs: bool = _key(
+        True,
+        "Whether all agents are scored in each new niche, without which ANNECS cannot be counted.",
+        "paper 2020, POET.md 4.5",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> PoetConfig:
@@ -199,72 +295,97 @@ class PoetConfig(_Section):
 class NoveltyConfig(_Section):
     """How candidates are ranked; POET.md 4.2 and 4.4."""
 
-    measure: str = Field("nearest_genes", description="'nearest_genes', 'pata_ec' or a user's 'package.module:Name'")
-    order: Literal["novelty", "random"] = Field(
-        "novelty",
-        description="which candidates are tried first: the most novel, or a random order",
+    measure: str = _key(
+        "nearest_genes",
+        "'nearest_genes' (distance between genes), 'pata_ec' (how all agents rank in an environment), or your own "
+        "'package.module:Name'.",
+        "paper 2019; paper 2020: pata_ec",
     )
-    neighbors: Count = Field(5, description="k nearest environments (paper and code: 5)")
-    scale: Literal["none", "gene_max"] = Field("none", description="raw genes, or each divided by its largest value")
-    settings: OwnSettings = Field(
-        {}, description="of a user-defined measure: its fields other than those of every measure"
+    order: Literal["novelty", "random"] = _key(
+        "novelty", "Which candidates are tried first: the most novel, or in a random order.", "both papers"
     )
-    cached: bool = Field(
+    neighbors: Count = _key(5, "How many nearest environments count.", "both papers; released code: novelty.py")
+    scale: Literal["none", "gene_max"] = _key(
+        "none",
+        "Whether genes are compared raw, or each divided by its largest value.",
+        "released code: novelty.py, POET.md 4.2",
+    )
+    settings: OwnSettings = _key(
+        {}, "Settings of a measure of your own: its fields other than those of every measure.", "ours"
+    )
+    cached: bool = _key(
         True,
-        description="if novelty needs scores, run no agent twice on the same terrain; false: to measure the cost",
+        "Whether, if novelty needs scores, no agent is run twice on the same terrain; false: to measure the cost.",
+        "ours; released code: false, POET.md 4.4",
     )
 
 
 class TransferConfig(_Section):
     """Which agents may replace which; POET.md 4.3."""
 
-    periodic: bool = Field(True, description="try transfers between active niches at every interval")
-    at_admission: bool = Field(True, description="a candidate's first agent is the best one from all sources")
-    interval: Count = Field(25, description="iterations between transfer rounds (released code: 25)")
-    rule: Literal["2019", "2020"] = Field("2019", description="any better source, or direct test, then proposal")
-    recent_scores: Count = Field(5, description="2020 rule: the threshold is the best of this many latest scores")
-    max_sources: Count | Literal["all"] = Field(
-        "all",
-        description="most agents tried in a niche or candidate: those with the best scores in their own niches, and a "
-        "candidate's parent; 'all': every other one (papers)",
+    periodic: bool = _key(True, "Whether active niches try each other's agents at every interval.", "both papers")
+    at_admission: bool = _key(
+        True, "Whether a candidate's first agent is the best of all niches' agents, or its parent's.", "both papers"
     )
-    confirm_episodes: int = Field(
+    interval: Count = _key(25, "Iterations between two rounds of transfers.", "paper 2020: N; released code")
+    rule: Literal["2019", "2020"] = _key(
+        "2019",
+        "2019: any better source replaces an agent, as it is or after a step. 2020: both must be better, one after "
+        "the other.",
+        "paper 2019, POET.md 4.3",
+    )
+    recent_scores: Count = _key(
+        5, "Under the rule 2020 a source must beat the best of this many latest scores.", "paper 2020, POET.md 4.3"
+    )
+    max_sources: Count | Literal["all"] = _key(
+        "all",
+        "Most agents tried in a niche or candidate: the best in their own niches, and a candidate's parent; all: every "
+        "other one.",
+        "ours; both papers: all",
+    )
+    confirm_episodes: int = _key(
         0,
+        "Fresh instances (see niche.vary) on which a better source must also beat the agent that it would replace: "
+        "succeed more often, or equally often with a higher score; 0: the first score decides.",
+        "both papers: none",
         ge=0,
         le=500,
-        description="fresh instances (see niche.vary) on which a better source must also beat the agent that it would "
-        "replace: succeed more often, or equally often with a higher score; 0: the first score decides",
     )
-    candidate_step: Literal["adam", "plain", "none"] = Field(
-        "adam", description="the proposal step in a candidate; 'none': agents are only tried as they are"
+    candidate_step: Literal["adam", "plain", "none"] = _key(
+        "adam",
+        "The ES step after which agents are also tried in a candidate; 'none': they are tried as they are.",
+        "ours; released code: plain, POET.md 4.2",
     )
 
 
 class EvaluationConfig(_Section):
-    """Episodes."""
+    """How episodes are run."""
 
-    max_steps: Annotated[int, Field(ge=1, le=2000)] = Field(2000, description="control steps (paper: 2000)")
-    engine: str = Field(
+    max_steps: Annotated[int, Field(ge=1, le=2000)] = _key(
+        2000, "An episode ends after so many control steps, 50 a second.", "both papers; released code: model.py"
+    )
+    engine: str = _key(
         "simd",
-        description=f"physics engine: {', '.join(map(repr, (*ENGINES, AUTO)))} or a 'package.module:Name'; "
-        "changes no result",
+        f"Which physics engine runs episodes: {', '.join(map(repr, (*ENGINES, AUTO)))}, or your own "
+        "'package.module:Name'. It changes no result.",
+        "ours",
     )
 
 
 class ValidationConfig(_Section):
     """Measuring how often agents succeed on instances that they never trained on; see ``poet.validation``."""
 
-    episodes: int = Field(
-        0, ge=0, le=500, description="validation episodes with pushes, and as many on fresh seeds; 0: no validation"
+    episodes: int = _key(
+        0, "Validation episodes under other pushes, and as many on fresh seeds; 0: no validation.", "ours", ge=0, le=500
     )
-    interval: Count = Field(25, description="iterations between validations of every active niche")
+    interval: Count = _key(25, "Iterations between two validations of every active niche.", "ours")
 
 
 class CheckpointConfig(_Section):
     """What is kept on disk; does not change results."""
 
-    keep_every: Count = Field(100, description="iterations between states that are kept for poet fork")
-    theta_every: Count = Field(25, description="iterations between stored thetas of every active niche")
+    keep_every: Count = _key(100, "Iterations between two states that are kept for poet fork.", "ours")
+    theta_every: Count = _key(25, "Iterations between two stored thetas of every active niche.", "ours")
 
 
 class Config(_Section):

@@ -16,13 +16,14 @@ from agents.policies.base import AbstractPolicy
 from agents.strategies.base import StrategyState
 from agents.strategies.normal import normals
 from environments.arithmetic import exact
+from environments.terrain.genotype import AbstractGenotype
 from poet import streams
 from poet.admission import reproduce_and_admit
 from poet.events import AnyEvent, Cost, Event, NicheAdmitted
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.population import new_version
-from poet.scoring import agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
+from poet.scoring import Ground, agent_block, cost, draw_terrain_seed, make_ground, own_attempt, read_evaluations, solve
 from poet.transfer import transfer
 from poet.types import Niche, Origin, PoetState, Purpose, State
 from poet.validation import validate
@@ -89,53 +90,56 @@ def start(
     state_type: type[State],
     make_optimiser: MakeOptimiser = strategy_optimiser,
 ) -> tuple[State, tuple[Event, ...]]:
-    """Start a run: make the root niche with its first agent, on the easiest terrain unless the config names another.
+    """Start a run: make a root niche for each terrain of ``run.start_terrain``, or one on the easiest terrain.
+
+    All begin with the same agent.
 
     Args:
         parts: the parts that the config names, and the function that runs episodes.
         theta: (P,) float32, the walker to start from; None for random weights, N(0, 0.1^2).
         state_type: the state class of the run's trainer; the fields that it adds get their defaults.
-        make_optimiser: makes the root's optimiser.
+        make_optimiser: makes the roots' optimisers.
 
     Returns:
-        The state after 0 iterations, and the root's events.
+        The state after 0 iterations, and the roots' events.
     """
     theta = random_theta(parts.policy, parts.seed) if theta is None else theta
     parts.policy.check_theta(theta)
-    genotype = parts.start_terrain
-    if genotype is None:
-        genotype = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
-    terrain_seed = start_terrain_seed(parts)
-    ground = make_ground(genotype, terrain_seed, parts.config, streams.niche_instances(parts.seed, 0, 0))
-    (result,) = parts.run_blocks([agent_block([theta], ground)], Purpose.SELF_EVAL)
-    (evaluation,) = read_evaluations(result, ground)
+    genotypes, grounds = zip(*(_root_ground(parts, i) for i in range(len(parts.roots))), strict=True)
+    results = parts.run_blocks([agent_block([theta], ground) for ground in grounds], Purpose.SELF_EVAL)
 
-    nobody = state_type(iteration=0, active=(), next_niche_id=1, scored_steps=parts.config.evaluation.max_steps)
-    state, version = new_version(nobody, 0, theta, evaluation, Origin.INITIAL, parent_id=None)
-    root = Niche(
-        id=0,
-        genotype=genotype,
-        terrain_seed=terrain_seed,
-        parent_id=None,
-        created=0,
-        optimiser=make_optimiser(parts, theta),
-        version_id=version.id,
-        evaluation=evaluation,
+    nobody = state_type(
+        iteration=0, active=(), next_niche_id=len(grounds), scored_steps=parts.config.evaluation.max_steps
     )
-    root, solved = solve(root, [own_attempt(root, Origin.INITIAL)], 0, parts.config.niche.num_fresh)
-    admitted = NicheAdmitted(
-        0, 0, None, None, genotype.to_json(), terrain_seed, ground.own, evaluation.score, None, version.id
-    )
-    spent = cost(0, 0, Purpose.SELF_EVAL, result)
-    events: list[Event] = [admitted, version, *solved, spent]
-    state, validated = validate(replace(state, active=(root,)), events, nobody, parts, 0)
+    state, niches, events = nobody, list[Niche](), list[Event]()
+    for i, (genotype, ground, result) in enumerate(zip(genotypes, grounds, results, strict=True)):
+        (evaluation,) = read_evaluations(result, ground)
+        state, version = new_version(state, i, theta, evaluation, Origin.INITIAL, parent_id=None)
+        seed, optimiser, drawn = root_seed(parts, i), make_optimiser(parts, theta), parts.roots[i].drawn
+        niche = Niche(i, genotype, seed, None, 0, optimiser, version.id, evaluation, drawn=drawn)
+        niche, solved = solve(niche, [own_attempt(niche, Origin.INITIAL)], 0, parts.config.niche.num_fresh)
+        admitted = NicheAdmitted(
+            i, 0, None, None, genotype.to_json(), seed, ground.own, evaluation.score, None, version.id
+        )
+        niches.append(niche)
+        events += [admitted, version, *solved, cost(0, i, Purpose.SELF_EVAL, result)]
+    state, validated = validate(replace(state, active=tuple(niches)), events, nobody, parts, 0)
     return book(state, [*events, *validated])
 
 
-def start_terrain_seed(parts: Parts) -> int:
-    """The seed of the instance that ``run.start_terrain_seed`` means."""
-    seed = parts.config.run.start_terrain_seed
-    return draw_terrain_seed(streams.root_terrain(parts.seed)) if seed == "drawn" else seed
+def _root_ground(parts: Parts, number: int) -> tuple[AbstractGenotype, Ground]:
+    """A root's genotype and instances."""
+    root, genotype = parts.roots[number], parts.roots[number].genotype
+    if genotype is None:
+        genotype = parts.genotype_type.initial(parts.settings, streams.root_genotype(parts.seed))
+    stream = streams.niche_instances(parts.seed, 0, number)
+    return genotype, make_ground(genotype, root_seed(parts, number), parts.config, stream, root.drawn)
+
+
+def root_seed(parts: Parts, number: int = 0) -> int:
+    """The terrain seed of the run's first root, or of another one by its number."""
+    seed = parts.roots[number].terrain_seed
+    return draw_terrain_seed(streams.root_terrain(parts.seed, number)) if seed is None else seed
 
 
 def random_theta(policy: AbstractPolicy, seed: int) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +21,7 @@ from poet.config import Config, EsConfig, config_keys, config_value
 from poet.criterion import AbstractCriterion, ReturnBand
 from poet.novelty import AbstractNovelty, NearestGenes, PataEc
 from poet.policy import make_run_policy
+from poet.roots import Root, read_roots
 from poet.types import Purpose
 
 #: Bytes per episode in a request and its result: row and terrain, return, length and outcome, some of them twice.
@@ -50,7 +50,7 @@ class Parts:
     Attributes:
         config: of the run.
         genotype_type, settings: how terrains are encoded, and what mutation may do.
-        start_terrain: the root's genotype; None for the easiest.
+        roots: the terrains that it starts on.
         strategy: the inner optimiser.
         criterion, novelty: decide which children are admitted, and in which order.
         policy: of every agent.
@@ -60,7 +60,7 @@ class Parts:
     config: Config
     genotype_type: type[AbstractGenotype]
     settings: TerrainSettings
-    start_terrain: AbstractGenotype | None
+    roots: tuple[Root, ...]
     strategy: AbstractStrategy[Any]
     criterion: AbstractCriterion
     novelty: AbstractNovelty
@@ -105,7 +105,7 @@ def make_parts(config: Config, evaluate: Evaluate) -> Parts:
         config=config,
         genotype_type=genotype_type,
         settings=settings,
-        start_terrain=_start_terrain(config, genotype_type),
+        roots=read_roots(config, genotype_type),
         strategy=_make_es(config.es, policy),
         criterion=criterion_type(*bounds, **of_criterion),
         novelty=novelty_type(config.novelty.neighbors, config.novelty.scale, *bounds, settings, **of_novelty),
@@ -136,15 +136,6 @@ def terrain_settings(config: Config, genotype_type: type[AbstractGenotype]) -> T
             raise InputError(f"{settings_type.__name__} names the config key {key!r}: {nearest(key, config_keys())}")
     own = own_settings(settings_type, config.terrain.settings, "terrain.settings", keys)
     return settings_type(**{name: config_value(config, key) for name, key in keys.items()}, **own)
-
-
-def _start_terrain(config: Config, genotype_type: type[AbstractGenotype]) -> AbstractGenotype | None:
-    if not config.run.start_terrain:
-        return None
-    try:
-        return genotype_type.from_json(json.loads(config.run.start_terrain))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"run.start_terrain is no terrain of {config.terrain.genotype!r}: {error}") from None
 
 
 def _check_size(config: Config) -> None:

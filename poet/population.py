@@ -31,7 +31,7 @@ def new_version(
         theta: (P,) float32.
         evaluation: of theta in that niche.
         origin: how it was made.
-        parent_id: the version it was made from; None for the root's first.
+        parent_id: the version it was made from; None for a root's first.
         source_id: the niche it came from by transfer or admission; None otherwise.
     """
     version = AgentVersion(
@@ -82,7 +82,7 @@ def retire_first(state: State, num: int) -> tuple[State, list[NicheRetired]]:
     iteration = state.iteration + 1
     retired = tuple(
         RetiredNiche(n.id, n.genotype, n.terrain_seed, n.parent_id, n.created, n.is_solved, iteration, n.version_id,
-                     n.theta.copy())
+                     n.theta.copy(), n.drawn)
         for n in leaving
     )  # fmt: skip
     events = [NicheRetired(n.id, iteration, n.version_id, n.evaluation.score) for n in leaving]

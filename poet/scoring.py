@@ -42,7 +42,7 @@ class Ground:
     Attributes:
         own: the instance that its terrain seed gives; solving and replay are about this one.
         fresh: K instances for this iteration only: other seeds of the genotype, or other pushes on the own ground
-            (``niche.vary``); empty when instances are fixed.
+            (``niche.vary``, or because it is drawn); empty when instances are fixed.
     """
 
     own: Terrain
@@ -57,20 +57,32 @@ class Ground:
 def niche_ground(niche: Niche, config: Config, iteration: int) -> Ground:
     """A niche's instances in an iteration."""
     stream = streams.niche_instances(config.run.seed, iteration, niche.id)
-    return make_ground(niche.genotype, niche.terrain_seed, config, stream)
+    return make_ground(niche.genotype, niche.terrain_seed, config, stream, niche.drawn)
 
 
-def make_ground(genotype: AbstractGenotype, terrain_seed: int, config: Config, stream: Stream) -> Ground:
+def make_ground(
+    genotype: AbstractGenotype, terrain_seed: int, config: Config, stream: Stream, drawn: Terrain | None = None
+) -> Ground:
     """The own instance, and K fresh ones whose seeds or pushes come from ``stream``."""
-    own = express(genotype, terrain_seed)
-    return Ground(own, fresh_instances(genotype, own, config.niche.num_fresh, config, stream))
+    own = express(genotype, terrain_seed) if drawn is None else drawn
+    vary = None if drawn is not None else genotype
+    return Ground(own, fresh_instances(vary, own, config.niche.num_fresh, config, stream))
+
+
+def own_terrain(niche: Niche | RetiredNiche) -> Terrain:
+    """A niche's own instance."""
+    made: Terrain = express(niche.genotype, niche.terrain_seed) if niche.drawn is None else niche.drawn
+    return made
 
 
 def fresh_instances(
-    genotype: AbstractGenotype, own: Terrain, number: int, config: Config, stream: Stream
+    genotype: AbstractGenotype | None, own: Terrain, number: int, config: Config, stream: Stream
 ) -> tuple[Terrain, ...]:
-    """Instances of a genotype that differ from its own as ``niche.vary`` says."""
-    if config.niche.vary == "push":
+    """Instances of a genotype that differ from its own as ``niche.vary`` says.
+
+    A drawn ground has no genotype that makes others (None), so only pushes differ.
+    """
+    if genotype is None or config.niche.vary == "push":
         return tuple(own.with_push(push_from(stream)) for _ in range(number))
     return tuple(genotype.express(draw_terrain_seed(stream)) for _ in range(number))
 

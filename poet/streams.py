@@ -13,9 +13,9 @@ def initial_theta(seed: int) -> StreamKey:
     return stream_key(seed, "initial_theta")
 
 
-def root_terrain(seed: int) -> Stream:
-    """The root niche's terrain seed."""
-    return Stream(seed, "root_terrain")
+def root_terrain(seed: int, niche_id: int = 0) -> Stream:
+    """A root niche's terrain seed."""
+    return Stream(seed, "root_terrain", *([niche_id] if niche_id else []))
 
 
 def root_genotype(seed: int) -> Stream:

@@ -28,9 +28,9 @@ from poet.scoring import (
     Ground,
     agent_block,
     cost,
-    express,
     fresh_instances,
     niche_ground,
+    own_terrain,
     read_evaluations,
     solve,
     training_block,
@@ -285,9 +285,10 @@ def _refute(
 
 
 def _fresh_ground(niche: Niche, num_episodes: int, parts: Parts, iteration: int) -> Ground:
-    own = express(niche.genotype, niche.terrain_seed)
+    own = own_terrain(niche)
     stream = streams.transfer_confirmation(parts.seed, iteration, niche.id)
-    return Ground(own, fresh_instances(niche.genotype, own, num_episodes, parts.config, stream))
+    genotype = niche.genotype if niche.drawn is None else None
+    return Ground(own, fresh_instances(genotype, own, num_episodes, parts.config, stream))
 
 
 def _decide(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from agents.strategies.base import StrategyState
 from environments.terrain.genotype import AbstractGenotype
+from environments.terrain.terrain import Terrain
 
 
 class Origin(StrEnum):
@@ -89,7 +90,7 @@ class Niche:
         id: of the niche and of its agent; ids grow with admission.
         genotype: what its children mutate from.
         terrain_seed: of its own instance, ``genotype.express(terrain_seed)``.
-        parent_id: the niche it is a child of; None for the root.
+        parent_id: the niche it is a child of; None for a root.
         created: iteration of its admission.
         optimiser: the strategy's state, N = 1; its theta is the agent's.
         version_id: the agent version that theta is.
@@ -97,6 +98,7 @@ class Niche:
         recent_scores: last self evaluations, oldest first; the 2020 transfer rule's memory.
         is_solved: whether any agent has solved it once.
         success: the latest success rates of its agent; None if it never was validated.
+        drawn: its own instance, if that is a ground which no genotype makes; see ``poet.roots``.
     """
 
     id: int
@@ -110,6 +112,15 @@ class Niche:
     recent_scores: tuple[float, ...] = ()
     is_solved: bool = False
     success: SuccessRates | None = None
+    drawn: Terrain | None = None
+
+    def __repr__(self) -> str:
+        """In brief: the optimiser's arrays would fill a screen."""
+        parent = "the root" if self.parent_id is None else f"child of {self.parent_id}"
+        return (
+            f"{type(self).__name__}({self.id}, {parent}, admitted in iteration {self.created}, "
+            f"score {self.evaluation.score:.1f}, {self.genotype!r})"
+        )
 
     @property
     def theta(self) -> NDArray[np.float32]:
@@ -126,7 +137,7 @@ class RetiredNiche:
     archive stores no retired niche, but reads it back from its events.
 
     Attributes:
-        id, genotype, terrain_seed, parent_id, created, is_solved: as in ``Niche``.
+        id, genotype, terrain_seed, parent_id, created, is_solved, drawn: as in ``Niche``.
         retired: iteration of its retirement.
         version_id: its agent's last version.
         theta: (P,) float32, that agent.
@@ -141,6 +152,7 @@ class RetiredNiche:
     retired: int
     version_id: int
     theta: NDArray[np.float32]
+    drawn: Terrain | None = None
 
     @cached_property
     def digest(self) -> str:

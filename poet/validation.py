@@ -3,7 +3,8 @@
 Each niche has two validation sets of K episodes (``validation.episodes``), the same for the whole run:
 
 - its own ground under K pushes, drawn from a stream that nothing else draws from;
-- K fresh seeds of its genotype, from a million on, below which all seeds of a run are.
+- K fresh seeds of its genotype, from a million on, below which all seeds of a run are. A drawn ground has no genotype
+  that makes others (``poet.roots``): there these are the pushes of those seeds on it.
 
 An agent's success rate is the share of a set that it finishes with a return of 230 or more. It is measured for a
 niche's first agent, for one that a transfer puts in its place, for the last one when the niche retires, and for all
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from agents.rollouts.request import Thetas, every_row
 from agents.rollouts.result import RolloutResult
-from environments.terrain.generation import push_from
+from environments.terrain.generation import draw_push, push_from
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet import streams
@@ -43,7 +44,7 @@ from poet.events import (
 )
 from poet.parts import Parts
 from poet.population import replace_niche
-from poet.scoring import FIRST_UNSEEN_SEED, cost, express, successes
+from poet.scoring import FIRST_UNSEEN_SEED, cost, own_terrain, successes
 from poet.types import Niche, Purpose, RetiredNiche, RunState, State, SuccessRates
 
 #: The success rate from which a niche is robustly solved (pushes), and its agent general (seeds).
@@ -108,8 +109,12 @@ class ValidationTerrains:
 
 def validation_terrains(niche: Niche | RetiredNiche, seed: int, num_episodes: int) -> ValidationTerrains:
     """The sets of a niche in the run of that seed. Smaller sets are the beginnings of larger ones."""
-    own, stream = express(niche.genotype, niche.terrain_seed), streams.validation_pushes(seed, niche.id)
+    own, stream = own_terrain(niche), streams.validation_pushes(seed, niche.id)
     pushes = tuple(own.with_push(push_from(stream)) for _ in range(num_episodes))
+    if niche.drawn is not None:
+        return ValidationTerrains(
+            pushes, tuple(own.with_push(draw_push(FIRST_UNSEEN_SEED + i)) for i in range(num_episodes))
+        )
     return ValidationTerrains(pushes, _unseen_seeds(niche.genotype, num_episodes))
 
 

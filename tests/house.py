@@ -37,6 +37,17 @@ class Module:
         return max(around, key=lambda f: f.lineno).name if around else ""
 
 
+def examples(page: str) -> list[str]:
+    """The Python code of a page in ``docs/how-to``, block by block."""
+    text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def example(page: str) -> str:
+    """The first of them, which is what the page adds."""
+    return examples(page)[0]
+
+
 def files(folder: Path) -> Iterator[Path]:
     """The project's own files in a folder and below, in order."""
     for path in sorted(folder.iterdir()):

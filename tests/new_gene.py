@@ -1,22 +1,19 @@
-"""The gene that CONTRIBUTING.md adds; ``pytest -p tests.new_gene`` runs any tests in a project that has it."""
+"""The gene that docs/how-to/add-gene.md adds; ``pytest -p tests.new_gene`` runs any tests in a project that has it."""
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 
 from environments.terrain import genes
 from environments.terrain.gene import GeneGroup
-from tests.house import ROOT
+from tests.house import ROOT, example
 
 
 def new_group() -> GeneGroup:
-    """The group that the example in "Adding a gene" makes."""
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^## Adding a gene\n.*?^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    """The group that the page's example makes."""
     room = dict(vars(genes))
-    exec(code, room)
+    exec(example("add-gene.md"), room)
     return room["BUMPS"]
 
 

@@ -13,6 +13,7 @@ from agents.rollouts.base import AbstractEngine, OnProgress
 from agents.rollouts.chunks import check_chunk, grounds, rows_of
 from agents.rollouts.request import Block, EvaluationRequest, Thetas
 from agents.rollouts.result import RolloutResult
+from environments.engines import box2d_problem
 from environments.terrain.terrain import Terrain
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class Simd(AbstractEngine):
 
 class Box2D(AbstractEngine):
     """Box2D itself, one world after the other: the oracle."""
+
+    def problem(self) -> str | None:
+        """See ``AbstractEngine``."""
+        return box2d_problem()
 
     def run(self, chunk: EvaluationRequest, threads: int = 1, on_progress: OnProgress | None = None) -> RolloutResult:
         """See ``AbstractEngine``; one core, whatever ``threads`` says, but for making thetas."""

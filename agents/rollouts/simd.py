@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from agents.policies.base import AbstractPolicy
 from agents.policies.kernels import act_policy, begin_policy
-from agents.rollouts import box2d
 from agents.rollouts.base import OnProgress
 from agents.rollouts.checks import check_rows
 from agents.rollouts.result import RolloutResult
@@ -112,10 +111,15 @@ def finish_in_box2d(
         theta_of: gives the thetas of some rows.
         result: of all episodes; rows that were given up are overwritten.
         on_progress: see ``AbstractEngine.run``; the other episodes count as done.
+
+    Raises:
+        InputError: there is such an episode, and Box2D cannot be imported.
     """
     rows = np.flatnonzero(result.outcomes < GOES_ON)
     if not rows.size:
         return
+    from agents.rollouts import box2d  # nothing else here needs Box2D
+
     num_done, num_steps = _done(result)
 
     def go_on(num_more: int, steps_more: int) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 
 from agents.policies import POLICIES
 from agents.wasm.memory import ALIGNMENT, BLOCK_SIZE, FIELDS
-from environments.biped import BODIES, FINISH_X, LIDAR_RAYS, MAX_STEPS, NUM_BODY_OBSERVATIONS
+from environments.biped import BODIES, LIDAR_RAYS, MAX_STEPS, NUM_BODY_OBSERVATIONS
 from environments.physics import layout as places
 from environments.physics.bodies import NUM_VERTICES, VERTICES
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.physics.course import NUM_EDGE_COLUMNS, VERTEX
 from environments.physics.shapes import VERTEX_SIZE
-from environments.terrain.constants import MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
+from environments.terrain.constants import FINISH_X, MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
 from environments.walker.ending import Outcome
 from environments.walker.judge import OVERFLOWED, SPUN, STATE_FIELDS
 

@@ -34,7 +34,7 @@ function areaOf([[x0, y0], ...others]) {
 }
 
 /** The area, m2, that Box2D finds in float32: triangles from the origin, beginning at the rightmost, lowest vertex. */
-function areaInBox2D(points) {
+export function areaInBox2D(points) {
   const ordered = areaOf(points) < 0 ? [...points].reverse() : points, f = Math.fround;
   let first = 0, area = 0;
   ordered.forEach(([x, y], i) => {
@@ -66,7 +66,7 @@ function checkPolygon(name, points, { most_vertices: most, least_area: least }) 
 }
 
 /** Checks a terrain as Python's `Terrain` does: an object with ground, obstacles and push. */
-function checked(terrain, layout) {
+export function checkedTerrain(terrain, layout) {
   if (terrain === null || typeof terrain !== 'object' || !Array.isArray(terrain.obstacles)) {
     throw new InputError('a terrain is an object with ground, obstacles and push, as Terrain.to_json writes it');
   }
@@ -132,7 +132,7 @@ export class Walker {
 
   /** Take a terrain, as `Terrain.to_json` writes it; numbers are rounded to float32. */
   setTerrain(terrain) {
-    this.#terrain = checked(terrain, this.#layout);
+    this.#terrain = checkedTerrain(terrain, this.#layout);
     this.#isLaid = this.#hasBegun = false;
   }
 

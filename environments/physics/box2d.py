@@ -31,6 +31,7 @@ from environments.biped import (
     JointSpec,
 )
 from environments.copying import NotCopied
+from environments.errors import InputError
 from environments.physics.constants import GRAVITY, POSITION_ITERATIONS, STEP_SECONDS, VELOCITY_ITERATIONS
 from environments.physics.course import Course
 from environments.signals import held
@@ -40,8 +41,14 @@ from environments.terrain.terrain import Terrain
 with warnings.catch_warnings():
     # Its SWIG types have no module. If warnings are errors (python -W error), that warning would crash the process.
     warnings.simplefilter("ignore", DeprecationWarning)
-    import Box2D
-    from Box2D import _Box2D
+    try:
+        import Box2D
+        from Box2D import _Box2D
+    except ImportError as error:
+        raise InputError(
+            f"Box2D cannot be imported ({error}), and the engine box2d, comparisons with it and the rare episode that "
+            "our own physics cannot follow need it: install the package Box2D, which has wheels for Python 3.11 to 3.13"
+        ) from None
 
 # The functions behind pybox2d's properties: they take half the time, and a step reads 30 numbers.
 _set_motor_speed = _Box2D.b2RevoluteJoint___SetMotorSpeed

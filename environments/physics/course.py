@@ -65,6 +65,48 @@ class Course(NamedTuple):
             fill_polygons(_joined(obstacles), num_vertices, polygons)
         return cls(edges, polygons, rows, np.array([terrain.push for terrain in terrains], np.float32))
 
+    @classmethod
+    def with_places(cls, terrains: Sequence[Terrain]) -> Self:
+        """The tables of at least one terrain, with room in each place for another one, see ``put``."""
+        num = len(terrains)
+        most_edges = _room(max(len(terrain.ground) - 1 for terrain in terrains))
+        most_polygons = _room(max(len(terrain.obstacles) for terrain in terrains))
+        most_vertices = _room(max((len(polygon) for terrain in terrains for polygon in terrain.obstacles), default=4))
+        rows = np.zeros((num, 4), np.int64)
+        rows[:, 0], rows[:, 2] = np.arange(num) * most_edges, np.arange(num) * most_polygons
+        edges = np.zeros((num * most_edges, NUM_EDGE_COLUMNS), np.float32)
+        polygons = np.zeros((num * most_polygons, VERTEX + VERTEX_SIZE * most_vertices), np.float32)
+        course = cls(edges, polygons, rows, np.zeros(num, np.float32))
+        for i, terrain in enumerate(terrains):
+            course.put(i, terrain)
+        return course
+
+    def put(self, i: int, terrain: Terrain) -> bool:
+        """Write a terrain into a place of a course that was made ``with_places``.
+
+        Returns:
+            Whether it fits. If not, nothing is written.
+        """
+        num_edges, num_polygons = len(terrain.ground) - 1, len(terrain.obstacles)
+        num_vertices = np.array([len(polygon) for polygon in terrain.obstacles], np.int64)
+        num_places, most_vertices = len(self.rows), (self.polygons.shape[1] - VERTEX) // VERTEX_SIZE
+        has_room = num_edges <= len(self.edges) // num_places and num_polygons <= len(self.polygons) // num_places
+        if not has_room or num_vertices.max(initial=0) > most_vertices:
+            return False
+        first_edge, _, first_polygon, _ = self.rows[i]
+        self.rows[i] = first_edge, num_edges, first_polygon, num_polygons
+        self.push[i] = terrain.push
+        fill_edges(terrain.ground.copy(), self.rows[i, 1:2], self.edges[first_edge : first_edge + num_edges])
+        if num_polygons:
+            polygons = self.polygons[first_polygon : first_polygon + num_polygons]
+            fill_polygons(_joined(list(terrain.obstacles)), num_vertices, polygons)
+        return True
+
+
+def _room(least: int) -> int:
+    """Room for so many and for a few more: the next power of two."""
+    return 1 << max(0, least - 1).bit_length()
+
 
 @inline_kernel
 def rows_of(course, terrain):  # type: ignore[no-untyped-def]

@@ -18,6 +18,8 @@ TERRAIN_HEIGHT = 400 / SCALE / 4
 TERRAIN_STARTPAD = 20
 #: A stretch of grass lasts ``TERRAIN_GRASS // 2`` to ``TERRAIN_GRASS - 1`` steps.
 TERRAIN_GRASS = 10
+#: An episode is finished when the hull is beyond this x, m.
+FINISH_X = (TERRAIN_LENGTH - TERRAIN_GRASS) * TERRAIN_STEP
 #: Friction coefficient of ground and obstacles.
 FRICTION = 2.5
 #: The push is drawn from -INITIAL_RANDOM to +INITIAL_RANDOM, N.

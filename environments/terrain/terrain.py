@@ -9,7 +9,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,13 +17,17 @@ from numpy.typing import ArrayLike, NDArray
 from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.terrain.constants import CLOUD_CORNER, INITIAL_RANDOM, MAX_POLYGON_VERTICES, MIN_POLYGON_AREA
+from environments.terrain.picture import plot_terrain, terrain_svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Point = tuple[float, float]
 
 #: How many of the latest draws are searched for a push, which is mostly the last one.
 _DRAWS_SEARCHED = (1_000, 1_000_000)
 #: Draws for a cloud: its place, and two for each of five corners.
-_CLOUD_DRAWS = 11
+CLOUD_DRAWS = 11
 #: Draws, 0..1, that are closer than this are the same: rounding moves them by 1e-15.
 _SAME_DRAW = 1e-9
 
@@ -71,6 +75,40 @@ class Terrain:
     def __hash__(self) -> int:
         """By content, in step with ``__eq__``."""
         return hash(self._canonical_bytes())
+
+    def __repr__(self) -> str:
+        """In brief: the arrays would fill a screen."""
+        (first, _), (last, _) = self.ground[[0, -1]].tolist()
+        return (
+            f"Terrain(ground of {len(self.ground)} vertices from x = {first:.1f} m to {last:.1f} m, "
+            f"{len(self.obstacles)} obstacles, push {self.push:.2f} N)"
+        )
+
+    def _repr_svg_(self) -> str:
+        """The whole course, for notebooks."""
+        return terrain_svg(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the whole course in true proportion, metres on both axes, with the line that has to be reached.
+
+        Args:
+            ax: axes of matplotlib to draw on; None for those of a new figure of ``pyplot``.
+
+        Returns:
+            The axes.
+        """
+        return plot_terrain(self, ax)
+
+    @classmethod
+    def as_made(cls, ground: NDArray[np.float32], obstacles: tuple[NDArray[np.float32], ...], push: float) -> Self:
+        """A terrain that our own code has just made: the arrays are neither copied nor checked, which takes a while.
+
+        Args:
+            ground, obstacles, push: see the class; from now on the arrays are read-only.
+        """
+        terrain = object.__new__(cls)
+        terrain.__setstate__({"ground": ground, "obstacles": obstacles, "push": float(np.float32(push))})
+        return terrain
 
     @exact
     def with_push(self, push: float) -> Self:
@@ -161,7 +199,7 @@ def _push_of(walker: Any) -> float:
         bits.advance(-num_draws)
         draws = generator.random(num_draws)
         # The heights of two clouds' corners differ only by what was drawn.
-        apart = draws[_CLOUD_DRAWS:-1] - draws[: -1 - _CLOUD_DRAWS]
+        apart = draws[CLOUD_DRAWS:-1] - draws[: -1 - CLOUD_DRAWS]
         num_places = apart.size - 2 * (heights.shape[1] - 1)
         is_here = np.ones(num_places, np.bool_)
         for corner, (before, last) in enumerate(heights.T / CLOUD_CORNER):

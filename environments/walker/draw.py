@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.biped import BODIES, FINISH_X, HULL, JOINTS, LIDAR_RANGE
-from environments.terrain.constants import PIT_DEPTH, TERRAIN_STEP
+from environments.biped import BODIES, HULL, JOINTS, LIDAR_RANGE
+from environments.terrain.constants import FINISH_X, PIT_DEPTH, TERRAIN_STEP
 from environments.terrain.terrain import Terrain
 from environments.walker.scene import DEFAULT_SIZE, Scene, WalkerPose
 

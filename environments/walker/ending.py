@@ -10,8 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from environments.biped import FINISH_X
 from environments.compiled import inline_kernel
+from environments.terrain.constants import FINISH_X
 
 
 class Outcome(IntEnum):

@@ -1,4 +1,4 @@
-"""How ``gymnasium.make("BipedalTerrain-v0")`` finds our env.
+"""How ``gymnasium.make("BipedalTerrain-v0")`` and ``gymnasium.make("poet/BipedalWalker-v3")`` find our envs.
 
 Since release 1.0 Gymnasium ignores entry points: whoever offers an env registers it. We do so when Gymnasium is
 imported, and never import it for that: workers that do not need it must stay light.
@@ -16,12 +16,17 @@ from types import ModuleType
 ENV_ID = "BipedalTerrain-v0"
 _ENTRY_POINT = "environments.walker.env:BipedalTerrainEnv"
 _VECTOR_ENTRY_POINT = "environments.walker.vector_env:make_registered"
+WALKER_ID, HARDCORE_ID = "poet/BipedalWalker-v3", "poet/BipedalWalkerHardcore-v3"
+_WALKER_ENTRY_POINT = "environments.walker.bipedal_walker:BipedalWalkerEnv"
+_WALKER_VECTOR_ENTRY_POINT = "environments.walker.bipedal_walker_vector:make_bipedal_walkers"
+#: The time limits that Gymnasium registers, control steps, and the return from which on its walker counts as able.
+_PLAIN_STEPS, _HARDCORE_STEPS, _REWARD_THRESHOLD = 1600, 2000, 300
 
 
 def register_envs() -> None:
-    """Make ``BipedalTerrain-v0`` known to Gymnasium; a second call changes nothing.
+    """Make our envs known to Gymnasium; a second call changes nothing.
 
-    The time limit is Gymnasium's, as its users expect: ``max_episode_steps`` of ``make`` and ``make_vec`` sets another.
+    Time limits are Gymnasium's, as its users expect: ``max_episode_steps`` of ``make`` and ``make_vec`` sets another.
     """
     import gymnasium
 
@@ -35,6 +40,16 @@ def register_envs() -> None:
             max_episode_steps=MAX_STEPS,
             kwargs={"max_steps": None},  # the env itself leaves it to Gymnasium's TimeLimit
         )
+    for env_id, is_hardcore, limit in ((WALKER_ID, False, _PLAIN_STEPS), (HARDCORE_ID, True, _HARDCORE_STEPS)):
+        if env_id not in gymnasium.registry:
+            gymnasium.register(
+                id=env_id,
+                entry_point=_WALKER_ENTRY_POINT,
+                vector_entry_point=_WALKER_VECTOR_ENTRY_POINT,
+                max_episode_steps=limit,
+                reward_threshold=_REWARD_THRESHOLD,
+                kwargs={"hardcore": is_hardcore},
+            )
 
 
 def register_when_gymnasium_is_imported() -> None:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from itertools import pairwise
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +26,11 @@ from environments.physics.stages import LIDAR, REST, charge
 from environments.physics.step import Scratch, drive, start_world, step_worlds
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON
-from environments.walker.episode import WalkerEpisode
 from environments.walker.judge import NUM_READINGS, STATE_FIELDS, judge_world
 from environments.walker.worlds import show
+
+if TYPE_CHECKING:
+    from environments.walker.episode import WalkerEpisode
 
 #: With fewer worlds than this, a second thread does not pay.
 _WORLDS_PER_THREAD = 16
@@ -142,7 +144,8 @@ def advance_and_note(  # type: ignore[no-untyped-def]
 class SimdWorlds(CopiedWhole):
     """``Worlds`` in our own physics; see ``worlds.make_worlds`` for the arguments.
 
-    A world that our physics cannot follow, see ``judge_world``, goes on in Box2D until its next reset.
+    A world that our physics cannot follow, see ``judge_world``, goes on in Box2D until its next reset. Where Box2D
+    cannot be imported, the call that finds such a world raises ``InputError``.
     """
 
     @exact
@@ -155,7 +158,8 @@ class SimdWorlds(CopiedWhole):
         self.rewards = np.zeros(num)
         self.outcomes = np.zeros(num, np.int8)
         self.num_steps = np.zeros(num, np.int32)
-        self._terrains = terrains
+        self._terrains = list(terrains)
+        self._has_places = False  # of their own for the worlds, in the tables of the course
         self._course = Course.of(terrains)
         self._terrain_of = np.array(terrain_index, np.int64)
         self._max_steps = max_steps
@@ -203,6 +207,18 @@ class SimdWorlds(CopiedWhole):
                     show(self, i, episode, episode.step(actions[i])[0])
             which = is_ours
         self._advance(which)
+
+    @exact
+    def set_terrain(self, i: int, terrain: Terrain) -> None:
+        """See ``Worlds``."""
+        if not self._has_places:
+            self._terrains = [self._terrains[k] for k in self._terrain_of]
+            self._terrain_of = np.arange(self.num_worlds)
+            self._course = Course.with_places(self._terrains)
+            self._has_places = True
+        self._terrains[i] = terrain
+        if not self._course.put(i, terrain):
+            self._course = Course.with_places(self._terrains)  # larger ones
 
     def body_state(self) -> NDArray[np.float32]:
         """See ``Worlds``."""
@@ -264,6 +280,8 @@ class SimdWorlds(CopiedWhole):
 
     def _in_box2d_anew(self, i: int) -> tuple[WalkerEpisode, float]:
         """Replay a world's episode in Box2D, which gives the same bits. Returns it and its last reward."""
+        from environments.walker.episode import WalkerEpisode  # nothing else here needs Box2D
+
         episode, reward = WalkerEpisode(self._terrains[self._terrain_of[i]], self._max_steps), 0.0
         for action in self._taken[i, : self.num_steps[i]]:
             reward, _ = episode.step(action)

@@ -1,25 +1,24 @@
-"""Many walkers moved together by actions from outside: the interface of every engine, and its version in Box2D."""
+"""Many walkers moved together by actions from outside: the interface of every engine."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.biped import OBSERVATION_SIZE
-from environments.copying import CopiedWhole
 from environments.engines import AUTO, engines_with_worlds, find_engine
 from environments.errors import InputError
-from environments.machine import check_memory
 from environments.registry import load_named
 from environments.terrain.terrain import Terrain, check_terrain_index
 from environments.walker.ending import GOES_ON
-from environments.walker.episode import WalkerEpisode
 
-#: Memory of one world of Box2D on a hard course, bytes (measured 199,000).
-_BOX2D_WORLD_BYTES = 200_000
+if TYPE_CHECKING:
+    from environments.walker.episode import WalkerEpisode
+
+#: A time limit that no episode reaches, since steps are counted as int32.
+NEVER = 2**31 - 1
 
 
 class Worlds(Protocol):
@@ -60,6 +59,15 @@ class Worlds(Protocol):
         """
         ...
 
+    def set_terrain(self, i: int, terrain: Terrain) -> None:
+        """Give a world another terrain. Its episode is over with that: reset it before its next step.
+
+        Args:
+            i: which world.
+            terrain: what it walks on from now on.
+        """
+        ...
+
     def body_state(self) -> NDArray[np.float32]:
         """(N, 5, 6) float32, see ``WalkerWorld.body_state``."""
         ...
@@ -68,6 +76,10 @@ class Worlds(Protocol):
     def touching(self) -> NDArray[np.float32]:
         """(N, 2) float32: 1 where lower leg 1, or 2, touches, otherwise 0."""
         ...
+
+
+#: Terrains, the index into them, the time limit and the number of threads, as of ``make_worlds``.
+MakeWorlds = Callable[[Sequence[Terrain], NDArray[np.int64], int, int], Worlds]
 
 
 def make_worlds(
@@ -79,61 +91,29 @@ def make_worlds(
         engine: who integrates, see ``environments.engines.find_engine``; changes no bit. ``AUTO`` is ``"simd"``.
         terrains: the grounds that ``terrain_index`` points into.
         terrain_index: (N,) which terrain each world has.
-        max_steps: control steps after which an episode is TIMEOUT.
+        max_steps: control steps after which an episode is TIMEOUT; ``NEVER``: none is.
         threads: the most cores that are used; changes no bit. ``box2d`` uses one.
 
     Raises:
-        InputError: the engine is unknown or has no worlds, there is no such terrain, or the worlds do not fit into
-            memory.
+        InputError: as ``find_worlds``; there is no such terrain, or the worlds do not fit into memory.
+    """
+    make = find_worlds(engine)
+    check_terrain_index(np.asarray(terrain_index), len(terrains))
+    return make(terrains, terrain_index, max_steps, threads)
+
+
+def find_worlds(engine: str) -> MakeWorlds:
+    """What makes the worlds of an engine, see ``make_worlds``.
+
+    Raises:
+        InputError: the engine is unknown, cannot be imported or has no worlds.
     """
     path = find_engine("simd" if engine == AUTO else engine).worlds
     if not path:
         names = " or ".join(map(repr, engines_with_worlds()))
         raise InputError(f"engine {engine!r} runs whole episodes and has no worlds to step: take {names}")
-    check_terrain_index(np.asarray(terrain_index), len(terrains))
-    worlds: Worlds = load_named(path, {}, "worlds")(terrains, terrain_index, max_steps, threads)
-    return worlds
-
-
-class Box2DWorlds(CopiedWhole):
-    """``Worlds`` in real Box2D, one after another; see ``make_worlds`` for the arguments."""
-
-    def __init__(
-        self, terrains: Sequence[Terrain], terrain_index: NDArray[np.int64], max_steps: int, threads: int
-    ) -> None:
-        self.num_worlds = num = len(terrain_index)
-        check_memory(num, _BOX2D_WORLD_BYTES)
-        self.observations = np.zeros((num, OBSERVATION_SIZE), np.float32)
-        self.rewards = np.zeros(num)
-        self.outcomes = np.zeros(num, np.int8)
-        self.num_steps = np.zeros(num, np.int32)
-        self._terrains = [terrains[i] for i in terrain_index]
-        self._max_steps = max_steps
-        self._episodes: dict[int, WalkerEpisode] = {}
-
-    def reset(self, which: NDArray[np.bool_] | None = None) -> None:
-        """See ``Worlds``."""
-        for i in self._chosen(which):
-            self._episodes[i] = WalkerEpisode(self._terrains[i], self._max_steps)
-            show(self, i, self._episodes[i], 0.0)
-
-    def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
-        """See ``Worlds``."""
-        for i in self._chosen(which):
-            reward, _ = self._episodes[i].step(actions[i])
-            show(self, i, self._episodes[i], reward)
-
-    def body_state(self) -> NDArray[np.float32]:
-        """See ``Worlds``."""
-        return np.stack([self._episodes[i].world.body_state() for i in range(self.num_worlds)])
-
-    @property
-    def touching(self) -> NDArray[np.float32]:
-        """See ``Worlds``."""
-        return np.stack([self._episodes[i].world.touching for i in range(self.num_worlds)])
-
-    def _chosen(self, which: NDArray[np.bool_] | None) -> Iterable[int]:
-        return range(self.num_worlds) if which is None else np.flatnonzero(which).tolist()
+    found: MakeWorlds = load_named(path, {}, "worlds")
+    return found
 
 
 def show(worlds: Worlds, i: int, episode: WalkerEpisode, reward: float) -> None:

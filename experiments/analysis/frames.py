@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from experiments.analysis.annecs import annecs_frame
-from experiments.analysis.genes import challenge_level, gene_columns, gene_text
+from experiments.analysis.genes import challenge_level, gene_columns, gene_texts
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.success import REACHED, rates_by_niche
+from poet.archive import scores
 from poet.types import Origin
 
 
@@ -21,9 +22,7 @@ def cumulative_steps(run: RunTables) -> pd.Series[int]:
     Returns:
         int64, indexed by iteration 0, 1, ... to the run's last.
     """
-    spent = run.ledger.groupby("iteration")["env_steps"].sum()
-    steps = spent.reindex(pd.RangeIndex(run.iteration + 1, name="iteration"), fill_value=0)
-    return steps.cumsum().astype("int64").rename("env_steps")
+    return scores.cumulative_steps(run.ledger, run.iteration)
 
 
 def ledger_table(run: RunTables) -> pd.DataFrame:
@@ -52,10 +51,7 @@ def score_history(run: RunTables) -> pd.DataFrame:
     Returns:
         Columns niche_id, iteration, env_steps, score (-inf where a world diverged); in order of niche and iteration.
     """
-    last = run.versions.sort_values("id").drop_duplicates(["niche_id", "iteration"], keep="last")
-    table = last[["niche_id", "iteration", "score"]].sort_values(["niche_id", "iteration"], ignore_index=True)
-    table.insert(2, "env_steps", _steps_at(run, table["iteration"]))
-    return table
+    return scores.score_history(run.versions, cumulative_steps(run))
 
 
 def annecs_table(run: RunTables) -> pd.DataFrame:
@@ -120,7 +116,7 @@ def terrain_genealogy(run: RunTables) -> pd.DataFrame:
     """
     niches = run.niches.sort_values("niche_id", ignore_index=True)
     parents = niches["parent_id"].astype("Int64")
-    words = {n: gene_text(genotype) for n, genotype in zip(niches["niche_id"], niches["genotype"], strict=True)}
+    words = gene_texts(run)
     depth: dict[int, int] = {}
     for niche_id, parent_id in zip(niches["niche_id"], parents, strict=True):
         depth[niche_id] = 0 if pd.isna(parent_id) else depth[int(parent_id)] + 1

@@ -10,6 +10,7 @@ import pandas as pd
 from environments.terrain.genes import known_genes
 from environments.terrain.obstacles import FIRST_GENES
 from experiments.analysis.run_tables import RunTables
+from poet.roots import drawn_roots
 
 #: Names of terrains by how many of the conditions they meet (Wang et al. 2019).
 CHALLENGE_NAMES = ("not yet challenging", "challenging", "very challenging", "extremely challenging")
@@ -75,6 +76,13 @@ def gene_text(genotype: Mapping[str, Any]) -> str:
             size = f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g} to {ends[1]:g}"
             words.append(f"{gene.replace('_', ' ')} {size}")
     return ", ".join(words)
+
+
+def gene_texts(run: RunTables) -> dict[int, str]:
+    """``gene_text`` of each niche by its id; that it is drawn, where no genotype makes its ground."""
+    drawn = drawn_roots(run.config)
+    niches = zip(run.niches["niche_id"], run.niches["genotype"], strict=True)
+    return {niche_id: "drawn" if niche_id in drawn else gene_text(genotype) for niche_id, genotype in niches}
 
 
 def challenge_level(genotype: Mapping[str, Any]) -> int | None:

@@ -17,13 +17,14 @@ from experiments.analysis.aggregate import (
     runs_table,
 )
 from experiments.analysis.frames import agent_genealogy, ledger_table, niches_table, terrain_genealogy
-from experiments.analysis.genes import gene_text
+from experiments.analysis.genes import gene_texts
 from experiments.analysis.measures import candidates_table, config_differences, run_card
 from experiments.analysis.milestones import median_milestones, milestones_table, spending_table
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import named_measures, shadow_remark, summary_table
 from experiments.analysis.success import REACHED, percentage
 from experiments.analysis.transfers import transfers_by_kind
+from experiments.text import shortened
 from poet.events import AnyEvent, CandidateJudged, TransferAttempted
 
 #: Columns whose whole numbers are names, or are typed after an option. They get no commas.
@@ -92,7 +93,7 @@ def card_table(run: RunTables) -> pd.DataFrame:
 def settings_table(run: RunTables) -> pd.DataFrame:
     """The config's differences from the defaults, as rows of key and value."""
     changed = config_differences(run.config)
-    return pd.DataFrame({"key": list(changed), "value": [json.dumps(value) for value in changed.values()]})
+    return pd.DataFrame({"key": list(changed), "value": [shortened(json.dumps(value)) for value in changed.values()]})
 
 
 def short_niches_table(run: RunTables) -> pd.DataFrame:
@@ -102,12 +103,11 @@ def short_niches_table(run: RunTables) -> pd.DataFrame:
     now.
     """
     niches = niches_table(run)
-    genotypes = run.niches.set_index("niche_id")["genotype"]
     shown = pd.DataFrame(
         {
             "niche": niches["niche_id"],
             "parent": niches["parent_id"],
-            "genes": niches["niche_id"].map(genotypes).map(gene_text),
+            "genes": niches["niche_id"].map(gene_texts(run)),
             **{name: niches[when].astype("string") for name, when in _TIMES.items()},
             "first score": niches["admission_score"],
             "best": niches["best_score"],

@@ -19,6 +19,7 @@ from experiments.drafts import is_draft_of
 from experiments.files import written
 from poet.archive.files import is_plain_or_missing
 from poet.config import Config
+from poet.roots import drawn_roots
 
 #: Folder in a run's folder, and the file in it.
 FOLDER_NAME, FILE_NAME = "neutral", "shadows.parquet"
@@ -81,14 +82,16 @@ def birth_origins(niches: pd.DataFrame, config_at: Callable[[int], Config]) -> d
         config_at: the config in force in an iteration.
 
     Returns:
-        SHA-256 of the root's genotype and terrain seed, and of the sections terrain, mutation and cppn in force when
-        the niche was admitted: 64 hex digits.
+        SHA-256 of the roots' genotypes, terrain seeds and drawn grounds, and of the sections terrain, mutation and cppn
+        in force when the niche was admitted: 64 hex digits.
     """
-    first = niches.sort_values("niche_id").iloc[0]
-    root = (first["genotype"], int(first["terrain_seed"]))
+    ordered = niches[niches["iteration"] == 0].sort_values("niche_id")
+    roots: list[Any] = [*zip(ordered["genotype"], ordered["terrain_seed"].astype(int), strict=True)]
+    drawn = {niche_id: terrain.digest() for niche_id, terrain in drawn_roots(config_at(0)).items()}
+    roots += [drawn] if drawn else []
     digests: dict[int, str] = {}
     for admitted in niches["iteration"].unique().tolist():
-        text = json.dumps([root, *_terrain_sections(config_at(admitted))], sort_keys=True)
+        text = json.dumps([*roots, *_terrain_sections(config_at(admitted))], sort_keys=True)
         digests[admitted] = hashlib.sha256(text.encode()).hexdigest()
     pairs = zip(niches["niche_id"].tolist(), niches["iteration"].tolist(), strict=True)
     return {niche_id: digests[admitted] for niche_id, admitted in pairs}

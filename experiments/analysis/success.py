@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from math import floor, isnan
 
 import pandas as pd
 
 from experiments.analysis.run_tables import RunTables
+from poet.archive.scores import cumulative_steps
 from poet.events import Occasion, ValidationSet
 from poet.validation import ROBUST_RATE
 
@@ -28,7 +30,7 @@ def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
         NAME_best; rates from 0 to 1. ``robust``, ``general``: the iteration in which the rate on pushes, on seeds, was
         ``ROBUST_RATE`` for the first time; <NA> if it never was.
     """
-    measured = _with_rates(validations)
+    measured = with_rates(validations)
     table = pd.DataFrame(index=pd.Index(sorted(measured["niche_id"].unique()), name="niche_id", dtype="int64"))
     for which, reached in REACHED.items():
         mine = measured[measured["validation_set"] == which]
@@ -42,6 +44,13 @@ def rates_by_niche(validations: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
+def rates_over_time(validations: pd.DataFrame, which: ValidationSet) -> dict[Hashable, tuple[float, ...]]:
+    """All success rates of each niche's agents on one set, the oldest first, by niche id; see ``rates_by_niche``."""
+    measured = with_rates(validations)
+    mine = measured[measured["validation_set"] == which]
+    return {niche: tuple(rates) for niche, rates in mine.groupby("niche_id")["rate"]}
+
+
 def success_history(run: RunTables) -> pd.DataFrame:
     """Every measurement, in the order in which agent versions came to be.
 
@@ -49,10 +58,8 @@ def success_history(run: RunTables) -> pd.DataFrame:
         Columns niche_id, version_id, validation_set, occasion, iteration, env_steps (spent by the end of that
         iteration), num_episodes, num_successes, rate, return_mean.
     """
-    table = _with_rates(run.validations)
-    spent = run.ledger.groupby("iteration")["env_steps"].sum()
-    steps = spent.reindex(pd.RangeIndex(run.iteration + 1), fill_value=0).cumsum()
-    table["env_steps"] = table["iteration"].map(steps).astype("int64")
+    table = with_rates(run.validations)
+    table["env_steps"] = table["iteration"].map(cumulative_steps(run.ledger, run.iteration)).astype("int64")
     names = ["niche_id", "version_id", "validation_set", "occasion", "iteration", "env_steps", "num_episodes"]
     return table[[*names, "num_successes", "rate", "return_mean"]]
 
@@ -62,8 +69,8 @@ def percentage(rate: float) -> str:
     return "" if isnan(rate) else f"{floor(100 * rate + _ROUNDING)} %"
 
 
-def _with_rates(validations: pd.DataFrame) -> pd.DataFrame:
-    """In order of version ids: a niche's later versions have later ids, whichever niche's agents they come from."""
+def with_rates(validations: pd.DataFrame) -> pd.DataFrame:
+    """With a column rate, in order of version ids: a niche's later versions have later ids, wherever they come from."""
     table = validations.sort_values(["version_id", "validation_set"], ignore_index=True)
     table["rate"] = table["num_successes"] / table["num_episodes"]
     return table

@@ -5,25 +5,94 @@ Everything heavy is imported inside the commands, so that ``poet --help`` answer
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated
+
 import typer
 
-from experiments.commands import bench, control, evolve, record, show, study, trials
+from experiments.commands import bench, control, evolve, record, settings, show, study, trials
+from experiments.commands.help import examples
+from experiments.commands.quiet import shows_progress
+from experiments.commands.terminal import say
 
 app = typer.Typer(
     name="poet",
-    help="Paired open-ended co-evolution of walkers and terrains: run, resume, look at, analyse.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    evolve.run, evolve.resume, show.status, show.replay, show.analyse, trials.evaluate, trials.compare,
-    evolve.fork,
-    record.fingerprint, record.verify, record.export,
-):  # fmt: skip
-    app.command()(command)
+
+
+def _say_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        say(f"poet {version('poet-open-ended')}")
+        raise typer.Exit
+
+
+@app.callback(
+    epilog=examples(
+        "poet run runs/first --preset demo",
+        "poet status runs/first --watch",
+        "poet analyse runs/first",
+        "poet COMMAND --help",
+    )
+)
+def poet(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_say_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Paired open-ended co-evolution of walkers and terrains: run, resume, look at, analyse."""
+
+
+#: Each command with its examples, in the order of ``poet --help``.
+_COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
+    shows_progress(evolve.run): (
+        "poet run runs/first --preset demo",
+        "poet run runs/rough --preset desktop --seed 3 --set run.start_terrain='{\"roughness\": 1.2}'",
+    ),
+    shows_progress(evolve.resume): ("poet resume runs/first", "poet resume runs/first --iterations 200"),
+    show.status: ("poet status runs/first", "poet status runs/first --watch"),
+    shows_progress(show.replay): (
+        "poet replay runs/first --niche 3 --output walk.mp4",
+        "poet replay runs/first --verify",
+    ),
+    shows_progress(show.analyse): (
+        "poet analyse runs/first",
+        "poet analyse runs/poet-1 runs/poet-2 runs/poet-3 --output report",
+    ),
+    shows_progress(trials.evaluate): (
+        "poet evaluate runs/first flat --on grid",
+        "poet evaluate walker.zip --on dcd --output table",
+    ),
+    shows_progress(trials.compare): (
+        "poet compare runs/poet-1 runs/poet-2 runs/dr-1 runs/dr-2 --on grid --output table",
+    ),
+    shows_progress(evolve.fork): (
+        "poet fork runs/first runs/without --at 14 --reject transfer:8",
+        "poet fork runs/first runs/larger --at 28 --set es.pairs=64",
+    ),
+    settings.config: (
+        "poet config es.pairs",
+        "poet config --preset demo --set es.pairs=64 > mine.toml",
+    ),
+    settings.presets: ("poet presets",),
+    record.fingerprint: ("poet fingerprint runs/first",),
+    record.verify: ("poet verify runs/first",),
+    record.export: (
+        "poet export runs/first --output exported",
+        "poet export runs/first --output episodes --format minari --niche 3",
+    ),
+}
+for command, lines in _COMMANDS.items():
+    app.command(epilog=examples(*lines))(command)
+app.command(
+    "import",
+    epilog=examples("poet import walker.json walker.npz", "poet import logs/poet_run imported"),
+)(record.import_)
 app.add_typer(bench.app)
 app.add_typer(control.app)
 app.add_typer(study.app)

@@ -11,6 +11,8 @@ import typer
 
 from environments.errors import InputError
 from experiments.commands import yardstick
+from experiments.commands.help import examples
+from experiments.commands.quiet import is_quiet, shows_progress
 from experiments.commands.terminal import say
 
 if TYPE_CHECKING:
@@ -20,11 +22,23 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="bench", help="Measure speed; or, as a sub-command, optimisers and settings.", invoke_without_command=True
 )
-for command in (yardstick.inner, yardstick.compare, yardstick.evolution):
-    app.command()(command)
+app.command(
+    epilog=examples(
+        "poet bench inner es.csv --preset desktop --seeds 3",
+        "poet bench inner one.csv --task 'rough 1' --set es.strategy=standardised_es",
+    )
+)(shows_progress(yardstick.inner))
+app.command(epilog=examples("poet bench compare es.csv standardised.csv"))(yardstick.compare)
+app.command(
+    epilog=examples(
+        "poet bench evolution runs/ceiling desktop no-ceiling.toml --env-steps 50000000",
+        "poet bench evolution runs/a demo a --without es.strategy",
+    )
+)(shows_progress(yardstick.evolution))
 
 
-@app.callback()
+@app.callback(epilog=examples("poet bench", "poet bench --engine simd --no-start --output speed.md"))
+@shows_progress
 def bench(
     context: typer.Context,
     engine: Annotated[
@@ -45,7 +59,7 @@ def bench(
 ) -> None:
     """Measure control steps a second. Our engines with policy, others without; stages; compilation."""
     if context.invoked_subcommand is not None:
-        if engine or against or output or not start:
+        if engine or against or output or not start or is_quiet():
             raise InputError(f"the options of poet bench are not those of poet bench {context.invoked_subcommand}")
         return
     from agents.rollouts import available_engines, check_engine

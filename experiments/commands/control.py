@@ -10,6 +10,7 @@ import typer
 
 from environments.errors import COUNT, InputError, check_name, whole_number
 from experiments.commands.evolve import check_new, go_on
+from experiments.commands.help import examples
 from experiments.commands.options import (
     Assignments,
     Engine,
@@ -21,6 +22,7 @@ from experiments.commands.options import (
     Trust,
     Workers,
 )
+from experiments.commands.quiet import shows_progress
 from experiments.commands.terminal import say
 from experiments.controls import NUM_REPLICATES
 from experiments.execution import Execution
@@ -63,7 +65,13 @@ def control() -> None:
     """Make a control to compare a run with: its shadow, ES on its terrains, or the run without transfers."""
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "poet control neutral runs/first",
+        "poet control neutral runs/first --admission random --output runs/first-random",
+    )
+)
+@shows_progress
 def neutral(
     run: ExistingRun,
     admission: Annotated[
@@ -114,7 +122,8 @@ def neutral(
     _run_control(run, output, flags, Execution(executor or "local", workers, ray_address, env_steps), trust)
 
 
-@app.command()
+@app.command(epilog=examples("poet control es runs/first 12 --output runs/es-12 --env-steps 20000000"))
+@shows_progress
 def es(
     run: ExistingRun,
     niche: Niche,
@@ -134,7 +143,8 @@ def es(
     _train_on(run, niche, output, "es", budget, seed, assignments or [], engine, execution, trust)
 
 
-@app.command()
+@app.command(epilog=examples("poet control curriculum runs/first 12 --output runs/path-12"))
+@shows_progress
 def curriculum(
     run: ExistingRun,
     niche: Niche,
@@ -154,7 +164,8 @@ def curriculum(
     _train_on(run, niche, output, "curriculum", budget, seed, assignments or [], engine, execution, trust)
 
 
-@app.command()
+@app.command(epilog=examples("poet control paced runs/first --output runs/paced --order anti"))
+@shows_progress
 def paced(
     run: ExistingRun,
     output: Output,
@@ -201,7 +212,10 @@ def paced(
     say(f"try its agent on them by: {poet_command('evaluate', output, '--on', run)}")
 
 
-@app.command("no-transfer")
+@app.command(
+    "no-transfer", epilog=examples("poet control no-transfer runs/first --output runs/alone --without periodic")
+)
+@shows_progress
 def no_transfer(
     run: ExistingRun,
     output: Output,

@@ -21,6 +21,7 @@ from agents.policies.base import AbstractPolicy
 from agents.rollouts import prepare
 from environments.compiled import compiler_passes
 from environments.signals import held
+from experiments.commands.quiet import is_quiet
 from experiments.commands.terminal import say
 from experiments.progress import LINE_INTERVAL, AbstractDisplay, PlainLines, RunTracker
 from experiments.text import visible
@@ -74,14 +75,31 @@ class LivePanel(AbstractDisplay):
         return lines
 
 
+class Nothing(AbstractDisplay):
+    """Shows nothing."""
+
+    def iteration_done(self) -> None:
+        """Nothing to do."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+
 def make_display(tracker: RunTracker) -> AbstractDisplay:
-    """A live panel where standard output is a terminal, plain lines elsewhere."""
+    """A live panel where standard output is a terminal, plain lines elsewhere; nothing with ``--quiet``."""
+    if is_quiet():
+        return Nothing()
     return LivePanel(tracker, _CONSOLE) if _CONSOLE.is_terminal else PlainLines(tracker, sys.stdout)
 
 
 @contextmanager
 def compiling(what: str, before_pass: Callable[[], None] = lambda: None, is_kept: bool = True) -> Iterator[None]:
-    """Say what is being compiled, and how long that takes, unless the disk cache has everything.
+    """Say what is being compiled, and how long that takes, unless the disk cache has everything, or ``--quiet``.
 
     Args:
         what: such as ``"the simd engine's kernels"``.
@@ -96,6 +114,8 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None, is_kept
 
     def begin() -> None:
         begun.append(time.monotonic())
+        if is_quiet():
+            return
         if _CONSOLE.is_terminal:
             line = Live(get_renderable=lambda: Text(f"{words}: {seconds()}"), console=_CONSOLE, transient=True)
             stack.enter_context(_moving(line))
@@ -110,7 +130,7 @@ def compiling(what: str, before_pass: Callable[[], None] = lambda: None, is_kept
     with ExitStack() as stack:
         stack.enter_context(compiler_passes(tell))
         yield
-    if begun:
+    if begun and not is_quiet():
         say(f"compiled {what} in {seconds()}" + ("; they are kept for the next start" if is_kept else ""))
 
 
@@ -146,6 +166,26 @@ def _shown(text: str) -> Text:
     return Text(visible(text))
 
 
+@contextmanager
+def redrawn() -> Iterator[Callable[[Sequence[str]], None]]:
+    """Show lines in place of those before: on a terminal redrawn, elsewhere printed again if they have changed."""
+    if _CONSOLE.is_terminal:
+        live = Live(console=_CONSOLE, auto_refresh=False)
+        with _moving(live):
+            yield lambda lines: live.update(
+                Text("\n".join(map(visible, lines)), no_wrap=True, overflow="crop"), refresh=True
+            )
+        return
+    before: list[Sequence[str]] = []
+
+    def print_changed(lines: Sequence[str]) -> None:
+        if [lines] != before:
+            say(*lines, "")
+        before[:] = [lines]
+
+    yield print_changed
+
+
 class Count(Protocol):
     """Told how much is done: the ``Progress`` of executors and that of ``experiments.replay``."""
 
@@ -158,9 +198,14 @@ class Count(Protocol):
 def counted(what: str) -> Iterator[Count]:
     """Show how many of some things are done: a changing line on a terminal, a line every 10 s elsewhere.
 
+    With ``--quiet``, show nothing.
+
     Args:
         what: the things, such as ``"pictures"``.
     """
+    if is_quiet():
+        yield lambda num_done, num_all, num_steps=0, /: None
+        return
     said = [time.monotonic()]
 
     def words(num_done: int, num_all: int, num_steps: int) -> str:

@@ -19,6 +19,7 @@ from experiments.commands.options import (
     ExecutorName,
     ExistingRun,
     Iterations,
+    Preset,
     RayAddress,
     Trust,
     Workers,
@@ -38,7 +39,7 @@ def run(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="Folder to make; must not hold anything.", show_default=False)
     ],
-    preset: Annotated[str | None, typer.Option("--preset", help="Named settings to start from.")] = None,
+    preset: Preset = None,
     assignments: Assignments = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file laid over the preset.")] = None,
     engine: Engine = None,

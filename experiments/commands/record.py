@@ -1,4 +1,4 @@
-"""``poet fingerprint``, ``poet verify`` and ``poet export``: a run's record for others."""
+"""``poet fingerprint``, ``poet verify``, ``poet export`` and ``poet import``: records for others, and of others."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands.options import ExistingRun, Trust
+from experiments.commands.options import MAX_ID, ExistingRun, Trust
 from experiments.commands.terminal import say
 
 
@@ -49,12 +49,56 @@ def verify(run: ExistingRun, trust: Trust = False) -> None:
 def export(
     run: ExistingRun,
     output: Annotated[Path, typer.Option("--output", help="Folder to make; must not hold anything.")],
+    form: Annotated[
+        str, typer.Option("--format", help="files: tables, terrains, agents; minari: episodes, as Minari reads them.")
+    ] = "files",
+    niche: Annotated[
+        list[int] | None,
+        typer.Option("--niche", max=MAX_ID, help="Minari: whose agent walks; may be repeated; all if not given."),
+    ] = None,
+    episodes: Annotated[
+        int | None, typer.Option("--episodes", help="Minari: of each agent; 1, the archived one, if not given.")
+    ] = None,
+    trust: Trust = False,
 ) -> None:
-    """Write RUN as Parquet, JSON and npz. Tables, terrains with genotypes, and agents, in a new folder."""
-    from experiments.export import export_run
+    """Write RUN as Parquet, JSON and npz (tables, terrains with genotypes, agents), or episodes of its agents."""
+    from environments.errors import InputError, check_name
     from experiments.interrupts import stopping_cleanly
     from poet.archive.reader import open_run
 
-    with stopping_cleanly(), open_run(run) as stored:
-        lines = export_run(stored, output)
+    check_name("--format", form, ("files", "minari"))
+    if form == "files" and (niche or episodes is not None):
+        raise InputError("--niche and --episodes choose episodes, which files do not have: add --format minari")
+    with stopping_cleanly(), open_run(run, trust) as stored:
+        if form == "minari":
+            from experiments.trajectories import export_trajectories
+
+            lines = export_trajectories(stored, output, niche or None, 1 if episodes is None else episodes)
+        else:
+            from experiments.export import export_run
+
+            lines = export_run(stored, output)
     say(*lines)
+
+
+def import_(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A walker's file, or a log folder of the released POET.",
+            show_default=False,
+        ),
+    ],
+    output: Annotated[
+        Path,
+        typer.Argument(metavar="OUTPUT", help="A .npz for a walker, a new folder for logs.", show_default=False),
+    ],
+) -> None:
+    """Take over walkers of other programs, and what the released POET wrote. Nothing in SOURCE is run."""
+    from environments.errors import InputError
+    from experiments.released import import_logs, import_walker
+
+    if not source.exists():
+        raise InputError(f"there is no {source}: name a walker's file, or a log folder of the released POET")
+    say(*(import_logs if source.is_dir() else import_walker)(source, output))

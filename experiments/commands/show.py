@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +14,50 @@ from experiments.commands.options import MAX_ID, Engine, ExecutorName, ExistingR
 from experiments.commands.terminal import say
 from experiments.execution import Execution
 
+#: Seconds between two looks at a run.
+_WATCH_SECONDS = 2.0
+#: About how many lines a status has besides those of its niches.
+_LINES_BEFORE_NICHES = 18
 
-def status(run: ExistingRun) -> None:
-    """Say where RUN stands. Works while it runs: iteration, niches, scores, speed, time left."""
+
+def status(
+    run: ExistingRun,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again and again, until RUN is finished or Ctrl-C comes.")
+    ] = False,
+) -> None:
+    """Say where RUN stands. Works while it runs: iteration, niches, success over time, speed, time left."""
+    if watch:
+        _watch(run)
+    else:
+        say(*_status_lines(run)[0])
+
+
+def _status_lines(folder: Path, height: int | None = None) -> tuple[list[str], bool]:
+    """What there is to say of a run, in about so many lines, if that matters, and whether it is finished."""
     from experiments.status import read_status, status_lines
     from poet.archive.reader import open_run
 
-    with open_run(run) as stored:
+    with open_run(folder) as stored:
         found = read_status(stored)
     if found is None:
-        say(f"{run} has no iteration on disk yet")
-        return
-    say(*status_lines(run, found))
+        return [f"{folder} has no iteration on disk yet"], False
+    room = {} if height is None else {"max_listed": max(1, height - _LINES_BEFORE_NICHES)}
+    return status_lines(folder, found, **room), found.is_finished
+
+
+def _watch(folder: Path) -> None:
+    from experiments.commands.display import redrawn
+    from experiments.interrupts import stopping_cleanly
+
+    is_finished = False
+    with stopping_cleanly(), redrawn() as show:
+        while not is_finished:
+            begun = time.monotonic()
+            lines, is_finished = _status_lines(folder, shutil.get_terminal_size().lines)
+            show(lines)
+            # A large archive takes a while to read; most of the time is left to the run.
+            time.sleep(0 if is_finished else max(_WATCH_SECONDS, 4 * (time.monotonic() - begun)))
 
 
 def replay(
@@ -40,11 +74,21 @@ def replay(
     engine: Annotated[
         str, typer.Option("--engine", help="Whose episode is compared with the archive; Box2D's is the one drawn.")
     ] = "box2d",
+    terrain: Annotated[
+        Path | None,
+        typer.Option(
+            "--terrain", metavar="FILE", help="A terrain's .json to walk on; with the agent that it names, if it does."
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", help="A .mp4, .gif or .png to write; a window if not given.")
     ] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Run every stored pair again and compare with the archive instead.")
+        bool,
+        typer.Option(
+            "--verify",
+            help="Run every stored pair again and compare with the archive instead; with --terrain, that one walk.",
+        ),
     ] = False,
     workers: Workers = None,
     trust: Trust = False,
@@ -53,8 +97,8 @@ def replay(
     from agents.rollouts import check_engine
 
     check_engine(engine)
-    if not verify:
-        _show(run, niche, agent, iteration, engine, output, trust)
+    if not verify or terrain is not None:
+        _show(run, (niche, agent, iteration), engine, output, trust, terrain, verify)
         return
     from experiments.commands.display import counted, prepare_engine
     from experiments.interrupts import stopping_cleanly
@@ -70,12 +114,12 @@ def replay(
 
 def _show(
     folder: Path,
-    niche: int | None,
-    agent: int | None,
-    iteration: int | None,
+    chosen: tuple[int | None, int | None, int | None],
     engine: str,
     output: Path | None,
     trust: bool,
+    terrain: Path | None,
+    is_verified: bool,
 ) -> None:
     from experiments.commands.display import counted, prepare_engine
     from experiments.interrupts import stopping_cleanly
@@ -83,8 +127,9 @@ def _show(
     from poet.archive.reader import open_run
 
     with stopping_cleanly(), open_run(folder, trust) as stored, counted("pictures") as count:
-        report = replay_pair(stored, niche, agent, iteration, output, engine, count, prepare_engine)
+        report = replay_pair(stored, *chosen, output, engine, count, prepare_engine, terrain, is_verified)
     say(*report.lines())
+    raise typer.Exit(report.exit_status)
 
 
 def analyse(
@@ -151,5 +196,4 @@ def analyse(
         report = write_report(stored, output, options, shadow, PAGE_NAME if pages else None)
         for page in pages:
             write_text(output / PAGE_NAME, page)
-            say(f"page: {output / PAGE_NAME}")
-    say(f"report: {report}")
+    say(f"report: {report}", *(f"page: {output / PAGE_NAME}" for _ in pages))

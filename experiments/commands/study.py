@@ -11,7 +11,9 @@ import typer
 from environments.errors import InputError
 from experiments import interrupts
 from experiments.commands.evolve import carry_out
+from experiments.commands.help import examples
 from experiments.commands.options import Engine, ExecutorName, RayAddress, Trust, Workers
+from experiments.commands.quiet import shows_progress
 from experiments.commands.terminal import say
 from experiments.commands.trials import check_output, try_on_suites
 from experiments.execution import Execution
@@ -36,7 +38,8 @@ def study() -> None:
     """Carry out a study: questions, arms, seeds and a budget, written down before the first run."""
 
 
-@app.command()
+@app.command(epilog=examples("poet study run transfer runs/transfer", "poet study run mine.toml runs/mine --seed 1"))
+@shows_progress
 def run(
     study: StudyFile,
     folder: Folder,
@@ -81,7 +84,7 @@ def run(
         say(f"all {len(study_runs(found, folder))} runs are finished; what they say: {how}")
 
 
-@app.command()
+@app.command(epilog=examples("poet study status transfer runs/transfer"))
 def status(study: StudyFile, folder: Folder) -> None:
     """Show how many env-steps each arm and seed has spent, also while they run."""
     import pandas as pd
@@ -102,7 +105,8 @@ def status(study: StudyFile, folder: Folder) -> None:
     print_tables([(f"Env-steps of {found.plan.env_steps:,}", pd.DataFrame(rows))])
 
 
-@app.command()
+@app.command(epilog=examples("poet study report transfer runs/transfer --output transfer-report"))
+@shows_progress
 def report(
     study: StudyFile,
     folder: Folder,
@@ -146,7 +150,7 @@ def report(
         write_report(said, output)
     title = "Interim: this study has no verdict yet" if said.num_missing else found.plan.title
     print_tables([(title, answers_shown(said.tables["questions"]))])
-    say(f"page and tables: {output}")
+    say(f"tables: {output}", f"page: {output / 'README.md'}")
 
 
 def _check_arms(runs: list[StudyRun]) -> None:

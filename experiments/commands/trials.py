@@ -40,7 +40,7 @@ def evaluate(
         typer.Option(
             "--on",
             metavar="SUITE",
-            help="dcd, grid, roses, a .toml, or a run (its niches; ./dcd if it is called so); may be repeated.",
+            help="dcd, grid, roses, a .toml, a terrain's .json, or a run (its niches; or ./dcd); may be repeated.",
         ),
     ] = None,
     episodes: Annotated[int | None, typer.Option("--episodes", help="Of each cell; the suite's if not given.")] = None,
@@ -81,7 +81,7 @@ def evaluate(
         ages = ages.set_axis(["agent", "iteration", "newest"], axis=1).astype({"iteration": "Int64", "newest": "Int64"})
         suites = [_suite(name, episodes, trust) for name in on or []]
         if not suites:
-            raise InputError("name the grounds: --on dcd, --on grid, --on roses, a .toml file or a run")
+            raise InputError("name the grounds: --on dcd, --on grid, --on roses, a .toml file, a terrain or a run")
         if len({suite.name for suite in suites}) < len(suites):
             raise InputError(
                 f"suites must have names of their own, but are {', '.join(suite.name for suite in suites)}"
@@ -171,7 +171,9 @@ def compare(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN...", help="Folders of runs, called ARM-SEED.", show_default=False)
     ],
-    on: Annotated[str, typer.Option("--on", metavar="SUITE", help="dcd, grid, roses or a .toml.")] = "grid",
+    on: Annotated[
+        str, typer.Option("--on", metavar="SUITE", help="dcd, grid, roses, a .toml or a terrain's .json.")
+    ] = "grid",
     env_steps: Annotated[
         int | None, typer.Option("--env-steps", help="Where runs are looked at; the end of the shortest if not given.")
     ] = None,

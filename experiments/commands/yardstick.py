@@ -9,7 +9,8 @@ import typer
 
 from environments.errors import COUNT, InputError, check_name, whole_number
 from experiments.commands.evolve import go_on
-from experiments.commands.options import Assignments, Workers
+from experiments.commands.options import Assignments, Preset, Workers
+from experiments.commands.quiet import is_quiet
 from experiments.commands.show import analyse
 from experiments.commands.terminal import say
 from experiments.execution import Execution
@@ -17,7 +18,7 @@ from experiments.execution import Execution
 
 def inner(
     output: Annotated[Path, typer.Argument(metavar="OUTPUT", help="The .csv to write.", show_default=False)],
-    preset: Annotated[str | None, typer.Option("--preset", help="Whose es, niche and evaluation are used.")] = None,
+    preset: Preset = None,
     assignments: Assignments = None,
     seeds: Annotated[int, typer.Option("--seeds", help="Walkers for each task.")] = 5,
     task: Annotated[
@@ -27,7 +28,10 @@ def inner(
     every: Annotated[float, typer.Option("--every", help="Env-steps between two tests of a walker.")] = 1e6,
     workers: Workers = None,
 ) -> None:
-    """Train walkers on grounds from flat to very hard, until each succeeds on four of five fresh ones."""
+    """Train walkers on grounds from flat to very hard, until each succeeds on four of five fresh ones.
+
+    Of the settings, es, niche and evaluation count.
+    """
     from agents.evaluation.local import LocalExecutor
     from experiments.commands.display import prepare_engine
     from experiments.files import write_text
@@ -53,7 +57,7 @@ def inner(
         num_said = 0
         for table in run_suite(parts, chosen_learners(task, seeds), budget, every):
             write_text(output, table.to_csv(index=False, float_format="%.4f"))
-            for row in table[num_said:].to_dict("records"):
+            for row in [] if is_quiet() else table[num_said:].to_dict("records"):
                 say(f"{row['task']}, seed {row['seed']}: {row['env_steps']:,} env-steps, {row['success_rate']:.0%}")
             num_said = len(table)
     say(f"{output} holds every test; set it beside others with: poet bench compare {output} OTHER.csv")

@@ -28,6 +28,7 @@ from poet.archive.reader import Run
 from poet.archive.rows import canonical_json
 from poet.config import Config
 from poet.loop import random_theta
+from poet.roots import drawn_roots
 from poet.types import theta_digest
 
 #: What the control may cost, beginning with the least.
@@ -74,11 +75,12 @@ def control_config(
     """
     (row,) = run.niches[run.niches["niche_id"] == goal.niche_id].to_dict("records")
     base = run.config_at(row["iteration"])
+    drawn = drawn_roots(base).get(goal.niche_id)
     flags = {
         "run.trainer": trainer,
         "run.iterations": NO_END,
         "run.reject": [],
-        "run.start_terrain": canonical_json(row["genotype"]),
+        "run.start_terrain": canonical_json(row["genotype"] if drawn is None else drawn.to_json()),
         "run.start_terrain_seed": row["terrain_seed"],
         "run.seed": seed,
         "evaluation.engine": engine,

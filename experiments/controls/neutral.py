@@ -26,12 +26,14 @@ from environments.errors import InputError, whole_number
 from environments.streams import Stream
 from environments.terrain import genotype_class
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
+from environments.terrain.terrain import Terrain
 from experiments.analysis.complexity import measure_niche
 from experiments.analysis.gene_space import gene_space
 from experiments.analysis.shadow_file import birth_origins
 from experiments.analysis.terrain_measures import MEASURES_VERSION
 from poet.archive.reader import Run
 from poet.parts import terrain_settings
+from poet.roots import drawn_roots
 from poet.scoring import draw_terrain_seed, express
 
 #: Draws until the last parent's terrain is admitted again, which happens if genes can take few values.
@@ -57,14 +59,22 @@ class ShadowNiche:
 
     Attributes:
         niche_id: the niche of the run that it stands for.
-        parent_id: the niche of the replicate that it was mutated from; None for the root.
-        genotype, terrain_seed: its own instance is ``genotype.express(terrain_seed)``.
+        parent_id: the niche of the replicate that it was mutated from; None for a root.
+        genotype, terrain_seed: its own instance is ``genotype.express(terrain_seed)``, unless it is drawn.
+        drawn: see ``poet.roots``; None for a terrain that a genotype makes.
     """
 
     niche_id: int
     parent_id: int | None
     genotype: AbstractGenotype
     terrain_seed: int
+    drawn: Terrain | None = None
+
+    @property
+    def terrain(self) -> Terrain:
+        """Its own instance."""
+        made: Terrain = express(self.genotype, self.terrain_seed) if self.drawn is None else self.drawn
+        return made
 
 
 def neutral_shadow(
@@ -82,7 +92,7 @@ def neutral_shadow(
         genotype_type: the run's; None if it is one of ours. No code that an archive names is imported otherwise.
 
     Returns:
-        A row for each replicate and niche, the root's included: ``COLUMNS`` of ``experiments.analysis.shadow_file``,
+        A row for each replicate and niche, the roots included: ``COLUMNS`` of ``experiments.analysis.shadow_file``,
         with genotypes as JSON values, and the measures of ``experiments.analysis.complexity.measure_niche``.
 
     Raises:
@@ -92,14 +102,14 @@ def neutral_shadow(
     with run.at_one_moment():
         iteration, config, births = run.iteration, run.config, births_of(run)
         encoding = genotype_type or _our_genotype(run)
-        root = _root(run, encoding)
+        roots = _roots(run, encoding)
         configs = {birth.admitted: run.config_at(birth.admitted) for birth in births}
         origins = birth_origins(run.niches, run.config_at)
     settings = {admitted: terrain_settings(in_force, encoding) for admitted, in_force in configs.items()}
     space, rows = gene_space(config), []
     same = {"run_seed": config.run.seed, "run_iteration": iteration, "measures_version": MEASURES_VERSION}
     for replicate in range(num_replicates):
-        for niche in drift(births, root, settings.__getitem__, config.run.seed, replicate):
+        for niche in drift(births, roots, settings.__getitem__, config.run.seed, replicate):
             birth, genotype = births[niche.niche_id], niche.genotype.to_json()
             row = {
                 "replicate": replicate,
@@ -111,7 +121,7 @@ def neutral_shadow(
                 "genotype": genotype,
                 "terrain_seed": niche.terrain_seed,
             }
-            rows.append(same | row | measure_niche(genotype, express(niche.genotype, niche.terrain_seed), space))
+            rows.append(same | row | measure_niche(genotype, niche.terrain, space))
         progress(replicate + 1, num_replicates)
     return pd.DataFrame(rows).astype({"parent_id": "Int64", "retired": "Int64"})
 
@@ -133,7 +143,7 @@ def births_of(run: Run) -> list[Birth]:
 
 def drift(
     births: Sequence[Birth],
-    root: ShadowNiche,
+    roots: Sequence[ShadowNiche],
     settings_at: Callable[[int], TerrainSettings],
     seed: int,
     replicate: int,
@@ -141,17 +151,17 @@ def drift(
     """One replicate.
 
     Args:
-        births: of the run, in order of niche ids; the root first.
-        root: the run's.
+        births: of the run, in order of niche ids; the roots first.
+        roots: the run's.
         settings_at: what mutation may do in an iteration.
         seed: of the run.
         replicate: which one, from 0.
 
     Returns:
-        A niche for each birth, the root first.
+        A niche for each birth, the roots first.
     """
-    niches = [root]
-    for niche_id, birth in enumerate(births[1:], start=1):
+    niches = [*roots]
+    for niche_id, birth in enumerate(births[len(roots) :], start=len(roots)):
         active = [niches[i] for i in active_at(births, birth.admitted)]
         stream = Stream(seed, "neutral", replicate, niche_id)
         niches.append(_child(niche_id, active, stream, settings_at(birth.admitted)))
@@ -174,10 +184,20 @@ def _our_genotype(run: Run) -> type[AbstractGenotype]:
     return genotype_class(name)
 
 
-def _root(run: Run, genotype_type: type[AbstractGenotype]) -> ShadowNiche:
-    """The run's root, which every replicate shares."""
-    row = run.niches.sort_values("niche_id").iloc[0]
-    return ShadowNiche(0, None, genotype_type.from_json(row["genotype"]), int(row["terrain_seed"]))
+def _roots(run: Run, genotype_type: type[AbstractGenotype]) -> list[ShadowNiche]:
+    """The run's roots, which every replicate shares."""
+    niches, drawn = run.niches.sort_values("niche_id"), drawn_roots(run.config)
+    rows = niches[niches["parent_id"].isna()].to_dict("records")
+    return [
+        ShadowNiche(
+            row["niche_id"],
+            None,
+            genotype_type.from_json(row["genotype"]),
+            int(row["terrain_seed"]),
+            drawn.get(row["niche_id"]),
+        )
+        for row in rows
+    ]
 
 
 def _child(niche_id: int, active: Sequence[ShadowNiche], stream: Stream, settings: TerrainSettings) -> ShadowNiche:

@@ -1,6 +1,7 @@
 """A paced curriculum over the terrains of a run: the settings of the control, and the file of terrains and agents.
 
-The terrains are all that the run ever admitted, each with its own ground. Agents that judge how easy they are do not
+The terrains are all that the run ever admitted, each with its own ground, but for drawn ones (``poet.roots``), which no
+genotype makes. Agents that judge how easy they are do not
 judge their own. Those of the run itself, which are the default, let the control know more of the run than its terrains;
 a panel from other seeds does not.
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from poet.archive.reader import Run
 from poet.archived import MAX_BYTES, Judge, file_text, parse_archived
 from poet.config import Config
 from poet.parts import Parts
+from poet.roots import drawn_roots
 from poet.trainers import make_trainer
 from poet.trainers.paced import PacedCurriculum
 from poet.types import theta_digest
@@ -49,7 +51,7 @@ def paced_config(
     Raises:
         InputError: a key or value that does not exist.
     """
-    flags = {
+    flags: dict[str, Any] = {
         "run.trainer": "paced",
         "run.iterations": NO_END,
         "run.reject": [],
@@ -57,6 +59,8 @@ def paced_config(
         "trainer.source": source,
         "evaluation.engine": engine,
     }
+    if int(run.niches["parent_id"].isna().sum()) > 1:  # its only niche is for the record, and has one terrain
+        flags["run.start_terrain"] = ""
     config = resolve_config(assignments=assignments, flags=flags, base=for_trainer(run.config, "paced"))
     if order is None:
         return config
@@ -75,9 +79,12 @@ def terrains_and_panel(run: Run, panel: Sequence[str], trust: bool) -> str:
     Raises:
         InputError: the run has no terrain yet, there is no such agent, or one has another policy than the run.
     """
-    niches = run.niches.to_dict("records")
-    if not niches:
+    if run.niches.empty:
         raise InputError(f"{run.folder} has no terrain on disk yet: wait for its start")
+    drawn = drawn_roots(run.config)
+    niches = [niche for niche in run.niches.to_dict("records") if niche["niche_id"] not in drawn]
+    if not niches:
+        raise InputError(f"all terrains of {run.folder} are drawn, but a curriculum is paced over genotypes' terrains")
     terrains = [(niche["genotype"], niche["terrain_seed"]) for niche in niches]
     thetas = [run.agent(niche["niche_id"]).theta for niche in niches]
     if panel:

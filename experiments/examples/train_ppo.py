@@ -8,80 +8,20 @@ follow. After each update SB3's table shows steps per second (``fps``) and the m
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-from environments import Terrain, make_vec_env
+from environments import make_vec_env
 from environments.errors import InputError
-from environments.walker.ending import Outcome
+from experiments.examples.sb3 import WalkerVecEnv
 from experiments.replay.pairs import choose_pair
 from poet import open_run
 
 NUM_ENVS = 64
 NUM_STEPS = 3_000_000
 GAMMA = 0.99
-
-
-class WalkerVecEnv(VecEnv):  # type: ignore[misc] # an extra without which mypy sees Any
-    """Our walkers behind SB3's own interface, which is older than Gymnasium's: each world has an info and one ``done``.
-
-    Args:
-        terrains: dealt out in turn, see ``make_vec_env``.
-        num_envs: number of worlds.
-        engine: who integrates.
-    """
-
-    def __init__(self, terrains: Terrain | Sequence[Terrain], num_envs: int, engine: str = "simd") -> None:
-        self._envs = make_vec_env(terrains, num_envs, engine=engine, autoreset_mode="SameStep")
-        self._actions = np.zeros((num_envs, 4), np.float32)
-        super().__init__(num_envs, self._envs.single_observation_space, self._envs.single_action_space)
-
-    def reset(self) -> NDArray[np.float32]:
-        """Begin an episode in every world."""
-        return self._envs.reset()[0]
-
-    def step_async(self, actions: NDArray[np.float32]) -> None:
-        """Keep the actions for ``step_wait``."""
-        self._actions = actions
-
-    def step_wait(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
-        """Observations, rewards, dones and infos; where an episode ended, the observation is the next one's first."""
-        observations, rewards, terminations, truncations, infos = self._envs.step(self._actions)
-        dones = terminations | truncations
-        rows: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for i in np.flatnonzero(dones):
-            rows[i] = {
-                "terminal_observation": infos["final_obs"][i],
-                "TimeLimit.truncated": bool(truncations[i]),
-                "outcome": Outcome(infos["final_info"]["outcome"][i]),
-            }
-        return observations, rewards.astype(np.float32), dones, rows
-
-    def close(self) -> None:
-        """Let the worlds go."""
-        self._envs.close()
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """The attribute of the whole, once for each world."""
-        return [getattr(self._envs, attr_name)] * len(list(self._get_indices(indices)))
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Worlds have no attributes of their own."""
-        raise NotImplementedError
-
-    def env_method(self, method_name: str, *arguments: Any, indices: Any = None, **options: Any) -> list[Any]:
-        """Worlds have no methods of their own."""
-        raise NotImplementedError
-
-    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
-        """No world is wrapped."""
-        return [False] * len(list(self._get_indices(indices)))
 
 
 def main(folder: Path, num_steps: int = NUM_STEPS, niche_id: int | None = None, *, engine: str = "simd") -> None:
@@ -93,7 +33,8 @@ def main(folder: Path, num_steps: int = NUM_STEPS, niche_id: int | None = None, 
     with open_run(folder) as run:
         pair = choose_pair(run, niche_id)
     print(f"PPO from random weights on the terrain of niche {pair.niche_id} of {folder}, {NUM_ENVS} walkers")
-    envs = VecNormalize(VecMonitor(WalkerVecEnv(pair.terrain, NUM_ENVS, engine)), gamma=GAMMA)
+    walkers = make_vec_env(pair.terrain, NUM_ENVS, engine=engine, autoreset_mode="SameStep")
+    envs = VecNormalize(VecMonitor(WalkerVecEnv(walkers)), gamma=GAMMA)
     ppo = PPO(
         "MlpPolicy",
         envs,

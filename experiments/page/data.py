@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from environments.terrain.constants import INITIAL_RANDOM
 from experiments.analysis.annecs import annecs_frame
 from experiments.analysis.complexity import GROWTH_MEASURES, growth_curves, known_measures, niche_complexity
 from experiments.analysis.frames import cumulative_steps, niches_table, score_history
-from experiments.analysis.genes import CHALLENGE_NAMES, gene_text
+from experiments.analysis.genes import CHALLENGE_NAMES, gene_texts
 from experiments.analysis.growth import shadow_band
 from experiments.analysis.run_tables import RunTables
 from experiments.analysis.shadow_comparison import shadow_remark
@@ -24,6 +24,7 @@ from experiments.analysis.success import success_history
 from experiments.analysis.transfers import transfers_by_pair
 from experiments.analysis.tree import tree_rows
 from experiments.page.agents import choose_agents
+from experiments.page.drawing import drawing_data
 from experiments.text import visible
 from poet.events import CandidateJudged, NicheJudged, TransferAttempted, TransferOutcome
 from poet.scoring import SOLVED_RETURN
@@ -48,27 +49,26 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
 
     Keys:
         name, iteration, env_steps, tables_page: of the run.
-        world: what the stage needs, see ``_world``.
+        world: what the stage needs, see ``world``.
         levels: names of the classes of terrains, easiest first.
         niches: one object each, in order of ids; row is its place in the tree.
         scores, success: tables with a row for each measurement.
         transfers: a table of accepted ones; routes: how often each source was tried and accepted in each target.
         annecs, complexity: see ``_annecs`` and ``_complexity``; null where the trainer knows no such thing.
         terrains: of the niches that have agents here, as ``Terrain.to_json`` writes them, by niche id.
-        agents: a table of the agents; theta is a place in thetas, which are base64 of little-endian float32.
+        agents, thetas: see ``walkers``.
         chosen: which agents these are, in a sentence.
+        drawing: see ``experiments.page.drawing.drawing_data``.
     """
     choice = choose_agents([a for a in run.stored_agents() if a.version.iteration <= tables.iteration])
     steps = cumulative_steps(tables)
-    digests = list(dict.fromkeys(agent.version.theta_digest for agent in choice.agents))
-    thetas = {agent.version.theta_digest: agent.theta for agent in choice.agents}
     grounds = sorted({agent.version.niche_id for agent in choice.agents})
     data = {
         "name": visible(name),
         "iteration": tables.iteration,
         "env_steps": steps.iloc[-1],
         "tables_page": tables_page,
-        "world": _world(run),
+        "world": world(run),
         "levels": CHALLENGE_NAMES,
         "niches": _niches(tables),
         "scores": _scores(tables),
@@ -77,9 +77,9 @@ def page_data(name: str, run: Run, tables: RunTables, tables_page: str | None = 
         "annecs": _annecs(tables, steps) if NicheJudged in tables.kinds else None,
         "complexity": _complexity(tables) if CandidateJudged in tables.kinds else None,
         "terrains": {str(niche_id): tables.terrains[niche_id].to_json() for niche_id in grounds},
-        "agents": _agents(run, choice.agents, steps, digests),
-        "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
+        **walkers(run, choice.agents, steps),
         "chosen": choice.sentence,
+        "drawing": drawing_data(run.config, _made_by(tables)),
     }
     plain_data: dict[str, Any] = plain(data)
     return plain_data
@@ -107,7 +107,7 @@ def columns(table: pd.DataFrame) -> dict[str, list[Any]]:
     return {str(name): table[name].astype("object").tolist() for name in table.columns}
 
 
-def _world(run: Run) -> dict[str, Any]:
+def world(run: Run) -> dict[str, Any]:
     """The module's layout, the policy's record, and the numbers of the task; ``why`` says why there is no stage."""
     layout = read_layout()
     kind = run.config.policy.kind
@@ -130,7 +130,7 @@ def _niches(tables: RunTables) -> list[dict[str, Any]]:
     table = niches_table(tables)
     parents = {n: None if pd.isna(p) else int(p) for n, p in zip(table["niche_id"], table["parent_id"], strict=True)}
     rows = tree_rows(parents)
-    genotypes = tables.niches.set_index("niche_id")["genotype"]
+    genotypes, words = tables.niches.set_index("niche_id")["genotype"], gene_texts(tables)
     names = [
         "parent_id", "created", "created_env_steps", "retired", "retired_env_steps", "solved", "solved_env_steps",
         "challenge_level", "admission_score", "last_score", "children", "transfers_in", "transfers_out", "env_steps",
@@ -140,13 +140,19 @@ def _niches(tables: RunTables) -> list[dict[str, Any]]:
         {
             "id": row["niche_id"],
             "row": rows[row["niche_id"]],
-            "genes": visible(gene_text(genotypes[row["niche_id"]])) or "flat, or of genes without a number",
+            "genes": visible(words[row["niche_id"]]) or "flat, or of genes without a number",
             "genotype": visible(json.dumps(genotypes[row["niche_id"]])),
             "level": None if pd.isna(row["challenge_level"]) else CHALLENGE_NAMES[row["challenge_level"]],
             **{name: None if pd.isna(row.get(name)) else row[name] for name in names},
         }
         for row in table.to_dict("records")
     ]
+
+
+def _made_by(tables: RunTables) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """Id, genotype and terrain seed of each niche."""
+    table = tables.niches[["niche_id", "genotype", "terrain_seed"]]
+    yield from table.itertuples(index=False, name=None)
 
 
 def _scores(tables: RunTables) -> dict[str, list[Any]]:
@@ -224,8 +230,20 @@ def _changes(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return table[is_shown]
 
 
-def _agents(run: Run, agents: Sequence[StoredAgent], steps: pd.Series[int], digests: list[str]) -> dict[str, list[Any]]:
-    """What the archive says of each agent, and the time limit of its episode."""
+def walkers(run: Run, agents: Sequence[StoredAgent], steps: pd.Series[int]) -> dict[str, Any]:
+    """The agents of a page.
+
+    Args:
+        run: the archive.
+        agents: of it.
+        steps: env-steps spent by the end of each iteration.
+
+    Keys:
+        agents: a table of what the archive says of each and the time limit of its episode; theta is a place in thetas.
+        thetas: base64 of little-endian float32, each once.
+    """
+    digests = list(dict.fromkeys(agent.version.theta_digest for agent in agents))
+    thetas = {agent.version.theta_digest: agent.theta for agent in agents}
     limits = {version.iteration: _max_steps(run, version.iteration) for version in (a.version for a in agents)}
     places = {digest: place for place, digest in enumerate(digests)}
     rows = [
@@ -246,7 +264,10 @@ def _agents(run: Run, agents: Sequence[StoredAgent], steps: pd.Series[int], dige
         }
         for v in (agent.version for agent in agents)
     ]
-    return {name: [row[name] for row in rows] for name in rows[0]} if rows else {}
+    return {
+        "agents": {name: [row[name] for row in rows] for name in rows[0]} if rows else {},
+        "thetas": [base64.b64encode(thetas[digest].astype("<f4").tobytes()).decode("ascii") for digest in digests],
+    }
 
 
 def _max_steps(run: Run, iteration: int) -> int:

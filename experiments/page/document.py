@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -17,8 +18,10 @@ from experiments.text import as_html
 PHYSICS_MODULES = ("episode.mjs", "worker.mjs")
 #: What only the page needs, each after what it imports.
 PAGE_MODULES = (
-    "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "stage.mjs", "traces.mjs",
-    "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs", "main.mjs",
+    "dom.mjs", "data.mjs", "colours.mjs", "tree_view.mjs", "tree.mjs", "lane.mjs", "scene.mjs", "stage.mjs",
+    "traces.mjs", "player.mjs", "pushes.mjs", "proof.mjs", "plot.mjs", "curves.mjs", "matrix.mjs", "stream.mjs",
+    "obstacles.mjs", "sketch.mjs", "easel.mjs", "genes.mjs", "ranking.mjs", "terrain_file.mjs", "draw.mjs",
+    "main.mjs",
 )  # fmt: skip
 
 _IMPORT = re.compile(r"^import .*;\n", re.MULTILINE)
@@ -26,7 +29,9 @@ _EXPORT = re.compile(r"^export (?=(?:async )?(?:function|class|const|let)\b)", r
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 
 
-def make_document(name: str, data: dict[str, Any]) -> str:
+def make_document(
+    name: str, data: dict[str, Any], template: str = "page.html", modules: Sequence[str] = PAGE_MODULES
+) -> str:
     """The whole page.
 
     Its policy allows the scripts and the style that are in it, WebAssembly and workers made of these scripts: no
@@ -34,11 +39,13 @@ def make_document(name: str, data: dict[str, Any]) -> str:
 
     Args:
         name: of the run, for the title.
-        data: of ``experiments.page.data.page_data``.
+        data: what the modules read, such as ``experiments.page.data.page_data``.
+        template: a file beside this one, with slots.
+        modules: the page's own files of JavaScript, each after what it imports.
     """
     style = _read("page.css")
     physics = join_modules(read_script(), *map(_read, PHYSICS_MODULES))
-    page = join_modules(*map(_read, PAGE_MODULES))
+    page = join_modules(*map(_read, modules))
     policy = "; ".join(
         (
             "default-src 'none'",
@@ -58,7 +65,7 @@ def make_document(name: str, data: dict[str, Any]) -> str:
         "physics": physics,
         "page": page,
     }
-    return _SLOT.sub(lambda slot: texts[slot[1]], _read("page.html"))
+    return _SLOT.sub(lambda slot: texts[slot[1]], _read(template))
 
 
 def join_modules(*sources: str) -> str:

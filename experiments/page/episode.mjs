@@ -50,11 +50,11 @@ export function recordEpisode(walker, terrain, theta, push = terrain.push, maxSt
   return Object.assign(record, { length: walker.numSteps, return: walker.total, outcome: walker.outcome });
 }
 
-/** Return, length and outcome alone, several times as fast. */
+/** Return, length, outcome and x where the hull ended (m) alone, several times as fast. */
 export function runEpisode(walker, terrain, theta, push = terrain.push, maxSteps = 2000) {
   walker.setTerrain(terrain);
   walker.setTheta(theta);
   walker.reset(push, maxSteps);
   while (walker.outcome === null) walker.step();
-  return { return: walker.total, length: walker.numSteps, outcome: walker.outcome };
+  return { return: walker.total, length: walker.numSteps, outcome: walker.outcome, x: walker.bodyState[0] };
 }

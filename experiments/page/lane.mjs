@@ -44,6 +44,12 @@ export class Lane {
 
   get terrain() { return this.archive.terrainOf(this.nicheId); }
 
+  /** Whose ground it is, in words. */
+  get groundText() { return `the ground of niche ${this.nicheId}`; }
+
+  /** What says whose ground it is, and lets a reader choose another one: `onChange` is called with its niche. */
+  groundBox(onChange) { return groundList(this.archive, this.nicheId, onChange); }
+
   get isHome() { return this.agent.niche_id === this.nicheId; }
 
   /** Run the episode. */
@@ -81,6 +87,22 @@ export class Lane {
     const time = `${(now / this.archive.world.layout.steps_per_second).toFixed(2)} s`;
     return now < record.length ? `${time}, return ${score}` : `${time}, return ${score}: ${endingText(record.outcome)}`;
   }
+}
+
+/** A walker on a ground that somebody drew. */
+export class DrawnLane extends Lane {
+  #terrain;
+
+  constructor(archive, agent, terrain, title) {
+    super(archive, agent, null, title);
+    this.#terrain = terrain;
+  }
+
+  get terrain() { return this.#terrain; }
+
+  get groundText() { return 'the drawn ground'; }
+
+  groundBox() { return html('span', {}, this.groundText); }
 }
 
 /** An agent in a few words, for a list. */

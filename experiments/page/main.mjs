@@ -12,13 +12,15 @@ import { otherPushes } from './pushes.mjs';
 import { Proof } from './proof.mjs';
 import { NicheCurves, drawRunCurves } from './curves.mjs';
 import { transferLanes, transferMatrix } from './matrix.mjs';
+import { Crowd } from './ranking.mjs';
+import { openDrawing } from './draw.mjs';
 
 const MOST_LANES = 4;
 
 const later = () => new Promise((go) => { setTimeout(go); });
 
 class Page {
-  #archive; #player = null; #worker = null; #tree; #curves; #niche = null; #push = null; #note = '';
+  #archive; #player = null; #worker = null; #drawing = null; #tree; #curves; #niche = null; #push = null; #note = '';
 
   constructor(archive) { this.#archive = archive; }
 
@@ -41,6 +43,7 @@ class Page {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       colours.refresh();
       this.#player?.refresh();
+      this.#drawing?.refresh();
     });
   }
 
@@ -53,6 +56,7 @@ class Page {
     this.#tree.select(id);
     this.#curves.select(id);
     this.#tell(niche);
+    this.#drawing?.follow(id);
     const agents = this.#archive.agentsOf.get(id) ?? [];
     const ends = agents.length > 1 ? [[agents[0], 'first agent'], [agents.at(-1), 'last agent']]
       : agents.map((agent) => [agent, 'only agent']);
@@ -97,6 +101,9 @@ class Page {
     this.#worker = new EpisodeWorker(byId('physics').textContent, archive.world, wasm);
     this.#player = new Player(archive, walker, byId('player'), (wish) => this.#change(wish));
     this.#openLuck();
+    const crowd = new Crowd(byId('physics').textContent, archive.world, wasm);
+    this.#drawing = openDrawing(archive, walker, crowd, () => this.#niche.id);
+    byId('draw-here').addEventListener('click', () => this.#drawing.show(this.#player.lanes[0]?.nicheId));
     new Proof(archive, this.#worker, byId('prove'), (agent) => {
       this.select(agent.niche_id);
       this.#show([new Lane(archive, agent, agent.niche_id)], null);
@@ -106,7 +113,7 @@ class Page {
 
   #closeStage(why) {
     byId('player').append(html('p', { class: 'note' }, why));
-    byId('proof').hidden = byId('pushing').hidden = true;
+    byId('proof').hidden = byId('pushing').hidden = byId('drawing').hidden = true;
   }
 
   #tell(niche) {
@@ -115,7 +122,7 @@ class Page {
     byId('niche-title').textContent = `Niche ${niche.id}${niche.level ? `, ${niche.level}` : ''}`;
     byId('niche-facts').replaceChildren(
       html('div', {}, niche.genes),
-      html('div', {}, `${niche.parent_id === null ? 'The root' : `Child of niche ${niche.parent_id}`}, admitted in `
+      html('div', {}, `${niche.parent_id === null ? 'A root' : `Child of niche ${niche.parent_id}`}, admitted in `
         + `iteration ${niche.created}${niche.retired === null ? ', still active' : `, retired in ${niche.retired}`}. `
         + `Score ${numberText(num(niche.admission_score))} at first, `
         + `${numberText(num(niche.last_score))} now${rates}.`),
@@ -131,7 +138,7 @@ class Page {
     this.#player.show(lanes, push, !matchMedia('(prefers-reduced-motion: reduce)').matches);
     byId('stage-note').textContent = this.#note;
     byId('add').disabled = lanes.length === 0 || lanes.length >= MOST_LANES;
-    byId('luck').disabled = lanes.length === 0;
+    byId('luck').disabled = byId('draw-here').disabled = lanes.length === 0;
     announce(`Niche ${this.#niche.id}: ${lanes.length} walkers`);
   }
 

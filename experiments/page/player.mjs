@@ -1,7 +1,7 @@
 // Lanes of walkers on one clock: play, stop, seek, at any speed.
 
 import { html, set } from './dom.mjs';
-import { agentList, announce, endingText, groundList, proofText } from './lane.mjs';
+import { agentList, announce, endingText, proofText } from './lane.mjs';
 import { Picture } from './stage.mjs';
 import { Traces } from './traces.mjs';
 import { pushMarks } from './pushes.mjs';
@@ -30,7 +30,7 @@ export class Player {
     const lanes = html('div', { class: 'lanes' });
     const details = html('details', { ontoggle: () => this.#draw() },
       html('summary', {}, 'What it senses and does'));
-    this.#parts = { lanes, details };
+    this.#parts = { lanes, details, group: `traced in ${box.id}` };
     box.append(lanes, this.#clock(), details);
     const which = html('p', { class: 'which' }), traces = html('div', {});
     details.append(which, traces);
@@ -65,19 +65,20 @@ export class Player {
     if (this.#moment >= this.#length) this.#moment = 0;
     this.#isPlaying = true;
     this.#before = null;
-    this.#parts.play.textContent = 'pause';
+    this.#label();
     this.#next();
   }
 
   pause() {
     this.#isPlaying = false;
-    this.#parts.play.textContent = this.#moment >= this.#length ? 'replay' : 'play';
+    this.#label();
     this.#draw();
   }
 
   /** Go to a step. */
   seek(step) {
     this.#moment = Math.max(0, Math.min(this.#length, step));
+    this.#label();
     this.#draw();
   }
 
@@ -92,6 +93,11 @@ export class Player {
     this.#shown.forEach(({ pushes }, place) => {
       pushes.replaceChildren(...pushMarks(this.#archive, this.#lanes[place], (push) => this.#onChange({ push })));
     });
+  }
+
+  #label() {
+    const { play } = this.#parts;
+    play.textContent = this.#isPlaying ? 'pause' : this.#moment >= this.#length ? 'replay' : 'play';
   }
 
   #next() {
@@ -131,7 +137,7 @@ export class Player {
     this.#traced = place;
     if (this.#lanes[place]) this.#traces.show(this.#lanes[place], place);
     this.#parts.which.replaceChildren(...this.#lanes.map((lane, i) => html('label', { class: `lane-${i}` },
-      html('input', { type: 'radio', name: 'traced', checked: i === place, onchange: () => this.#trace(i) }),
+      html('input', { type: 'radio', name: this.#parts.group, checked: i === place, onchange: () => this.#trace(i) }),
       ` ${lane.title || `walker ${i + 1}`}`)));
     if (this.#parts.details.open) this.#draw();
   }
@@ -148,7 +154,7 @@ export class Player {
       html('div', { class: 'who' }, html('i', {}), lane.title ? html('b', {}, lane.title) : null,
         agentList(this.#archive, lane.agent, lane.nicheId, (agent) => this.#onChange({ place, agent })),
         html('span', { class: 'on' }, 'on'),
-        groundList(this.#archive, lane.nicheId, (nicheId) => this.#onChange({ place, nicheId })), remove),
+        lane.groundBox((nicheId) => this.#onChange({ place, nicheId })), remove),
       canvas,
       html('div', { class: 'what' }, status, proof && html('span', {
         class: proof.isEqual ? 'proof equal' : 'proof unequal',
@@ -159,8 +165,8 @@ export class Player {
 
   #spoken(lane) {
     if (!lane.record) return lane.error;
-    return `The agent of niche ${lane.agent.niche_id}, iteration ${lane.agent.iteration}, on the ground of niche `
-      + `${lane.nicheId}: ${endingText(lane.record.outcome)} after ${lane.length} steps`;
+    return `The agent of niche ${lane.agent.niche_id}, iteration ${lane.agent.iteration}, on `
+      + `${lane.groundText}: ${endingText(lane.record.outcome)} after ${lane.length} steps`;
   }
 
   #clock() {
@@ -171,7 +177,11 @@ export class Player {
     }, text);
     const scrub = html('input', {
       type: 'range', min: 0, max: 1, step: 1, value: 0, 'aria-label': 'time',
-      oninput: ({ target }) => { this.pause(); this.seek(Number(target.value)); },
+      oninput: ({ target }) => {
+        const step = Number(target.value);  // before the pause, which draws and so moves the slider back
+        this.pause();
+        this.seek(step);
+      },
     });
     const speed = html('select', { onchange: ({ target }) => { this.#speed = Number(target.value); } },
       ...SPEEDS.map((value) => html('option', { value, selected: value === 1 }, `${value}×`)));

@@ -3,6 +3,7 @@
 import { colours } from './colours.mjs';
 import { fitCanvas } from './dom.mjs';
 import { endingText } from './lane.mjs';
+import { drawOutline, drawScene } from './scene.mjs';
 
 const STRIP = 16;
 /** Share of the width that lies behind the walker. */
@@ -17,12 +18,6 @@ function poseAt({ bodies, numBodies, length }, body, moment) {
   const step = Math.min(Math.floor(moment), length), next = Math.min(step + 1, length), part = moment - step;
   const a = (step * numBodies + body) * 3, b = (next * numBodies + body) * 3;
   return [0, 1, 2].map((i) => mix(bodies[a + i], bodies[b + i], Math.max(0, Math.min(1, part))));
-}
-
-function polygon(context, points, place) {
-  context.beginPath();
-  points.forEach(([x, y], i) => context[i ? 'lineTo' : 'moveTo'](...place(x, y)));
-  context.closePath();
 }
 
 export class Picture {
@@ -66,7 +61,7 @@ export class Picture {
     const view = { c, width, height: height - STRIP, scale, left, right: left + width / scale, place };
     c.fillStyle = colours.of('sky');
     c.fillRect(0, 0, width, height);
-    this.#drawGround(view, terrain);
+    drawScene(view, terrain, this.#layout.finish_x);
     if (hasContacts) this.#drawContacts(view, step);
     this.#drawPath(view, step);
     if (hasRays) this.#drawRays(view, step, x, y);
@@ -74,56 +69,6 @@ export class Picture {
     this.#drawWalker(view, record, this.#place, now);
     if (moment >= record.length) this.#drawEnding(c);
     this.#drawStrip(c, width, height, x);
-  }
-
-  #drawGround({ c, width, height, left, right, place }, { ground, obstacles }) {
-    const first = Math.max(0, ground.findIndex(([x]) => x > left) - 1);
-    const after = ground.findIndex(([x]) => x > right), last = after < 0 ? ground.length - 1 : after;
-    c.font = '10px system-ui, sans-serif';
-    c.textAlign = 'center';
-    c.beginPath();
-    c.moveTo(place(ground[first][0], 0)[0], height);
-    for (let i = first; i <= last; i++) c.lineTo(...place(...ground[i]));
-    c.lineTo(place(ground[last][0], 0)[0], height);
-    c.closePath();
-    c.fillStyle = colours.of('ground');
-    c.fill();
-    c.beginPath();
-    for (let i = first; i <= last; i++) c[i === first ? 'moveTo' : 'lineTo'](...place(...ground[i]));
-    c.strokeStyle = colours.of('ground-edge');
-    c.lineWidth = 1.5;
-    c.stroke();
-    for (const points of obstacles) {
-      if (points.every(([x]) => x < left) || points.every(([x]) => x > right)) continue;
-      polygon(c, points, place);
-      c.fillStyle = colours.of('obstacle');
-      c.fill();
-    }
-    this.#drawMarks(c, ground, left, right, width, height, place);
-  }
-
-  /** Metres along the bottom, the start, and the line that has to be reached. */
-  #drawMarks(c, ground, left, right, width, height, place) {
-    c.fillStyle = colours.of('ground-text');
-    for (let metre = Math.ceil(left / 5) * 5; metre < right; metre += 5) {
-      if (metre < ground[0][0] || metre > ground.at(-1)[0]) continue;
-      const [x] = place(metre, 0);
-      if (x > 12 && x < width - 12) c.fillText(`${metre} m`, x, height - 4);
-    }
-    const finish = this.#layout.finish_x;
-    if (finish < left || finish > right) return;
-    const near = ground.find(([x]) => x >= finish) ?? ground.at(-1), [x, y] = place(finish, near[1]);
-    c.strokeStyle = c.fillStyle = colours.of('flag');
-    c.lineWidth = 2;
-    c.beginPath();
-    c.moveTo(x, y);
-    c.lineTo(x, y - 46);
-    c.stroke();
-    c.beginPath();
-    c.moveTo(x, y - 46);
-    c.lineTo(x + 20, y - 39);
-    c.lineTo(x, y - 32);
-    c.fill();
   }
 
   /** The hull's way so far. */
@@ -186,7 +131,7 @@ export class Picture {
   #drawGhosts(view, moment, lanes) {
     view.c.globalAlpha = 0.3;
     lanes.forEach((lane, place) => {
-      if (lane === this.#lane || !lane.record || lane.nicheId !== this.#lane.nicheId) return;
+      if (lane === this.#lane || !lane.record || lane.terrain !== this.#lane.terrain) return;
       this.#drawWalker(view, lane.record, place, Math.min(moment, lane.record.length));
     });
     view.c.globalAlpha = 1;
@@ -204,7 +149,7 @@ export class Picture {
     const shapes = this.#layout.bodies, step = Math.min(Math.floor(moment), record.length);
     for (const body of [3, 4, 0, 1, 2]) {
       const [x, y, angle] = poseAt(record, body, moment), [sin, cos] = [Math.sin(angle), Math.cos(angle)];
-      polygon(c, shapes[body].vertices, (vx, vy) => place(x + cos * vx - sin * vy, y + sin * vx + cos * vy));
+      drawOutline(c, shapes[body].vertices, (vx, vy) => place(x + cos * vx - sin * vy, y + sin * vx + cos * vy));
       const isFoot = body === 2 || body === 4, isTouching = isFoot && record.touches[2 * step + (body === 4 ? 1 : 0)];
       c.fillStyle = colours.lane(lane);
       c.fill();

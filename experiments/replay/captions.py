@@ -53,7 +53,7 @@ def caption_of(pair: Pair, walk: Walk, step: int) -> Caption:
     version = pair.agent.version
     who = f"agent {version.niche_id}" if pair.archived else f"agent of niche {version.niche_id}"
     return Caption(
-        pair=f"niche {pair.niche_id} · {who}",
+        pair=f"{pair.place} · {who}",
         version=f"version {version.id} · iteration {version.iteration}",
         progress=f"return {walk.returns[step]:.1f}",
         time=f"step {step} · {seconds(step):.2f} s",

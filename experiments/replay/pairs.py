@@ -3,41 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from agents.policies.base import AbstractPolicy
-from environments.errors import whole_number
+from environments.errors import InputError, whole_number
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from experiments.analysis.genes import hardness
 from experiments.analysis.success import percentage, rates_by_niche
+from experiments.text import visible
 from poet.archive.reader import Run
 from poet.archive.records import StoredAgent
 from poet.events import AgentVersion, ValidationSet
+from poet.terrain_files import ClaimedWalk, read_terrain_file
 from poet.validation import ROBUST_RATE
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A niche's own instance and the agent that walks on it.
+    """A niche's own instance, or the terrain of a file, and the agent that walks on it.
 
     Attributes:
-        niche_id: whose terrain it is.
+        niche_id: whose terrain it is; None for that of a file.
         agent: the stored version that walks.
         policy: its policy.
-        terrain: the niche's own instance.
+        terrain: what is walked on.
         max_steps: control steps after which the episode is TIMEOUT.
-        choice: why this niche; empty when the user named it.
+        choice: why this niche, or this agent on the terrain of a file; empty when the user named it.
         successes: how many pushes the agent was validated under on this ground, and under how many it succeeded; None
             if it never was. It tells how lucky a single episode may be.
+        file: whose terrain it is; None for a niche's.
+        walk: what that file says of this very agent; None if it says nothing.
     """
 
-    niche_id: int
+    niche_id: int | None
     agent: StoredAgent
     policy: AbstractPolicy
     terrain: Terrain
     max_steps: int
     choice: str = ""
     successes: tuple[int, int] | None = None
+    file: Path | None = None
+    walk: ClaimedWalk | None = None
+
+    @property
+    def place(self) -> str:
+        """What the terrain is called."""
+        return f"niche {self.niche_id}" if self.file is None else f"terrain {visible(self.file.name):.40}"
 
     @property
     def archived(self) -> AgentVersion | None:
@@ -68,6 +80,44 @@ def choose_pair(
         niche_id, choice = _default_niche(run, iteration)
     agent = run.agent(niche_id if agent_id is None else agent_id, iteration)
     return pair_of(run, niche_id, agent, choice)
+
+
+def choose_pair_on(
+    run: Run, path: Path, niche_id: int | None = None, agent_id: int | None = None, iteration: int | None = None
+) -> Pair:
+    """The agent that a user asks for, on the terrain of a file.
+
+    Args:
+        run: the archive.
+        path: of the file, see ``poet.terrain_files``.
+        niche_id, agent_id: whose agent; None for the one that the file names, or, where it names none, the agent of
+            the niche that ``choose_pair`` chooses.
+        iteration: its latest stored version at or before it; None for the one that the file names, if nobody is named
+            otherwise, or else for the latest of all.
+
+    Raises:
+        InputError: no such agent, or none that old; or the file is no terrain's, or names another run's agent.
+    """
+    file, choice = read_terrain_file(path), ""
+    walk = file.walk
+    if None not in (niche_id, agent_id) and niche_id != agent_id:
+        raise InputError(f"--terrain takes the place of the terrain of niche {niche_id}: leave out --niche")
+    named = agent_id if niche_id is None else niche_id
+    if named is None and walk is not None:
+        choice = "whom the file names"
+        agent = run.stored_agent(walk.version_id) if iteration is None else run.agent(walk.niche_id, iteration)
+    else:
+        pair = choose_pair(run, named, iteration=iteration)
+        agent, choice = pair.agent, pair.choice
+    version = agent.version
+    if walk is not None and walk.version_id == version.id and walk.niche_id != version.niche_id:
+        raise InputError(
+            f"the terrain file {str(path)!r} says that version {version.id} is an agent of niche {walk.niche_id}, but "
+            f"in {run.folder} it is one of niche {version.niche_id}: is the walk another run's?"
+        )
+    said = walk if walk is not None and walk.version_id == version.id else None
+    max_steps = run.config_at(version.iteration).evaluation.max_steps if said is None else said.max_steps
+    return Pair(None, agent, run.policy, file.terrain, max_steps, choice, file=path, walk=said)
 
 
 def pair_of(run: Run, niche_id: int, agent: StoredAgent, choice: str = "") -> Pair:

@@ -17,10 +17,14 @@ from environments.walker.window import Window
 from experiments.replay import Progress
 from experiments.replay.film import LAST_SECONDS, Film
 from experiments.replay.formats import MP4_SIZE, check_format, write_replay
-from experiments.replay.pairs import Pair, choose_pair
+from experiments.replay.pairs import Pair, choose_pair, choose_pair_on
+from experiments.replay.verify_worker import run_episode
 from experiments.replay.walk import Walk, record_walk, seconds
 from poet.archive.reader import Run
 from poet.events import AgentVersion
+
+#: Return, length and outcome.
+Episode = tuple[float, int, Outcome]
 
 
 @dataclass(frozen=True)
@@ -28,60 +32,87 @@ class ReplayReport:
     """What was shown, and how it compares with the archive.
 
     Attributes:
-        niche_id: whose terrain.
-        choice: why this niche; empty when the user named it.
+        pair: who walked where.
         version: the agent version that walked.
         until: the version is the latest stored at or before this iteration; None: the latest of all.
         own_return, length, outcome: of this episode, by the engine asked for.
         is_as_drawn: whether Box2D, whose bodies the pictures show, gives the same three.
-        archived: the record of the very same episode; None for an agent on another's terrain, which has none.
-        path: the file; None if it was shown in a window.
+        in_gymnasium: the same three from Gymnasium's env in Box2D; None if nobody asked.
+        path: the file that was written; None for none.
     """
 
-    niche_id: int
-    choice: str
-    version: AgentVersion
+    pair: Pair
     until: int | None
     own_return: float
     length: int
     outcome: Outcome
     is_as_drawn: bool
-    archived: AgentVersion | None
+    in_gymnasium: Episode | None
     path: Path | None
 
     @property
+    def niche_id(self) -> int | None:
+        """Whose terrain; None for that of a file."""
+        return self.pair.niche_id
+
+    @property
+    def version(self) -> AgentVersion:
+        """The agent version that walked."""
+        return self.pair.agent.version
+
+    @property
+    def expected(self) -> Episode | None:
+        """What the archive, or the terrain file, says of this very episode; None if it says nothing."""
+        archived, walk = self.pair.archived, self.pair.walk
+        if archived is not None:
+            return archived.own_return, archived.own_length, Outcome(archived.own_outcome)
+        return None if walk is None else (walk.own_return, walk.length, walk.outcome)
+
+    @property
     def is_equal(self) -> bool | None:
-        """Whether return, length and outcome equal the archived ones to the last bit; None if none are archived."""
-        if self.archived is None:
-            return None
-        then = (self.archived.own_return, self.archived.own_length, self.archived.own_outcome)
-        return then == (self.own_return, self.length, self.outcome)
+        """Whether return, length and outcome equal the expected ones to the last bit; None if none are."""
+        return None if self.expected is None else self.expected == self._episode
+
+    @property
+    def exit_status(self) -> int:
+        """The exit code: 1 if what a terrain file says is not so, or Gymnasium gives something else."""
+        is_claim_wrong = self.pair.walk is not None and not self.is_equal
+        return int(is_claim_wrong or self.in_gymnasium not in (None, self._episode))
+
+    @property
+    def _episode(self) -> Episode:
+        return self.own_return, self.length, self.outcome
 
     def lines(self) -> list[str]:
         """The report for people."""
-        version = self.version
-        why = f" ({self.choice})" if self.choice else ""
+        version, pair = self.version, self.pair
+        why = f" ({pair.choice})" if pair.choice else ""
         latest = "" if self.until is None else f", the latest stored at or before {self.until}"
         shown = [
-            f"niche {self.niche_id}{why}, agent {version.niche_id}: version {version.id} of iteration "
-            f"{version.iteration}{latest}, made by {version.origin}",
+            f"{pair.place}{why if pair.file is None else ''}, agent {version.niche_id}{why if pair.file else ''}: "
+            f"version {version.id} of iteration {version.iteration}{latest}, made by {version.origin}",
             f"{self.outcome.name} after {self.length} steps ({seconds(self.length):.2f} s), return {self.own_return!r}",
+            self._comparison(),
         ]
-        if self.archived is None:
-            shown.append(
-                f"not in the archive: it holds agent {version.niche_id} on its own niche {version.niche_id} only"
-            )
-        elif self.is_equal:
-            shown.append("equal to the archive: return, length and outcome")
-        else:
-            then = self.archived
-            shown.append(
-                f"NOT equal to the archive: {Outcome(then.own_outcome).name} after {then.own_length} steps, return "
-                f"{then.own_return!r}"
-            )
+        if self.in_gymnasium == self._episode:
+            shown.append("Gymnasium in real Box2D gives the same")
+        elif self.in_gymnasium is not None:
+            shown.append(f"NOT equal to Gymnasium in real Box2D, where it is {_words(self.in_gymnasium)}")
         if not self.is_as_drawn:
             shown.append("the pictures show the episode of Box2D, which is NOT equal to that of this engine")
         return shown if self.path is None else [*shown, f"written to {self.path}"]
+
+    def _comparison(self) -> str:
+        """With what the archive, or the file, says."""
+        agent_id, expected = self.version.niche_id, self.expected
+        source = "the archive" if self.pair.file is None else "the walk in the file"
+        if expected is None and self.pair.file is not None:
+            return "the file says nothing of this agent"
+        if expected is None:
+            return f"not in the archive: it holds agent {agent_id} on its own niche {agent_id} only"
+        if self.is_equal:
+            return f"equal to {source}: return, length and outcome"
+        return f"NOT equal to {source}: {_words(expected)}; here it is {_words(self._episode)}"
 
 
 def replay(
@@ -93,49 +124,51 @@ def replay(
     engine: str = "box2d",
     progress: Progress = lambda num_done, num_pictures: None,
     prepare_engine: Callable[[str, AbstractPolicy], None] = prepare,
+    terrain: Path | None = None,
+    is_verified: bool = False,
 ) -> ReplayReport:
-    """Show an agent of a run on a terrain of it.
+    """Show an agent of a run on a terrain of it, or of a file.
 
     Args:
         run: the archive.
-        niche_id, agent_id, iteration: see ``choose_pair``.
+        niche_id, agent_id, iteration: see ``choose_pair``, or, with a terrain, ``choose_pair_on``.
         output: a .gif, .mp4 or .png (the whole walk in one picture) to write; None for a window.
         engine: whose return, length and outcome are reported; pictures are always drawn from bodies in Box2D.
         progress: told how many pictures are done.
         prepare_engine: compiles what the engine of that name needs for a policy, once all that can be checked has been.
+        terrain: a terrain's file; None for a niche's terrain.
+        is_verified: whether the episode is run in Gymnasium too. Then there is no window.
 
     Raises:
-        InputError: no such pair, an unknown format or engine, or no display for a window.
+        InputError: no such pair or file, an unknown format or engine, or no display for a window.
         OSError: the file cannot be written.
     """
     check_engine(engine)
     if output is not None:
         check_format(output)
-    elif not has_display():
+    elif not is_verified and not has_display():
         raise InputError("there is no display for a window here: give --output FILE, ending in .gif, .mp4 or .png")
-    pair = choose_pair(run, niche_id, agent_id, iteration)
+    chosen = (niche_id, agent_id, iteration)
+    pair = choose_pair(run, *chosen) if terrain is None else choose_pair_on(run, terrain, *chosen)
     policy, theta = pair.policy, pair.agent.theta
     prepare_engine(engine, policy)
     result = rollout(policy, theta, pair.terrain, engine=engine, max_steps=pair.max_steps)
     episode = (float(result.returns[0]), int(result.lengths[0]), Outcome(result.outcomes[0]))
-    walk = record_walk(pair.terrain, policy.controller(theta), pair.max_steps)
-    if output is None:
-        _show(pair, walk, progress)
-    else:
-        write_replay(output, pair, walk, progress)
+    act, is_as_drawn = policy.controller(theta), True
+    in_gymnasium = run_episode(pair.terrain, act, pair.max_steps) if is_verified else None
+    if output is not None or not is_verified:
+        walk = record_walk(pair.terrain, act, pair.max_steps)
+        is_as_drawn = episode == (walk.returns[-1], walk.length, walk.outcome)
+        if output is None:
+            _show(pair, walk, progress)
+        else:
+            write_replay(output, pair, walk, progress)
+    return ReplayReport(pair, iteration, *episode, is_as_drawn, in_gymnasium, output)
+
+
+def _words(episode: Episode) -> str:
     own_return, length, outcome = episode
-    return ReplayReport(
-        niche_id=pair.niche_id,
-        choice=pair.choice,
-        version=pair.agent.version,
-        until=iteration,
-        own_return=own_return,
-        length=length,
-        outcome=outcome,
-        is_as_drawn=episode == (walk.returns[-1], walk.length, walk.outcome),
-        archived=pair.archived,
-        path=output,
-    )
+    return f"{outcome.name} after {length} steps, return {own_return!r}"
 
 
 def has_display() -> bool:
@@ -148,7 +181,7 @@ def has_display() -> bool:
 def _show(pair: Pair, walk: Walk, progress: Progress) -> None:
     """A window that plays the walk once and closes."""
     film = Film(pair, walk, MP4_SIZE)
-    window = Window(f"niche {pair.niche_id}, agent {pair.agent.version.niche_id}", round(1 / film.seconds_apart))
+    window = Window(f"{pair.place}, agent {pair.agent.version.niche_id}", round(1 / film.seconds_apart))
     try:
         for num_done, picture in enumerate(film, 1):
             window.show(picture)

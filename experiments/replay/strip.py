@@ -35,6 +35,8 @@ _LABEL_ROOM = 0.9
 #: The greatest height of a row, m. On higher ground a row shows the part around its first walker, or else around its
 #: left end. Ground within 16 m of the start always fits.
 _TALLEST = 40.0
+#: The least width of a row, m, and the least height, pixels: somebody may draw any course.
+_NARROWEST, _LOWEST = 16.0, 24
 _LETTERS = font(20)
 
 
@@ -45,7 +47,8 @@ def draw_strip(pair: Pair, walk: Walk) -> NDArray[np.uint8]:
         (H, 1600, 3) uint8, RGB; H follows from how steep the course is.
     """
     ground = walk.terrain.ground
-    edges = np.linspace(float(ground[0, 0]), float(ground[-1, 0]), _NUM_ROWS + 1)
+    left, right = float(ground[0, 0]), float(ground[-1, 0])
+    edges = np.linspace(left, max(right, left + _NUM_ROWS * _NARROWEST), _NUM_ROWS + 1)
     steps = moments(walk)
     band = draw_band(caption_of(pair, walk, walk.length), (WIDTH, _BAND_HEIGHT))
     rows = [_draw_row(walk, steps, left, right) for left, right in pairwise(edges)]
@@ -87,7 +90,7 @@ def _draw_row(walk: Walk, steps: list[int], left: float, right: float) -> NDArra
         low = min(max(low, middle - 0.5 * _TALLEST), high - _TALLEST)
         high = low + _TALLEST
     scale = WIDTH / (right - left)
-    size = (WIDTH, round((high - low) * scale))
+    size = (WIDTH, max(_LOWEST, round((high - low) * scale)))
     poses = tuple(walk.pose(step, 1.0 if step == walk.length else _OPACITY, with_lidar=False) for step in seen)
     image = Image.fromarray(draw(Scene(walk.terrain, poses, Camera(left, low, right - left)), size))
     pen = ImageDraw.Draw(image)
@@ -105,8 +108,9 @@ def _draw_row(walk: Walk, steps: list[int], left: float, right: float) -> NDArra
 def _extent(terrain: Terrain, left: float, right: float) -> tuple[float, float]:
     """The lowest and highest y that a row shows because of its terrain, m."""
     points = np.concatenate([terrain.ground, *terrain.obstacles])
-    y = points[(points[:, 0] >= left - 1.0) & (points[:, 0] <= right + 1.0), 1]
-    return float(y.min()) - _BELOW, float(y.max()) + _ABOVE
+    inside = points[(points[:, 0] >= left - 1.0) & (points[:, 0] <= right + 1.0), 1]
+    y = [*inside.tolist(), *np.interp([left, right], terrain.ground[:, 0], terrain.ground[:, 1]).tolist()]
+    return min(y) - _BELOW, max(y) + _ABOVE
 
 
 def _reach(bodies: NDArray[np.float32]) -> tuple[float, float]:

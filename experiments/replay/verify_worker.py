@@ -65,7 +65,7 @@ def run_episode(terrain: Terrain, act: Controller, max_steps: int) -> tuple[floa
         act: from an observation (24,) to an action (4,).
         max_steps: counts instead of the env's own time limit, which only truncates and may be shorter.
     """
-    env = gymnasium.make("BipedalTerrain-v0", terrain=terrain, disable_env_checker=True)
+    env = gymnasium.make("BipedalTerrain-v0", terrain=terrain, engine="box2d", disable_env_checker=True)
     try:
         observation, _ = env.reset()
         total = 0.0

@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from environments.arithmetic import exact
 from environments.biped import HULL
+from environments.engines import box2d_problem
 from environments.physics.constants import STEPS_PER_SECOND
 from environments.signals import held
 from environments.terrain.terrain import Terrain
-from environments.walker.ending import Outcome
-from environments.walker.episode import WalkerEpisode
+from environments.walker.ending import GOES_ON, Outcome
 from environments.walker.scene import WalkerPose, pose_of
+from environments.walker.worlds import Worlds, make_worlds
 
 Controller = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -56,26 +57,32 @@ class Walk:
 
 @exact
 def record_walk(terrain: Terrain, act: Controller, max_steps: int) -> Walk:
-    """Run an episode on real Box2D.
+    """Run an episode on real Box2D; where that is not installed, in our own physics, which gives the same bits.
 
     Args:
         terrain: what is walked on.
         act: from an observation (24,) to an action (4,).
         max_steps: control steps after which it is TIMEOUT.
     """
-    episode = WalkerEpisode(terrain, max_steps)
-    total, outcome = 0.0, None
-    bodies, observations, returns = [episode.world.body_state()[:, :3]], [episode.observation], [total]
+    engine = "box2d" if box2d_problem() is None else "simd"
+    worlds = make_worlds(engine, (terrain,), np.zeros(1, np.int64), max_steps, threads=1)
+    worlds.reset()
+    total, bodies, observations, returns = 0.0, [_bodies(worlds)], [worlds.observations[0].copy()], [0.0]
     with held() as let_through:  # Box2D calls Python and aborts if that raises
-        while outcome is None:
-            reward, outcome = episode.step(act(episode.observation))
-            total += reward
-            state = episode.world.body_state()[:, :3]
+        while worlds.outcomes[0] == GOES_ON:
+            worlds.step(act(observations[-1])[np.newaxis])
+            total += float(worlds.rewards[0])
+            state = _bodies(worlds)
             bodies.append(state if np.isfinite(state).all() else bodies[-1])
-            observations.append(episode.observation)
+            observations.append(worlds.observations[0].copy())
             returns.append(total)
             let_through()
+    outcome = Outcome(worlds.outcomes[0])
     return Walk(terrain, np.stack(bodies), np.stack(observations), np.array(returns), outcome)
+
+
+def _bodies(worlds: Worlds) -> NDArray[np.float32]:
+    return worlds.body_state()[0, :, :3]
 
 
 def seconds(step: int) -> float:

@@ -18,12 +18,13 @@ from environments.errors import COUNT, InputError, check_name, nearest, whole_nu
 from experiments.comparison.arms import changed
 from experiments.comparison.statistics import MAX_SEEDS
 from experiments.settings import NO_END, assigned_keys, resolve_config
-from experiments.suites import load_suite, suite_path
+from experiments.suites import FILES, load_suite, suite_path
 from experiments.walkers import load_walker
 from poet.archive.configs import deciding_values
 from poet.archive.digests import text_digest
 from poet.archive.rows import canonical_json
 from poet.config import Config
+from poet.terrain_files import read_terrain_file
 from poet.types import theta_digest
 
 _FOLDER = Path(__file__).parent
@@ -82,8 +83,8 @@ class Plan(_Part):
         title, about: for people.
         seeds: of the runs of each arm; each is one run.
         env_steps: of each run.
-        suites: what runs are compared on: ``dcd``, ``grid``, ``roses``, or a ``.toml``, whose path begins at the
-            study's folder. Every arm is tried on all.
+        suites: what runs are compared on: ``dcd``, ``grid``, ``roses``, a ``.toml`` or a terrain's ``.json``, whose
+            paths begin at the study's folder. Every arm is tried on all.
         episodes: of each cell; None for as many as the suite says.
         alpha: level of all questions together, by Holm's correction.
         stopping: when questions are answered; ``"budget"``: when all runs have spent ``env_steps``, and not before.
@@ -150,7 +151,7 @@ class Study:
 
     def place_of(self, suite: str) -> str:
         """What ``load_suite`` takes."""
-        return str(self.path.parent / suite) if suite.endswith(".toml") else suite
+        return str(self.path.parent / suite) if suite.endswith(FILES) else suite
 
     @cached_property
     def meaning(self) -> dict[str, Any]:
@@ -161,7 +162,7 @@ class Study:
         said = self.plan.model_dump(mode="json", exclude={"assignments", "arms"})
         arms = {arm: deciding_values(config) | {"run.start": _start(config)} for arm, config in self.configs.items()}
         texts = {
-            name: json.dumps(_read(suite_path(self.place_of(name)), "suite"), sort_keys=True, default=str)
+            name: json.dumps(_suite(suite_path(self.place_of(name))), sort_keys=True, default=str)
             for name in self.plan.suites
         }
         return {**said, "arms": arms, "suites": {name: text_digest(text) for name, text in texts.items()}}
@@ -233,6 +234,10 @@ def _check_arms_differ(study: Study) -> None:
             if not changed(config, theirs):
                 raise InputError(f"the arms {other} and {arm} have the same settings: leave one out, or set a key")
         seen[arm] = config
+
+
+def _suite(path: Path) -> dict[str, Any]:
+    return read_terrain_file(path).terrain.to_json() if path.suffix == ".json" else _read(path, "suite")
 
 
 def _read(path: Path, what: str) -> dict[str, Any]:

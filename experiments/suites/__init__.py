@@ -1,10 +1,13 @@
 """Suites: fixed grounds on which agents of any origin are compared. One TOML file each; a run's niches are one, too.
 
-A file has ``about``, ``episodes`` (of each cell), ``first_seed``, and ``[[cells]]``. A cell has a ``name`` and either
-``terrain``, a genotype of Wang et al. 2019 as JSON has it, of which each seed is expressed, or ``gymnasium``, one of
-the ids ``GYMNASIUM_IDS``, whose environment is reset with each seed. A number of a terrain may be
+A TOML file has ``about``, ``episodes`` (of each cell), ``first_seed``, and ``[[cells]]``. A cell has a ``name`` and
+either ``terrain``, a genotype of Wang et al. 2019 as JSON has it, of which each seed is expressed, or ``gymnasium``,
+one of the ids ``GYMNASIUM_IDS``, whose environment is reset with each seed. A number of a terrain may be
 ``{uniform = [low, high]}``: each episode then draws its own. With ``ground = SEED`` all episodes of a cell are on the
 genotype's one ground of that seed, such as a niche's ``terrain_seed``, and each seed gives another push.
+
+A terrain file (``poet.terrain_files``) is a suite of one cell: its ground under the same pushes as any such ``ground``.
+Its own push is none of them.
 
 No run trains or is validated under these pushes or, but for such a ``ground``, on these grounds: its seeds lie below
 ``FIRST_SEED``.
@@ -27,15 +30,19 @@ from environments.terrain.generation import push_from
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.reader import Run
+from poet.terrain_files import read_terrain_file
 
 #: Seeds from here on are those of suites. Training draws below 1,000,000, and validation counts from there.
 FIRST_SEED = 2_000_000
 #: Added to the seeds of a suite for the grounds on which ``poet compare`` chooses a run's agent.
 SELECTION_OFFSET = 500_000
-#: Pushes on each ground of a run's niches.
+#: Pushes on each ground of a run's niches, and on that of a terrain file.
 NUM_PUSHES = 100
 #: What a cell's ``gymnasium`` may be. Gymnasium would import the module that another id names.
 GYMNASIUM_IDS = ("BipedalWalker-v3", "BipedalWalkerHardcore-v3")
+
+#: How the paths of files end; other names are those of shipped suites.
+FILES = (".toml", ".json")
 
 _FOLDER = Path(__file__).parent
 _KEYS = {"about", "episodes", "first_seed", "cells"}
@@ -86,14 +93,16 @@ def suite_names() -> list[str]:
 
 
 def suite_path(name: str) -> Path:
-    """The file of a suite: a shipped one's name, or the path of a ``.toml`` file.
+    """The file of a suite: a shipped one's name, or the path of a ``.toml`` file or of a terrain's ``.json`` file.
 
     Raises:
         InputError: there is no such file.
     """
-    path = Path(name) if name.endswith(".toml") else _FOLDER / f"{name}.toml"
+    path = Path(name) if name.endswith(FILES) else _FOLDER / f"{name}.toml"
     if not path.is_file():
-        raise InputError(f"{name!r} is no suite, .toml file or run; {nearest(name, suite_names())}")
+        raise InputError(
+            f"{name!r} is no suite, .toml file, terrain's .json file or run; {nearest(name, suite_names())}"
+        )
     return path
 
 
@@ -101,14 +110,16 @@ def load_suite(name: str, num_episodes: int | None = None, offset: int = 0) -> S
     """A suite from its file.
 
     Args:
-        name: a shipped one's, or the path of a ``.toml`` file.
-        num_episodes: of each cell; None for as many as the file says. Fewer are the first of these.
+        name: see ``suite_path``.
+        num_episodes: of each cell; None for as many as the file says, or ``NUM_PUSHES``. Fewer are the first of these.
         offset: added to all seeds, for other grounds of the same cells, such as those that an agent is chosen on.
 
     Raises:
         InputError: there is no such suite, or its file is wrong.
     """
     path = suite_path(name)
+    if path.suffix == ".json":
+        return _of_terrain(path, num_episodes or NUM_PUSHES, offset)
     try:
         data = tomllib.loads(path.read_text("utf-8"))
         return _suite(path.stem, data, num_episodes, offset)
@@ -139,6 +150,17 @@ def suite_of_run(run: Run, name: str, num_episodes: int | None = None) -> Suite:
         pushes = tuple(own.with_push(push_from(stream)) for _ in range(num_episodes or NUM_PUSHES))
         cells.append(Cell(f"niche {niche_id}", pushes))
     return Suite(name, f"the niches of {name} under pushes that decided nothing in it", tuple(cells))
+
+
+def _of_terrain(path: Path, num_episodes: int, offset: int) -> Suite:
+    own, first = read_terrain_file(path).terrain, FIRST_SEED + offset
+    pushes = tuple(own.with_push(push) for push in _pushes(range(first, first + num_episodes)))
+    return Suite(path.stem, f"the terrain of {path.name} under pushes", (Cell(path.stem, pushes),))
+
+
+def _pushes(seeds: range) -> list[float]:
+    """The pushes of a ground that all episodes share, N."""
+    return [push_from(Stream(seed, "pushes of suites")) for seed in seeds]
 
 
 def _suite(name: str, data: Mapping[str, Any], num_episodes: int | None, offset: int) -> Suite:
@@ -176,8 +198,7 @@ def _cell(name: str, data: Mapping[str, Any], number: int, first: int, offset: i
         raise InputError(f"the cell {name!r}: {error}") from None
     terrains = [genotype.express(seed) for genotype, seed in zip(genotypes, grounds, strict=True)]
     if "ground" in data:
-        pushes = [push_from(Stream(seed, "pushes of suites")) for seed in seeds]
-        terrains = [terrain.with_push(push) for terrain, push in zip(terrains, pushes, strict=True)]
+        terrains = [terrain.with_push(push) for terrain, push in zip(terrains, _pushes(seeds), strict=True)]
     return Cell(name, tuple(terrains))
 
 

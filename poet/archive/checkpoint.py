@@ -24,6 +24,7 @@ from pydantic_core import PydanticSerializationError
 from agents.strategies.base import StrategyState, concatenate, split
 from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
+from environments.terrain.terrain import Terrain
 from poet.archive.errors import DamageError
 from poet.archive.retired import Values, check_retired, recorded_order, retired_digest
 from poet.archive.values import load_object
@@ -40,7 +41,8 @@ _ANY_NICHE: dict[str, type | UnionType] = {
 _NICHE = _ANY_NICHE | {"evaluation": dict, "recent_scores": list, "success": dict | None}
 _RETIRED = _ANY_NICHE | {"retired": int, "theta": str}
 _HEADER_KINDS: dict[str, type | UnionType] = {
-    "counters": dict, "active": list, "retired": list | None, "retired_digest": str | None, "others": dict,
+    "counters": dict, "active": list, "retired": list | None, "retired_digest": str | None, "retired_drawn": list,
+    "others": dict,
 }  # fmt: skip
 _EVALUATION = {
     "score": int | float, "own_return": int | float, "own_length": int, "own_outcome": int, "num_solved": int,
@@ -84,6 +86,7 @@ def _encoded(state: RunState, retired_digest: str) -> bytes:
         "active": [_niche_to_json(niche) for niche in state.active],
         "retired": _order(state.retired),
         "retired_digest": retired_digest,
+        "retired_drawn": [niche.id for niche in state.retired if niche.drawn is not None],
     }
     if own.others:
         others = {name: _plain(state, name, adapter) for name, adapter in own.others.items()}
@@ -135,7 +138,8 @@ def _decoded(
     genotype_type: type[AbstractGenotype],
 ) -> State:
     own, arrays = _own_fields(state_type), _arrays(data)
-    header = _checked("the header", {"others": {}, "retired_digest": None} | _header(arrays), _HEADER_KINDS)
+    earlier = {"others": {}, "retired_digest": None, "retired_drawn": []}
+    header = _checked("the header", earlier | _header(arrays), _HEADER_KINDS)
     counters = _counters(_defaults(state_type, own.counters) | header["counters"], own)
     of_state: dict[str, Any] = {
         name: _array(name, arrays.pop(name), dtype) for name, dtype in own.arrays.items() if name in arrays
@@ -143,9 +147,9 @@ def _decoded(
     others = {name: _other(name, value, own.others) for name, value in header["others"].items()}
     optimisers = split(_optimiser(arrays, optimiser_type, len(header["active"])))
     active = [_niche(values, o, genotype_type) for values, o in zip(header["active"], optimisers, strict=True)]
-    recorded, stored, digest = retired_at(counters["iteration"]), header["retired"], header["retired_digest"]
-    is_early = digest is None  # of archive schema 1 to 3
-    values = stored or [] if is_early else _retired_values(stored, digest, recorded)
+    recorded = retired_at(counters["iteration"])
+    is_early = header["retired_digest"] is None  # of archive schema 1 to 3
+    values = header["retired"] or [] if is_early else _retired_values(header, recorded)
     retired = [_retired(of_niche, theta_of, genotype_type) for of_niche in values]
     if is_early:
         _check_early(retired, recorded)
@@ -265,6 +269,24 @@ def _genotype(values: dict[str, Any], genotype_type: type[AbstractGenotype]) -> 
         raise _WrongError(f"genotype of niche {values['id']}: {error}") from error
 
 
+def _drawn_to_json(niche: Niche | RetiredNiche) -> dict[str, Any]:
+    """The drawn ground of a niche. Other niches have no such value, so their states are as they always were."""
+    return {} if niche.drawn is None else {"drawn": niche.drawn.to_json()}
+
+
+def _drawn(values: dict[str, Any]) -> dict[str, Terrain]:
+    try:
+        return {"drawn": Terrain.from_json(values["drawn"])} if "drawn" in values else {}
+    except (ValueError, OverflowError) as error:
+        raise _WrongError(f"the ground of niche {values['id']}: {error}") from error
+
+
+def _kinds_of(values: Any, kinds: Mapping[str, type | UnionType]) -> dict[str, type | UnionType]:
+    """The kinds of a niche's values, of which only some niches have a ground."""
+    is_drawn = isinstance(values, dict) and "drawn" in values
+    return {**kinds, **({"drawn": dict} if is_drawn else {})}
+
+
 def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategyState], num_niches: int) -> StrategyState:
     """The optimisers of all active niches, concatenated."""
     values = {name.removeprefix(_OPTIMISER): array for name, array in arrays.items()}
@@ -283,7 +305,7 @@ def _optimiser(arrays: dict[str, NDArray[Any]], optimiser_type: type[StrategySta
 
 
 def _niche_to_json(niche: Niche) -> dict[str, Any]:
-    values = {
+    values = _drawn_to_json(niche) | {
         "id": niche.id,
         "genotype": niche.genotype.to_json(),
         "terrain_seed": niche.terrain_seed,
@@ -300,7 +322,7 @@ def _niche_to_json(niche: Niche) -> dict[str, Any]:
 
 def _checked_niche(values: Any) -> dict[str, Any]:
     """The values, if they are an active niche's."""
-    checked = _checked("a niche", values, _NICHE)
+    checked = _checked("a niche", values, _kinds_of(values, _NICHE))
     _checked("an evaluation", checked["evaluation"], _EVALUATION)
     for score in checked["recent_scores"]:
         _checked("a score", {"score": score}, {"score": int | float})
@@ -321,7 +343,7 @@ def _niche(values: Any, optimiser: StrategyState, genotype_type: type[AbstractGe
         "evaluation": Evaluation(**values["evaluation"]),
         "recent_scores": tuple(values["recent_scores"]),
         "success": None if success is None else SuccessRates(**success),
-    }
+    } | _drawn(values)
     return Niche(**{**values, **parts})
 
 
@@ -338,21 +360,28 @@ def _order(retired: Sequence[RetiredNiche]) -> list[int] | None:
     return None if ids == [niche.id for niche in sorted(retired, key=recorded_order)] else ids
 
 
-def _retired_values(order: list[Any] | None, digest: str, recorded: list[Values]) -> list[Values]:
+def _retired_values(header: Mapping[str, Any], recorded: Sequence[Values]) -> list[Values]:
     """What the record says of a state's retired niches, in the order of the ids that were stored."""
-    if retired_digest(recorded) != digest:
+    if retired_digest(recorded) != header["retired_digest"]:
         raise _WrongError("its retired niches are not as they were recorded when it was stored")
-    if order is None:
-        return recorded
     by_id = {values["id"]: values for values in recorded}
-    if {*map(type, order)} - {int} or sorted(order) != sorted(by_id):
+    order, drawn = header["retired"], header["retired_drawn"]
+    if order is None:
+        order = [*by_id]
+    if {*map(type, [*order, *drawn])} - {int} or sorted(order) != sorted(by_id):
         raise _WrongError("its retired niches are not those recorded")
-    return [by_id[niche_id] for niche_id in order]
+    if not {*drawn} <= {niche_id for niche_id, values in by_id.items() if "drawn" in values}:
+        raise _WrongError("it has a drawn ground of a retired niche that is no root")
+    # Of every root the record has the ground, also of one that a genotype makes.
+    return [
+        {name: value for name, value in by_id[niche_id].items() if name != "drawn" or niche_id in drawn}
+        for niche_id in order
+    ]
 
 
 def _retired(
     values: Any, theta_of: Callable[[str], NDArray[np.float32]], genotype_type: type[AbstractGenotype]
 ) -> RetiredNiche:
-    values = _checked("a retired niche", values, _RETIRED)
-    parts = {"genotype": _genotype(values, genotype_type), "theta": theta_of(values["theta"])}
+    values = _checked("a retired niche", values, _kinds_of(values, _RETIRED))
+    parts = {"genotype": _genotype(values, genotype_type), "theta": theta_of(values["theta"])} | _drawn(values)
     return RetiredNiche(**{**values, **parts})

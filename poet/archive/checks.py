@@ -35,7 +35,8 @@ _IMPOSSIBLE = {
     ],
     "niches": [
         ("a niche is older than its parent", "SELECT 1 FROM niches WHERE parent_id >= niche_id"),
-        ("not one niche is the root", "SELECT 1 FROM niches WHERE (parent_id IS NULL) != (niche_id = 0)"),
+        ("not all niches of the start, and only these, are roots",
+         "SELECT 1 FROM niches WHERE (parent_id IS NULL) != (iteration = 0)"),
         (
             "a niche begins with another's agent",
             "SELECT 1 FROM niches LEFT JOIN versions ON versions.id = niches.version_id "

@@ -113,5 +113,5 @@ def refuse_changes(old: Config, new: Config, keys: set[str] | None, why: str) ->
     before, after = deciding_keys(old.to_json()), deciding_keys(new.to_json())
     for key in sorted(before if keys is None else keys):
         if before[key] != after[key]:
-            change = f"is {before[key]!r} in the run and cannot become {after[key]!r}"
+            change = f"is {before[key]!r:.300} in the run and cannot become {after[key]!r:.300}"
             raise InputError(f"config key {key!r} {change}: {why}")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -28,14 +29,16 @@ from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
 from poet.archive.thetas import read_theta
 from poet.archive.turns import Turns
 from poet.archive.values import load_object
-from poet.config import Config
+from poet.config import Config, PolicyConfig
 from poet.events import AgentVersion, Event
 from poet.types import State
+from poet_open_ended import check_packages
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from agents.policies.base import AbstractPolicy
+    from experiments.page.notebook import Shown
 
 _STORED = "theta_digest IN (SELECT digest FROM thetas)"
 
@@ -69,6 +72,9 @@ class Run:
         self._connection = connection
         self._turns = Turns(folder)
         self._trust = trust
+
+    def __repr__(self) -> str:
+        return f"Run({str(self._folder)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A copy opens the run again, also in another process."""
@@ -138,6 +144,19 @@ class Run:
     def sessions(self) -> pd.DataFrame:
         """Each time that a program started or resumed the run: when, where, and with which versions."""
         return self._frame("sessions")
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """The score of every niche's agent at the end of each iteration, over what the whole run had spent by then.
+
+        Columns niche_id, iteration, env_steps (cumulative, of all niches), score; in order of niche and iteration.
+        """
+        from poet.archive.scores import cumulative_steps, score_history
+
+        with self.at_one_moment():
+            iteration = self.iteration
+            steps = cumulative_steps(self.ledger, -1 if iteration is None else iteration)
+            return score_history(self.versions, steps)
 
     @property
     def own_tables(self) -> dict[str, pd.DataFrame]:
@@ -253,9 +272,32 @@ class Run:
             raise InputError(f"agent {id} of {self._folder} begins at iteration {first}: ask for that or a later one")
         return self._stored_agent(read_version(rows[0]))
 
-    def stored_agents(self) -> list[StoredAgent]:
-        """All agent versions with a stored theta, in the order of version ids."""
-        rows = self._rows("versions", columns(AgentVersion), _STORED)
+    def stored_agent(self, version_id: int) -> StoredAgent:
+        """An agent version by its id.
+
+        Raises:
+            InputError: there is no such version, or its theta is not stored.
+        """
+        version_id = whole_number("a version's id", version_id)
+        rows = self._rows("versions", columns(AgentVersion), f"id = ? AND {_STORED}", version_id)
+        if not rows:
+            raise InputError(
+                f"{self._folder} has no agent of the version {version_id}: either it is another run's, or its theta "
+                "was not stored"
+            )
+        return self._stored_agent(read_version(rows[0]))
+
+    def stored_agents(self, id: int | None = None) -> list[StoredAgent]:
+        """All agent versions with a stored theta, in the order of version ids.
+
+        Args:
+            id: of the one agent whose versions are wanted; None for all agents.
+
+        Raises:
+            InputError: there is no such niche.
+        """
+        which = "" if id is None else f" AND niche_id = {self._known_niche(id)}"
+        rows = self._rows("versions", columns(AgentVersion), f"{_STORED}{which}")
         return [self._stored_agent(read_version(row)) for row in rows]
 
     def stored_version_ids(self) -> frozenset[int]:
@@ -275,6 +317,25 @@ class Run:
                 return Terrain.from_json(load_object(text, f"the terrain of niche {niche_id}"))
             except (ValueError, OverflowError) as error:
                 raise DamageError(f"the terrain of niche {niche_id}: {error}") from error
+
+    def show(self, niche: int | None = None, agent: int | None = None, iteration: int | None = None) -> Shown:
+        """A niche in which its agents walk, in a notebook: the very physics of the run, in a page of its own.
+
+        Args:
+            niche: whose terrain; None for a hard one that is solved.
+            agent: who walks; None for the niche's first and its last agent, side by side.
+            iteration: the agent's latest stored version at or before it; None for the last.
+
+        Returns:
+            What draws itself as the last value of a cell, without a network. Elsewhere ``save`` it, and open the file.
+
+        Raises:
+            InputError: no such niche or agent, none that old, or a policy of a user's own.
+        """
+        check_packages("experiments")
+        # By name, since the page is made above the algorithm; only who looks at a run needs it.
+        shown: Shown = import_module("experiments.page.notebook").show(self, niche, agent, iteration)
+        return shown
 
     def last_scores(self) -> dict[int, float]:
         """The score of each niche's last agent version, by niche id."""
@@ -352,7 +413,12 @@ class Run:
         with self._turns.turn():
             theta = read_theta(self._connection, version.theta_digest)
         theta.setflags(write=False)
-        return StoredAgent(version, theta)
+        return StoredAgent(version, theta, self._policy_config)
+
+    @cached_property
+    def _policy_config(self) -> PolicyConfig:
+        """The same for every agent: a fork cannot change it."""
+        return self.config_at(0).policy
 
     def _known_niche(self, id: int) -> int:
         """The checked id as a Python int, since SQLite would store the bytes of NumPy's integers."""

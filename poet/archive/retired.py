@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+from environments.terrain.terrain import Terrain
 from poet.archive.digests import text_digest
 from poet.archive.frames import read_rows
 from poet.archive.values import load_object
@@ -18,7 +19,7 @@ from poet.events import AnyEvent, NicheRetired, NicheSolved
 from poet.types import RetiredNiche, RunState
 
 #: What the record says of a retired niche: the fields of ``RetiredNiche``, its genotype as JSON values and its theta as
-#: a digest.
+#: a digest. ``drawn`` is the ground of any root as JSON values; the state says whether that was drawn.
 Values = dict[str, Any]
 
 _OTHERS = "a state's retired niches must be those of all NicheRetired events so far"
@@ -45,6 +46,9 @@ def retired_values(
     retirements = read_rows(connection, "retirements", ["iteration", "niche_id", "version_id"], where, at)
     columns = ["niche_id", "genotype", "terrain_seed", "parent_id", "iteration"]
     niches = {id: row for id, *row in read_rows(connection, "niches", columns, f"niche_id IN ({gone})", at)}
+    grounds = dict(
+        read_rows(connection, "niches", ["niche_id", "terrain"], f"parent_id IS NULL AND niche_id IN ({gone})", at)
+    )
     thetas = dict(read_rows(connection, "versions", ["id", "theta_digest"], f"id IN ({last})", at))
     solved = {id for (id,) in read_rows(connection, "solved", ["niche_id"], where, at)}
     found = []
@@ -63,6 +67,8 @@ def retired_values(
                 "theta": thetas[version_id],
             }
         )
+        if niche_id in grounds:
+            found[-1]["drawn"] = load_object(grounds[niche_id], f"terrain of niche {niche_id}")
     return found
 
 
@@ -135,5 +141,7 @@ def _joint_digest(lines: Iterable[str]) -> str:
 def _difference(niche: RetiredNiche, recorded: Mapping[str, Any]) -> str | None:
     """A field in which a niche differs from its record."""
     own = {**vars(niche), "theta": niche.digest}
-    own["genotype"], of_record = niche.genotype, type(niche.genotype).from_json(recorded["genotype"])
-    return next((name for name, value in {**recorded, "genotype": of_record}.items() if own[name] != value), None)
+    of_record = {**recorded, "genotype": type(niche.genotype).from_json(recorded["genotype"]), "drawn": None}
+    if niche.drawn is not None and "drawn" in recorded:
+        of_record["drawn"] = Terrain.from_json(recorded["drawn"])
+    return next((name for name, value in of_record.items() if own[name] != value), None)

@@ -10,6 +10,7 @@ from typing import Any
 
 from poet.archive.checks import NUMBERED, check_numbers, check_records
 from poet.archive.errors import DamageError
+from poet.archive.values import load_object
 from poet.types import RunState, theta_digest
 
 #: Counters that a state may have, and the tables that they count.
@@ -72,6 +73,11 @@ def check_state(connection: sqlite3.Connection, state: RunState, iteration: int)
             raise DamageError(
                 f"the state after iteration {iteration} has another agent in niche {niche.id} than was recorded"
             )
+    for niche_id, drawn in ((niche.id, niche.drawn) for niche in state.niches):
+        if drawn is not None:
+            text = _one(connection, "SELECT terrain FROM niches WHERE niche_id = ?", niche_id)
+            if load_object(text, f"the terrain of niche {niche_id}") != drawn.to_json():
+                raise DamageError(f"the state after iteration {iteration} has another ground in niche {niche_id}")
     try:
         for niche in state.active:
             niche.optimiser.check()

@@ -34,7 +34,7 @@ class AbstractTrainer(ABC, Generic[State]):
 
     Every trainer has niches, whatever it trains on. A niche is an agent with its own terrain. Each version of the agent
     is run on that terrain for the record, so that every run can be replayed and verified. At least one niche is active;
-    niche 0 is the root.
+    niche 0 is a root.
 
     A trainer is a frozen dataclass whose fields are its settings, ``trainer.settings`` of a config. What it does may
     depend only on the config, the state and named streams (``environments.streams``).
@@ -61,7 +61,7 @@ class AbstractTrainer(ABC, Generic[State]):
                 raise InputError(f"{what} must be a finite number, but is {value!r}")
 
     def start(self, parts: Parts, theta: NDArray[np.float32] | None) -> tuple[State, tuple[AnyEvent, ...]]:
-        """Start a run, with one niche on ``run.start_terrain`` or on the easiest terrain.
+        """Start a run, with a niche on each terrain of ``run.start_terrain``, or one on the easiest terrain.
 
         Args:
             parts: the parts that the config names, and the function that runs episodes.
@@ -69,8 +69,20 @@ class AbstractTrainer(ABC, Generic[State]):
 
         Returns:
             The state after 0 iterations, and its events, all of iteration 0.
+
+        Raises:
+            InputError: ``run.start_terrain`` names too many terrains.
         """
+        self.check_roots(parts)
         return start(parts, theta, cast(type[State], self.state_type), self.first_optimiser)
+
+    def check_roots(self, parts: Parts) -> None:
+        """Raise ``InputError`` if a run cannot start on so many terrains."""
+        if len(parts.roots) > 1:
+            raise InputError(
+                f"the trainer {self.kind!r} starts on one terrain, but run.start_terrain names {len(parts.roots)}: "
+                "name one, or set run.trainer to 'poet'"
+            )
 
     @abstractmethod
     def iterate(self, state: State, parts: Parts) -> tuple[State, tuple[AnyEvent, ...]]:

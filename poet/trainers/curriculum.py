@@ -33,10 +33,11 @@ from environments.errors import InputError, nearest
 from environments.terrain.obstacles import ObstacleGenotype
 from poet import streams
 from poet.events import AnyEvent, Event, NicheAdmitted, NicheRetired, OwnEvent
-from poet.loop import close_iteration, start_terrain_seed
+from poet.loop import close_iteration, root_seed
 from poet.optimisation import optimise
 from poet.parts import Parts
 from poet.population import new_version, optimiser_for, retire_first
+from poet.roots import Root
 from poet.scoring import (
     Attempt,
     agent_block,
@@ -124,11 +125,12 @@ class DirectPath(AbstractTrainer[CurriculumState]):
         """See ``AbstractTrainer``.
 
         Raises:
-            InputError: the run's terrains are not obstacle terrains, or it names no target.
+            InputError: the run's terrains are not obstacle terrains, or it names no target, or several.
         """
+        self.check_roots(parts)
         target = self._target(parts)
         state: CurriculumState
-        state, events = super().start(parts if target == ObstacleGenotype() else _on_flat_ground(parts), theta)
+        state, events = super().start(parts if target == ObstacleGenotype() else replace(parts, roots=(Root(),)), theta)
         (niche,) = state.active
         state = replace(state, steps_left=steps_between(_genotype(niche), target))
         return state, (_reached(state, 0, None), *events)
@@ -159,12 +161,18 @@ class DirectPath(AbstractTrainer[CurriculumState]):
                 f"the path of the trainer {self.kind!r} has obstacle terrains, but terrain.genotype is "
                 f"{parts.config.terrain.genotype!r}: set it to 'obstacles'"
             )
-        if parts.start_terrain is None:
+        root = parts.roots[0]
+        if root.drawn is not None:
+            raise InputError(
+                f"the path of the trainer {self.kind!r} leads to a genotype, but run.start_terrain is a drawn terrain, "
+                "which has none: set run.trainer to 'es', or name a genotype"
+            )
+        if root.genotype is None:
             raise InputError(
                 f"the trainer {self.kind!r} needs a target: name a terrain by run.start_terrain, such as "
                 """--set run.start_terrain='{"roughness": 4.5, "pit_gap": [4, 6]}'"""
             )
-        return cast(ObstacleGenotype, parts.start_terrain)
+        return cast(ObstacleGenotype, root.genotype)
 
     def _go_on(
         self, state: CurriculumState, last: Niche, target: ObstacleGenotype, parts: Parts
@@ -173,7 +181,7 @@ class DirectPath(AbstractTrainer[CurriculumState]):
         iteration, niche_id = state.iteration + 1, state.next_niche_id
         stream = streams.next_terrain(parts.seed, niche_id)
         genotype = next_on_path(_genotype(last), target, stream, self.roughness_step == "drawn")
-        terrain_seed = start_terrain_seed(parts) if genotype == target else draw_terrain_seed(stream)
+        terrain_seed = root_seed(parts) if genotype == target else draw_terrain_seed(stream)
         niche = replace(
             last,
             id=niche_id,
@@ -205,12 +213,6 @@ class DirectPath(AbstractTrainer[CurriculumState]):
         spent = cost(iteration, niche_id, Purpose.SELF_EVAL, result)
         state = replace(state, steps_left=steps_between(genotype, target))
         return state, [admitted, version, *solved, *retired, spent]
-
-
-def _on_flat_ground(parts: Parts) -> Parts:
-    """The parts of a run of POET that starts where all do."""
-    run = parts.config.run.model_copy(update={"start_terrain": "", "start_terrain_seed": "drawn"})
-    return replace(parts, config=parts.config.model_copy(update={"run": run}), start_terrain=None)
 
 
 def _genotype(niche: Niche) -> ObstacleGenotype:

@@ -17,7 +17,7 @@ from poet.events import AnyEvent, Cost, Event, OwnEvent
 from poet.levels import JUDGES, SCORES, Level, Played, Trial, judge_trained, make_level, terrain_of
 from poet.optimisation import optimise_with_samples
 from poet.parts import Parts
-from poet.scoring import Ground, draw_terrain_seed, express
+from poet.scoring import Ground, draw_terrain_seed, own_terrain
 from poet.trainers.base import LEARNING, AbstractTrainer, without_niches
 from poet.types import Niche, RunState
 
@@ -191,7 +191,7 @@ class AbstractLevelTrainer(AbstractTrainer[LevelsState]):
         iteration, terrains = state.iteration + 1, tuple(terrain_of(level, parts) for level in levels)
 
         def ground_of(niche: Niche, *_: object) -> Ground:
-            return Ground(express(niche.genotype, niche.terrain_seed), terrains)
+            return Ground(own_terrain(niche), terrains)
 
         state, events, samples = optimise_with_samples(state, without_niches(parts), ground_of)
         ((block, result),) = samples.values()  # of the one niche

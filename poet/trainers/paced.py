@@ -33,7 +33,7 @@ from poet.levels import Level, terrain_of
 from poet.loop import book, close_iteration
 from poet.optimisation import optimise
 from poet.parts import Parts
-from poet.scoring import Ground, cost, express
+from poet.scoring import Ground, cost, own_terrain
 from poet.trainers.base import LEARNING, AbstractTrainer, without_niches
 from poet.types import Purpose, RunState, theta_digest
 from poet.validation import validate
@@ -146,7 +146,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
     smaller than K, all of it is trained on.
 
     Attributes:
-        terrains: K.
+        terrains: K, how many terrains of the pool a generation trains on.
         order: ``"curriculum"``: the easiest terrains come first; ``"anti"``: the hardest; ``"random"``: those of a
             random order, so that it has the pacing alone; ``"none"``: the pool always has all N (the paper's vanilla).
         pacing: ``"exponential"``: g = ceil(N min(1, start_share increase^floor(i / interval))), where i counts
@@ -242,9 +242,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
         pool = self.ordered(state.terrains, parts.seed)[:size]
         drawn = draw_terrains(pool, self.terrains, streams.paced_terrains(parts.seed, iteration))
         fresh = tuple(terrain_of(one.level, parts) for one in drawn)
-        state, events = optimise(
-            state, without_niches(parts), lambda niche, *_: Ground(express(niche.genotype, niche.terrain_seed), fresh)
-        )
+        state, events = optimise(state, without_niches(parts), lambda niche, *_: Ground(own_terrain(niche), fresh))
         state, validated = validate(state, events, before, parts, iteration)
         return close_iteration(state, [*changed, *events, *validated])
 

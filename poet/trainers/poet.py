@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import get_args
 
+from environments.errors import InputError
 from poet.events import AnyEvent, Event
 from poet.loop import poet_iteration
 from poet.parts import Parts
@@ -20,6 +21,14 @@ class Poet(AbstractTrainer[PoetState]):
     state_type = PoetState
     events = frozenset(get_args(Event))
     unused = ("trainer.source",)
+
+    def check_roots(self, parts: Parts) -> None:
+        """See ``AbstractTrainer``. Each is an active niche."""
+        if len(parts.roots) > (most := parts.config.poet.max_active):
+            raise InputError(
+                f"run.start_terrain names {len(parts.roots)} terrains, but poet.max_active is {most}: raise it, or "
+                "leave terrains out"
+            )
 
     def iterate(self, state: PoetState, parts: Parts) -> tuple[PoetState, tuple[AnyEvent, ...]]:
         """See ``AbstractTrainer``."""

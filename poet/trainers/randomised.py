@@ -16,7 +16,7 @@ from environments.terrain.terrain import Terrain
 from poet.events import AnyEvent, Event
 from poet.optimisation import optimise
 from poet.parts import Parts
-from poet.scoring import Ground, draw_terrain_seed, express
+from poet.scoring import Ground, draw_terrain_seed, own_terrain
 from poet.trainers.base import AbstractTrainer, without_niches
 from poet.types import State
 
@@ -58,7 +58,7 @@ class AbstractRandomisation(AbstractTrainer[State]):
         return optimise(
             state,
             without_niches(parts),
-            lambda niche, config, iteration: Ground(express(niche.genotype, niche.terrain_seed), fresh),
+            lambda niche, config, iteration: Ground(own_terrain(niche), fresh),
         )
 
 

@@ -48,7 +48,7 @@ class TestCuda(EngineContract):
 
 
 class TestOwnEngine(EngineContract):
-    """That of CONTRIBUTING.md."""
+    """That of docs/how-to/add-engine.md."""
 
     engine = new_engine()
 

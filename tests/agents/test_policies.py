@@ -74,7 +74,7 @@ class TestSmallGatedUnit(PolicyContract):
 
 
 class TestOwnPolicy(PolicyContract):
-    """The policy of CONTRIBUTING.md."""
+    """The policy of docs/how-to/add-policy.md."""
 
     policy = new_policy()()
 

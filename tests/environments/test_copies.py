@@ -175,5 +175,5 @@ def test_envs_walk_on_in_another_process(tmp_path: Path) -> None:
 
 def test_all_worlds_are_here() -> None:
     """New worlds must be added here, and what their copies do to the tests above; an engine may share ours."""
-    known = {"environments.walker.simd:SimdWorlds", "environments.walker.worlds:Box2DWorlds"}
+    known = {"environments.walker.simd:SimdWorlds", "environments.walker.box2d_worlds:Box2DWorlds"}
     assert known == {engine.worlds for engine in ENGINES.values() if engine.worlds}

@@ -19,8 +19,9 @@ from gymnasium.error import ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
-from environments.biped import FINISH_X, MAX_STEPS, NUM_BODIES
+from environments.biped import MAX_STEPS, NUM_BODIES
 from environments.errors import InputError
+from environments.terrain.constants import FINISH_X
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import GOES_ON, Outcome, ending

@@ -26,7 +26,7 @@ RICH = ObstacleGenotype(2.4, (0.4, 3.2), (0.2, 2.0), (0.0, 1.4), (1, 5))
 
 @pytest.fixture
 def bumps(monkeypatch: pytest.MonkeyPatch) -> GeneGroup:
-    """The group of CONTRIBUTING.md, known for one test."""
+    """The group of docs/how-to/add-gene.md, known for one test."""
     group = new_group()
     monkeypatch.setitem(GENE_GROUPS, group.name, group)
     return group

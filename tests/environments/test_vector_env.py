@@ -52,7 +52,7 @@ def _actions(step: int, stream: Stream) -> NDArray[np.float32]:
 def pair(request: pytest.FixtureRequest) -> tuple[SyncVectorEnv, Any]:
     """Gymnasium's vector of single envs and our vector env, for (engine, mode), with the same short time limit."""
     engine, mode = request.param
-    makers = [partial(BipedalTerrainEnv, terrain, max_steps=MAX_STEPS) for terrain in GROUNDS]
+    makers = [partial(BipedalTerrainEnv, terrain, max_steps=MAX_STEPS, engine="box2d") for terrain in GROUNDS]
     theirs = SyncVectorEnv(makers, autoreset_mode=mode)
     return theirs, make_vec_env(GROUNDS, engine=engine, max_steps=MAX_STEPS, autoreset_mode=mode)
 
@@ -217,6 +217,72 @@ def test_make_vec_makes_it_and_sync_takes_the_same_terrain() -> None:
     assert theirs.reset()[0].tobytes() == envs.reset()[0].tobytes()
     assert (AutoresetMode.SAME_STEP, ENV_ID) == (envs.metadata["autoreset_mode"], envs.spec.id)
     assert (1, (FLAT,)) == (flat.num_envs, flat.terrains)
+
+
+#: More edges, more obstacles and more corners than those before, so that tables have to grow.
+LARGE = Terrain(
+    np.column_stack((np.linspace(0.0, 95.0, 500), np.full(500, 10.0 / 3.0))),
+    tuple(
+        np.column_stack((x + 0.2 * np.cos(a), 3.4 + 0.2 * np.sin(a)))
+        for a in (np.linspace(0.0, 6.0, 13),)
+        for x in np.linspace(9.0, 90.0, 40)
+    ),
+)
+
+
+@pytest.mark.parametrize("engine", engines_with_worlds())
+@pytest.mark.parametrize("mode", MODES)
+def test_worlds_get_other_terrains_from_their_next_episode_on(engine: str, mode: AutoresetMode) -> None:
+    """What goes on goes on where it was; then the bits are those of an env that was made with the new terrains."""
+    envs, before, after = (
+        make_vec_env(grounds, engine=engine, max_steps=20, autoreset_mode=mode)
+        for grounds in ([HARD, FLAT, FLAT], [HARD, FLAT, FLAT], [LARGE, FLAT, HARD])
+    )
+    still = np.zeros((3, 4), np.float32)
+    assert_same_step(before.reset(), envs.reset())
+    envs.set_terrains({2: CLIFF})
+    envs.set_terrains({0: LARGE, 2: HARD})
+    for _ in range(19):
+        assert_same_step(before.step(still), envs.step(still))
+    expected, found = before.step(still), envs.step(still)
+    assert found[3].all()
+    if mode is AutoresetMode.SAME_STEP:
+        assert_same_step(expected[1:], found[1:])
+    else:
+        assert_same_step(expected, found)
+        found = envs.step(still) if mode is AutoresetMode.NEXT_STEP else envs.reset()
+    assert (LARGE, FLAT, HARD) == envs.terrains
+    assert after.reset()[0].tobytes() == found[0].tobytes()
+    stream = Stream(2, "test_vector_env")
+    for _ in range(19):
+        actions = np.array([[stream.uniform(-1.0, 1.0) for _ in range(4)] for _ in range(3)], np.float32)
+        assert_same_step(after.step(actions), envs.step(actions))
+
+
+def test_a_reset_gives_other_terrains() -> None:
+    """options["terrains"] of the vector env, options["terrain"] of the single env."""
+    envs, env = make_vec_env([FLAT, FLAT]), BipedalTerrainEnv(FLAT)
+    observations, _ = envs.reset(options={"terrains": {1: HARD}})
+    observation, _ = env.reset(options={"terrain": HARD})
+    assert (FLAT, HARD, HARD) == (*envs.terrains, env.terrain)
+    assert BipedalTerrainEnv(HARD).reset()[0].tobytes() == observation.tobytes() == observations[1].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("terrains", "sentence"),
+    [
+        ([HARD], "terrains must map the numbers of worlds to terrains, found list"),
+        ({0: HARD, 2: HARD}, "the number of a world must be .*1, but is 2"),
+        ({0: HARD, 1: FLAT.ground}, "terrain 1 must be an environments.Terrain, found ndarray"),
+    ],
+)
+def test_terrains_that_cannot_be_given_are_refused(terrains: Any, sentence: str) -> None:
+    """One sentence, and every world stays on what it has."""
+    envs = make_vec_env([FLAT, FLAT])
+    with pytest.raises(InputError, match=sentence):
+        envs.set_terrains(terrains)
+    envs.reset()
+    assert (FLAT, FLAT) == envs.terrains
 
 
 def test_render_draws_every_walker_on_its_terrain() -> None:

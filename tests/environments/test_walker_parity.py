@@ -12,6 +12,7 @@ from gymnasium.envs.box2d.bipedal_walker import BipedalWalkerHeuristics
 from numpy.typing import NDArray
 
 from environments.biped import MAX_STEPS
+from environments.engines import engines_with_worlds
 from environments.streams import Stream
 from environments.terrain.terrain import Terrain
 from environments.walker.env import BipedalTerrainEnv
@@ -32,26 +33,27 @@ def random_actor(seed: int) -> Actor:
 
 
 def first_difference(hardcore: bool, seed: int, act: Actor) -> str | None:
-    """The first difference between the two envs in an episode; None if every bit is the same."""
+    """The first difference between the envs in an episode; None if every bit is the same, in each engine."""
     theirs: Any = gymnasium.make("BipedalWalker-v3", hardcore=hardcore).unwrapped
     expected, _ = theirs.reset(seed=seed)
-    ours = BipedalTerrainEnv(Terrain.from_gymnasium(theirs))
-    observation, _ = ours.reset()
-    if expected.tobytes() != observation.tobytes():
-        return f"seed {seed}, reset: expected {expected}, found {observation}"
+    ours = [BipedalTerrainEnv(Terrain.from_gymnasium(theirs), engine=engine) for engine in engines_with_worlds()]
+    found = [env.reset()[0].tobytes() for env in ours]
+    if found != [expected.tobytes()] * len(ours):
+        return f"seed {seed}, reset: not all of our engines give {expected}"
     for step in range(1, MAX_STEPS + 1):
-        action = act(observation)
+        action = act(expected)
         expected, their_reward, is_their_end, _, _ = theirs.step(action)
         judged = (float(their_reward), is_their_end)
-        observation, reward, is_terminated, is_truncated, info = ours.step(action)
-        found = (reward, is_terminated)
-        if expected.tobytes() != observation.tobytes() or judged != found:
-            return f"seed {seed}, step {step}: expected {expected}, {judged}, found {observation}, {found}"
-        if is_truncated != (step == MAX_STEPS and not is_terminated):
-            return f"seed {seed}, step {step}: truncated is {is_truncated}"
-        if info["finished"] != (is_terminated and reward != -100):
-            return f"seed {seed}, step {step}: finished is {info['finished']}"
-        if is_terminated:
+        for env in ours:
+            observation, reward, is_terminated, is_truncated, info = env.step(action)
+            found_so = (reward, is_terminated)
+            if expected.tobytes() != observation.tobytes() or judged != found_so:
+                return f"seed {seed}, {env.engine}, step {step}: {expected}, {judged} is {observation}, {found_so}"
+            if is_truncated != (step == MAX_STEPS and not is_terminated):
+                return f"seed {seed}, {env.engine}, step {step}: truncated is {is_truncated}"
+            if info["finished"] != (is_terminated and reward != -100):
+                return f"seed {seed}, {env.engine}, step {step}: finished is {info['finished']}"
+        if is_their_end:
             break
     return None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +14,9 @@ from experiments.runner import run_experiment
 from experiments.settings import resolve_config
 from poet.archive.fingerprint import fingerprint
 from tests.experiments.command_line import Poet, in_process
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 #: Iterations of the reference run: reproduction, admission, transfers and retirements have happened, some twice.
 NUM_ITERATIONS = 10
@@ -37,3 +42,16 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_fingerprint(tiny_run: Path) -> str:
     """The fingerprint of the finished run."""
     return fingerprint(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One browser for all pages."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.experiments.pages import CHROMIUM
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()

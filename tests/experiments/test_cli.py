@@ -259,12 +259,13 @@ def test_a_criterion_of_the_users_is_found_where_they_stand(tmp_path: Path) -> N
 
 
 def test_analyse_writes_a_report_into_the_run(poet: Poet, tmp_path: Path, tiny_run: Path) -> None:
-    """Without --output one run's report lies beside its archive."""
+    """Without --output one run's report lies beside its archive; the last line is the path of its page."""
     folder = shutil.copytree(tiny_run, tmp_path / "run")
     ended = poet("analyse", folder, "--workers", 1)
 
     assert 0 == ended.code, ended.err
-    assert f"report: {folder / 'report' / 'index.html'}" == ended.last_line
+    report = folder / "report"
+    assert [f"report: {report / 'index.html'}", f"page: {report / 'report.html'}"] == ended.out.splitlines()[-2:]
     assert (folder / "report" / "plots" / "matrix.png").stat().st_size > 0
 
 

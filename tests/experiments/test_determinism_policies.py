@@ -12,7 +12,8 @@ from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
 from tests.experiments.command_line import Poet, begin, end, wait_for
 from tests.experiments.test_bad_input import assert_refused
-from tests.new_policy import MODULE, example
+from tests.house import example
+from tests.new_policy import MODULE
 
 #: In which reproduction, an admission and a round of transfers have happened.
 NUM_ITERATIONS = 6
@@ -102,8 +103,8 @@ def test_standardised_es_knows_the_first_layer(poet: Poet, tmp_path: Path) -> No
 
 
 def test_a_policy_of_ones_own_runs_and_is_imported_with_trust_alone(tmp_path: Path) -> None:
-    """The policy of CONTRIBUTING.md is named in a config by its module; looking at walkers needs trust, too."""
-    (tmp_path / f"{MODULE}.py").write_text(example())
+    """The policy of ``add-policy.md`` is named in a config by its module; looking at walkers needs trust, too."""
+    (tmp_path / f"{MODULE}.py").write_text(example("add-policy.md"))
     run, kind = tmp_path / "run", f"policy.kind={MODULE}:RhythmPolicy"
 
     def poet_there(*arguments: object) -> tuple[int, str]:

@@ -49,7 +49,7 @@ class Finished:
 
 @pytest.fixture(scope="module")
 def bumpy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
-    """A run of seven iterations without physics, in which the gene of CONTRIBUTING.md is enabled."""
+    """A run of seven iterations without physics, in which the gene of docs/how-to/add-gene.md is enabled."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(GENE_GROUPS, "bumps", new_group())
         parts = make_test_parts(

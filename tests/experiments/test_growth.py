@@ -34,7 +34,7 @@ def planted_shadow(folder: Path, root: AbstractGenotype) -> pd.DataFrame:
         {"replicate": replicate, "niche_id": niche.niche_id}
         | measure_niche(niche.genotype.to_json(), express(niche.genotype, niche.terrain_seed), space)
         for replicate in range(100)
-        for niche in drift(births, first, lambda _: settings, 12345, replicate)
+        for niche in drift(births, [first], lambda _: settings, 12345, replicate)
     )
 
 

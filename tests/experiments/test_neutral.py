@@ -56,7 +56,7 @@ def test_who_is_active_is_read_off_births() -> None:
 
 def test_a_child_is_one_mutation_drawn_from_its_own_stream() -> None:
     """Parent, genes and terrain seed come in turn from (run's seed, "neutral", replicate, niche)."""
-    niches = drift(BIRTHS, ROOT, lambda _: SETTINGS, 9, 3)
+    niches = drift(BIRTHS, [ROOT], lambda _: SETTINGS, 9, 3)
 
     assert ROOT == niches[0]
     for niche in niches[1:]:
@@ -73,11 +73,11 @@ def test_a_child_is_one_mutation_drawn_from_its_own_stream() -> None:
 
 def test_a_longer_run_adds_to_a_shadow_and_changes_nothing_in_it() -> None:
     """Niches are keyed by their ids: the first ones are the same, however many follow; replicates differ."""
-    short, long = (drift(BIRTHS[:n], ROOT, lambda _: SETTINGS, 9, 0) for n in (20, 40))
+    short, long = (drift(BIRTHS[:n], [ROOT], lambda _: SETTINGS, 9, 0) for n in (20, 40))
 
     assert short == long[:20]
-    assert short != drift(BIRTHS[:20], ROOT, lambda _: SETTINGS, 9, 1)
-    assert short != drift(BIRTHS[:20], ROOT, lambda _: SETTINGS, 10, 0)
+    assert short != drift(BIRTHS[:20], [ROOT], lambda _: SETTINGS, 9, 1)
+    assert short != drift(BIRTHS[:20], [ROOT], lambda _: SETTINGS, 10, 0)
 
 
 def test_a_child_that_equals_an_active_niche_is_drawn_again() -> None:
@@ -85,7 +85,7 @@ def test_a_child_that_equals_an_active_niche_is_drawn_again() -> None:
     settings = ObstacleSettings(obstacles=("pit_gap",))
     births = [Birth(0, None), Birth(1, None), Birth(2, None)]
 
-    assert {1} == {drift(births, ROOT, lambda _: settings, 0, replicate)[2].parent_id for replicate in range(20)}
+    assert {1} == {drift(births, [ROOT], lambda _: settings, 0, replicate)[2].parent_id for replicate in range(20)}
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class _Stuck(ObstacleGenotype):
 
 def test_where_nothing_new_can_come_an_equal_is_admitted() -> None:
     """If no mutation changes a genotype, the draws end but not the shadow: the parent's terrain is admitted again."""
-    niches = drift(BIRTHS[:3], ShadowNiche(0, None, _Stuck(), 0), lambda _: SETTINGS, 0, 0)
+    niches = drift(BIRTHS[:3], [ShadowNiche(0, None, _Stuck(), 0)], lambda _: SETTINGS, 0, 0)
 
     assert [(_Stuck(), 0)] * 3 == [(niche.genotype, niche.terrain_seed) for niche in niches]
 
@@ -114,7 +114,7 @@ class _OftenTooHigh(ObstacleGenotype):
 
 def test_a_terrain_that_nothing_can_stand_on_is_drawn_again() -> None:
     """Ground beyond float32 is no terrain: the shadow goes on with another mutation."""
-    niches = drift(BIRTHS[:9], ShadowNiche(0, None, _OftenTooHigh(), 0), lambda _: SETTINGS, 0, 0)
+    niches = drift(BIRTHS[:9], [ShadowNiche(0, None, _OftenTooHigh(), 0)], lambda _: SETTINGS, 0, 0)
 
     assert len({niche.genotype for niche in niches}) > 5
     assert all(niche.genotype.roughness <= 3.0 for niche in niches)
@@ -123,7 +123,7 @@ def test_a_terrain_that_nothing_can_stand_on_is_drawn_again() -> None:
 def test_settings_are_those_of_the_iteration() -> None:
     """A run whose config changed on the way mutates by the config it then had."""
     rough, stumps = (ObstacleSettings(obstacles=(group,)) for group in ("roughness", "stump_height"))
-    niches = drift(BIRTHS[:9], ROOT, lambda iteration: rough if iteration < 5 else stumps, 0, 0)
+    niches = drift(BIRTHS[:9], [ROOT], lambda iteration: rough if iteration < 5 else stumps, 0, 0)
 
     assert all(niche.genotype.stump_height is None for niche in niches[:5])
     assert all(niche.genotype.stump_height is not None for niche in niches[5:])

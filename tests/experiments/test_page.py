@@ -6,8 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from agents import rollout
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
 from experiments.analysis import complexity_report, run_report
 from experiments.analysis.run_tables import read_tables
-from experiments.page import make_page
 from experiments.page.agents import by_interest, choose_agents
 from experiments.page.data import page_data, plain
 from experiments.page.document import join_modules, make_document
@@ -33,10 +30,8 @@ from poet.events import Cost, Event, NicheValidated, Occasion, ValidationSet
 from poet.scoring import SOLVED_RETURN
 from poet.types import Origin, Purpose, theta_digest
 from tests.experiments.command_line import Poet
+from tests.experiments.pages import Opened, needs_browser, page_of
 from tests.experiments.synthetic_runs import GENES, admitted, record_run, theta_of, three_niches, version
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed here: apt-get install chromium")
 
 #: Texts that would do something in a page that took them for markup, a link, a script or an escape sequence.
 HOSTILE = (
@@ -52,13 +47,6 @@ def data_of(folder: Path, name: str = "run") -> dict[str, Any]:
     """What the page of a run holds."""
     with open_run(folder) as run:
         return page_data(name, run, read_tables(run))
-
-
-def page_of(folder: Path, path: Path, name: str = "run") -> Path:
-    """The page of a run."""
-    with open_run(folder) as run:
-        path.write_text(make_page(name, run, read_tables(run)), encoding="utf-8")
-    return path
 
 
 def hostile_run(folder: Path, **sections: dict[str, Any]) -> Path:
@@ -92,39 +80,6 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page_path(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a real run."""
     return page_of(tiny_run, tmp_path_factory.mktemp("page") / "report.html", "tiny")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page opened from disk, with all that it complained of and asked for."""
-
-    def __init__(self, browser: Browser, path: Path, **options: Any) -> None:
-        self.complaints: list[str] = []
-        self.requests: list[str] = []
-        self.page: Page = browser.new_context(**options).new_page()
-        self.page.on("console", lambda message: self.complaints.append(f"{message.type}: {message.text}"))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.complaints.append(f"dialog: {dialog.message}"))
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.goto(path.as_uri())
-        self.page.locator("html[data-state=ready]").wait_for(state="attached", timeout=60_000)
-
-    def __enter__(self) -> Page:
-        return self.page
-
-    def __exit__(self, *_: object) -> None:
-        """It must have been silent, and have asked for nothing but itself and the text of its worker."""
-        elsewhere = [url for url in self.requests[1:] if not url.startswith("blob:")]
-        self.page.context.close()
-        assert ([], []) == (self.complaints, elsewhere)
 
 
 def test_the_page_holds_every_stored_agent_as_it_is_archived(tiny_run: Path) -> None:
@@ -262,6 +217,17 @@ def test_the_page_is_worked_by_keys_and_keeps_still_if_asked_to(browser: Browser
         expect(page.locator(".time")).to_have_text(re.compile(r"^0\.00 of"))
         page.get_by_role("button", name="One step on").click()
         expect(page.locator(".time")).to_have_text(re.compile(r"^0\.02 of"))
+
+
+@needs_browser
+def test_the_slider_moves_the_walk_while_it_plays_and_when_it_stands(browser: Browser, page_path: Path) -> None:
+    """A reader pulls the slider: the walk stops there, and can be pulled on."""
+    with Opened(browser, page_path, reduced_motion="no-preference") as page:
+        slider = page.get_by_label("time", exact=True)
+        for step, seconds in (("25", "0.50"), ("10", "0.20")):
+            slider.fill(step)
+            expect(page.locator(".time")).to_have_text(re.compile(rf"^{seconds} of"))
+            expect(page.get_by_role("button", name="play", exact=True)).to_be_visible()
 
 
 @needs_browser

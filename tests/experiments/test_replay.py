@@ -42,6 +42,7 @@ from experiments.replay.walk import Walk, record_walk
 from poet.archive.digests import text_digest
 from poet.archive.reader import Run, open_run
 from poet.archive.records import StoredAgent
+from poet.config import make_config
 from poet.events import AgentVersion
 from poet.types import Origin, theta_digest
 
@@ -76,7 +77,7 @@ def pair_on(terrain: Terrain, niche_id: int = 3) -> Pair:
     """A niche and its agent, of no run."""
     theta = np.zeros(2804, np.float32)
     version = AgentVersion(8, niche_id, 5, None, Origin.ES, None, theta_digest(theta), 0.0, 0.0, 1, 3)
-    return Pair(niche_id, StoredAgent(version, theta), MLPPolicy(), terrain, 2000)
+    return Pair(niche_id, StoredAgent(version, theta, make_config().policy), MLPPolicy(), terrain, 2000)
 
 
 def walk_through(terrain: Terrain, hull_x: ArrayLike, outcome: Outcome = Outcome.TIMEOUT) -> Walk:

@@ -27,6 +27,8 @@ VALUES: dict[type, tuple[Any, ...]] = {
     tuple: (("roughness",), ("stairs", "roughness"), (24, 9, 4)),
     dict: ({"step_length": 0.1}, {"a b": "it's", "n": 3, "s": "2"}, {"=": "\x1b"}),
 }
+#: The values of keys whose other values say that something is to be read.
+ONLY: dict[str, tuple[Any, ...]] = {"run.start_terrain": ('{"roughness": 1}', '[{"roughness":1},{}]')}
 
 
 def configs_of(key: str) -> list[Config]:
@@ -39,7 +41,7 @@ def configs_of(key: str) -> list[Config]:
         "policy.layer_sizes": [[24, 8, 4], [24, 4]],
     }
     found = []
-    for value in [*VALUES[type(default)], *choices, *lists.get(key, []), 3]:
+    for value in ONLY.get(key) or [*VALUES[type(default)], *choices, *lists.get(key, []), 3]:
         try:
             found.append(make_config({section: {name: value}}))
         except ValueError:

@@ -144,7 +144,7 @@ def test_curves_and_card_count_what_is_robust_and_general(run: RunTables) -> Non
 
 
 def test_status_says_rates_at_admission_and_now(folder: Path) -> None:
-    """One line for all, and columns for each niche: active ones first."""
+    """One line for all, and columns for each niche, with a sparkline: active ones first."""
     with open_run(folder) as stored:
         status = read_status(stored)
     assert status is not None
@@ -155,8 +155,9 @@ def test_status_says_rates_at_admission_and_now(folder: Path) -> None:
     assert any(line.startswith("ANNECS      1 created and solved once, 1 robustly, 1 passed") for line in lines)
     table = lines[lines.index("") + 1 :]
     assert "own ground, pushes         fresh seeds".split() == table[0].split()
-    assert "niche parent created retired solved once score admitted now admitted now".split() == table[1].split()
-    assert "1 0 2 yes 235.0 10 % 60 % 0 % 80 %".split() == table[2].split()
+    names = "niche parent created retired solved once score admitted now over time admitted now"
+    assert names.split() == table[1].split()
+    assert "1 0 2 yes 235.0 10 % 60 % ▂▇▅ 0 % 80 %".split() == table[2].split()
     assert {len(table[1])} == {len(line) for line in table[1:]}
 
 

@@ -17,6 +17,8 @@ from agents.strategies.base import StrategyState
 from agents.strategies.normal import normals
 from environments.errors import InputError
 from environments.streams import stream_key
+from environments.terrain.obstacles import ObstacleGenotype
+from environments.terrain.terrain import Terrain
 from poet.archive.fingerprint import fingerprint
 from poet.archive.reader import open_run
 from poet.events import AgentVersion, AnyEvent, Cost, NicheAdmitted, NicheSolved, OwnEvent
@@ -29,12 +31,34 @@ from poet.trainers.base import AbstractTrainer
 from poet.types import Origin, Purpose, RunState
 from tests.contracts.trainers import TrainerContract
 from tests.experiments.command_line import Poet, begin, end, wait_for
+from tests.poet.builders import DRAWN
 
 
 class TestPoet(TrainerContract):
     """The trainer POET: niches are born, retire, and exchange agents."""
 
     trainer = "poet"
+
+
+class TestPoetOnDrawnGround(TrainerContract):
+    """POET from two roots, one of them drawn: its children come from flat ground, and its instances are pushes."""
+
+    trainer = "poet"
+    assignments = (
+        "validation.episodes=2",
+        "validation.interval=3",
+        "niche.instances=2",
+        "transfer.confirm_episodes=1",
+        f'run.start_terrain=[{json.dumps(DRAWN)}, {{"roughness": 0.6}}]',
+    )
+
+    def test_the_drawn_ground_is_kept(self, finished: Path) -> None:
+        """The archive has it as it was drawn, with two roots and their children."""
+        with open_run(finished) as run:
+            niches, own = run.niches, run.terrain(0)
+        assert Terrain.from_json(DRAWN) == own
+        assert [0, 1] == [*niches.loc[niches["parent_id"].isna(), "niche_id"]] and len(niches) > 2
+        assert ObstacleGenotype().to_json() == niches["genotype"][0]
 
 
 class TestEs(TrainerContract):
@@ -168,7 +192,7 @@ class TestPaced(TrainerContract):
 
 
 class TestDrawnTerrains(TrainerContract):
-    """The trainer that CONTRIBUTING.md adds: one agent, a distribution of terrains, its own field and its own table."""
+    """The trainer of ``add-trainer.md``: one agent, a distribution of terrains, its own field and its own table."""
 
     trainer = "tests.new_trainer:DrawnTerrains"
     settings = {"terrains": 2}  # noqa: RUF012

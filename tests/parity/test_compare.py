@@ -11,8 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from environments.terrain.terrain import Terrain
+from environments.walker.box2d_worlds import Box2DWorlds
 from environments.walker.ending import Outcome
-from environments.walker.worlds import Box2DWorlds
 from tests.parity import __main__ as command
 from tests.parity.compare import Difference, MakeWorlds, Verdict, compare
 from tests.parity.episodes import Case, batches

@@ -24,6 +24,12 @@ from poet.types import Evaluation, Niche, PoetState, Purpose, RetiredNiche
 Score = Callable[[NDArray[np.float32], Terrain], float]
 #: Control steps of the episodes of a ``Judge``, if they may be that long.
 EPISODE_LENGTH = 10
+#: A short course with a ramp and a block.
+DRAWN: dict[str, Any] = {
+    "ground": [[0.0, 3.5], [6.0, 3.5], [7.0, 4.0], [30.0, 4.0]],
+    "obstacles": [[[5.0, 3.5], [5.5, 3.5], [5.5, 3.75], [5.0, 3.75]]],
+    "push": 2.5,
+}
 
 
 @dataclass

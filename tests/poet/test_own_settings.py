@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from poet.loop import poet_iteration
 from poet.novelty import AbstractNovelty
 from poet.parts import make_parts, terrain_settings
 from poet.unused import unused_settings
+from tests.house import examples
 from tests.poet.builders import Judge, make_test_parts, start
 from tests.poet.test_loop import rugged
 from tests.poet.test_transfer import of_kind
@@ -238,3 +241,24 @@ def test_keys_that_a_users_genotype_does_not_name_are_known_as_unused():
         }
     )
     assert {f"{HERE}:Hills": ["terrain.max_pit_gap", "mutation.genes"]} == unused_settings(config)
+
+
+def test_the_parts_of_the_documentation_work(monkeypatch):
+    """The measure of ``add-genotype.md`` ranks children by their ground, and its settings name a key that exists."""
+    monkeypatch.setitem(sys.modules, "my_novelty", page := ModuleType("my_novelty"))
+    exec("\n".join(examples("add-genotype.md")), vars(page))
+    parts = make_test_parts(
+        rugged,
+        poet={"reproduction_threshold": 0.0, "reproduction_interval": 1},
+        novelty={"measure": "my_novelty:Profile", "settings": {"places": 40}},
+    )
+    state, _ = start(parts)
+    judged = of_kind(poet_iteration(state, parts)[1], CandidateJudged)
+    while not judged:
+        state, _ = poet_iteration(state, parts)
+        judged = of_kind(poet_iteration(state, parts)[1], CandidateJudged)
+
+    monkeypatch.setattr(Hills, "settings_type", page.HillSettings)
+    hills = make_config({"terrain": {"genotype": f"{HERE}:Hills"}, "mutation": {"roughness_step": "upward"}})
+    assert any(event.novelty for event in judged)
+    assert page.HillSettings(0.5, "upward") == terrain_settings(hills, Hills)
