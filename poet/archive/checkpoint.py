@@ -138,7 +138,7 @@ def _decoded(
     genotype_type: type[AbstractGenotype],
 ) -> State:
     own, arrays = _own_fields(state_type), _arrays(data)
-    earlier = {"others": {}, "retired_digest": None, "retired_drawn": []}
+    earlier: dict[str, Any] = {"others": {}, "retired_digest": None, "retired_drawn": []}
     header = _checked("the header", earlier | _header(arrays), _HEADER_KINDS)
     counters = _counters(_defaults(state_type, own.counters) | header["counters"], own)
     of_state: dict[str, Any] = {

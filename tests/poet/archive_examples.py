@@ -136,7 +136,12 @@ def go_on(folder: Path, num_iterations: int, rate: float = 0.1) -> None:
 def recorded(state: RunState) -> list[dict[str, Any]]:
     """What an archive's record says of a state's retired niches."""
     niches = sorted(state.retired, key=lambda niche: (niche.retired, niche.id))
-    return [{**vars(n), "genotype": n.genotype.to_json(), "theta": theta_digest(n.theta)} for n in niches]
+    found = [{**vars(n), "genotype": n.genotype.to_json(), "theta": theta_digest(n.theta)} for n in niches]
+    for values in found:
+        drawn = values.pop("drawn")
+        if values["parent_id"] is None:
+            values["drawn"] = (drawn or toy_terrain(values["id"])).to_json()
+    return found
 
 
 def encoded(state: RunState) -> bytes:
@@ -251,7 +256,7 @@ def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
     *leaving, first, second = (*state.active, replace(niche, is_solved=True, success=success))
     retired = tuple(
         RetiredNiche(n.id, n.genotype, n.terrain_seed, n.parent_id, n.created, n.is_solved, iteration, n.version_id,
-                     n.theta.copy())
+                     n.theta.copy(), n.drawn)
         for n in leaving
     )  # fmt: skip
     events += [NicheRetired(n.id, iteration, n.version_id, n.evaluation.score) for n in leaving]

@@ -114,6 +114,19 @@ def test_a_trainers_own_order_of_retired_niches_comes_back() -> None:
     assert plain(turned) == plain(_decode(encoded(turned), turned))
 
 
+@pytest.mark.parametrize("ids", [[1], [7], ["0"], [True], [[]]])
+def test_drawn_grounds_of_others_than_roots_are_refused(ids: list[Any]) -> None:
+    """A child, an unknown niche, and no niches."""
+    state = toy_steps(6)[-1].state
+    with np.load(io.BytesIO(encoded(state))) as arrays:
+        parts = dict(arrays)
+    header = json.loads(parts["header"].tobytes()) | {"retired_drawn": ids}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{**parts, "header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    with pytest.raises(InputError, match="retired"):
+        _decode(buffer.getvalue(), state)
+
+
 @pytest.mark.parametrize("ids", [[0], [0, 0], [0, 1, 2], ["0", 1], [1, True]])
 def test_an_order_of_other_niches_is_refused(ids: list[Any]) -> None:
     """Lost, double, unknown and no niches."""

@@ -127,6 +127,7 @@ def test_an_agent_that_was_exchanged_in_a_state_is_found(folder: Path) -> None:
     [
         "UPDATE niches SET genotype = replace(genotype, '0.1', '0.2') WHERE niche_id = 1",
         "UPDATE niches SET terrain_seed = terrain_seed + 1 WHERE niche_id = 0",
+        "UPDATE niches SET terrain = replace(terrain, '0.3', '0.4') WHERE niche_id = 0",
         "UPDATE retirements SET version_id = 0 WHERE niche_id = 1",
         "UPDATE retirements SET iteration = iteration + 1 WHERE niche_id = 0",
         "UPDATE versions SET theta_digest = (SELECT theta_digest FROM versions WHERE id = 0) "

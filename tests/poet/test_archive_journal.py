@@ -42,6 +42,7 @@ from tests.poet.archive_examples import (
     toy_iteration,
     toy_run,
     toy_steps,
+    toy_terrain,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +117,7 @@ def test_events_that_contradict_history_are_refused(archive: RunArchive) -> None
         ({"version_id": 0}, "version_id of the retired niche"),
         ({"is_solved": False}, "is_solved of the retired niche"),
         ({"genotype": ObstacleGenotype(roughness=3.0)}, "genotype of the retired niche"),
+        ({"drawn": toy_terrain(9)}, "drawn of the retired niche"),
         ({"id": 7}, "must be those of all NicheRetired events"),
         (None, "must be those of all NicheRetired events"),
     ],
