@@ -35,6 +35,7 @@ from poet.transfer import (
     attempts_of,
     best_source,
     source_scores,
+    tried_sources,
     try_direct,
     try_proposals,
 )
@@ -143,7 +144,7 @@ def _test_candidates(
     targets = [_candidate_target(candidate, sources, parts) for candidate in candidates]
     purpose, step = Purpose.CANDIDATE_TRANSFER, parts.config.transfer.candidate_step
     direct, costs = try_direct(targets, parts, iteration, purpose, known)
-    worth = [[step != "none"] * len(sources)] * len(targets)
+    worth = [[step != "none"] * len(target.sources) for target in targets]
     tried, more = try_proposals(targets, direct, worth, parts, iteration, purpose, plain=step == "plain")
     return tried, [*costs, *more]
 
@@ -154,10 +155,11 @@ def _parents_trial(candidate: Candidate) -> Trial:
     return Trial(candidate.parent, candidate.parent_evaluation)
 
 
-def _candidate_target(candidate: Candidate, sources: Sequence[Niche], parts: Parts) -> Target:
+def _candidate_target(candidate: Candidate, niches: Sequence[Niche], parts: Parts) -> Target:
+    sources = tried_sources(niches, parts.config.transfer.max_sources, candidate.parent.id)
     places = tuple(streams.candidate_sample(parts.seed, candidate.id, source.id) for source in sources)
     optimiser = _fresh_optimiser(sources[0], parts)
-    return Target(candidate.parent.id, candidate.ground, optimiser, tuple(sources), places)
+    return Target(candidate.parent.id, candidate.ground, optimiser, sources, places)
 
 
 def _fresh_optimiser(source: Niche, parts: Parts) -> StrategyState:

@@ -337,6 +337,12 @@ class TransferConfig(_Section):
     recent_scores: Count = _key(
         5, "Under the rule 2020 a source must beat the best of this many latest scores.", "paper 2020, POET.md 4.3"
     )
+    max_sources: Count | Literal["all"] = _key(
+        "all",
+        "Most agents tried in a niche or candidate: the best in their own niches, and a candidate's parent; all: every "
+        "other one.",
+        "ours; both papers: all",
+    )
     confirm_episodes: int = _key(
         0,
         "Fresh instances (see niche.vary) on which a better source must also beat the agent that it would replace: "
@@ -418,7 +424,7 @@ NEUTRAL_KEYS = (
 EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "cppn.released_quirks": False, "novelty.order": "novelty", "novelty.cached": True, "poet.annecs": False,
     "poet.eligible_share": 0.0, "niche.vary": "seed", "niche.rest_interval": 1, "validation.episodes": 0,
-    "validation.interval": 25, "transfer.confirm_episodes": 0,
+    "validation.interval": 25, "transfer.confirm_episodes": 0, "transfer.max_sources": "all",
     "run.start_terrain": "", "run.start_terrain_seed": "drawn", "mutation.most_mutations": 1,
     "es.return_ceiling": "none", "es.on_arrival": "fresh",
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},

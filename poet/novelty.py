@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agents.strategies.shaping import centered_mean_ranks
 from environments.terrain.genotype import AbstractGenotype, TerrainSettings
 
 Vector = tuple[float, ...]
+
+#: More than rounding can move a distance, relatively: a sum of n squares is off by n units in the last place at most.
+_ROUGHNESS = 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,11 +78,17 @@ class AbstractDistance(AbstractNovelty):
         if not others:
             raise ValueError("others must hold at least the root environment, but is empty")
         known = [self.vector(other) for other in others]
-        return [self._to_nearest(self.vector(candidate), known) for candidate in candidates]
+        table = np.array(known, np.float64)
+        return [self._to_nearest(self.vector(candidate), known, table) for candidate in candidates]
 
-    def _to_nearest(self, own: Vector, known: Sequence[Vector]) -> float:
-        nearest = sorted(_distance(own, other) for other in known)[: self.neighbors]
-        return math.fsum(nearest) / len(nearest)
+    def _to_nearest(self, own: Vector, known: Sequence[Vector], table: NDArray[np.float64]) -> float:
+        num = min(self.neighbors, len(known))
+        with np.errstate(over="ignore"):
+            rough = np.sqrt(np.square(table - np.array(own, np.float64)).sum(axis=1))
+        # Sums in another order decide nothing: they only say who is surely not among the nearest.
+        within = np.partition(rough, num - 1)[num - 1] * (1.0 + _ROUGHNESS)
+        nearest = sorted(_distance(own, known[i]) for i in np.flatnonzero(rough <= within).tolist())[:num]
+        return math.fsum(nearest) / num
 
 
 class NearestGenes(AbstractDistance):

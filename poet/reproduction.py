@@ -154,13 +154,16 @@ def rank_by_novelty(
     control runs the same episodes as the run that it is compared with, and differs only in whom it admits.
     """
 
-    def environment(genotype: AbstractGenotype, site: Site) -> Environment:
-        return Environment(genotype, book.scores_in(site) if parts.novelty.needs_scores else None)
-
     if not candidates:
         return []
-    others = [environment(niche.genotype, own_site(niche)) for niche in state.niches]
-    novelty = parts.novelty.measure([environment(c.genotype, c.site) for c in candidates], others)
+
+    if parts.novelty.needs_scores:
+        others = [Environment(niche.genotype, book.scores_in(own_site(niche))) for niche in state.niches]
+        children = [Environment(c.genotype, book.scores_in(c.site)) for c in candidates]
+    else:
+        others = [Environment(niche.genotype) for niche in state.niches]
+        children = [Environment(c.genotype) for c in candidates]
+    novelty = parts.novelty.measure(children, others)
     ranked = [replace(c, novelty=value) for c, value in zip(candidates, novelty, strict=True)]
     if parts.config.novelty.order == "random":
         return sorted(ranked, key=lambda c: (-streams.admission_order(parts.seed, c.id).uniform(), c.id))

@@ -203,6 +203,23 @@ def best_source(trials: Sequence[Trial], proposals_only: bool) -> Winner | None:
     return max(winners, key=lambda winner: winner.evaluation.score, default=None)
 
 
+def tried_sources(niches: Sequence[Niche], most: int | str, parent_id: int | None = None) -> tuple[Niche, ...]:
+    """The niches whose agents are tried in a target, in their order.
+
+    All trials of a round are as many as niches times sources. The papers try all; what each scores at home is known.
+
+    Args:
+        niches: all whose agents could be tried.
+        most: ``transfer.max_sources``: the best by their own scores, the older of equals; ``"all"`` for every one.
+        parent_id: the niche that a candidate was mutated from, which is always one of them; None for a niche.
+    """
+    if isinstance(most, str):
+        return tuple(niches)
+    ranked = sorted(niches, key=lambda niche: (niche.id != parent_id, -niche.evaluation.score))
+    best = {niche.id for niche in ranked[:most]}
+    return tuple(niche for niche in niches if niche.id in best)
+
+
 def source_scores(transfer_id: int, trials: Sequence[Trial], iteration: int) -> list[SourceScored]:
     """The record of what each source scored."""
     return [
@@ -228,7 +245,8 @@ def refused_transfer(iteration: int, target_id: int) -> str:
 
 
 def _round_target(niche: Niche, niches: Sequence[Niche], parts: Parts, iteration: int) -> Target:
-    sources = tuple(source for source in niches if source.id != niche.id)
+    others = [source for source in niches if source.id != niche.id]
+    sources = tried_sources(others, parts.config.transfer.max_sources)
     places = tuple(streams.proposal_sample(parts.seed, iteration, niche.id, source.id) for source in sources)
     return Target(niche.id, niche_ground(niche, parts.config, iteration), niche.optimiser, sources, places)
 

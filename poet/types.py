@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Self, TypeVar
 
 import numpy as np
@@ -132,7 +133,8 @@ class Niche:
 class RetiredNiche:
     """A retired niche: no longer trained, a parent, a source or a target; it still counts for novelty and ANNECS.
 
-    It can still be solved, when an agent first solves it in an evaluation for novelty.
+    It can still be solved, when an agent first solves it in an evaluation for novelty. Nothing else of it changes: an
+    archive stores no retired niche, but reads it back from its events.
 
     Attributes:
         id, genotype, terrain_seed, parent_id, created, is_solved, drawn: as in ``Niche``.
@@ -151,6 +153,11 @@ class RetiredNiche:
     version_id: int
     theta: NDArray[np.float32]
     drawn: Terrain | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """``theta_digest`` of its theta, computed once, since all retired agents are run in every new niche."""
+        return theta_digest(self.theta)
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,10 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
             [] if config.niche.num_fresh or config.transfer.confirm_episodes else ["niche.vary"],
         ),
         ("transfer.periodic = false", [] if config.transfer.periodic else _OF_ROUNDS),
+        (
+            "transfer.periodic = transfer.at_admission = false",
+            [] if config.transfer.periodic or config.transfer.at_admission else ["transfer.max_sources"],
+        ),
         ("transfer.at_admission = false", [] if config.transfer.at_admission else ["transfer.candidate_step"]),
         (
             "validation.episodes = 0",

@@ -137,6 +137,7 @@ EXACT_AFTER_ALL = {
     ("environments/physics/box2d.py", "read"): "only whether the sum is finite",
     ("environments/walker/episode.py", "_advance"): "only whether the sum is finite",
     ("poet/loop.py", "book"): "integers",
+    ("poet/novelty.py", "_to_nearest"): "only which are so far away that their exact distance need not be computed",
 }
 
 #: (file, function) -> why it is longer than a screen.

@@ -205,6 +205,7 @@ def carry_out(
     from experiments.runner import run_experiment
     from experiments.settings import describe, differences
     from poet.parts import imported_code, make_parts
+    from poet.round_cost import costly_round
     from poet.unused import unused_settings
 
     with interrupts.stopping_cleanly() as requests, execution.open() as executor:
@@ -217,6 +218,8 @@ def carry_out(
             for part, keys in unused_settings(config).items():
                 hint = "; its own settings go into es.settings" if part == config.es.strategy else ""
                 say(f"{part} does not use {', '.join(keys)}{hint}")
+            if sentence := costly_round(config):
+                say(sentence)
             prepare_engine(engine, policy)
 
         if prepare is not None:

@@ -1,8 +1,9 @@
 """A state as bytes: an .npz file of arrays with a JSON header. There is no pickle, so reading never runs code.
 
-The optimisers of all active niches are stored together, with each field concatenated along its first axis. Thetas of
-retired niches no longer change, so the state has only their digests, and they stay in the archive's table of thetas.
-The other fields of a trainer's state are stored and read by their types; see ``poet.types.RunState``.
+The optimisers of all active niches are stored together, with each field concatenated along its first axis. Retired
+niches no longer change and are read from the record, see ``poet.archive.retired``. Until archive schema 4 a state
+repeated them, and had only their thetas from the record. The other fields of a trainer's state are stored and read by
+their types; see ``poet.types.RunState``.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, fields
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -25,8 +26,9 @@ from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.errors import DamageError
+from poet.archive.retired import Values, check_retired, recorded_order, retired_digest
 from poet.archive.values import load_object
-from poet.types import Evaluation, Niche, RetiredNiche, RunState, State, SuccessRates, theta_digest
+from poet.types import Evaluation, Niche, RetiredNiche, RunState, State, SuccessRates
 
 _HEADER = "header"
 _OPTIMISER = "optimiser."
@@ -38,14 +40,22 @@ _ANY_NICHE: dict[str, type | UnionType] = {
 }  # fmt: skip
 _NICHE = _ANY_NICHE | {"evaluation": dict, "recent_scores": list, "success": dict | None}
 _RETIRED = _ANY_NICHE | {"retired": int, "theta": str}
+_HEADER_KINDS: dict[str, type | UnionType] = {
+    "counters": dict, "active": list, "retired": list | None, "retired_digest": str | None, "retired_drawn": list,
+    "others": dict,
+}  # fmt: skip
 _EVALUATION = {
     "score": int | float, "own_return": int | float, "own_length": int, "own_outcome": int, "num_solved": int,
 }  # fmt: skip
 _SUCCESS = {"version_id": int, "pushes": float, "seeds": float}
 
 
-def encode_state(state: RunState) -> bytes:
-    """Encode a state as bytes, from which every number can be restored to the bit.
+def encode_state(state: RunState, retired_digest: str) -> bytes:
+    """Encode a state as bytes, from which, with the record, every number can be restored to the bit.
+
+    Args:
+        state: the state.
+        retired_digest: of what the record says of its retired niches.
 
     Raises:
         ValueError: no niche is active, an array holds Python objects, or a value is not of its field's type.
@@ -53,12 +63,12 @@ def encode_state(state: RunState) -> bytes:
     if not state.active:
         raise ValueError("a state needs at least one active niche, but has none")
     try:
-        return _encoded(state)
+        return _encoded(state, retired_digest)
     except _WrongError as error:
         raise ValueError(f"{type(state).__name__} cannot be stored: {error!s:.200}") from error
 
 
-def _encoded(state: RunState) -> bytes:
+def _encoded(state: RunState, retired_digest: str) -> bytes:
     own = _own_fields(type(state))
     joined = concatenate([niche.optimiser for niche in state.active])
     arrays = {_OPTIMISER + field.name: np.asarray(getattr(joined, field.name)) for field in fields(joined)}
@@ -74,7 +84,9 @@ def _encoded(state: RunState) -> bytes:
     header = {
         "counters": _counters({name: getattr(state, name) for name in own.counters}, own),
         "active": [_niche_to_json(niche) for niche in state.active],
-        "retired": [_retired_to_json(niche) for niche in state.retired],
+        "retired": _order(state.retired),
+        "retired_digest": retired_digest,
+        "retired_drawn": [niche.id for niche in state.retired if niche.drawn is not None],
     }
     if own.others:
         others = {name: _plain(state, name, adapter) for name, adapter in own.others.items()}
@@ -91,6 +103,7 @@ def _encoded(state: RunState) -> bytes:
 def decode_state(
     data: bytes,
     theta_of: Callable[[str], NDArray[np.float32]],
+    retired_at: Callable[[int], list[Values]],
     state_type: type[State],
     optimiser_type: type[StrategyState],
     genotype_type: type[AbstractGenotype],
@@ -100,6 +113,7 @@ def decode_state(
     Args:
         data: the bytes.
         theta_of: digest to theta (P,) float32, for retired niches.
+        retired_at: iteration to what the record says of the niches that had retired by its end.
         state_type: the state class of the run's trainer. A field that is missing, as in an older state, gets its
             default.
         optimiser_type: the state class of the niches' optimisers, such as the strategy's.
@@ -109,7 +123,7 @@ def decode_state(
         InputError: the bytes are damaged, or come from another trainer, strategy or genotype.
     """
     try:
-        return _decoded(data, theta_of, state_type, optimiser_type, genotype_type)
+        return _decoded(data, theta_of, retired_at, state_type, optimiser_type, genotype_type)
     except _WrongError as error:
         message = f"a stored state is damaged ({error!s:.200}): go on from another kept state by poet fork"
         raise InputError(message) from error
@@ -118,13 +132,14 @@ def decode_state(
 def _decoded(
     data: bytes,
     theta_of: Callable[[str], NDArray[np.float32]],
+    retired_at: Callable[[int], list[Values]],
     state_type: type[State],
     optimiser_type: type[StrategyState],
     genotype_type: type[AbstractGenotype],
 ) -> State:
     own, arrays = _own_fields(state_type), _arrays(data)
-    header = {"others": {}} | _header(arrays)
-    header = _checked("the header", header, {"counters": dict, "active": list, "retired": list, "others": dict})
+    earlier: dict[str, Any] = {"others": {}, "retired_digest": None, "retired_drawn": []}
+    header = _checked("the header", earlier | _header(arrays), _HEADER_KINDS)
     counters = _counters(_defaults(state_type, own.counters) | header["counters"], own)
     of_state: dict[str, Any] = {
         name: _array(name, arrays.pop(name), dtype) for name, dtype in own.arrays.items() if name in arrays
@@ -132,7 +147,12 @@ def _decoded(
     others = {name: _other(name, value, own.others) for name, value in header["others"].items()}
     optimisers = split(_optimiser(arrays, optimiser_type, len(header["active"])))
     active = [_niche(values, o, genotype_type) for values, o in zip(header["active"], optimisers, strict=True)]
-    retired = [_retired(values, theta_of, genotype_type) for values in header["retired"]]
+    recorded = retired_at(counters["iteration"])
+    is_early = header["retired_digest"] is None  # of archive schema 1 to 3
+    values = header["retired"] or [] if is_early else _retired_values(header, recorded)
+    retired = [_retired(of_niche, theta_of, genotype_type) for of_niche in values]
+    if is_early:
+        _check_early(retired, recorded)
     try:
         return state_type(active=tuple(active), retired=tuple(retired), **counters, **of_state, **others)
     except TypeError as error:  # a field without a default is missing
@@ -327,19 +347,36 @@ def _niche(values: Any, optimiser: StrategyState, genotype_type: type[AbstractGe
     return Niche(**{**values, **parts})
 
 
-def _retired_to_json(niche: RetiredNiche) -> dict[str, Any]:
-    values = _drawn_to_json(niche) | {
-        "id": niche.id,
-        "genotype": niche.genotype.to_json(),
-        "terrain_seed": niche.terrain_seed,
-        "parent_id": niche.parent_id,
-        "created": niche.created,
-        "is_solved": niche.is_solved,
-        "retired": niche.retired,
-        "version_id": niche.version_id,
-        "theta": theta_digest(niche.theta),
-    }
-    return _checked("a retired niche", values, _kinds_of(values, _RETIRED))
+def _check_early(retired: Sequence[RetiredNiche], recorded: Sequence[Values]) -> None:
+    try:
+        check_retired(retired, recorded)
+    except Exception as error:  # a user's own genotype may raise anything
+        raise _WrongError(error) from error
+
+
+def _order(retired: Sequence[RetiredNiche]) -> list[int] | None:
+    """Ids of retired niches in the state's order; None if that is the record's order."""
+    ids = [niche.id for niche in retired]
+    return None if ids == [niche.id for niche in sorted(retired, key=recorded_order)] else ids
+
+
+def _retired_values(header: Mapping[str, Any], recorded: Sequence[Values]) -> list[Values]:
+    """What the record says of a state's retired niches, in the order of the ids that were stored."""
+    if retired_digest(recorded) != header["retired_digest"]:
+        raise _WrongError("its retired niches are not as they were recorded when it was stored")
+    by_id = {values["id"]: values for values in recorded}
+    order, drawn = header["retired"], header["retired_drawn"]
+    if order is None:
+        order = [*by_id]
+    if {*map(type, [*order, *drawn])} - {int} or sorted(order) != sorted(by_id):
+        raise _WrongError("its retired niches are not those recorded")
+    if not {*drawn} <= {niche_id for niche_id, values in by_id.items() if "drawn" in values}:
+        raise _WrongError("it has a drawn ground of a retired niche that is no root")
+    # Of every root the record has the ground, also of one that a genotype makes.
+    return [
+        {name: value for name, value in by_id[niche_id].items() if name != "drawn" or niche_id in drawn}
+        for niche_id in order
+    ]
 
 
 def _retired(

@@ -22,6 +22,7 @@ from poet.archive.lock import RunTakenError, WriterLock
 from poet.archive.own import insert_own_events
 from poet.archive.records import SessionInfo
 from poet.archive.rescue import rescue
+from poet.archive.retired import RetiredDigests
 from poet.archive.rows import canonical_json, insert_events
 from poet.archive.thetas import store_thetas
 from poet.archive.turns import Turns
@@ -79,6 +80,7 @@ class RunArchive(NotCopied):
         self._lock = lock
         self._turns = Turns(folder)
         self._is_lost = False
+        self._retired = RetiredDigests(connection)
         self._iteration: int | None = connection.execute(_LAST_ITERATION).fetchone()[0]
         self._config = config_at(connection, self._next_iteration)
         with transaction(connection):
@@ -138,7 +140,8 @@ class RunArchive(NotCopied):
             seconds: how long the iteration took.
 
         Raises:
-            ValueError: the iteration is not the next one, an event belongs to another one, or a theta is missing.
+            ValueError: the iteration is not the next one, an event belongs to another one, a theta is missing, or
+                retired niches are not as events say.
             InputError: the archive cannot be written, is damaged or was closed.
             ArchiveError: the disk is full or fails, another process writes the run, or its files were taken away.
         """
@@ -156,7 +159,7 @@ class RunArchive(NotCopied):
             self._store_new_thetas(state, events)
             if state.iteration % self._config.checkpoint.theta_every == 0:
                 store_thetas(self._connection, (niche.theta for niche in state.active))
-            self._replace_snapshot(state)
+            self._replace_snapshot(state, self._retired.of(state, events))
             self._connection.execute(
                 "INSERT INTO iterations (iteration, session_id, seconds, env_steps, episodes) VALUES (?, ?, ?, ?, ?)",
                 clock,
@@ -263,13 +266,13 @@ class RunArchive(NotCopied):
                     raise ValueError(f"{event!r:.200}: must come with its theta, which no ES step finds again")
                 store_thetas(self._connection, [event.theta])
 
-    def _replace_snapshot(self, state: RunState) -> None:
+    def _replace_snapshot(self, state: RunState, retired_digest: str) -> None:
         """Store the state, and delete the last one unless it is a keyframe."""
-        self._connection.execute("DELETE FROM snapshots WHERE keyframe = 0")
+        self._connection.execute("DELETE FROM snapshots WHERE iteration = ? AND keyframe = 0", (self._iteration,))
         is_keyframe = state.iteration % self._config.checkpoint.keep_every == 0
         self._connection.execute(
             "INSERT INTO snapshots (iteration, keyframe, state) VALUES (?, ?, ?)",
-            (state.iteration, int(is_keyframe), encode_state(state)),
+            (state.iteration, int(is_keyframe), encode_state(state, retired_digest)),
         )
 
 

@@ -23,6 +23,7 @@ from poet.archive.frames import read_frame, read_rows, read_rows_after, read_spe
 from poet.archive.guard import GuardedConnection
 from poet.archive.own import own_tables
 from poet.archive.records import ForkOrigin, StoredAgent
+from poet.archive.retired import retired_values
 from poet.archive.rows import EVENT_TABLES, OWN_PREFIX, columns, read_version
 from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
 from poet.archive.thetas import read_theta
@@ -417,7 +418,8 @@ class Run:
         ((data,),) = self._rows("snapshots", ["state"], "iteration = ?", wanted)
         with self._turns.turn():
             thetas = partial(read_theta, self._connection)
-            state = decode_state(data, thetas, state_type, optimiser_type, genotype_type)
+            retired = partial(retired_values, self._connection)
+            state = decode_state(data, thetas, retired, state_type, optimiser_type, genotype_type)
             check_state(self._connection, state, wanted)
         return state
 

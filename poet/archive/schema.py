@@ -241,13 +241,15 @@ MIGRATIONS: tuple[str, ...] = (
     _JUDGEMENTS,
     f"{_made_anew(_strict(_TABLES_2))}{_ADDED_3}"
     "INSERT INTO digests SELECT 'config', from_iteration, poet_sha256(config) FROM configs;",
+    "",
 )
 
-#: The schema that this code reads and writes.
-SCHEMA_VERSION = 3
+#: The schema that this code reads and writes. Schema 4 has the tables of schema 3, but its states have no values of
+#: retired niches (``poet.archive.retired``), which an older POET would take for damage.
+SCHEMA_VERSION = 4
 
 #: The tables of each schema; readers understand all of them.
-TABLES_OF = {1: _TABLES_2.replace(_JUDGEMENTS.strip(), ""), 2: _TABLES_2, SCHEMA_VERSION: TABLES}
+TABLES_OF = {1: _TABLES_2.replace(_JUDGEMENTS.strip(), ""), 2: _TABLES_2, 3: TABLES, SCHEMA_VERSION: TABLES}
 
 #: The columns of each table that hold a JSON object.
 JSON_COLUMNS = {

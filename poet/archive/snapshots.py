@@ -64,9 +64,6 @@ def check_state(connection: sqlite3.Connection, state: RunState, iteration: int)
         raise DamageError(
             f"the state after iteration {iteration} is not that of the niches, versions and costs recorded"
         )
-    gone = connection.execute("SELECT niche_id FROM retirements WHERE iteration <= ?", (iteration,)).fetchall()
-    if {niche.id for niche in state.retired} != {niche_id for (niche_id,) in gone}:
-        raise DamageError(f"the state after iteration {iteration} has other retired niches than those recorded")
     sizes = {niche.theta.size for niche in state.niches}
     if max(niche.version_id for niche in state.niches) >= state.next_version_id:
         raise DamageError(f"the state after iteration {iteration} has an agent version that was not recorded")

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from agents.strategies.openai_es import OpenAIES, OpenAIESState
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
+from poet.archive.checkpoint import encode_state
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
 from poet.archive.records import SessionInfo
+from poet.archive.retired import retired_digest
 from poet.config import Config, make_config
 from poet.criterion import Judgement
 from poet.events import (
@@ -39,7 +41,17 @@ from poet.events import (
     TransferOutcome,
     ValidationSet,
 )
-from poet.types import Evaluation, Niche, Origin, PoetState, Purpose, RetiredNiche, SuccessRates, theta_digest
+from poet.types import (
+    Evaluation,
+    Niche,
+    Origin,
+    PoetState,
+    Purpose,
+    RetiredNiche,
+    RunState,
+    SuccessRates,
+    theta_digest,
+)
 
 SESSION = SessionInfo("toy-host", {"python": "3.11"}, "box2d", "local", 1, "abc123")
 CONFIG = make_config({"checkpoint": {"keep_every": 4, "theta_every": 3}})
@@ -119,6 +131,22 @@ def go_on(folder: Path, num_iterations: int, rate: float = 0.1) -> None:
             step = toy_iteration(state, rate)
             record(archive, step)
             state = step.state
+
+
+def recorded(state: RunState) -> list[dict[str, Any]]:
+    """What an archive's record says of a state's retired niches."""
+    niches = sorted(state.retired, key=lambda niche: (niche.retired, niche.id))
+    found = [{**vars(n), "genotype": n.genotype.to_json(), "theta": theta_digest(n.theta)} for n in niches]
+    for values in found:
+        drawn = values.pop("drawn")
+        if values["parent_id"] is None:
+            values["drawn"] = (drawn or toy_terrain(values["id"])).to_json()
+    return found
+
+
+def encoded(state: RunState) -> bytes:
+    """A state as bytes, stored beside its record."""
+    return encode_state(state, retired_digest(recorded(state)))
 
 
 def plain(value: Any) -> Any:
@@ -228,7 +256,7 @@ def _admit(state: PoetState, iteration: int) -> tuple[PoetState, list[Event]]:
     *leaving, first, second = (*state.active, replace(niche, is_solved=True, success=success))
     retired = tuple(
         RetiredNiche(n.id, n.genotype, n.terrain_seed, n.parent_id, n.created, n.is_solved, iteration, n.version_id,
-                     n.theta.copy())
+                     n.theta.copy(), n.drawn)
         for n in leaving
     )  # fmt: skip
     events += [NicheRetired(n.id, iteration, n.version_id, n.evaluation.score) for n in leaving]

@@ -391,3 +391,19 @@ def test_terrain_is_scored_on_the_childs_own_instance():
 
     child = after.active[1]
     assert {child.genotype.express(child.terrain_seed)} == set(seen)
+
+
+def test_a_candidate_may_meet_few_agents():
+    """``transfer.max_sources``: its parent, which the criterion has seen, and the best of the others."""
+    parts = make_test_parts(
+        poet={"reproduction_threshold": 0.0, "max_children": 9, "annecs": False}, transfer={"max_sources": 2}
+    )
+    state = make_state(*(make_niche(i, parts, score) for i, score in enumerate((60.0, 80.0, 250.0, 90.0))))
+
+    _, events = reproduce_and_admit(state, parts)
+
+    parent_of = {event.id: event.parent_id for event in of_kind(events, CandidateJudged)}
+    attempts = {event.id: parent_of[event.candidate_id] for event in of_kind(events, TransferAttempted)}
+    tried = {id: {e.source_id for e in of_kind(events, SourceScored) if e.transfer_id == id} for id in attempts}
+    assert attempts
+    assert tried == {id: {parent, 2} if parent != 2 else {2, 3} for id, parent in attempts.items()}

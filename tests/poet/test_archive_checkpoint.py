@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -17,9 +18,9 @@ from agents.strategies.base import StrategyState
 from agents.strategies.openai_es import OpenAIESState
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
-from poet.archive.checkpoint import decode_state, encode_state
+from poet.archive.checkpoint import decode_state
 from poet.types import Evaluation, Niche, PoetState, RetiredNiche, theta_digest
-from tests.poet.archive_examples import plain, toy_steps
+from tests.poet.archive_examples import encoded, plain, recorded, toy_steps
 
 counts = st.integers(0, 2**62)
 scores = st.floats(allow_nan=False)
@@ -36,7 +37,7 @@ class OtherState(StrategyState):
 
 def _decode(data: bytes, state: PoetState, state_type: type[StrategyState] = OpenAIESState) -> PoetState:
     thetas = {theta_digest(niche.theta): niche.theta for niche in state.retired}
-    return decode_state(data, thetas.__getitem__, PoetState, state_type, ObstacleGenotype)
+    return decode_state(data, thetas.__getitem__, lambda _: recorded(state), PoetState, state_type, ObstacleGenotype)
 
 
 @st.composite
@@ -65,11 +66,11 @@ def states(draw: Any) -> PoetState:
                 draw(counts), evaluation, tuple(draw(st.lists(scores, max_size=5))), draw(st.booleans()),
             )
         )  # fmt: skip
-    for _ in range(draw(st.integers(0, 2))):
+    for niche_id in draw(st.lists(counts, max_size=2, unique=True)):
         theta = draw(hnp.arrays(np.float32, (size,)))
         retired.append(
             RetiredNiche(
-                draw(counts), draw(genotypes()), draw(seeds), draw(st.none() | counts), draw(counts),
+                niche_id, draw(genotypes()), draw(seeds), draw(st.none() | counts), draw(counts),
                 draw(st.booleans()), draw(counts), draw(counts), theta,
             )
         )  # fmt: skip
@@ -81,42 +82,77 @@ def states(draw: Any) -> PoetState:
 @given(states())
 def test_any_state_comes_back_to_the_bit(state: PoetState) -> None:
     """Arrays, -inf, None, long counters and signs of zero survive; equal states have equal bytes."""
-    data = encode_state(state)
+    data = encoded(state)
     back = _decode(data, state, OtherState)
     assert plain(state) == plain(back)
-    assert data == encode_state(back)
+    assert data == encoded(back)
 
 
 def test_a_state_of_the_default_strategy_comes_back() -> None:
     """A run's own states survive, and the restored niches can be trained: their arrays are writable."""
     for step in toy_steps(6):
-        back = _decode(encode_state(step.state), step.state)
+        back = _decode(encoded(step.state), step.state)
         assert plain(step.state) == plain(back)
         assert back.active[0].theta.flags.writeable
 
 
-def test_retired_thetas_are_named_and_not_repeated() -> None:
-    """A retired niche adds its digest, not its parameters, to every snapshot to come."""
+def test_a_state_does_not_grow_with_retired_niches() -> None:
+    """However many have retired, whatever state comes then is as large; only another order costs a number each."""
     state = toy_steps(6)[-1].state
     last = state.retired[-1]
-    marked = replace(last, theta=np.frombuffer(b"A very recognisable theta...", np.float32))
-    data = encode_state(replace(state, retired=(*state.retired[:-1], marked)))
-    assert b"recognisable" not in data
-    assert theta_digest(marked.theta).encode() in data
+    many = tuple(replace(last, id=100 + i, retired=6) for i in range(1000))
+    few, all_of_them = encoded(state), encoded(replace(state, retired=(*state.retired, *many)))
+    assert len(few) == len(all_of_them)
+    assert len(few) < len(encoded(replace(state, retired=(*state.retired, *many[::-1])))) < len(few) + 10_000
+
+
+def test_a_trainers_own_order_of_retired_niches_comes_back() -> None:
+    """It may be another than that of the record, and novelty's sums go by it."""
+    state = toy_steps(6)[-1].state
+    turned = replace(state, retired=state.retired[::-1], retired_scores=np.zeros((0, 0)))
+    assert 2 <= len(turned.retired)
+    assert plain(turned) == plain(_decode(encoded(turned), turned))
+
+
+@pytest.mark.parametrize("ids", [[1], [7], ["0"], [True], [[]]])
+def test_drawn_grounds_of_others_than_roots_are_refused(ids: list[Any]) -> None:
+    """A child, an unknown niche, and no niches."""
+    state = toy_steps(6)[-1].state
+    with np.load(io.BytesIO(encoded(state))) as arrays:
+        parts = dict(arrays)
+    header = json.loads(parts["header"].tobytes()) | {"retired_drawn": ids}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{**parts, "header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    with pytest.raises(InputError, match="retired"):
+        _decode(buffer.getvalue(), state)
+
+
+@pytest.mark.parametrize("ids", [[0], [0, 0], [0, 1, 2], ["0", 1], [1, True]])
+def test_an_order_of_other_niches_is_refused(ids: list[Any]) -> None:
+    """Lost, double, unknown and no niches."""
+    state = toy_steps(6)[-1].state
+    with np.load(io.BytesIO(encoded(state))) as arrays:
+        parts = dict(arrays)
+    header = json.loads(parts["header"].tobytes()) | {"retired": ids}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{**parts, "header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    assert [0, 1] == [niche.id for niche in state.retired]
+    with pytest.raises(InputError, match="its retired niches are not those recorded"):
+        _decode(buffer.getvalue(), state)
 
 
 def test_another_strategys_state_is_refused() -> None:
     """A state is not read as that of a strategy whose fields it does not have."""
     state = toy_steps(0)[0].state
     with pytest.raises(InputError, match=r"of another strategy: OtherState has the fields .*es\.strategy"):
-        _decode(encode_state(state), state, OtherState)
+        _decode(encoded(state), state, OtherState)
 
 
 @pytest.mark.parametrize("damage", [lambda d: d[:100], lambda d: b"", lambda d: d[:200] + b"!" + d[201:]])
 def test_damaged_bytes_are_refused(damage: Any) -> None:
     """A state that lost bytes is an input error, not a crash or another state."""
     state = toy_steps(0)[0].state
-    data = encode_state(state)
+    data = encoded(state)
     with pytest.raises(InputError, match="a stored state is damaged"):
         _decode(damage(data), state)
 
@@ -127,7 +163,7 @@ def test_python_objects_are_neither_written_nor_read() -> None:
     (niche,) = state.active
     objects = OtherState(niche.optimiser.centre, np.array([object()]), np.zeros((1, 1, 1)))
     with pytest.raises(ValueError, match=r"optimiser\.ages must be an array of numbers"):
-        encode_state(replace(state, active=(replace(niche, optimiser=objects),)))
+        encoded(replace(state, active=(replace(niche, optimiser=objects),)))
     buffer = io.BytesIO()
     np.savez(buffer, header=np.array([{"a": 1}], dtype=object))
     with pytest.raises(InputError, match="allow_pickle=False"):
@@ -137,4 +173,4 @@ def test_python_objects_are_neither_written_nor_read() -> None:
 def test_a_state_without_niches_is_refused() -> None:
     """Without an active niche a run cannot go on."""
     with pytest.raises(ValueError, match="at least one active niche"):
-        encode_state(PoetState(0, ()))
+        encoded(PoetState(0, ()))

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +18,18 @@ from agents.strategies.openai_es import OpenAIESState
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from poet.archive import guard
-from poet.archive.checkpoint import decode_state, encode_state
+from poet.archive.checkpoint import decode_state
 from poet.archive.database import connect_to_read
 from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
 from poet.archive.journal import RunArchive
 from poet.archive.reader import open_run
+from poet.archive.retired import retired_values
 from poet.archive.schema import TABLES_OF, table_names
 from poet.archive.thetas import read_theta
 from poet.archive.verify import find_damage
 from poet.types import PoetState
-from tests.poet.archive_examples import SESSION, go_on, load, plain, toy_run
+from tests.poet.archive_examples import SESSION, encoded, go_on, load, plain, toy_run
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +95,9 @@ def test_no_flipped_bit_of_a_state_changes_it(folder: Path) -> None:
         for bit in random.Random(1).sample(range(8 * len(data)), 1000):
             try:
                 state = decode_state(
-                    flipped(data, bit), lambda d: read_theta(connection, d), PoetState, OpenAIESState, ObstacleGenotype
-                )
+                    flipped(data, bit), partial(read_theta, connection), partial(retired_values, connection), PoetState,
+                    OpenAIESState, ObstacleGenotype,
+                )  # fmt: skip
             except InputError:
                 num_refused += 1
             else:
@@ -109,13 +112,35 @@ def test_an_agent_that_was_exchanged_in_a_state_is_found(folder: Path) -> None:
     first = state.active[0]
     other = replace(first, optimiser=replace(first.optimiser, centre=first.optimiser.centre + np.float32(0.5)))
     with closing(sqlite3.connect(folder / "run.sqlite", isolation_level=None)) as connection:
-        data = encode_state(replace(state, active=(other, *state.active[1:])))
+        data = encoded(replace(state, active=(other, *state.active[1:])))
         connection.execute("UPDATE snapshots SET state = ? WHERE iteration = ?", (data, state.iteration))
 
     with (
         open_run(folder) as run,
         pytest.raises(InputError, match=f"another agent in niche {first.id} than was recorded"),
     ):
+        load(run)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE niches SET genotype = replace(genotype, '0.1', '0.2') WHERE niche_id = 1",
+        "UPDATE niches SET terrain_seed = terrain_seed + 1 WHERE niche_id = 0",
+        "UPDATE niches SET terrain = replace(terrain, '0.3', '0.4') WHERE niche_id = 0",
+        "UPDATE retirements SET version_id = 0 WHERE niche_id = 1",
+        "UPDATE retirements SET iteration = iteration + 1 WHERE niche_id = 0",
+        "UPDATE versions SET theta_digest = (SELECT theta_digest FROM versions WHERE id = 0) "
+        "WHERE id = (SELECT version_id FROM retirements WHERE niche_id = 1)",
+        "DELETE FROM solved WHERE niche_id = 1",
+        "DELETE FROM retirements WHERE niche_id = 0",
+        "INSERT INTO retirements SELECT max(niche_id), 8, 0, 0.0 FROM niches",
+    ],
+)
+def test_a_change_of_a_retired_niches_record_is_found(folder: Path, statement: str) -> None:
+    """A state takes them from there, so a run that went on would go another way."""
+    change(folder, statement)
+    with open_run(folder) as run, pytest.raises(InputError, match="its retired niches are not as they were recorded"):
         load(run)
 
 

@@ -25,7 +25,18 @@ from poet.archive.thetas import read_theta
 from poet.config import Config, make_config
 from poet.events import NicheSolved
 from poet.types import theta_digest
-from tests.poet.archive_examples import CONFIG, SESSION, go_on, load, plain, record, toy_run, toy_steps
+from tests.poet.archive_examples import (
+    CONFIG,
+    SESSION,
+    go_on,
+    load,
+    plain,
+    record,
+    toy_iteration,
+    toy_run,
+    toy_steps,
+    toy_terrain,
+)
 
 
 def _changed(config: Config, **sections: Any) -> Config:
@@ -137,6 +148,27 @@ def test_a_fork_without_change_becomes_the_original(tmp_path: Path, at: int) -> 
     with open_run(original) as run, open_run(tmp_path / "fork") as fork:
         assert run.parent is None
         assert run.iterations.drop(columns="session_id").equals(fork.iterations.drop(columns="session_id"))
+
+
+def test_a_drawn_root_keeps_its_ground_when_it_retires(tmp_path: Path) -> None:
+    """Resumed, and forked before and after it retires, the run is as if it had never stopped; its ground is its own."""
+    first, *_ = toy_steps(0)
+    root = replace(first.state.active[0], drawn=toy_terrain(0))
+    steps = [replace(first, state=replace(first.state, active=(root,)))]
+    while len(steps) <= 10:
+        steps.append(toy_iteration(steps[-1].state))
+    for name, num in (("original", 10), ("resumed", 5)):
+        with create_run(tmp_path / name, CONFIG, session=SESSION) as archive:
+            record(archive, *steps[: num + 1])
+    go_on(tmp_path / "resumed", 5)
+    for at in (0, 4, 8):
+        fork_run(tmp_path / "original", tmp_path / f"fork{at}", at)
+        go_on(tmp_path / f"fork{at}", 10 - at)
+    assert [toy_terrain(0), None] == [niche.drawn for niche in steps[-1].state.retired[:2]]
+    for folder in tmp_path.iterdir():
+        assert fingerprint(tmp_path / "original") == fingerprint(folder)
+        with open_run(folder) as run:
+            assert plain(steps[-1].state) == plain(load(run))
 
 
 def test_a_fork_changes_nothing_in_its_source(tmp_path: Path) -> None:

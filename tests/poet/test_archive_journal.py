@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 from environments.errors import InputError
+from environments.terrain.obstacles import ObstacleGenotype
 from poet.archive import journal
 from poet.archive.errors import ArchiveError
 from poet.archive.fingerprint import fingerprint
@@ -27,7 +28,7 @@ from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import open_run
 from poet.archive.thetas import read_theta
 from poet.config import make_config
-from poet.events import AgentVersion, CandidateJudged, Event, GenerationDone, NicheSolved, NicheValidated
+from poet.events import AgentVersion, CandidateJudged, Event, GenerationDone, NicheRetired, NicheSolved, NicheValidated
 from poet.types import Origin, PoetState, theta_digest
 from tests.poet.archive_examples import (
     CONFIG,
@@ -41,6 +42,7 @@ from tests.poet.archive_examples import (
     toy_iteration,
     toy_run,
     toy_steps,
+    toy_terrain,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +108,66 @@ def test_events_that_contradict_history_are_refused(archive: RunArchive) -> None
         with pytest.raises(sqlite3.IntegrityError):
             archive.append(step.state, (*step.events, wrong), 0.1)
     assert before == fingerprint(archive._folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"theta": np.zeros(6, np.float32)}, "theta of the retired niche"),
+        ({"version_id": 0}, "version_id of the retired niche"),
+        ({"is_solved": False}, "is_solved of the retired niche"),
+        ({"genotype": ObstacleGenotype(roughness=3.0)}, "genotype of the retired niche"),
+        ({"drawn": toy_terrain(9)}, "drawn of the retired niche"),
+        ({"id": 7}, "must be those of all NicheRetired events"),
+        (None, "must be those of all NicheRetired events"),
+    ],
+)
+@pytest.mark.parametrize("iteration", [6, 7])
+def test_a_retired_niche_is_what_its_events_say(
+    tmp_path: Path, iteration: int, change: dict[str, Any] | None, words: str
+) -> None:
+    """It would be read back otherwise: when it retires and when a trainer changes or drops it later."""
+    steps = toy_steps(iteration)
+    with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive:
+        record(archive, *steps[:-1])
+        *others, last = steps[-1].state.retired
+        retired = (*others, *([] if change is None else [replace(last, **change)]))
+        with pytest.raises(ValueError, match=words):
+            archive.append(replace(steps[-1].state, retired=retired), steps[-1].events, 0.1)
+        record(archive, steps[-1])
+    with open_run(tmp_path / "run") as run:
+        assert plain(steps[-1].state) == plain(load(run))
+
+
+def test_a_trainer_may_retire_in_any_order(tmp_path: Path) -> None:
+    """Two in one iteration, the younger first: so they come back, and so does the state after they were read."""
+    steps = toy_steps(6)
+    first, second = steps[-1].state.retired
+    at_once = replace(first, retired=6)
+    state = replace(steps[-1].state, retired=(second, at_once))
+    events = [e for step in steps for e in step.events if isinstance(e, NicheRetired)]
+    assert [0, 1] == [event.niche_id for event in events]
+    with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive:
+        for step in steps[:-1]:
+            kept = [e for e in step.events if e is not events[0]]
+            archive.append(replace(step.state, retired=()), kept, 0.25)
+        archive.append(state, [*steps[-1].events, replace(events[0], iteration=6)], 0.25)
+    with open_run(tmp_path / "run") as run:
+        assert [1, 0] == [niche.id for niche in state.retired]
+        assert plain(state) == plain(load(run))
+    go_on(tmp_path / "run", 2)
+
+
+def test_stored_states_do_not_grow(tmp_path: Path) -> None:
+    """A hundred iterations retire fifty niches, and the last state is as large as an early one."""
+    with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive:
+        for step in toy_steps(100):  # their table of scores does grow, and is another matter
+            archive.append(replace(step.state, retired_scores=np.zeros((0, 0))), step.events, 0.25)
+    with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection:
+        sizes = dict(connection.execute("SELECT iteration, length(state) FROM snapshots"))
+        ((num_retired,),) = connection.execute("SELECT count(*) FROM retirements")
+    assert 49 == num_retired
+    assert sizes[100] < sizes[12] + 100
 
 
 def test_history_holds_no_nan(archive: RunArchive) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from environments.errors import InputError
+from environments.terrain.obstacles import ObstacleGenotype
 from poet.archive.database import connect_to_read
 from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
@@ -20,10 +22,11 @@ from poet.archive.journal import RunArchive
 from poet.archive.reader import open_run
 from poet.archive.rows import EVENT_TABLES
 from poet.archive.schema import SCHEMA_VERSION, create_schema
+from poet.archive.verify import find_damage
 from poet.types import PoetState
 from tests.poet.archive_examples import SESSION, go_on, load, plain, toy_steps
 
-GOLDEN = Path(__file__).parent / "golden" / "archive_v1.sql"
+GOLDEN = Path(__file__).parent / "golden"
 NUM_ITERATIONS = 6
 ROOT = Path(__file__).parents[2]
 #: A writer in a process of its own.
@@ -32,15 +35,25 @@ _GO_ON = (
 )
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """A toy run of six iterations by the first schema."""
-    folder = tmp_path / "old"
+def _stored(name: str, folder: Path) -> Path:
+    """A toy run of six iterations by an earlier schema."""
     folder.mkdir()
     with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
-        connection.executescript(GOLDEN.read_text(encoding="utf-8"))
+        connection.executescript((GOLDEN / name).read_text(encoding="utf-8"))
         connection.execute("PRAGMA journal_mode = WAL")  # as it was: a dump does not tell
     return folder
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """By the first schema."""
+    return _stored("archive_v1.sql", tmp_path / "old")
+
+
+@pytest.fixture
+def whole_states(tmp_path: Path) -> Path:
+    """By the third schema, in which each state repeats all retired niches."""
+    return _stored("archive_v3.sql", tmp_path / "whole")
 
 
 def _version(folder: Path) -> int:
@@ -125,3 +138,42 @@ def test_opening_to_write_upgrades_once(old: Path) -> None:
     for _ in range(2):
         RunArchive.open(old, session=SESSION).close()
         assert SCHEMA_VERSION == _version(old)
+
+
+def test_states_that_repeat_retired_niches_are_gone_on_with(whole_states: Path, tmp_path: Path) -> None:
+    """Loaded, verified, resumed and forked: the fingerprints are those of the code that wrote it (commit 1579a56)."""
+    steps = toy_steps(10)
+    with open_run(whole_states) as run:
+        assert [0, 4, 6] == run.keyframes
+        for iteration in run.keyframes:
+            assert plain(steps[iteration].state) == plain(load(run, iteration))
+    assert [] == find_damage(whole_states, ObstacleGenotype)
+    assert "7a4805a1b87bca778b79d9dc747a06a3ced75dcd602d65ba6438aff85e52dd22" == fingerprint(whole_states)
+    fork_run(whole_states, tmp_path / "fork", 4)
+    go_on(tmp_path / "fork", 6)
+    go_on(whole_states, 4)
+
+    for folder in (whole_states, tmp_path / "fork"):
+        assert "dac6d71c4482097cf8b7acb7276c52d15f25d5cf149ca87993de57301dfc7b12" == fingerprint(folder)
+        assert SCHEMA_VERSION == _version(folder)
+        assert [] == find_damage(folder, ObstacleGenotype)
+        with open_run(folder) as run:
+            for iteration in run.keyframes:
+                assert plain(steps[iteration].state) == plain(load(run, iteration))
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["versions SET theta_digest = (SELECT theta_digest FROM versions WHERE id = 0) WHERE id = ",
+     "retirements SET version_id = 0 WHERE version_id = "],
+)  # fmt: skip
+def test_a_state_that_repeats_other_niches_than_were_recorded_is_refused(whole_states: Path, change: str) -> None:
+    """Its retired agents must be those of the record, from which the next state takes them."""
+    with closing(sqlite3.connect(whole_states / "run.sqlite")) as connection, connection:
+        ((version_id,),) = connection.execute("SELECT version_id FROM retirements WHERE niche_id = 1")
+        connection.execute(f"UPDATE {change} {version_id}")
+    with (
+        open_run(whole_states) as run,
+        pytest.raises(InputError, match="of the retired niche 1 is not what its events"),
+    ):
+        load(run)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from agents.strategies.openai_es import OpenAIESState
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
-from poet.archive.checkpoint import decode_state, encode_state
+from poet.archive.checkpoint import decode_state
 from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
 from poet.archive.journal import RunArchive, create_run
@@ -27,7 +27,7 @@ from poet.archive.reader import open_run
 from poet.archive.verify import find_damage
 from poet.events import AnyEvent, CandidateJudged, CandidateOutcome, OwnEvent
 from poet.types import RunState
-from tests.poet.archive_examples import CONFIG, SESSION, plain, toy_run, toy_start, toy_steps
+from tests.poet.archive_examples import CONFIG, SESSION, encoded, plain, toy_run, toy_start, toy_steps
 
 
 class Side(StrEnum):
@@ -308,22 +308,22 @@ def _own_state(**values: Any) -> OwnState:
 
 
 def _decode(data: bytes) -> OwnState:
-    return decode_state(data, {}.__getitem__, OwnState, OpenAIESState, ObstacleGenotype)
+    return decode_state(data, {}.__getitem__, lambda _: [], OwnState, OpenAIESState, ObstacleGenotype)
 
 
 @pytest.mark.parametrize("values", [{}, FULL])
 def test_a_state_of_its_own_comes_back_to_the_bit(values: dict[str, Any]) -> None:
     """Arrays, nested records, infinity, names, None: as they were; equal states have equal bytes."""
     state = _own_state(**values)
-    data = encode_state(state)
-    assert data == encode_state(_decode(data))
+    data = encoded(state)
+    assert data == encoded(_decode(data))
     for name, value in values.items():
         assert plain(value) == plain(getattr(_decode(data), name))
 
 
 def test_a_field_that_came_later_has_its_default() -> None:
     """An older state, which lacks it, is read."""
-    assert plain(_own_state()) == plain(_decode(encode_state(RunState(**_common()))))
+    assert plain(_own_state()) == plain(_decode(encoded(RunState(**_common()))))
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_a_field_that_came_later_has_its_default() -> None:
 )  # fmt: skip
 def test_a_field_of_another_type_is_damage(name: str, value: Any) -> None:
     """Whatever a stranger's archive has in its place."""
-    with np.load(io.BytesIO(encode_state(_own_state(**FULL)))) as arrays:
+    with np.load(io.BytesIO(encoded(_own_state(**FULL)))) as arrays:
         parts = dict(arrays)
     header = json.loads(parts["header"].tobytes())
     header["others"][name] = value
@@ -361,7 +361,7 @@ def test_a_field_of_another_type_is_damage(name: str, value: Any) -> None:
 def test_a_value_that_is_not_of_its_fields_type_is_not_written(values: dict[str, Any], sentence: str) -> None:
     """A trainer that errs is told when it does, and not when its run is to go on."""
     with pytest.raises(ValueError, match=sentence):
-        encode_state(OwnState(**_common() | values))
+        encoded(OwnState(**_common() | values))
 
 
 @pytest.mark.parametrize("values", [{"version_id": -1}, {"is_solved": 1}, {"recent_scores": (True,)}])
@@ -369,7 +369,7 @@ def test_a_niche_of_wrong_values_is_not_written(values: dict[str, Any]) -> None:
     """Nor is one that could not be read back."""
     common = _common()
     with pytest.raises(ValueError, match=r"OwnState cannot be stored: .* of a"):
-        encode_state(OwnState(**common | {"active": (replace(common["active"][0], **values),)}))
+        encoded(OwnState(**common | {"active": (replace(common["active"][0], **values),)}))
 
 
 def test_a_trainer_may_count_candidates_without_a_counter(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype, ObstacleSettings
-from poet.novelty import AbstractNovelty, Environment, NearestGenes, PataEc
+from poet.novelty import AbstractDistance, AbstractNovelty, Environment, NearestGenes, PataEc
 from tests.naive import naive_pata_ec
 from tests.poet.builders import make_test_parts
 
@@ -114,6 +114,29 @@ def test_the_order_of_agents_does_not_matter(order, own, other):
     (shuffled,) = pata_ec().measure([place(*(own[i] for i in order))], [place(*(other[i] for i in order))])
 
     assert found == shuffled
+
+
+class ByScores(AbstractDistance):
+    """The scores themselves are the vector."""
+
+    def vector(self, environment):
+        """As they are."""
+        return environment.scores
+
+
+COORDINATE = st.floats(-1e200, 1e200) | st.sampled_from([0.0, 0.1, 0.2, 0.3, 1e-160, 1e-308])
+
+
+@given(st.lists(st.tuples(COORDINATE, COORDINATE, COORDINATE), min_size=2, max_size=12), st.integers(1, 6))
+def test_only_the_nearest_are_measured_and_the_bits_are_those_of_all(points, neighbors):
+    """Whatever is left out by a rough distance is none of the nearest, also among equals and beyond float64."""
+    own, *others = points
+    exact = sorted(math.sqrt(math.fsum((a - b) * (a - b) for a, b in zip(own, o, strict=True))) for o in others)
+    expected = math.fsum(exact[:neighbors]) / len(exact[:neighbors])
+
+    measure = ByScores(neighbors, "none", 50.0, 300.0, ObstacleSettings())
+
+    assert [expected] == measure.measure([place(*own)], [place(*other) for other in others])
 
 
 def test_novelty_among_nothing_is_refused():

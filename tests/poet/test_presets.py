@@ -67,6 +67,7 @@ PAPER = {
         "rule": "2019",
         "recent_scores": 5,  # of the 2020 rule: without effect here
         "confirm_episodes": 0,
+        "max_sources": "all",
         "candidate_step": "adam",
     },
     "evaluation": {"max_steps": 2000, "engine": "simd"},
@@ -108,6 +109,7 @@ RELEASED = {
         "rule": "2019",
         "recent_scores": 5,  # of the 2020 rule: without effect here
         "confirm_episodes": 0,
+        "max_sources": "all",
         "candidate_step": "plain",
     },
     "evaluation": {"max_steps": 2000, "engine": "simd"},
@@ -157,6 +159,7 @@ PAPER_2020 = {
         "rule": "2020",
         "recent_scores": 5,
         "confirm_episodes": 0,
+        "max_sources": "all",
         "candidate_step": "adam",
     },
 }
@@ -185,6 +188,7 @@ RELEASED_2020 = {
         "rule": "2020",
         "recent_scores": 5,
         "confirm_episodes": 0,
+        "max_sources": "all",
         "candidate_step": "plain",
     },
 }

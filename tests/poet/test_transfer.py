@@ -12,7 +12,9 @@ from environments.streams import Stream
 from environments.terrain.generation import push_from
 from environments.terrain.terrain import Terrain
 from environments.walker.ending import Outcome
+from poet.config import make_config
 from poet.events import AgentVersion, Cost, NicheSolved, SourceScored, TransferAttempted, TransferOutcome
+from poet.round_cost import costly_round, round_cost
 from poet.transfer import transfer
 from poet.types import Origin, Purpose
 from tests.poet.builders import EPISODE_LENGTH, Judge, first_weight, ledger, make_niche, make_state, make_test_parts
@@ -310,3 +312,52 @@ def test_a_niche_solved_by_a_visitor_is_solved():
         solved.niche_id, solved.source_id, solved.purpose, solved.own_return,
     )  # fmt: skip
     assert after.active[0].is_solved
+
+
+ALL = [[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("most", "tried"), [("all", ALL), (9, ALL), (2, [[1, 2], [0, 2], [0, 1], [1, 2]]), (1, [[1], [2], [1], [1]])]
+)
+def test_sources_may_be_few(most, tried):
+    """The best at home are tried, the older of equals first, and in a niche never its own agent; 'all' tries all."""
+    parts = make_test_parts(transfer={"rule": "2019", "max_sources": most})
+    scores = (10.0, 30.0, 30.0, -5.0)
+
+    _, events = transfer(make_state(*(make_niche(i, parts, score) for i, score in enumerate(scores))), parts)
+
+    by_target = {a.id: [] for a in of_kind(events, TransferAttempted)}
+    for event in of_kind(events, SourceScored):
+        by_target[event.transfer_id].append(event.source_id)
+    assert [*by_target.values()] == tried
+    num_tried = sum(map(len, by_target.values()))
+    ledgers = [e.episodes for e in of_kind(events, Cost) if e.purpose is Purpose.TRANSFER_PROPOSAL]
+    assert num_tried * (2 * 2 + 1) == sum(ledgers)
+
+
+@pytest.mark.parametrize(
+    ("sections", "told"),
+    [
+        ({"poet": {"max_active": 200}}, "39,800 agents in 20,457,200 episodes, 8.0 times"),
+        ({"poet": {"max_active": 200}, "transfer": {"max_sources": 5}}, None),
+        ({"poet": {"max_active": 200}, "transfer": {"rule": "2020"}}, None),
+        ({"poet": {"max_active": 200}, "transfer": {"periodic": False}}, None),
+        ({"poet": {"max_active": 200}, "run": {"trainer": "es"}}, None),
+        ({}, None),
+    ],
+)
+def test_a_round_that_costs_far_more_than_training_is_told(sections, told):
+    """Episodes grow with the square of the niches: 200 by the 2019 rule spend 8 times what they train."""
+    sentence = costly_round(make_config(sections))
+    assert (sentence is None) if told is None else told in sentence
+
+
+def test_the_cost_that_is_told_is_what_a_round_runs():
+    """Without fresh instances and with them."""
+    for niche in ({}, {"instances": 3}):
+        parts = make_test_parts(transfer={"rule": "2019"}, niche=niche, poet={"max_active": 3})
+        _, events = transfer(make_state(*(make_niche(i, parts, float(i)) for i in range(3))), parts)
+        cost = round_cost(parts.config)
+        assert cost.num_episodes == sum(event.episodes for event in of_kind(events, Cost))
+        assert cost.num_trials == len(of_kind(events, SourceScored))
