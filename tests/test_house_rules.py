@@ -64,10 +64,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "rich": ("experiments/commands/",),
     "argparse": (),
     # Opening a run archive never runs code.
-    "pickle": (),
-    "marshal": (),
-    "shelve": (),
-    "cloudpickle": (),
+    **dict.fromkeys(("pickle", "marshal", "shelve", "cloudpickle"), ()),
 }
 
 #: Sources of chance. ``environments.streams`` needs none of them.
