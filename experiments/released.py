@@ -99,7 +99,8 @@ def import_logs(source: Path, output: Path) -> list[str]:
                     save_walker(file, walker)
             if name in found[_GENES]:
                 genotype, row["seed"] = _read_genes(found[_GENES][name])
-                (draft / "genotypes" / f"{name}.json").write_text(json.dumps(genotype.to_json()) + "\n", "utf-8")
+                with (draft / "genotypes" / f"{name}.json").open("x", encoding="utf-8") as text:
+                    text.write(json.dumps(genotype.to_json()) + "\n")
                 row |= {gene: json.dumps(value) for gene, value in genotype.to_json().items() if value is not None}
             if name in found[_LOG]:
                 logs.append(_read_log(found[_LOG][name], name))

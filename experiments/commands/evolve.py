@@ -174,10 +174,12 @@ def go_on(folder: Path, config: Config, execution: Execution, prepare: Callable[
 
     stopped, who = carry_out(folder, config, execution, prepare)
     total = config.run.iterations
+    how = poet_command("resume", folder)
     if stopped.iteration is None:
         say(f"stopped{who} before the start was on disk: nothing was written", is_problem=True)
+    elif total >= NO_END and not stopped.is_interrupted:
+        say(f"done: env-steps spent after iteration {stopped.iteration}; go further with: {how} --env-steps MORE")
     elif stopped.iteration < total:
-        how = poet_command("resume", folder)
         of_all = "" if total >= NO_END else f" of {total}"
         line = f"stopped{who} after iteration {stopped.iteration}{of_all}; go on with: {how}"
         say(line, is_problem=stopped.is_interrupted)

@@ -106,7 +106,7 @@ def test_an_old_run_has_a_status_and_a_report(poet: Poet, tmp_path: Path) -> Non
     folder = tmp_path / "old"
     folder.mkdir()
     with closing(sqlite3.connect(folder / "run.sqlite")) as connection:
-        connection.executescript(GOLDEN.read_text(encoding="utf-8"))
+        connection.executescript((GOLDEN / "archive_v1.sql").read_text(encoding="utf-8"))
     before = (folder / "run.sqlite").read_bytes()
 
     assert "ANNECS      unknown" in poet("status", folder).out

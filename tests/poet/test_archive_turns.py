@@ -15,6 +15,7 @@ from environments.errors import InputError
 from poet.archive.fingerprint import fingerprint
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
+from poet.events import AgentVersion
 from tests.poet.archive_examples import CONFIG, SESSION, load, plain, record, toy_run, toy_steps
 from tests.poet.test_archive_reader import FRAMES
 
@@ -37,6 +38,10 @@ READINGS: dict[str, Callable[[Run], Any]] = {
     "agent": lambda run: plain(run.agent(0)),
     "stored_agent": lambda run: plain(run.stored_agent(0)),
     "stored_agents": lambda run: plain(run.stored_agents()),
+    "stored_versions": lambda run: run.stored_versions(),
+    "num_thetas": lambda run: run.num_thetas,
+    "rows_after": lambda run: run.rows_after(AgentVersion, ["id", "niche_id"], 0),
+    "spent_after": lambda run: run.spent_after(0),
     "stored_version_ids": lambda run: sorted(run.stored_version_ids()),
     "terrain": lambda run: run.terrain(0).to_json(),
     "last_scores": lambda run: run.last_scores(),
