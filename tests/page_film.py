@@ -1,4 +1,6 @@
-"""A film of a run's page, as the README shows it: `python -m tests.page_film REPORT.html FILM.gif --niche 25`.
+"""A film of a run's page: `python -m tests.page_film REPORT.html FILM.gif --niche 25 --seconds 21 --rate 5`.
+
+README shows it.
 
 A real Chromium shows the page. It is moved on step by step, so the film does not depend on how fast this machine is.
 """

@@ -22,7 +22,7 @@ from poet.archive.errors import DamageError, explained
 from poet.archive.frames import read_frame, read_rows, read_rows_after, read_spent_after, table_columns
 from poet.archive.guard import GuardedConnection
 from poet.archive.own import own_tables
-from poet.archive.records import ForkOrigin, StoredAgent
+from poet.archive.records import ForkOrigin, Shown, StoredAgent
 from poet.archive.retired import retired_values
 from poet.archive.rows import EVENT_TABLES, OWN_PREFIX, columns, read_version
 from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from agents.policies.base import AbstractPolicy
-    from experiments.page.notebook import Shown
 
 _STORED = "theta_digest IN (SELECT digest FROM thetas)"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,16 @@ class SessionInfo:
     executor: str
     workers: int
     code_version: str
+
+
+class Shown(Protocol):
+    """What ``Run.show`` gives: it draws itself in a notebook. It is made above the algorithm, which knows no page."""
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the page to a file, which any browser opens."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
 
 
 @dataclass(frozen=True)

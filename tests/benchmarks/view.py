@@ -40,7 +40,7 @@ def viewed(folder: Path) -> Iterator[tuple[str, psutil.Process]]:
         try:
             yield address, psutil.Process(process.pid)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()  # a shell lets what it starts in the background ignore SIGINT
 
 
 def spent(process: psutil.Process) -> float:
