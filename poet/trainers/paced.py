@@ -165,7 +165,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
     kind = "paced"
     state_type = PacedState
     events = LEARNING | {TerrainGiven, AgentJudged, PoolChanged}
-    unused = ("poet", "novelty", "transfer", "mutation", "niche", "es.on_arrival")
+    unused = ("poet", "novelty", "transfer", "mutation", "niche", "es.on_arrival", "ppo")
 
     terrains: int = 16
     order: str = "curriculum"
