@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from agents.policies.mlp import MLPPolicy
 from environments import ObstacleGenotype, make_vec_env
 from environments.errors import InputError
 from environments.streams import stream_key, words
+from poet.archive.fingerprint import fingerprint
 from poet.config import Config, make_config
 from poet.events import Cost, GenerationDone
 from poet.parts import Parts, make_parts
@@ -27,7 +29,7 @@ from poet.trainers import make_trainer, sb3
 from poet.trainers.ppo import NetworkUpdated
 from poet.trainers.walkers import WalkerVecEnv
 from poet.types import Purpose
-from tests.experiments.command_line import Poet, in_process
+from tests.experiments.command_line import Poet, begin, end, in_process, wait_for
 from tests.experiments.test_bad_input import assert_refused
 from tests.poet.builders import Judge, first_weight
 
@@ -268,6 +270,23 @@ def test_a_learner_that_diverges_says_so() -> None:
     state, _ = trainer.start(parts, None)
     with pytest.raises(InputError, match=r"the trainer 'ppo' has diverged: .* lower ppo\.learning_rate"):
         trainer.iterate(state, parts)
+
+
+def test_a_killed_run_goes_on_in_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After kill -9, to the fingerprint of a run of a third process that was never stopped, on more threads."""
+    settings = [f"ppo.{key}={value}" for key, value in SMALL.items()]
+    words = ["--preset", "tiny", *(word for text in ("run.trainer=ppo", *settings) for word in ("--set", text))]
+    killed = begin("run", tmp_path / "killed", *words, "--iterations", 6, "--workers", 1)
+    wait_for(killed, "iteration 2/6")
+    killed.kill()
+    assert -signal.SIGKILL == end(killed).code
+    poet: Poet = in_process(capsys, monkeypatch)
+    assert 0 == poet("run", tmp_path / "whole", *words, "--iterations", 6, "--workers", 2).code
+    ended = end(begin("resume", tmp_path / "killed"))
+    assert 0 == ended.code, ended.err
+    assert fingerprint(tmp_path / "whole") == fingerprint(tmp_path / "killed")
 
 
 def test_a_missing_package_is_a_sentence(
