@@ -170,8 +170,12 @@ def check_parts(parts: Parts) -> None:
 
 def _perceptron(parts: Parts) -> MLPPolicy:
     policy = parts.policy
-    is_plain = isinstance(policy, MLPPolicy) and policy.kind == MLPPolicy.kind  # a GRU has a perceptron beside it
-    if not (is_plain and len({*policy.activations[:-1]}) <= 1 and policy.activations[-1] != "relu"):
+    if (
+        not isinstance(policy, MLPPolicy)
+        or policy.kind != MLPPolicy.kind  # such as a GRU, which has a perceptron beside it
+        or len({*policy.activations[:-1]}) > 1
+        or policy.activations[-1] == "relu"
+    ):
         raise InputError(
             "the trainer 'ppo' trains perceptrons with one activation in all hidden layers, and tanh or none at the "
             f"end, but the policy is {policy.description}: change [policy]"
