@@ -38,7 +38,9 @@ from poet.trainers import make_trainer
 from poet.types import RunState
 
 #: The packages whose versions a session records, besides Python: those that results depend on.
-_NOTED_PACKAGES = ("numpy", "numba", "numba-cuda", "Box2D", "gymnasium", "evotorch", "torch", "ray")
+_NOTED_PACKAGES = (
+    "numpy", "numba", "numba-cuda", "Box2D", "gymnasium", "evotorch", "torch", "stable_baselines3", "ray"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -6,28 +6,22 @@ released code or their readers disagree, a setting makes the choice, and each pr
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from environments.engines import AUTO, ENGINES
 from environments.errors import InputError, nearest
+from poet.ppo_config import PpoConfig
+from poet.sections import Count, Fraction, Positive, Section
+from poet.sections import config_key as _key
 
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, strict=False)
-
-
-Fraction = Annotated[float, Field(gt=0.0, le=1.0)]
-Positive = Annotated[float, Field(gt=0.0)]
-Count = Annotated[int, Field(ge=1)]
 #: The number of units in a layer.
 Units = Annotated[int, Field(ge=1, le=65_536)]
 #: A value in the settings of a user-defined part.
 Plain = bool | int | float | str
 OwnSettings = dict[str, Plain | tuple[Plain, ...]]
-_Value = TypeVar("_Value")
 
 
 def _gene_group(name: str) -> str:
@@ -37,20 +31,7 @@ def _gene_group(name: str) -> str:
     return check_group(name)
 
 
-def _key(default: _Value, about: str, source: str, **limits: Any) -> _Value:
-    """A key of a section.
-
-    Args:
-        default: its value where nothing sets it.
-        about: what it means, in sentences.
-        source: where the default comes from: a paper, the released code and its file, or us.
-        limits: of ``pydantic.Field``.
-    """
-    field: _Value = Field(default, description=about, json_schema_extra={"source": source}, **limits)
-    return field
-
-
-class RunConfig(_Section):
+class RunConfig(Section):
     """The run as a whole."""
 
     seed: int = _key(0, "Every random draw of the run is keyed by it.", "ours", ge=0, lt=2**63)
@@ -61,7 +42,8 @@ class RunConfig(_Section):
         "poet",
         "The main loop: 'poet'; 'es' (ES alone, on one terrain); 'curriculum' (from flat ground straight to one "
         "terrain); 'dr' and 'adr' (domain randomisation, plain and automatic); 'plr', 'accel' and 'sfl' (levels that "
-        "are played again); 'paced' (terrains of an archive, easy ones first); or your own 'package.module:Name'.",
+        "are played again); 'paced' (terrains of an archive, easy ones first); 'ppo' (gradients, on one terrain or "
+        "random ones); or your own 'package.module:Name'.",
         "paper 2019",
     )
     start: str = _key(
@@ -85,7 +67,7 @@ class RunConfig(_Section):
     reject: tuple[str, ...] = _key((), "What must not happen in a forked run; poet fork --reject sets it.", "ours")
 
 
-class TrainerConfig(_Section):
+class TrainerConfig(Section):
     """The trainer's own settings."""
 
     settings: OwnSettings = _key({}, "Settings of the trainer that run.trainer names.", "ours")
@@ -94,7 +76,7 @@ class TrainerConfig(_Section):
     )
 
 
-class TerrainConfig(_Section):
+class TerrainConfig(Section):
     """The genotype of terrains, and its limits."""
 
     genotype: str = _key(
@@ -118,7 +100,7 @@ class TerrainConfig(_Section):
     settings: OwnSettings = _key({}, "Settings of a genotype of your own: the fields of its settings_type.", "ours")
 
 
-class MutationConfig(_Section):
+class MutationConfig(Section):
     """How a child differs from its parent."""
 
     genes: Literal["all", "random_subset"] = _key(
@@ -136,7 +118,7 @@ class MutationConfig(_Section):
     )
 
 
-class CppnConfig(_Section):
+class CppnConfig(Section):
     """CPPN terrains, if ``terrain.genotype`` is ``cppn``; POET.md 1.7."""
 
     released_quirks: bool = _key(
@@ -146,7 +128,7 @@ class CppnConfig(_Section):
     )
 
 
-class NicheConfig(_Section):
+class NicheConfig(Section):
     """The terrain instances on which a niche's agent is run."""
 
     instances: Literal["fixed"] | Count = _key(
@@ -169,7 +151,7 @@ class NicheConfig(_Section):
         return 0 if self.instances == "fixed" else self.instances
 
 
-class EsConfig(_Section):
+class EsConfig(Section):
     """The inner optimiser; POET.md 3. A strategy uses the settings that it knows; openai_es knows all of them."""
 
     strategy: str = _key(
@@ -212,7 +194,7 @@ class EsConfig(_Section):
     )
 
 
-class PolicyConfig(_Section):
+class PolicyConfig(Section):
     """The network of every agent; POET.md 2. A policy uses the settings that it knows."""
 
     kind: str = _key(
@@ -236,7 +218,7 @@ class PolicyConfig(_Section):
     settings: OwnSettings = _key({}, "Further settings of the policy, such as {units = 8} for gru.", "ours")
 
 
-class PoetConfig(_Section):
+class PoetConfig(Section):
     """The outer loop; POET.md 4.2 and 5.4."""
 
     max_active: Count = _key(
@@ -292,7 +274,7 @@ class PoetConfig(_Section):
         return self
 
 
-class NoveltyConfig(_Section):
+class NoveltyConfig(Section):
     """How candidates are ranked; POET.md 4.2 and 4.4."""
 
     measure: str = _key(
@@ -320,7 +302,7 @@ class NoveltyConfig(_Section):
     )
 
 
-class TransferConfig(_Section):
+class TransferConfig(Section):
     """Which agents may replace which; POET.md 4.3."""
 
     periodic: bool = _key(True, "Whether active niches try each other's agents at every interval.", "both papers")
@@ -358,7 +340,7 @@ class TransferConfig(_Section):
     )
 
 
-class EvaluationConfig(_Section):
+class EvaluationConfig(Section):
     """How episodes are run."""
 
     max_steps: Annotated[int, Field(ge=1, le=2000)] = _key(
@@ -372,7 +354,7 @@ class EvaluationConfig(_Section):
     )
 
 
-class ValidationConfig(_Section):
+class ValidationConfig(Section):
     """Measuring how often agents succeed on instances that they never trained on; see ``poet.validation``."""
 
     episodes: int = _key(
@@ -381,14 +363,14 @@ class ValidationConfig(_Section):
     interval: Count = _key(25, "Iterations between two validations of every active niche.", "ours")
 
 
-class CheckpointConfig(_Section):
+class CheckpointConfig(Section):
     """What is kept on disk; does not change results."""
 
     keep_every: Count = _key(100, "Iterations between two states that are kept for poet fork.", "ours")
     theta_every: Count = _key(25, "Iterations between two stored thetas of every active niche.", "ours")
 
 
-class Config(_Section):
+class Config(Section):
     """The whole tree. Its fields are the sections of a preset file."""
 
     run: RunConfig = RunConfig()
@@ -399,6 +381,7 @@ class Config(_Section):
     niche: NicheConfig = NicheConfig()
     es: EsConfig = EsConfig()
     policy: PolicyConfig = PolicyConfig()
+    ppo: PpoConfig = PpoConfig()
     poet: PoetConfig = PoetConfig()
     novelty: NoveltyConfig = NoveltyConfig()
     transfer: TransferConfig = TransferConfig()
@@ -430,6 +413,10 @@ EARLIER_VALUES: dict[str, bool | float | str | list[Any] | dict[str, Any]] = {
     "terrain.settings": {}, "poet.criterion_settings": {}, "novelty.settings": {},
     "run.trainer": "poet", "trainer.settings": {}, "trainer.source": "",
     "policy.kind": "mlp", "policy.layer_sizes": [24, 40, 40, 4], "policy.activations": ["tanh"], "policy.settings": {},
+    "ppo.terrains": "own", "ppo.envs": 16, "ppo.steps": 2048, "ppo.batch": 64, "ppo.epochs": 10,
+    "ppo.learning_rate": 2.5e-4, "ppo.clip_range": 0.2, "ppo.gamma": 0.99, "ppo.gae_lambda": 0.95,
+    "ppo.entropy_weight": 0.001, "ppo.value_weight": 0.5, "ppo.max_gradient_norm": 0.5, "ppo.log_noise": 0.0,
+    "ppo.normalise_observations": True, "ppo.normalise_rewards": True,
 }  # fmt: skip
 
 

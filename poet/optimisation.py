@@ -11,11 +11,11 @@ import numpy as np
 
 from agents.rollouts.request import Block
 from agents.rollouts.result import RolloutResult
-from agents.strategies.base import concatenate, split
+from agents.strategies.base import StrategyState, concatenate, split
 from environments.walker.ending import Outcome
 from poet import streams
 from poet.config import Config
-from poet.events import Event, GenerationDone
+from poet.events import AgentVersion, Event, GenerationDone, NicheSolved
 from poet.parts import Parts
 from poet.population import new_version, replace_niche
 from poet.scoring import (
@@ -28,7 +28,7 @@ from poet.scoring import (
     solve,
     training_block,
 )
-from poet.types import Niche, Origin, Purpose, RunState, State
+from poet.types import Evaluation, Niche, Origin, Purpose, RunState, State
 from poet.validation import ROBUST_RATE
 
 #: The episodes of a generation, and their results.
@@ -80,18 +80,10 @@ def optimise_with_samples(
     noise_std, learning_rate = strategy.step_sizes(before)
     for n, niche in enumerate(niches):
         evaluation = read_evaluations(evaluated[n], grounds[n])[0]
-        theta = optimisers[n].theta[0]
-        state, version = new_version(state, niche.id, theta, evaluation, Origin.ES, niche.version_id)
-        moved = replace(
-            niche,
-            optimiser=optimisers[n],
-            version_id=version.id,
-            evaluation=evaluation,
-            recent_scores=(*niche.recent_scores, evaluation.score)[-parts.config.transfer.recent_scores :],
+        state, moved, (version, *solved) = take_step(
+            state, niche, optimisers[n], evaluation, parts, len(grounds[n].fresh)
         )
-        moved, solved = solve(moved, [own_attempt(moved, Origin.ES)], iteration, len(grounds[n].fresh))
-        state = replace_niche(state, moved)
-        done = _generation(niche, moved, sampled[n], float(noise_std[n]), float(learning_rate[n]), iteration)
+        done = generation_done(niche, moved, sampled[n], float(noise_std[n]), float(learning_rate[n]), iteration)
         events += [
             version,
             done,
@@ -118,7 +110,35 @@ def is_at_rest(niche: Niche, state: RunState, config: Config) -> bool:
     return (state.iteration + 1 + niche.id) % config.niche.rest_interval != 0
 
 
-def _generation(
+def take_step(
+    state: State, niche: Niche, optimiser: StrategyState, evaluation: Evaluation, parts: Parts, num_fresh: int
+) -> tuple[State, Niche, list[AgentVersion | NicheSolved]]:
+    """Give a niche the agent that its training has led to.
+
+    Args:
+        state: before.
+        niche: of the state.
+        optimiser: after the step, with the new agent.
+        evaluation: of that agent in the niche.
+        parts: of the run.
+        num_fresh: how many fresh instances the evaluation has.
+
+    Returns:
+        The state, the niche in it, and the new version; and that the niche is solved, if this solves it.
+    """
+    state, version = new_version(state, niche.id, optimiser.theta[0], evaluation, Origin.ES, niche.version_id)
+    moved = replace(
+        niche,
+        optimiser=optimiser,
+        version_id=version.id,
+        evaluation=evaluation,
+        recent_scores=(*niche.recent_scores, evaluation.score)[-parts.config.transfer.recent_scores :],
+    )
+    moved, solved = solve(moved, [own_attempt(moved, Origin.ES)], state.iteration + 1, num_fresh)
+    return replace_niche(state, moved), moved, [version, *solved]
+
+
+def generation_done(
     before: Niche, after: Niche, sampled: RolloutResult, noise_std: float, learning_rate: float, iteration: int
 ) -> GenerationDone:
     """The statistics of a generation. Every sum is exact (fsum), and so the same in any order."""

@@ -103,6 +103,21 @@ def boundary_trials(seed: int, iteration: int) -> Stream:
     return Stream(seed, "adr_boundary", iteration)
 
 
+def ppo_weights(seed: int) -> StreamKey:
+    """The first weights of the trainer ``ppo``."""
+    return stream_key(seed, "ppo_weights")
+
+
+def ppo_actions(seed: int, iteration: int) -> StreamKey:
+    """The noise on actions in an iteration of the trainer ``ppo``."""
+    return stream_key(seed, "ppo_actions", iteration)
+
+
+def ppo_batches(seed: int, iteration: int) -> StreamKey:
+    """The order of steps in the batches of an iteration of the trainer ``ppo``."""
+    return stream_key(seed, "ppo_batches", iteration)
+
+
 def paced_order(seed: int) -> Stream:
     """The random order of a paced curriculum's terrains: a number for each, by id."""
     return Stream(seed, "paced_order")

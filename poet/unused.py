@@ -31,6 +31,7 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
         (es.strategy, [key for key in _keys("es") if key.partition(".")[2] not in known]),
         (config.policy.kind, [key for key in _keys("policy") if key.partition(".")[2] not in of_policy]),
         (genotype, [key for key in config_keys() if key in of_others]),
+        ("ppo.terrains = dr", ["niche.instances", "niche.vary"] if _draws_for_ppo(config) else []),
         (measure, ["novelty.scale"] if measure == "pata_ec" else []),
         (measure, [] if needs_scores else ["novelty.cached"]),
         (
@@ -54,6 +55,10 @@ def unused_settings(config: Config) -> dict[str, list[str]]:
         if changed:
             unused[part] = [*unused.get(part, []), *changed]
     return unused
+
+
+def _draws_for_ppo(config: Config) -> bool:
+    return config.run.trainer == "ppo" and config.ppo.terrains == "dr"
 
 
 def _keys(section: str) -> list[str]:

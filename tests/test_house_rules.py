@@ -45,9 +45,10 @@ DOORS: dict[str, tuple[str, ...]] = {
         "agents/networks.py",
         "experiments/walkers/foreign.py",
         "experiments/examples/same_curve.py",
+        "poet/trainers/sb3.py",
     ),
     "evotorch": ("agents/strategies/evotorch.py",),
-    "stable_baselines3": ("experiments/examples/",),
+    "stable_baselines3": ("poet/trainers/walkers.py", "experiments/examples/", "poet/trainers/sb3.py"),
     "multiprocessing": ("agents/evaluation/pool.py",),
     "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
     "sqlite3": ("poet/archive/",),
@@ -103,6 +104,7 @@ NOT_DECIDING = (
     "environments/walker/scene.py",
     "environments/walker/vector_env.py",
     "poet/archive/",
+    "poet/trainers/sb3.py",
 )
 
 #: The functions of ``math`` that are exact or correctly rounded, hence the same everywhere; the others are libm's.

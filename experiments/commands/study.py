@@ -150,6 +150,7 @@ def report(
         write_report(said, output)
     title = "Interim: this study has no verdict yet" if said.num_missing else found.plan.title
     print_tables([(title, answers_shown(said.tables["questions"]))])
+    say(*said.remarks)
     say(f"tables: {output}", f"page: {output / 'README.md'}")
 
 

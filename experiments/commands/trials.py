@@ -156,12 +156,13 @@ def _write(output: Path, suites: list[Suite], table: pd.DataFrame, cells: pd.Dat
     from experiments.analysis.theme import save_figure
     from experiments.drafts import new_folder
     from experiments.files import write_text
+    from experiments.tables import csv_text
 
     about = {suite.name: {"about": suite.about, "digest": suite.digest} for suite in suites}
     with new_folder(output) as folder:
         table.to_parquet(folder / "episodes.parquet", index=False)
-        write_text(folder / "cells.csv", cells.to_csv(index=False, float_format="%.6g"))
-        write_text(folder / "agents.csv", ages.to_csv(index=False))
+        write_text(folder / "cells.csv", csv_text(cells))
+        write_text(folder / "agents.csv", csv_text(ages))
         write_text(folder / "suites.json", json.dumps(about, indent=1) + "\n")
         for i, suite in enumerate(suites):
             save_figure(plot_success(cells[cells["suite"] == suite.name]), folder / f"success-{i + 1}.png")

@@ -36,6 +36,7 @@ def inner(
     from experiments.commands.display import prepare_engine
     from experiments.files import write_text
     from experiments.interrupts import stopping_cleanly
+    from experiments.tables import csv_text
     from experiments.yardstick.inner import chosen_learners, run_suite, suite_config
     from experiments.yardstick.tasks import TASKS
     from poet.parts import make_parts
@@ -56,7 +57,7 @@ def inner(
         prepare_engine(config.evaluation.engine, parts.policy)
         num_said = 0
         for table in run_suite(parts, chosen_learners(task, seeds), budget, every):
-            write_text(output, table.to_csv(index=False, float_format="%.4f"))
+            write_text(output, csv_text(table))
             for row in [] if is_quiet() else table[num_said:].to_dict("records"):
                 say(f"{row['task']}, seed {row['seed']}: {row['env_steps']:,} env-steps, {row['success_rate']:.0%}")
             num_said = len(table)

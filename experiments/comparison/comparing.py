@@ -12,10 +12,11 @@ say when that was. They may be older than the run's last iteration within the bu
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -53,6 +54,8 @@ UNTESTABLE = "not testable with so few seeds"
 MIN_SHARE = 0.8
 #: The greatest age of the agents that are tried, as a share of the budget.
 MAX_AGE = 0.05
+#: Arms whose agents' env-steps differ by more than this share of the budget are said to be compared unequally.
+MAX_UNEVEN = 0.02
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,27 @@ def _budget(name: str, run: Run, within: pd.Series[int], end: int) -> Budget:
         f"{name} has not stored all its agents in the last {MAX_AGE:.0%} of {end:,} env-steps: compare at others, "
         f"or make it again with checkpoint.theta_every below {run.config_at(iteration).checkpoint.theta_every}"
     )
+
+
+def unequal(arms: Mapping[str, Sequence[str]], at: Mapping[str, Budget], env_steps: int) -> list[str]:
+    """A sentence, if the agents of some arm had more env-steps than those of another by over ``MAX_UNEVEN``; else none.
+
+    An iteration is not cut short. So a run is compared a little below the budget, by agents that may be older, and arms
+    with long iterations, or whose agents are stored seldom, have less than others.
+
+    Args:
+        arms: names of runs by arm.
+        at: where each is looked at.
+        env_steps: the budget.
+    """
+    spent = {arm: fmean(at[name].agent_env_steps for name in names) for arm, names in arms.items()}
+    least, most = min(spent, key=spent.__getitem__), max(spent, key=spent.__getitem__)
+    if spent[most] - spent[least] <= MAX_UNEVEN * env_steps:
+        return []
+    return [
+        f"Arms are compared at unequal env-steps: the agents of {least} had {spent[least]:,.0f} on average and those "
+        f"of {most} {spent[most]:,.0f}, which differ by more than {MAX_UNEVEN:.0%} of {env_steps:,}."
+    ]
 
 
 def try_runs(
@@ -319,12 +343,13 @@ def power_rows(sizes: Iterable[tuple[int, int]], alpha: float) -> pd.DataFrame:
     Returns:
         A row for each pair of numbers of seeds: columns seeds, and one for each of ``EFFECTS``.
     """
-    return pd.DataFrame(
-        [
-            {"seeds": f"{a} and {b}", **{f"{effect:g} sd": power(a, b, effect, alpha) for effect in EFFECTS}}
-            for a, b in sorted({(min(pair), max(pair)) for pair in sizes})
-        ]
-    )
+    ordered = ((min(pair), max(pair)) for pair in sizes)
+    return by_sizes(ordered, lambda a, b: {f"{effect:g} sd": power(a, b, effect, alpha) for effect in EFFECTS})
+
+
+def by_sizes(sizes: Iterable[tuple[int, int]], row: Callable[[int, int], Mapping[str, float]]) -> pd.DataFrame:
+    """A row for each pair of numbers of seeds that occurs: the column seeds, and what ``row`` gives."""
+    return pd.DataFrame([{"seeds": f"{a} and {b}", **row(a, b)} for a, b in sorted({*sizes})])
 
 
 def holm_alpha(arms: Mapping[str, Sequence[str]]) -> float:

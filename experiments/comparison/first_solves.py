@@ -24,9 +24,10 @@ import pandas as pd
 from experiments.analysis.frames import niches_table
 from experiments.analysis.genes import challenge_level, upper_end
 from experiments.analysis.milestones import CLASSES, ROUGHNESSES, classes_of
+from experiments.comparison.comparing import by_sizes
 from experiments.comparison.snapshots import ComparedRun
 from experiments.comparison.statistics import Array, holm, least_attainable_p, permutation_p, share_interval
-from experiments.comparison.survival import kaplan_meier, logrank_scores, median_time
+from experiments.comparison.survival import RATIOS, kaplan_meier, logrank_power, logrank_scores, median_time
 
 #: Below this adjusted p a difference is said to be shown.
 ALPHA = 0.05
@@ -164,6 +165,35 @@ def first_pairs_table(classes: pd.DataFrame, arms: Mapping[str, Sequence[str]], 
         "p_adjusted", "verdict",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns).astype({"ours_reached": "Int64", "theirs_reached": "Int64"})
+
+
+def logrank_power_table(pairs: pd.DataFrame, arms: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """How likely an arm that gets there so many times as fast is found by the family of ``HEADLINE``, if all runs do.
+
+    Args:
+        pairs: of ``first_pairs_table``.
+        arms: names of runs by arm.
+
+    Returns:
+        A row for each pair of numbers of seeds: columns seeds, and one for each of ``RATIOS``, at ``logrank_alpha``.
+        The first number is that of the faster arm, which matters much: being late counts more in the test than being
+        early. Empty where nothing was asked.
+    """
+    asked, level = _headline(pairs), logrank_alpha(pairs)
+    both = [pair for a, b in asked[["ours", "theirs"]].to_numpy().tolist() for pair in ((a, b), (b, a))]
+    sizes = [(len(arms[faster]), len(arms[slower])) for faster, slower in both]
+    return by_sizes(sizes, lambda a, b: {f"{ratio:g} times": logrank_power(a, b, ratio, level) for ratio in RATIOS})
+
+
+def logrank_alpha(pairs: pd.DataFrame) -> float:
+    """The level of the first step of Holm's correction in the family of ``HEADLINE``."""
+    return ALPHA / max(1, len(_headline(pairs)))
+
+
+def _headline(pairs: pd.DataFrame) -> pd.DataFrame:
+    """What the family of ``HEADLINE`` asks."""
+    outcome, kind = HEADLINE
+    return pairs[(pairs["outcome"] == outcome) & (pairs["kind"] == kind) & pairs["p"].notna()]
 
 
 def _pair(

@@ -13,7 +13,15 @@ import pandas as pd
 from experiments.analysis.comparison_plot import plot_arms, plot_classes, plot_open_endedness, plot_survival
 from experiments.analysis.run_tables import read_tables_until
 from experiments.analysis.theme import save_figure
-from experiments.comparison.comparing import Budget, arms_table, holm_alpha, pairs_table, power_table, scores_of
+from experiments.comparison.comparing import (
+    Budget,
+    arms_table,
+    holm_alpha,
+    pairs_table,
+    power_table,
+    scores_of,
+    unequal,
+)
 from experiments.comparison.first_solves import (
     ALL_CLASSES,
     HEADLINE,
@@ -22,6 +30,8 @@ from experiments.comparison.first_solves import (
     classes_table,
     curves_table,
     first_pairs_table,
+    logrank_alpha,
+    logrank_power_table,
     reached_table,
 )
 from experiments.comparison.history import annecs_curves, history_table
@@ -32,6 +42,7 @@ from experiments.comparison.snapshots import ComparedRun, by_run, compared_runs
 from experiments.drafts import new_folder
 from experiments.files import write_text
 from experiments.suites import Suite
+from experiments.tables import csv_text, json_records
 from poet.archive.reader import Run
 
 _OfRun = Callable[[ComparedRun], pd.DataFrame]
@@ -82,6 +93,7 @@ def compare_runs(
     compared = compared_runs(read, arms, env_steps)
     classes = pd.concat([by_run(run, classes_table(run)) for run in compared], ignore_index=True)
     measures = measures_table(compared)
+    first_pairs = first_pairs_table(classes, arms, env_steps)
     cells = {arm: scores_of(tried, names).mean(axis=0) for arm, names in arms.items()}
     tables = {
         "arms": arms_table(tried, arms, at),
@@ -92,7 +104,8 @@ def compare_runs(
         "spending": spending_table(compared),
         "classes": classes,
         "reached": reached_table(classes, env_steps),
-        "first_pairs": first_pairs_table(classes, arms, env_steps),
+        "first_pairs": first_pairs,
+        "logrank_power": logrank_power_table(first_pairs, arms),
         "kaplan_meier": curves_table(classes, env_steps),
         "measures": arm_measures_table(measures),
         "run_measures": measures,
@@ -103,7 +116,8 @@ def compare_runs(
         "class_counts": history_table(compared),
     }
     seeds = {arm: len(names) for arm, names in arms.items()}
-    return Comparison(suite.name, suite.digest, env_steps, seeds, tables, _remarks(seeds, compared))
+    remarks = [*unequal(arms, at, env_steps), *_remarks(seeds, compared)]
+    return Comparison(suite.name, suite.digest, env_steps, seeds, tables, remarks)
 
 
 def main_tables(comparison: Comparison) -> list[tuple[str, pd.DataFrame]]:
@@ -138,6 +152,11 @@ def main_tables(comparison: Comparison) -> list[tuple[str, pd.DataFrame]]:
             "Pairs of arms, by when they got there: exact permuted log-rank tests, Holm over this table",
             _without_empty(first.drop(columns=["outcome", "kind", "questions"])),
         ),
+        (
+            "How likely an arm (the first number of seeds) that gets there so many times as fast is shown to, if all "
+            f"runs get there, at p <= {logrank_alpha(tables['first_pairs']):.2g} (the first step of Holm)",
+            tables["logrank_power"],
+        ),
         (f"What runs had made within {steps}: means over an arm's runs", _measures_by_arm(tables["measures"])),
     ]
     return [(title, table) for title, table in chosen if len(table)]
@@ -151,7 +170,7 @@ def write_comparison(comparison: Comparison, output: Path) -> None:
         RuntimeError: it was removed in the meantime.
     """
     tables = comparison.tables
-    records = {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
+    records = {name: json_records(table) for name, table in tables.items()}
     about = {
         "suite": comparison.suite,
         "digest": comparison.digest,
@@ -162,7 +181,7 @@ def write_comparison(comparison: Comparison, output: Path) -> None:
     with new_folder(output) as draft:
         write_text(draft / "comparison.json", json.dumps(about | records, indent=1) + "\n")
         for name, table in tables.items():
-            write_text(draft / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+            write_text(draft / f"{name}.csv", csv_text(table))
         title = f"Success on {comparison.suite}"
         arm_of = {run: arm for arm, run in tables["classes"][["arm", "run"]].drop_duplicates().itertuples(index=False)}
         tried = tables["tried"].assign(arm=tables["tried"]["run"].map(arm_of))

@@ -33,7 +33,7 @@ MIN_SEEDS = 3
 #: Experiments that ``power`` imagines.
 NUM_IMAGINED = 1000
 #: Relative difference below which two sums of the same numbers in another order count as equal.
-_SAME = 1e-9
+SAME = 1e-9
 
 
 def interquartile_mean(scores: Array) -> float:
@@ -149,7 +149,7 @@ def difference(ours: Array, theirs: Array, confidence: float = 0.95) -> tuple[fl
     pairs = np.sort((ours[:, None] - theirs[None, :]).ravel())
     _check_seeds(ours)
     _check_seeds(theirs)
-    ranks = _deals(ours.size, theirs.size)
+    ranks = deals(ours.size, theirs.size)
     # U of every deal of ranks without ties: how often a run of ours is above one of theirs.
     u = ranks.sum(axis=1) - ours.size * (ours.size - 1) // 2
     below = np.array([(u < k).mean() for k in range(pairs.size + 1)])
@@ -174,25 +174,25 @@ def power(num_ours: int, num_theirs: int, effect: float, alpha: float = 0.05) ->
     return found / NUM_IMAGINED
 
 
+@lru_cache(maxsize=8)
+def deals(num_ours: int, num_theirs: int) -> NDArray[np.intp]:
+    """(deals, num_ours) all ways to choose our runs among all."""
+    return np.array(list(combinations(range(num_ours + num_theirs), num_ours)))
+
+
 def _differences(ours: Array, theirs: Array) -> Array:
     """(deals,) the difference in means, without its sign, of every way to deal the runs."""
     _check_seeds(ours)
     _check_seeds(theirs)
     every = np.concatenate([ours, theirs])
-    sums = every[_deals(ours.size, theirs.size)].sum(axis=1)
+    sums = every[deals(ours.size, theirs.size)].sum(axis=1)
     return np.asarray(np.abs(sums / ours.size - (every.sum() - sums) / theirs.size), np.float64)
 
 
 def _share_beyond(ours: Array, theirs: Array, limit: float) -> float:
     """The share of ``_differences`` that are at least as great as ``limit``, up to rounding."""
     greatest = max(1.0, float(np.abs(np.concatenate([ours, theirs])).max()))
-    return float((_differences(ours, theirs) >= limit - _SAME * greatest).mean())
-
-
-@lru_cache(maxsize=8)
-def _deals(num_ours: int, num_theirs: int) -> NDArray[np.intp]:
-    """(deals, num_ours) all ways to choose our runs among all."""
-    return np.array(list(combinations(range(num_ours + num_theirs), num_ours)))
+    return float((_differences(ours, theirs) >= limit - SAME * greatest).mean())
 
 
 def _check_seeds(scores: Array) -> int:

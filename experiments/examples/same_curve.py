@@ -23,7 +23,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
 import environments  # noqa: F401 - registers poet/BipedalWalker-v3
 from environments.walker.new_world import NewWorld
-from experiments.examples.sb3 import WalkerVecEnv
+from poet.trainers.walkers import WalkerVecEnv
 
 NUM_ENVS = 16
 NUM_STEPS = 32_768

@@ -11,13 +11,13 @@ import sys
 from pathlib import Path
 
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
+from stable_baselines3.common.vec_env import VecNormalize
 
 from environments import make_vec_env
 from environments.errors import InputError
-from experiments.examples.sb3 import WalkerVecEnv
 from experiments.replay.pairs import choose_pair
 from poet import open_run
+from poet.trainers.walkers import WalkerVecEnv
 
 NUM_ENVS = 64
 NUM_STEPS = 3_000_000
@@ -34,7 +34,7 @@ def main(folder: Path, num_steps: int = NUM_STEPS, niche_id: int | None = None, 
         pair = choose_pair(run, niche_id)
     print(f"PPO from random weights on the terrain of niche {pair.niche_id} of {folder}, {NUM_ENVS} walkers")
     walkers = make_vec_env(pair.terrain, NUM_ENVS, engine=engine, autoreset_mode="SameStep")
-    envs = VecNormalize(VecMonitor(WalkerVecEnv(walkers)), gamma=GAMMA)
+    envs = VecNormalize(WalkerVecEnv(walkers), gamma=GAMMA)
     ppo = PPO(
         "MlpPolicy",
         envs,

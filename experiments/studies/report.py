@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.comparison.comparing import UNTESTABLE, Budget, arms_table
+from experiments.comparison.comparing import UNTESTABLE, Budget, arms_table, unequal
 from experiments.drafts import new_folder
 from experiments.files import write_text
 from experiments.markdown import markdown_table
@@ -18,6 +18,7 @@ from experiments.studies.answers import answers, power_of
 from experiments.studies.plan import Study
 from experiments.studies.runs import StudyRun, commit_of
 from experiments.suites import Suite
+from experiments.tables import csv_text, json_records
 from experiments.text import as_code, as_markdown, poet_command
 from poet.archive.reader import Run
 
@@ -32,6 +33,7 @@ class Findings:
         committed: ``commit_of`` the study's file before its first run.
         num_missing: how many runs have not spent the budget; the report is an interim one if there are any.
         suites: by their names in the study.
+        remarks: sentences that a reader of the tables has to know.
         tables: by name: questions (``answers``), arms (``arms_table`` on each suite), power, costs (env-steps by arm
             and purpose), runs, and tried (``try_runs`` on each suite).
     """
@@ -41,6 +43,7 @@ class Findings:
     committed: str
     num_missing: int
     suites: Mapping[str, Suite]
+    remarks: Sequence[str]
     tables: Mapping[str, pd.DataFrame]
 
 
@@ -81,7 +84,8 @@ def findings(
         "tried": pd.concat([table.assign(suite=suite) for suite, table in on_suites.items()], ignore_index=True),
     }
     suites = {suite: found for suite, (found, _) in tried.items()}
-    return Findings(study, folder, committed, num_missing, suites, tables)
+    remarks = unequal(with_runs, at, study.plan.env_steps)
+    return Findings(study, folder, committed, num_missing, suites, remarks, tables)
 
 
 def write_report(found: Findings, output: Path) -> None:
@@ -91,7 +95,7 @@ def write_report(found: Findings, output: Path) -> None:
         InputError: the folder holds anything or cannot be made.
         RuntimeError: it was removed in the meantime.
     """
-    records = {name: json.loads(table.to_json(orient="records")) for name, table in found.tables.items()}
+    records = {name: json_records(table) for name, table in found.tables.items()}
     about = {
         "title": found.study.plan.title,
         "digest": found.study.digest,
@@ -99,13 +103,14 @@ def write_report(found: Findings, output: Path) -> None:
         "committed_now": commit_of(found.study.path),
         "is_interim": found.num_missing > 0,
         "runs_missing": found.num_missing,
+        "remarks": list(found.remarks),
         "suites": {name: suite.digest for name, suite in found.suites.items()},
         "study": found.study.meaning,
     }
     parts = (_answers(found), _arms_text(found), _power(found), _costs_text(found), _runs_text(found), _study(found))
     with new_folder(output) as draft:
         for name, table in found.tables.items():
-            write_text(draft / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+            write_text(draft / f"{name}.csv", csv_text(table))
         write_text(draft / "report.json", json.dumps(about | records, indent=1) + "\n")
         write_text(draft / "README.md", "\n\n".join(parts) + "\n")
 
@@ -240,10 +245,11 @@ Env-steps and episodes of a run, on average. The trials of this report are not a
 
 
 def _runs_text(found: Findings) -> str:
+    remarks = "".join(f"\n\n**{as_markdown(remark)}**" for remark in found.remarks)
     return f"""## The runs
 
 A run ends after the iteration that reaches the budget of {found.study.plan.env_steps:,} env-steps. It is compared after
-its last iteration within the budget, by the agents that were stored last until then.
+its last iteration within the budget, by the agents that were stored last until then.{remarks}
 
 {markdown_table(found.tables["runs"])}"""
 

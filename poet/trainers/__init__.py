@@ -24,6 +24,7 @@ TRAINERS = {
     "accel": "poet.trainers.accel:Accel",
     "sfl": "poet.trainers.sfl:Sfl",
     "paced": "poet.trainers.paced:PacedCurriculum",
+    "ppo": "poet.trainers.ppo:Ppo",
 }
 
 

@@ -42,7 +42,7 @@ class Accel(Plr):
     """
 
     kind = "accel"
-    unused = ("poet", "novelty", "transfer", "niche", "es.on_arrival", "trainer.source")
+    unused = ("poet", "novelty", "transfer", "niche", "es.on_arrival", "trainer.source", "ppo")
 
     replay_prob: float = 0.9
     parents: int = 4

@@ -50,7 +50,9 @@ class AbstractTrainer(ABC, Generic[State]):
     #: The kinds of events that it emits. Reports on a run show these.
     events: ClassVar[frozenset[type[AnyEvent]]] = LEARNING
     #: What it does not read of a config: whole sections, or keys as ``section.key``. Here, of one agent that stays.
-    unused: ClassVar[tuple[str, ...]] = ("poet", "novelty", "transfer", "mutation", "es.on_arrival", "trainer.source")
+    unused: ClassVar[tuple[str, ...]] = (
+        "poet", "novelty", "transfer", "mutation", "es.on_arrival", "trainer.source", "ppo"
+    )  # fmt: skip
 
     def __post_init__(self) -> None:
         for f in fields(cast(Any, self)):

@@ -104,7 +104,7 @@ class DirectPath(AbstractTrainer[CurriculumState]):
     """
 
     kind = "curriculum"
-    unused = ("poet", "novelty", "transfer", "mutation", "trainer.source")
+    unused = ("poet", "novelty", "transfer", "mutation", "trainer.source", "ppo")
     state_type = CurriculumState
     events = LEARNING | {NicheRetired, TerrainReached}
 

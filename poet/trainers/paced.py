@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ from poet.validation import validate
 #: Which terrains come first, by the setting ``order``: the easiest, the hardest, random ones; or all at once.
 ORDERS = ("curriculum", "anti", "random", "none")
 #: How the pool grows, by the setting ``pacing``.
-PACINGS = ("exponential", "single_step")
+PACINGS = ("exponential", "varied_exponential", "single_step")
 #: The orders that the panel decides.
 _JUDGED = ("curriculum", "anti")
 #: Bytes of an episode in a request and its result, and of a push.
@@ -150,12 +151,16 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
         order: ``"curriculum"``: the easiest terrains come first; ``"anti"``: the hardest; ``"random"``: those of a
             random order, so that it has the pacing alone; ``"none"``: the pool always has all N (the paper's vanilla).
         pacing: ``"exponential"``: g = ceil(N min(1, start_share increase^floor(i / interval))), where i counts
-            generations from 0 (the paper's fixed exponential pacing); ``"single_step"``: g = ceil(N start_share)
-            while i < interval, then N.
+            generations from 0 (the paper's fixed exponential pacing); ``"varied_exponential"``: the same, but the
+            exponent is how many of ``growth_at`` are at most i; ``"single_step"``: g = ceil(N start_share) while
+            i < interval, then N.
         start_share: of the terrains that the pool begins with, above 0 and at most 1 (code: 0.04).
         increase: the factor by which it grows, 1.01 or more (code: 1.9).
         interval: generations between these (code: 100 of 3,500). With the code's numbers the pool has all terrains
             after 600.
+        growth_at: the generations, which count from 0, with which the pool grows under ``"varied_exponential"``, in
+            order. There must be so many that it has all terrains after the last: ceil(-log(start_share) /
+            log(increase)), as the paper has it. (The paper counts a step once i is above it, one later than here.)
         episodes: pushes under which each agent of the panel is run on a terrain, 500 at most.
 
     Raises:
@@ -165,7 +170,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
     kind = "paced"
     state_type = PacedState
     events = LEARNING | {TerrainGiven, AgentJudged, PoolChanged}
-    unused = ("poet", "novelty", "transfer", "mutation", "niche", "es.on_arrival")
+    unused = ("poet", "novelty", "transfer", "mutation", "niche", "es.on_arrival", "ppo")
 
     terrains: int = 16
     order: str = "curriculum"
@@ -173,6 +178,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
     start_share: float = 0.04
     increase: float = 1.9
     interval: int = 100
+    growth_at: tuple[int, ...] = ()
     episodes: int = 8
 
     def __post_init__(self) -> None:
@@ -189,6 +195,7 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
             raise InputError(f"trainer.settings: start_share {what} above 0, and at most 1, found {self.start_share}")
         if self.increase < 1.01:
             raise InputError(f"trainer.settings: increase {what} 1.01 or more, found {self.increase}")
+        self._check_growth(what)
         if self.episodes > 500:
             raise InputError(f"trainer.settings: episodes {what} 500 at most, found {self.episodes}")
 
@@ -254,14 +261,40 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
         """g, how many of ``num`` terrains a generation, which counts from 0, is drawn from; at least 1."""
         if self.order == "none":
             return num
-        share, increases = self.start_share, generation // self.interval
+        share = self.start_share
         if self.pacing == "single_step":
-            share = share if increases == 0 else 1.0
+            share = share if generation < self.interval else 1.0
+        elif self.pacing == "varied_exponential":
+            share = self._share_after(len([at for at in self.growth_at if at <= generation]))
         else:
-            while increases > 0 and share < 1.0:  # products, since a power of floats would be libm's
-                share, increases = share * self.increase, increases - 1
+            share = self._share_after(generation // self.interval)
         # Rounded, since 100 * 0.07 is a little more than 7.
         return min(num, max(1, math.ceil(round(num * share, 6))))
+
+    def _share_after(self, increases: int) -> float:
+        """The share of terrains in a pool that has grown so often; above 1 it is cut elsewhere."""
+        share = self.start_share
+        while increases > 0 and share < 1.0:  # products, since a power of floats would be libm's
+            share, increases = share * self.increase, increases - 1
+        return share
+
+    def _check_growth(self, what: str) -> None:
+        """Raise ``InputError`` if ``growth_at`` does not fit ``pacing``."""
+        at = self.growth_at if isinstance(self.growth_at, tuple) else (self.growth_at,)
+        if self.pacing != "varied_exponential":
+            if at:
+                raise InputError(
+                    f"trainer.settings: growth_at {what} left out if pacing is {self.pacing!r}, found {list(at)}: "
+                    "set pacing to 'varied_exponential'"
+                )
+            return
+        needed = next(number for number in count() if self._share_after(number) >= 1.0)
+        is_ascending = all(type(i) is int and i >= 1 for i in at) and list(at) == sorted({*at})
+        if not is_ascending or len(at) != needed:
+            raise InputError(
+                f"trainer.settings: growth_at {what} {needed} ascending whole numbers from 1 on, since the pool has "
+                f"all terrains after so many increases, found {list(at)}"
+            )
 
     def ordered(self, terrains: Sequence[Graded], seed: int) -> list[Graded]:
         """The terrains as the pool takes them in; of equals the one with the lesser id comes first.

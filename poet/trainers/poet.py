@@ -20,7 +20,7 @@ class Poet(AbstractTrainer[PoetState]):
     kind = "poet"
     state_type = PoetState
     events = frozenset(get_args(Event))
-    unused = ("trainer.source",)
+    unused = ("trainer.source", "ppo")
 
     def check_roots(self, parts: Parts) -> None:
         """See ``AbstractTrainer``. Each is an active niche."""

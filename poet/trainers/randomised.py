@@ -41,12 +41,7 @@ class AbstractRandomisation(AbstractTrainer[State]):
         Raises:
             InputError: the run's terrains are not obstacle terrains.
         """
-        if parts.genotype_type is not ObstacleGenotype:
-            found = parts.config.terrain.genotype
-            raise InputError(
-                f"the trainer {self.kind!r} draws obstacle terrains, but terrain.genotype is {found!r}: "
-                f"set it to 'obstacles'"
-            )
+        check_obstacles(parts, self.kind)
         return super().start(without_niches(parts), theta)
 
     def generation(self, state: State, parts: Parts, fresh: tuple[Terrain, ...]) -> tuple[State, list[Event]]:
@@ -59,6 +54,15 @@ class AbstractRandomisation(AbstractTrainer[State]):
             state,
             without_niches(parts),
             lambda niche, config, iteration: Ground(own_terrain(niche), fresh),
+        )
+
+
+def check_obstacles(parts: Parts, trainer: str) -> None:
+    """Raise ``InputError`` if a run's terrains are not of the kind that a trainer draws."""
+    if parts.genotype_type is not ObstacleGenotype:
+        found = parts.config.terrain.genotype
+        raise InputError(
+            f"the trainer {trainer!r} draws obstacle terrains, but terrain.genotype is {found!r}: set it to 'obstacles'"
         )
 
 

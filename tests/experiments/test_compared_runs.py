@@ -16,7 +16,7 @@ from environments.terrain.obstacles import ObstacleSettings
 from experiments.analysis.gene_space import GeneSpace, sample_level
 from experiments.analysis.run_tables import RunTables, read_tables_until
 from experiments.analysis.terrain_measures import measure_terrain
-from experiments.comparison import first_solves, history, learnability, modes, record, snapshots
+from experiments.comparison import first_solves, history, learnability, modes, record, snapshots, survival
 from poet.archive.reader import open_run
 from poet.config import make_config
 from poet.events import Cost, Event, NicheValidated, Occasion, ValidationSet
@@ -239,6 +239,8 @@ def test_arms_that_get_there_at_other_times_are_told_apart() -> None:
     )  # fmt: skip
     assert pytest.approx((2 / 252,) * 3) == (row["p"], row["p_adjusted"], row["least_p"])
     assert {"no run got there"} == set(pairs.loc[pairs["p"].isna(), "verdict"])
+    power = first_solves.logrank_power_table(pairs, arms)
+    assert ("5 and 5", survival.logrank_power(5, 5, 8.0)) == tuple(power[["seeds", "8 times"]].iloc[0])
     reached = first_solves.reached_table(classes, 100).set_index(["outcome", "arm", "class"])
     ours, theirs = (reached.loc[("robust", arm, "challenging")] for arm in "ab")
     assert (5, 1.0, 30.0) == (ours["reached"], ours["share"], ours["median_env_steps"])
@@ -250,12 +252,26 @@ def test_arms_that_get_there_at_other_times_are_told_apart() -> None:
     )
 
 
+def test_the_power_of_a_family_is_that_of_its_first_step_both_ways_round() -> None:
+    """Three arms, so three questions at a third of the level; few fast runs are found less than few slow ones."""
+    times = {"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5], "c": [1, 2, 3, 4]}
+    arms = {arm: [f"{arm}-{i}" for i in range(len(mine))] for arm, mine in times.items()}
+    pairs = first_solves.first_pairs_table(arms_of_classes({**times}), arms, 100)
+    assert pytest.approx(0.05 / 3) == first_solves.logrank_alpha(pairs)
+    power = first_solves.logrank_power_table(pairs, arms)
+    assert ["4 and 5", "5 and 4", "5 and 5"] == power["seeds"].tolist()
+    few_fast, few_slow, _ = power["16 times"]
+    assert few_fast == survival.logrank_power(4, 5, 16.0, 0.05 / 3) < few_slow
+
+
 def test_few_runs_cannot_be_told_apart() -> None:
     """Three against three have no p below 0.1, and says so; equal times differ by nothing."""
     arms = {arm: [f"{arm}-{i}" for i in range(3)] for arm in "ab"}
     found = first_solves.first_pairs_table(arms_of_classes({"a": [1, 2, 3], "b": [4, 5, 6]}), arms, 100)
     assert {"not testable with so few seeds"} == set(found.loc[found["p"].notna(), "verdict"])
     arms = {arm: [f"{arm}-{i}" for i in range(5)] for arm in "ab"}
+    nobody = first_solves.first_pairs_table(arms_of_classes({arm: [None] * 5 for arm in "ab"}), arms, 100)
+    assert first_solves.logrank_power_table(nobody, arms).empty
     same = first_solves.first_pairs_table(arms_of_classes({"a": [1, 2, 3, 4, 5], "b": [1, 2, 3, 4, 5]}), arms, 100)
     assert {"no difference shown"} == set(same.loc[same["p"].notna(), "verdict"])
 

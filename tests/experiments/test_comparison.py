@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from itertools import product
 from pathlib import Path
@@ -16,7 +17,9 @@ from scipy import stats
 from environments.errors import InputError
 from experiments.comparison import comparing, statistics
 from experiments.comparison.arms import arms_of
+from experiments.comparison.comparing import Budget, unequal
 from experiments.settings import resolve_config
+from experiments.tables import csv_text, json_records
 from poet.archive.reader import open_run
 from tests.experiments.command_line import Poet
 from tests.experiments.test_bad_input import assert_refused
@@ -213,6 +216,33 @@ def test_runs_are_compared_at_the_same_env_steps(tiny_run: Path) -> None:
             comparing.budgets({"a": run}, 1)
 
 
+def test_unequal_env_steps_are_said() -> None:
+    """Of the arms' means, above 2 % of the budget and not at it; of one arm there is nothing to say."""
+
+    def at(agents: int) -> Budget:
+        return Budget(9, 1000, 1.0, 8, agents)
+
+    arms = {"a": ["a-1", "a-2"], "b": ["b-1"], "c": ["c-1"]}
+    spent = {"a-1": at(1000), "a-2": at(980), "b-1": at(970), "c-1": at(980)}
+    assert [] == unequal(arms, spent, 1000) == unequal({"a": ["a-1"]}, spent, 1000)
+    (words,) = unequal(arms, {**spent, "b-1": at(969)}, 1000)
+    assert "the agents of b had 969 on average and those of a 990, which differ by more than 2% of 1,000" in words
+
+
+def test_tables_for_machines_keep_every_digit() -> None:
+    """As CSV and as JSON a number is the one that it was; what is none is missing."""
+    numbers = [0.1 + 0.2, 1e300 / 3.0, 123_456_789.25, float("nan")]
+    table = pd.DataFrame(
+        {"x": numbers, "n": pd.array([2**53 + 1, None, 3, 4], dtype="Int64"), "t": ["a", None, "", ","]}
+    )
+    read = pd.read_csv(io.StringIO(csv_text(table)), dtype={"n": "Int64"})
+    assert table["x"].equals(read["x"]) and table["n"].equals(read["n"])
+    rows = json.loads(json.dumps(json_records(table), allow_nan=False))
+    assert [*numbers[:3], None] == [row["x"] for row in rows]
+    assert [2**53 + 1, None, 3, 4] == [row["n"] for row in rows]
+    assert [{"x": None}] == json_records(pd.DataFrame({"x": [-np.inf]}))
+
+
 def test_only_agents_of_the_moment_are_compared(tiny_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between two iterations with stored thetas there are none; with enough patience, the earlier ones count."""
     with open_run(tiny_run) as run:
@@ -249,6 +279,7 @@ def test_the_command(poet: Poet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert 0 == ended.code, ended.err
     assert "not testable" in ended.out and "nan" not in ended.out and "<NA>" not in ended.out
     assert "Few seeds: few (2), more (2), dr (1)" in ended.out
+    assert "Arms are compared at unequal env-steps: the agents of" in ended.out
     assert "dr: the trainer dr trains one agent and makes no niches" in ended.out
     found = json.loads((tmp_path / "out" / "comparison.json").read_text())
     assert ["few", "more", "dr"] == [row["arm"] for row in found["arms"]] == list(found["seeds"])

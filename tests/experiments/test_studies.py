@@ -18,6 +18,7 @@ from experiments.settings import NO_END, resolve_config
 from experiments.studies import answers, plan, runs
 from experiments.studies.plan import load_study, study_names
 from experiments.suites import load_suite, suite_path
+from experiments.text import as_markdown
 from experiments.walkers import Walker, load_walker, save_walker
 from poet.archive.fingerprint import fingerprint
 from poet.archive.lock import RunTakenError
@@ -301,6 +302,9 @@ def test_the_report_of_a_finished_study(poet: Poet, finished: Path, tmp_path: Pa
     for words in ("# Do more pairs help?", digest, "in no Git repository", "1. Do they?", "es.pairs=2", row["verdict"]):
         assert words in page
     assert "interim" not in page and "nan" not in page
+    uneven = [line for line in ended.out.splitlines() if line.startswith("Arms are compared at unequal env-steps")]
+    assert uneven == found["remarks"] and all(f"**{as_markdown(line)}**" in page for line in uneven)
+    assert pd.read_csv(out / "tried.csv")["score_mean"].tolist() == [row["score_mean"] for row in found["tried"]]
     names = {"README.md", "report.json", *(f"{name}.csv" for name in "questions arms power costs runs tried".split())}
     assert names == {path.name for path in out.iterdir()}
     assert_refused(poet("study", "report", small, folder, "--output", out), "new or empty folder")

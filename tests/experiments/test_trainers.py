@@ -191,6 +191,24 @@ class TestPaced(TrainerContract):
         assert fingerprint(finished) != fingerprint(tmp_path / "other")
 
 
+class TestPpo(TrainerContract):
+    """PPO on instances of its own terrain: short iterations, whose agents are those of SB3's network."""
+
+    trainer = "ppo"
+    assignments = (
+        "ppo.envs=4", "ppo.steps=60", "ppo.batch=30", "ppo.epochs=2", "policy.layer_sizes=[24,8,8,4]",
+        "niche.instances=2", "validation.episodes=2", "validation.interval=3",
+    )  # fmt: skip
+
+    def test_its_updates_are_on_record(self, finished: Path) -> None:
+        """One for each iteration, after which the agent is another one."""
+        with open_run(finished) as run:
+            updates, versions, spent = run.own_tables["ppo"], run.versions, run.ledger
+        assert [*range(1, 1 + self.iterations)] == [*updates["iteration"]]
+        assert 1 + self.iterations == versions["theta_digest"].nunique()
+        assert {4 * 60} == {*spent.loc[spent["purpose"] == "es", "env_steps"]}
+
+
 class TestDrawnTerrains(TrainerContract):
     """The trainer of ``add-trainer.md``: one agent, a distribution of terrains, its own field and its own table."""
 

@@ -223,6 +223,9 @@ def test_a_key_that_came_later_leaves_fingerprints_as_they_were(tmp_path: Path, 
         "terrain.settings": {"a": 1}, "poet.criterion_settings": {"a": True}, "novelty.settings": {"a": ["b", 2.5]},
         "policy.kind": "gru", "policy.layer_sizes": [24, 8, 4], "policy.activations": ["relu"],
         "policy.settings": {"units": 4},
+        "ppo.terrains": "dr", "ppo.envs": 8, "ppo.steps": 4096, "ppo.batch": 32, "ppo.epochs": 5,
+        "ppo.learning_rate": 1e-4, "ppo.clip_range": 0.1, "ppo.gamma": 0.9, "ppo.gae_lambda": 1.0,
+        "ppo.entropy_weight": 0.0, "ppo.value_weight": 1.0, "ppo.max_gradient_norm": 1.0, "ppo.log_noise": -1.0,
     }  # fmt: skip
     other = toy_run(tmp_path / "other", 4, _with(key, others.get(key, not EARLIER_VALUES[key])))
     with closing(sqlite3.connect(now / "run.sqlite")) as connection:

@@ -89,6 +89,12 @@ def test_presets_load_and_every_value_has_its_source(name):
             {"run": {"trainer": "dr"}, "niche": {"instances": 2, "rest_interval": 8}, "terrain": {"max_pit_gap": 8.0}},
             {"dr": ["niche.instances", "niche.rest_interval"]},
         ),
+        ({"run": {"trainer": "dr"}, "ppo": {"envs": 8}}, {"dr": ["ppo.envs"]}),
+        (
+            {"run": {"trainer": "ppo"}, "ppo": {"terrains": "dr"}, "niche": {"instances": 2}, "es": {"pairs": 4}},
+            {"ppo": ["es.pairs"], "ppo.terrains = dr": ["niche.instances"]},
+        ),
+        ({"run": {"trainer": "ppo"}, "niche": {"instances": 2}}, {}),
         ({"novelty": {"cached": False}}, {"nearest_genes": ["novelty.cached"]}),
         ({"transfer": {"recent_scores": 3}}, {"the 2019 transfer rule": ["transfer.recent_scores"]}),
         (

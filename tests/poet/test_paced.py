@@ -96,6 +96,26 @@ def test_the_pool_grows_as_in_the_papers_code(
     assert papers_pool(num, start, increase, interval, generation) == trainer.pool_size(num, generation)
 
 
+@given(st.integers(1, 200), st.floats(0.001, 1.0), st.floats(1.5, 4.0), st.data())
+def test_the_varied_pool_grows_at_its_own_times(num: int, start: float, increase: float, data: st.DataObject) -> None:
+    """As a twin that goes from generation to generation and multiplies when a time comes; evenly spaced times are the
+    fixed pacing."""
+    needed = next(i for i in range(99) if PacedCurriculum(start_share=start, increase=increase)._share_after(i) >= 1.0)
+    times = data.draw(st.lists(st.integers(1, 40), min_size=needed, max_size=needed, unique=True).map(sorted))
+    varied = PacedCurriculum(
+        pacing="varied_exponential", start_share=start, increase=increase, growth_at=tuple(times)
+    )  # fmt: skip
+    share = start
+    for generation in range(45):
+        if generation in times:
+            share = min(1.0, share * increase)
+        assert max(1, math.ceil(round(num * share, 6))) == varied.pool_size(num, generation)
+    assert num == varied.pool_size(num, 40)
+    even = replace(varied, growth_at=tuple(3 * (i + 1) for i in range(needed)))
+    fixed = PacedCurriculum(start_share=start, increase=increase, interval=3)
+    assert [fixed.pool_size(num, i) for i in range(45)] == [even.pool_size(num, i) for i in range(45)]
+
+
 def test_the_pool_by_hand() -> None:
     """The code's numbers; one step; all at once. A pool is never empty, and a quotient of 7 is not rounded up to 8."""
     sizes = [PacedCurriculum().pool_size(100, i) for i in (0, 99, 100, 200, 300, 400, 500, 599, 600, 10**9)]
@@ -256,6 +276,13 @@ def test_a_state_that_cannot_be_is_refused(changes: dict[str, Any], sentence: st
     [
         ({"order": "hard"}, "order of the trainer 'paced' must be 'curriculum' or 'anti' or .* found 'hard'"),
         ({"pacing": "exponental"}, "did you mean 'exponential'"),
+        ({"growth_at": 3}, "must be left out if pacing is 'exponential', found [3]".replace("[", r"\[")),
+        ({"growth_at": (3,)}, "growth_at of the trainer 'paced' must be left out if pacing is 'exponential'"),
+        ({"pacing": "varied_exponential"}, "growth_at of the trainer 'paced' must be 6 ascending whole numbers"),
+        ({"pacing": "varied_exponential", "growth_at": (1, 2, 3, 4, 5)}, "must be 6 ascending"),
+        ({"pacing": "varied_exponential", "growth_at": (1, 2, 3, 5, 4, 6)}, "must be 6 ascending"),
+        ({"pacing": "varied_exponential", "growth_at": (0, 1, 2, 3, 4, 5)}, "from 1 on"),
+        ({"pacing": "varied_exponential", "growth_at": (1.0, 2, 3, 4, 5, 6)}, "whole numbers"),
         ({"start_share": 0.0}, "start_share of the trainer 'paced' must be above 0, and at most 1, found 0.0"),
         ({"start_share": 1.5}, "at most 1, found 1.5"),
         ({"increase": 1.0}, "increase of the trainer 'paced' must be 1.01 or more, found 1.0"),

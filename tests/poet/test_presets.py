@@ -20,6 +20,23 @@ ES = {
     "on_arrival": "fresh",
     "settings": {},
 }
+PPO = {  # of another trainer: without effect in these
+    "terrains": "own",
+    "envs": 16,
+    "steps": 2048,
+    "batch": 64,
+    "epochs": 10,
+    "learning_rate": 2.5e-4,
+    "clip_range": 0.2,
+    "gamma": 0.99,
+    "gae_lambda": 0.95,
+    "entropy_weight": 0.001,
+    "value_weight": 0.5,
+    "max_gradient_norm": 0.5,
+    "log_noise": 0.0,
+    "normalise_observations": True,
+    "normalise_rewards": True,
+}
 POLICY = {"kind": "mlp", "layer_sizes": [24, 40, 40, 4], "activations": ["tanh"], "settings": {}}
 START = {"trainer": "poet", "start_terrain": "", "start_terrain_seed": "drawn"}
 NOVELTY = {
@@ -45,6 +62,7 @@ PAPER = {
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
     "policy": POLICY,
+    "ppo": PPO,
     "poet": {
         "max_active": 20,
         "retirement": "oldest",
@@ -87,6 +105,7 @@ RELEASED = {
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
     "policy": POLICY,
+    "ppo": PPO,
     "poet": {
         "max_active": 25,
         "retirement": "oldest",
@@ -130,6 +149,7 @@ ENHANCED = {
     "niche": {"instances": "fixed", "vary": "seed", "rest_interval": 1},
     "es": ES,
     "policy": POLICY,
+    "ppo": PPO,
     "novelty": {**NOVELTY, "measure": "pata_ec"},
     "evaluation": {"max_steps": 2000, "engine": "simd"},
     "validation": {"episodes": 0, "interval": 25},  # ours: the papers measure no success rate
