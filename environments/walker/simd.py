@@ -217,25 +217,40 @@ class SimdWorlds(CopiedWhole):
     def reset(self, which: NDArray[np.bool_] | None = None) -> None:
         """See ``Worlds``."""
         self._most_steps = 0 if which is None else self._most_steps
-        self._in_box2d = {} if which is None else {i: e for i, e in self._in_box2d.items() if not which[i]}
-        for part, team, worlds in zip(self._parts, self._teams, self._chosen(which), strict=True):
-            start(team, worlds, self._terrain_of[part], self._course, self.num_steps[part], self.outcomes[part])
+        self._start(which)
         self._advance(which)
 
     @exact
-    def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
+    def step(
+        self,
+        actions: NDArray[np.float32],
+        which: NDArray[np.bool_] | None = None,
+        begun: NDArray[np.bool_] | None = None,
+    ) -> None:
         """See ``Worlds``."""
         np.copyto(self._actions, actions)
         self._make_room()
+        if begun is not None:
+            self._start(begun)
         if self._in_box2d:
-            is_ours = np.ones(self.num_worlds, np.bool_) if which is None else which.copy()
-            for i, episode in self._in_box2d.items():
-                if is_ours[i]:
-                    is_ours[i] = False
-                    self._taken[i, episode.num_steps] = actions[i]
-                    show(self, i, episode, episode.step(actions[i])[0])
-            which = is_ours
-        self._advance(which)
+            which = self._step_in_box2d(actions, which)
+        self._advance(which if begun is None or which is None else which | begun)
+
+    def _start(self, which: NDArray[np.bool_] | None) -> None:
+        """Let episodes begin with the next ``_advance``."""
+        self._in_box2d = {} if which is None else {i: e for i, e in self._in_box2d.items() if not which[i]}
+        for part, team, worlds in zip(self._parts, self._teams, self._chosen(which), strict=True):
+            start(team, worlds, self._terrain_of[part], self._course, self.num_steps[part], self.outcomes[part])
+
+    def _step_in_box2d(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Take a step in those of these worlds that our physics has given up. Returns the others."""
+        is_ours = np.ones(self.num_worlds, np.bool_) if which is None else which.copy()
+        for i, episode in self._in_box2d.items():
+            if is_ours[i]:
+                is_ours[i] = False
+                self._taken[i, episode.num_steps] = actions[i]
+                show(self, i, episode, episode.step(actions[i])[0])
+        return is_ours
 
     @exact
     def set_terrain(self, i: int, terrain: Terrain) -> None:

@@ -25,6 +25,8 @@ from environments.walker.vector_base import (
 )
 from environments.walker.worlds import NEVER, Worlds, make_worlds
 
+_FINISHED = np.int8(Outcome.FINISHED)
+
 
 @exact
 def make_vec_env(
@@ -181,7 +183,7 @@ class BipedalTerrainVectorEnv(WalkerVectorEnv):
         """In Gymnasium's vector format."""
         infos: dict[str, Any] = {}
         if np.count_nonzero(is_stepped):
-            np.equal(worlds.outcomes, Outcome.FINISHED, out=self._is_finished)
+            np.equal(worlds.outcomes, _FINISHED, out=self._is_finished)
             np.copyto(self._has_finished, is_stepped)
             infos["finished"], infos["_finished"] = self._shown(self._is_finished), self._shown(self._has_finished)
         if ended is not None and np.count_nonzero(ended):
