@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar
 
 import numpy as np
-from gymnasium.error import NoAsyncCallError
 from numpy.typing import ArrayLike, NDArray
 
 from environments.errors import InputError
@@ -49,15 +48,7 @@ class Line(Generic[Result]):
             work()
 
     def receive(self) -> Result:
-        """What was sent first of all that is left. Waits for it.
-
-        Raises:
-            NoAsyncCallError: nothing was sent.
-        """
-        if not self._batches:
-            raise NoAsyncCallError(
-                "recv needs a batch that was sent, found none: call envs.async_reset() first", "recv"
-            )
+        """What was sent first of all that is left, of which there must be some. Waits for it."""
         worlds, done = self._batches[0]
         try:
             return done.result()

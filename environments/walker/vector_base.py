@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Self, TypeVar
 
 import numpy as np
-from gymnasium.error import ClosedEnvironmentError, ResetNeeded
+from gymnasium.error import ClosedEnvironmentError, NoAsyncCallError, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import ArrayLike, NDArray
@@ -248,6 +248,10 @@ class WalkerVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.float32], 
             gymnasium.error.NoAsyncCallError: no batch is on its way.
         """
         self._open("recv")
+        if not np.count_nonzero(self._line.is_away):
+            raise NoAsyncCallError(
+                "recv needs a batch that was sent, found none: call envs.async_reset() first", "recv"
+            )
         return self._line.receive()
 
     def _step(self, worlds: Worlds, actions: NDArray[np.float32], sent: NDArray[np.bool_] | None) -> dict[str, Any]:
