@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from typing import Any
 
 import gymnasium
@@ -122,19 +123,28 @@ def test_a_batch_is_received_as_it_was_sent() -> None:
 
 
 def test_worlds_get_other_terrains_while_batches_are_on_their_way() -> None:
-    """As PLR and ACCEL need it: from the next batch on, whatever the background thread has got to."""
-    envs, other = (make_vec_env(FLAT, 2, batch_size=1, max_steps=1) for _ in range(2))
-    envs.async_reset()
+    """As PLR and ACCEL need it: what was sent before goes on as it would have, however late the thread is."""
+    envs, flat, hard = make_vec_env(FLAT, 2, batch_size=1, max_steps=1), make_vec_env(FLAT), make_vec_env(HARD)
+    first = {FLAT: flat.reset()[0].tobytes(), HARD: hard.reset()[0].tobytes()}
     still = np.zeros((1, 4), np.float32)
-    for _ in range(2):
-        envs.send(still, envs.recv()[-1]["env_id"])  # over after this step
+
+    def step_both() -> None:
+        for _ in range(2):
+            envs.send(still, envs.recv()[-1]["env_id"])
+
+    envs.async_reset()
+    step_both()  # over after this step
     envs.set_terrains({1: HARD})
-    for _ in range(2):
-        envs.send(still, envs.recv()[-1]["env_id"])  # begins anew
-    other.set_terrains({1: HARD})
-    expected, _ = other.reset()
-    assert expected.tobytes() == b"".join(envs.recv()[0].tobytes() for _ in range(2))
-    assert (FLAT, HARD) == envs.terrains
+    envs._line._executor().submit(time.sleep, 0.3)
+    step_both()  # begin anew
+    envs.set_terrains({0: HARD, 1: FLAT})
+    begun = [envs.recv() for _ in range(2)]
+    assert [first[FLAT], first[HARD]] == [found[0].tobytes() for found in begun]
+    for _ in range(2):  # one step, and anew
+        for world in range(2):
+            envs.send(still, [world])
+        begun = [envs.recv() for _ in range(2)]
+    assert [first[HARD], first[FLAT]] == [found[0].tobytes() for found in begun]
 
 
 def test_batches_that_cannot_be_sent_are_refused() -> None:
