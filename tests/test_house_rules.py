@@ -49,12 +49,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("experiments/examples/",),
     "multiprocessing": ("agents/evaluation/pool.py",),
-    "concurrent": (
-        "agents/rollouts/chunks.py",
-        "agents/rollouts/simd.py",
-        "environments/walker/simd.py",
-        "environments/walker/batches.py",
-    ),
+    "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/"),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("environments/terrain/picture.py", "experiments/analysis/"),
     "scipy": (
