@@ -46,16 +46,16 @@ _SETTINGS = ("BOUNDSCHECK", "OPT", "LOOP_VECTORIZE", "SLP_VECTORIZE", "DEBUGINFO
 
 
 def _num_lanes() -> int:
-    """Worlds in a pack: two vectors of float32, so that one is computed while the other waits for its result.
+    """Worlds in a pack: 16, a vector of float32 with AVX-512 and two with AVX2.
 
-    At least 16, since LLVM unrolls shorter loops before it can vectorise them; see ``_keep_lane_loops`` for 16.
+    Fewer leave vectors empty, more leave lanes empty where there are few worlds or their work differs (BENCHMARKS.md).
     """
     chosen = os.environ.get("POET_LANES", "")
     if chosen:
         if chosen not in _LANES:
             raise InputError(f"POET_LANES must be one of {', '.join(_LANES)}, but is {chosen!r}")
         return int(chosen)
-    return 32 if _FEATURES.get("avx512f") else 16
+    return 16
 
 
 _FEATURES = llvmlite.binding.get_host_cpu_features()

@@ -50,7 +50,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("poet/trainers/walkers.py", "experiments/examples/", "poet/trainers/sb3.py"),
     "multiprocessing": ("agents/evaluation/pool.py",),
-    "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
+    "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/"),
     "sqlite3": ("poet/archive/",),
     "matplotlib": ("environments/terrain/picture.py", "experiments/analysis/"),
     "scipy": (

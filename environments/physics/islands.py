@@ -20,7 +20,7 @@ from environments.physics.constants import TOUCHING_CAPACITY, VELOCITY_ITERATION
 from environments.physics.contact_solver import solve_contact_velocity
 from environments.physics.course import rows_of
 from environments.physics.impact import end_island, load_island, next_island
-from environments.physics.solver import any_above_one, copy_fields
+from environments.physics.solver import any_above_one, copy_fields, copy_impulses
 from environments.physics.solver_layout import (
     COUNT,
     ISLAND_FRICTION,
@@ -95,6 +95,7 @@ def _solve_contact(m, lane, c, has_two):  # type: ignore[no-untyped-def]
 
 
 _first, _second, _flat_first, _flat_second = (_slot_pass(k, has_two) for has_two in (False, True) for k in (0, 1))
+_third = _slot_pass(2, True)
 
 
 @kernel
@@ -188,7 +189,9 @@ def _solve_velocities(m, bits, num_slots):  # type: ignore[no-untyped-def]
                 _flat_second(m)
             else:
                 _second(m)
-        for k in range(2, num_slots):
+        if num_slots > 2:
+            _third(m)
+        for k in range(3, num_slots):
             _solve_slot(m, SLOT + SLOT_SIZE * k)
         left -= 1
         since += 1
@@ -204,7 +207,7 @@ def _solve_slot(m, c):  # type: ignore[no-untyped-def]
     copy_fields(m, WINDOW_SLOT, c, POSITION_COUNT)
     for lane in range(LANES):
         _solve_contact(m, lane, WINDOW_SLOT, True)
-    copy_fields(m, c, WINDOW_SLOT, POSITION_COUNT)
+    copy_impulses(m, c, WINDOW_SLOT)
 
 
 @kernel

@@ -65,10 +65,12 @@ from environments.physics.solver_layout import (
     JOINTS_ARE_GOOD,
     LEAST_SEPARATION,
     LIMIT,
+    NORMAL_IMPULSE,
     ORIGIN_X,
     ORIGIN_Y,
     POSITION_COUNT,
     SAVED,
+    SECOND,
     SHAPE_BOTTOM,
     SHAPE_LEFT,
     SHAPE_RIGHT,
@@ -158,9 +160,11 @@ def _position_pass(joint: int) -> Callable[..., Any]:
 
 def _contact_pass(body: int) -> Callable[..., Any]:
     """Nearly all touching contacts are the first or the second of a leg. These have their own loops: one for packs in
-    which each has one point, which is less than half the work, and one for packs with two.
+    which each has one point, which is less than half the work, and one for packs with two. A lower leg that lies in a
+    corner has a third, which has a loop too.
     """
-    first, second = (SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k) for k in range(2))
+    first, second, third = (SLOT + SLOT_SIZE * (TOUCHING_CAPACITY * body + k) for k in range(3))
+    is_lower, num_loops = body in (LOWER_1, LOWER_2), 3 if body in (LOWER_1, LOWER_2) else 2
     b, mass, inertia, friction = BODY + BODY_SIZE * body, *body_constants(body)
 
     @kernel_of(f"body_{body}")
@@ -180,7 +184,10 @@ def _contact_pass(body: int) -> Callable[..., Any]:
             else:
                 for lane in range(LANES):
                     solve_contact_velocity(m, m, lane, LANES, second, b, mass, inertia, friction, False)
-        for k in range(2, num_slots[body]):
+        if is_lower and num_slots[body] > 2:
+            for lane in range(LANES):
+                solve_contact_velocity(m, m, lane, LANES, third, b, mass, inertia, friction, True)
+        for k in range(num_loops, num_slots[body]):
             _solve_slot(m, slot_of(body, k), b, body)
 
     return solve
@@ -288,6 +295,13 @@ def copy_fields(m, to, source, num_fields):  # type: ignore[no-untyped-def]
 
 
 @kernel
+def copy_impulses(m, to, source):  # type: ignore[no-untyped-def]
+    """Copy what a velocity pass changes in a slot, of all lanes."""
+    copy_fields(m, to + NORMAL_IMPULSE, source + NORMAL_IMPULSE, 2)
+    copy_fields(m, to + SECOND + NORMAL_IMPULSE, source + SECOND + NORMAL_IMPULSE, 2)
+
+
+@kernel
 def _prepare_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     mass, inertia = INVERSE_MASS[body], INVERSE_INERTIA[body]
     x, y = LOCAL_CENTER[body, 0], LOCAL_CENTER[body, 1]
@@ -308,7 +322,7 @@ def _solve_slot(m, c, b, body):  # type: ignore[no-untyped-def]
     copy_fields(m, WINDOW_BODY + VELOCITY_X, b + VELOCITY_X, 3)
     for lane in range(LANES):
         solve_contact_velocity(m, m, lane, LANES, WINDOW_SLOT, WINDOW_BODY, mass, inertia, friction, True)
-    copy_fields(m, c, WINDOW_SLOT, POSITION_COUNT)
+    copy_impulses(m, c, WINDOW_SLOT)
     copy_fields(m, b + VELOCITY_X, WINDOW_BODY + VELOCITY_X, 3)
 
 

@@ -34,6 +34,7 @@ def make_bipedal_walkers(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     copy: bool = True,
     render_mode: str | None = None,
+    batch_size: int | None = None,
 ) -> BipedalWalkerVectorEnv:
     """What ``gymnasium.make_vec("poet/BipedalWalker-v3", num_envs, ...)`` calls.
 
@@ -41,7 +42,7 @@ def make_bipedal_walkers(
         num_envs: number of worlds.
         hardcore: with pits, stumps and stairs.
         max_episode_steps: steps after which an episode is truncated; -1 or None: never.
-        engine, threads, autoreset_mode, copy, render_mode: see ``make_vec_env``.
+        engine, threads, autoreset_mode, copy, render_mode, batch_size: see ``make_vec_env``.
 
     Raises:
         InputError: an argument has another type or range, an unknown name, or the worlds do not fit into memory.
@@ -49,7 +50,7 @@ def make_bipedal_walkers(
     num_envs = whole_number("num_envs", num_envs, *COUNT)
     is_endless = max_episode_steps in (None, -1)
     limit = NEVER if is_endless else whole_number("max_episode_steps", max_episode_steps, *COUNT)
-    options = VectorOptions.checked(autoreset_mode, copy, render_mode)
+    options = VectorOptions.checked(num_envs, autoreset_mode, copy, render_mode, batch_size)
     check_worlds_fit(num_envs)
     start = ObstacleGenotype().express(seed=0)  # until the first reset
     worlds = make_worlds(engine, (start,), np.zeros(num_envs, np.int64), limit, num_threads(threads))
@@ -116,7 +117,7 @@ class BipedalWalkerVectorEnv(WalkerVectorEnv):
             ResetNeeded: a first reset that leaves worlds out.
         """
         mask = (options or {}).get("reset_mask")
-        self._check_mask(mask)
+        self._check_reset(mask)
         for i, one in enumerate(self._seeds_from(seed)):
             if one is not None and (mask is None or mask[i]):
                 self._seeded[i] = seeding.np_random(one)
@@ -133,10 +134,9 @@ class BipedalWalkerVectorEnv(WalkerVectorEnv):
         chosen = range(self.num_envs) if which is None else np.flatnonzero(which).tolist()
         return {i: draw_terrain(self._generator(i)[0], self.hardcore) for i in chosen}
 
-    def _infos(self, worlds: Worlds, is_stepped: NDArray[np.bool_], is_over: NDArray[np.bool_]) -> dict[str, Any]:
+    def _infos(self, worlds: Worlds, is_stepped: NDArray[np.bool_], ended: NDArray[np.bool_] | None) -> dict[str, Any]:
         return {}
 
-    def _truncated(self, worlds: Worlds, is_timeout: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def _truncate(self, worlds: Worlds, truncations: NDArray[np.bool_]) -> None:
         """As by the wrapper ``TimeLimit``: a walker that falls in the last step is terminated and truncated."""
-        truncated: NDArray[np.bool_] = worlds.num_steps >= self._limit
-        return truncated
+        np.greater_equal(worlds.num_steps, self._limit, out=truncations)

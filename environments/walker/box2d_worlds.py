@@ -44,8 +44,15 @@ class Box2DWorlds(CopiedWhole):
         """See ``Worlds``."""
         self._terrains[i] = terrain
 
-    def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
+    def step(
+        self,
+        actions: NDArray[np.float32],
+        which: NDArray[np.bool_] | None = None,
+        begun: NDArray[np.bool_] | None = None,
+    ) -> None:
         """See ``Worlds``."""
+        if begun is not None:
+            self.reset(begun)
         for i in self._chosen(which):
             reward, _ = self._episodes[i].step(actions[i])
             show(self, i, self._episodes[i], reward)

@@ -132,6 +132,9 @@ def advance_and_note(  # type: ignore[no-untyped-def]
     Args:
         team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps: see there.
         taken: (W, T, 4) float32, of each world and step of its episode, written; T is above all ``num_steps``.
+
+    Returns:
+        Whether our physics has given a world up.
     """
     for world in worlds:
         step = num_steps[world]
@@ -139,6 +142,10 @@ def advance_and_note(  # type: ignore[no-untyped-def]
             for joint in range(NUM_JOINTS):
                 taken[world, step, joint] = actions[world, joint]
     advance(team, worlds, terrain_of, course, actions, max_steps, observations, rewards, outcomes, num_steps)
+    has_given_up = False
+    for world in worlds:
+        has_given_up |= outcomes[world] < GOES_ON
+    return has_given_up
 
 
 class SimdWorlds(CopiedWhole):
@@ -173,40 +180,77 @@ class SimdWorlds(CopiedWhole):
         self._teams = [Team.of(part.stop - part.start) for part in self._parts]
         self._everyone = [np.arange(part.stop - part.start) for part in self._parts]
         self._pool: tuple[int, ThreadPoolExecutor] | None = None
+        self._bind()
         # Nothing moves, but the kernel is compiled or loaded here, where Ctrl-C can end it, and not in every thread.
         self._advance_team(0, np.zeros(0, np.int64))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_pool": None, "_in_box2d": list(self._in_box2d)}
+        return {**self.__dict__, "_pool": None, "_bound": None, "_in_box2d": list(self._in_box2d)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._bind()
         self._in_box2d = {i: self._in_box2d_anew(i)[0] for i in state["_in_box2d"]}
         self._advance_team(0, np.zeros(0, np.int64))
+
+    def _bind(self) -> None:
+        """Collect what each team's kernel is called with, anew whenever one of these arrays is another one.
+
+        Views of arrays are made here and not in each step.
+        """
+        self._bound: list[tuple[Any, ...]] = [
+            (
+                self._terrain_of[part],
+                self._course,
+                self._actions[part],
+                self._max_steps,
+                self.observations[part],
+                self.rewards[part],
+                self.outcomes[part],
+                self.num_steps[part],
+                self._taken[part],
+            )
+            for part in self._parts
+        ]
 
     @exact
     def reset(self, which: NDArray[np.bool_] | None = None) -> None:
         """See ``Worlds``."""
         self._most_steps = 0 if which is None else self._most_steps
-        self._in_box2d = {} if which is None else {i: e for i, e in self._in_box2d.items() if not which[i]}
-        for part, team, worlds in zip(self._parts, self._teams, self._chosen(which), strict=True):
-            start(team, worlds, self._terrain_of[part], self._course, self.num_steps[part], self.outcomes[part])
+        self._start(which)
         self._advance(which)
 
     @exact
-    def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
+    def step(
+        self,
+        actions: NDArray[np.float32],
+        which: NDArray[np.bool_] | None = None,
+        begun: NDArray[np.bool_] | None = None,
+    ) -> None:
         """See ``Worlds``."""
         np.copyto(self._actions, actions)
         self._make_room()
+        if begun is not None:
+            self._start(begun)
         if self._in_box2d:
-            is_ours = np.ones(self.num_worlds, np.bool_) if which is None else which.copy()
-            for i, episode in self._in_box2d.items():
-                if is_ours[i]:
-                    is_ours[i] = False
-                    self._taken[i, episode.num_steps] = actions[i]
-                    show(self, i, episode, episode.step(actions[i])[0])
-            which = is_ours
-        self._advance(which)
+            which = self._step_in_box2d(actions, which)
+        self._advance(which if begun is None or which is None else which | begun)
+
+    def _start(self, which: NDArray[np.bool_] | None) -> None:
+        """Let episodes begin with the next ``_advance``."""
+        self._in_box2d = {} if which is None else {i: e for i, e in self._in_box2d.items() if not which[i]}
+        for part, team, worlds in zip(self._parts, self._teams, self._chosen(which), strict=True):
+            start(team, worlds, self._terrain_of[part], self._course, self.num_steps[part], self.outcomes[part])
+
+    def _step_in_box2d(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Take a step in those of these worlds that our physics has given up. Returns the others."""
+        is_ours = np.ones(self.num_worlds, np.bool_) if which is None else which.copy()
+        for i, episode in self._in_box2d.items():
+            if is_ours[i]:
+                is_ours[i] = False
+                self._taken[i, episode.num_steps] = actions[i]
+                show(self, i, episode, episode.step(actions[i])[0])
+        return is_ours
 
     @exact
     def set_terrain(self, i: int, terrain: Terrain) -> None:
@@ -216,9 +260,11 @@ class SimdWorlds(CopiedWhole):
             self._terrain_of = np.arange(self.num_worlds)
             self._course = Course.with_places(self._terrains)
             self._has_places = True
+            self._bind()
         self._terrains[i] = terrain
         if not self._course.put(i, terrain):
             self._course = Course.with_places(self._terrains)  # larger ones
+            self._bind()
 
     def body_state(self) -> NDArray[np.float32]:
         """See ``Worlds``."""
@@ -247,15 +293,14 @@ class SimdWorlds(CopiedWhole):
     def _advance(self, which: NDArray[np.bool_] | None) -> None:
         chosen = self._chosen(which)
         if len(chosen) == 1:
-            self._advance_team(0, chosen[0])
+            has_given_up = self._advance_team(0, chosen[0])
         else:
             steps = [self._threads().submit(self._advance_team, i, worlds) for i, worlds in enumerate(chosen)]
             try:
-                for step in steps:
-                    step.result()
+                has_given_up = max(step.result() for step in steps)
             finally:
                 wait(steps)  # Ctrl-C must not leave a thread at work for the next call to meet
-        if self.outcomes.min() < GOES_ON:
+        if has_given_up:
             self._hand_over()
 
     def _threads(self) -> ThreadPoolExecutor:
@@ -270,6 +315,7 @@ class SimdWorlds(CopiedWhole):
             self._most_steps = int(self.num_steps.max())
         if self._most_steps == self._taken.shape[1]:
             self._taken = np.concatenate([self._taken, np.zeros_like(self._taken)], axis=1)
+            self._bind()
         self._most_steps += 1
 
     def _hand_over(self) -> None:
@@ -288,18 +334,7 @@ class SimdWorlds(CopiedWhole):
         return episode, reward
 
     @exact
-    def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> None:
-        part = self._parts[i]
-        advance_and_note(
-            self._teams[i],
-            worlds,
-            self._terrain_of[part],
-            self._course,
-            self._actions[part],
-            self._max_steps,
-            self.observations[part],
-            self.rewards[part],
-            self.outcomes[part],
-            self.num_steps[part],
-            self._taken[part],
-        )
+    def _advance_team(self, i: int, worlds: NDArray[np.int64]) -> bool:
+        """Let some worlds of a team take a step. Returns whether our physics has given one of them up."""
+        has_given_up: bool = advance_and_note(self._teams[i], worlds, *self._bound[i])
+        return has_given_up

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from environments.walker.vector_base import (
 )
 from environments.walker.worlds import NEVER, Worlds, make_worlds
 
+_FINISHED = np.int8(Outcome.FINISHED)
+
 
 @exact
 def make_vec_env(
@@ -36,6 +39,7 @@ def make_vec_env(
     autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
     copy: bool = True,
     render_mode: str | None = None,
+    batch_size: int | None = None,
 ) -> BipedalTerrainVectorEnv:
     """Many walkers that are stepped together.
 
@@ -50,8 +54,10 @@ def make_vec_env(
         max_steps: control steps after which an episode is truncated.
         autoreset_mode: when the next episode begins, see ``gymnasium.vector.AutoresetMode``; or its value, such as
             ``"SameStep"``.
-        copy: whether observations are new arrays; False: one buffer that each call overwrites.
+        copy: whether ``reset`` and ``step`` return new arrays; False: the same ones each time, which each call
+            overwrites, so that a step in which no episode ends makes no array.
         render_mode: ``"rgb_array"`` makes ``render`` return pictures, None draws nothing.
+        batch_size: number of worlds that ``recv`` returns after ``async_reset``; None: all.
 
     Raises:
         InputError: an argument has another type or range, an unknown name, or the worlds do not fit into memory.
@@ -68,7 +74,8 @@ def make_vec_env(
     max_steps = whole_number("max_steps", max_steps, *COUNT)
     if num_worlds < len(given):
         raise InputError(f"num_envs must be at least the number of terrains, {len(given)}, but is {num_worlds}")
-    threads, options = num_threads(threads), VectorOptions.checked(autoreset_mode, copy, render_mode)
+    threads = num_threads(threads)
+    options = VectorOptions.checked(num_worlds, autoreset_mode, copy, render_mode, batch_size)
     check_worlds_fit(num_worlds)
     # An engine prepares each terrain once, even if it was given several times.
     distinct = {terrain: i for i, terrain in enumerate(dict.fromkeys(given))}
@@ -123,6 +130,7 @@ class BipedalTerrainVectorEnv(WalkerVectorEnv):
     def __init__(self, worlds: Worlds, terrains: Sequence[Terrain], options: VectorOptions) -> None:
         super().__init__(worlds, terrains, options)
         self._next_terrains: dict[int, Terrain] = {}
+        self._is_finished, self._has_finished = (np.zeros(self.num_envs, np.bool_) for _ in range(2))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -143,12 +151,15 @@ class BipedalTerrainVectorEnv(WalkerVectorEnv):
         """
         VectorEnv.reset(self, seed=None if seed is None else whole_number("seed", seed))
         options = options or {}
+        self._check_reset(options.get("reset_mask"))
         if "terrains" in options:
             self.set_terrains(options["terrains"])
         return self._observed(self._begin(options.get("reset_mask"))), {}
 
     def set_terrains(self, terrains: Mapping[int, Terrain]) -> None:
         """Give worlds other terrains, on which they walk from their next episode on, however that begins.
+
+        Batches on their way are waited for, and begin no episode on them.
 
         Args:
             terrains: by the number of the world. The others stay on what they have.
@@ -162,17 +173,19 @@ class BipedalTerrainVectorEnv(WalkerVectorEnv):
             whole_number("the number of a world", i, 0, self.num_envs - 1): check_terrain(terrain, f"terrain {i}")
             for i, terrain in terrains.items()
         }
-        self._next_terrains |= chosen
+        self._line.tell(partial(self._next_terrains.update, chosen))
 
     def _new_terrains(self, which: NDArray[np.bool_] | None) -> Mapping[int, Terrain]:
         due = [i for i in self._next_terrains if which is None or which[i]]
         return {i: self._next_terrains.pop(i) for i in due}
 
-    def _infos(self, worlds: Worlds, is_stepped: NDArray[np.bool_], is_over: NDArray[np.bool_]) -> dict[str, Any]:
+    def _infos(self, worlds: Worlds, is_stepped: NDArray[np.bool_], ended: NDArray[np.bool_] | None) -> dict[str, Any]:
         """In Gymnasium's vector format."""
         infos: dict[str, Any] = {}
-        if is_stepped.any():
-            infos |= {"finished": worlds.outcomes == Outcome.FINISHED, "_finished": is_stepped.copy()}
-        if is_over.any():
-            infos |= {"outcome": worlds.outcomes.copy(), "_outcome": is_over.copy()}
+        if np.count_nonzero(is_stepped):
+            np.equal(worlds.outcomes, _FINISHED, out=self._is_finished)
+            np.copyto(self._has_finished, is_stepped)
+            infos["finished"], infos["_finished"] = self._shown(self._is_finished), self._shown(self._has_finished)
+        if ended is not None and np.count_nonzero(ended):
+            infos |= {"outcome": worlds.outcomes.copy(), "_outcome": ended.copy()}
         return infos

@@ -50,12 +50,19 @@ class Worlds(Protocol):
         """
         ...
 
-    def step(self, actions: NDArray[np.float32], which: NDArray[np.bool_] | None = None) -> None:
+    def step(
+        self,
+        actions: NDArray[np.float32],
+        which: NDArray[np.bool_] | None = None,
+        begun: NDArray[np.bool_] | None = None,
+    ) -> None:
         """Take one step of 1/50 s in each of these worlds.
 
         Args:
             actions: (N, 4) float32, C order; read where ``which`` is true.
             which: (N,); None: all.
+            begun: (N,), none of ``which``: begin an episode in each of these at the same time, as ``reset`` does, which
+                costs less than a call of its own; None: in none.
         """
         ...
 

@@ -19,6 +19,7 @@ from experiments.throughput.measure import Case, Work
 GYMNASIUM_STEPS = 5000
 #: Worlds of EnvPool, and how often all of them step in one repetition. They become slower with more steps.
 ENVPOOL_WORLDS, ENVPOOL_STEPS = 64, 250
+ENVPOOL_NAME = "BipedalWalkerHardcore-v3"
 
 _NUM_ACTIONS = 4
 
@@ -29,7 +30,7 @@ def gymnasium_cases() -> list[Case]:
 
     def case(name: str) -> Case:
         env = gymnasium.make(name, disable_env_checker=True)
-        actions = _random_actions(GYMNASIUM_STEPS)
+        actions = random_actions(GYMNASIUM_STEPS)
 
         def run() -> Work:
             reset_seconds, num_episodes, is_over = 0.0, 0, True
@@ -59,14 +60,8 @@ def envpool_cases() -> list[Case]:
     Raises:
         InputError: EnvPool is not installed.
     """
-    if not is_installed("envpool"):
-        raise InputError(HOW_TO_INSTALL["envpool"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # from the many packages that it imports
-        import envpool
-    name = "BipedalWalkerHardcore-v3"
-    envs: Any = envpool.make(name, env_type="gymnasium", num_envs=ENVPOOL_WORLDS, num_threads=1, seed=0)
-    actions = _random_actions(ENVPOOL_STEPS, ENVPOOL_WORLDS)
+    envs = start_envpool(ENVPOOL_WORLDS)
+    actions = random_actions(ENVPOOL_STEPS, ENVPOOL_WORLDS)
 
     def run() -> Work:
         begun = time.perf_counter()
@@ -85,7 +80,21 @@ def envpool_cases() -> list[Case]:
         envs.reset()
         envs.step(actions[0])
 
-    return [Case("envpool", name, 1, warm_up, run)]
+    return [Case("envpool", ENVPOOL_NAME, 1, warm_up, run)]
+
+
+def start_envpool(num_worlds: int) -> Any:
+    """EnvPool's vector env of so many hardcore walkers, on one thread.
+
+    Raises:
+        InputError: EnvPool is not installed.
+    """
+    if not is_installed("envpool"):
+        raise InputError(HOW_TO_INSTALL["envpool"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # from the many packages that it imports
+        import envpool
+    return envpool.make(ENVPOOL_NAME, env_type="gymnasium", num_envs=num_worlds, num_threads=1, seed=0)
 
 
 #: What ``--against`` knows.
@@ -107,7 +116,7 @@ def is_installed(name: str) -> bool:
     return find_spec(name) is not None
 
 
-def _random_actions(*shape: int) -> NDArray[np.float32]:
+def random_actions(*shape: int) -> NDArray[np.float32]:
     """Uniform in [-1, 1], (*shape, 4) float32."""
     num_blocks = int(np.prod(shape))  # of four words
     uniform = words(stream_key(0, "bench", 1), 0, num_blocks) / 2.0**31 - 1.0

@@ -64,7 +64,7 @@ class BenchReport:
         """The tables that have rows, in reading order."""
         tables = [
             _speed_table([*self.ours, *self.others]),
-            _ratio_table(self.ratios),
+            ratio_table(self.ratios, _HOW_RATIOS),
             *(_stage_table(engine, by_ground) for engine, by_ground in self.stages.items()),
             *([_start_table(self.start)] if self.start else []),
         ]
@@ -156,11 +156,14 @@ def _speed_table(rows: Sequence[Measurement]) -> Table:
     )
 
 
-def _ratio_table(rows: Sequence[Ratio]) -> Table:
-    how = (
-        "Each repetition is compared with the same repetition of the other: median, least and greatest. "
-        "Others stand with the fastest of their counts."
-    )
+_HOW_RATIOS = (
+    "Each repetition is compared with the same repetition of the other: median, least and greatest. "
+    "Others stand with the fastest of their counts."
+)
+
+
+def ratio_table(rows: Sequence[Ratio], how: str) -> Table:
+    """How many times as fast one is as another, with ``how`` to read it."""
     return Table(
         "Ratios",
         how,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 from functools import partial
 from typing import Any
@@ -172,21 +173,42 @@ def test_the_seed_changes_nothing_in_the_episode(engine: str) -> None:
 
 @pytest.mark.parametrize("engine", engines_with_worlds())
 @pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP])
-def test_without_copies_the_observations_are_one_buffer(engine: str, mode: AutoresetMode) -> None:
-    """copy=False gives the same values in one array that each call overwrites; copy=True keeps what it gave."""
+def test_without_copies_all_arrays_are_the_same_ones(engine: str, mode: AutoresetMode) -> None:
+    """copy=False gives the same values in arrays that each call overwrites; copy=True keeps what it gave."""
     copied, shared = (
         make_vec_env(GROUNDS, engine=engine, max_steps=5, autoreset_mode=mode, copy=copy) for copy in (True, False)
     )
     buffer, _ = shared.reset()
-    kept = [copied.reset()[0]]
-    bits = [kept[0].tobytes()]
+    assert copied.reset()[0].tobytes() == buffer.tobytes()
+    kept, bits, buffers = [], [], []
     for step in range(8):
         actions = _actions(step, Stream(step, "test_vector_env"))
-        kept.append(copied.step(actions)[0])
-        bits.append(kept[-1].tobytes())
-        assert shared.step(actions)[0] is buffer
-        assert bits[-1] == buffer.tobytes()
-    assert bits == [observations.tobytes() for observations in kept]
+        kept.append(copied.step(actions))
+        bits.append([array.tobytes() for array in kept[-1][:4]])
+        buffers.append(shared.step(actions))
+        assert_same_step(kept[-1], buffers[-1])
+        assert all(one is other for one, other in zip(buffers[0][:4], buffers[-1][:4], strict=True))
+        assert buffers[-1][0] is buffer
+    assert bits == [[array.tobytes() for array in found[:4]] for found in kept]
+
+
+@pytest.mark.parametrize(("copy", "makes_arrays"), [(False, False), (True, True)])
+def test_a_step_without_copies_makes_no_array(copy: bool, makes_arrays: bool) -> None:
+    """Not even for a moment within a step: with 4,000 worlds the least array, of flags, would be 4,000 bytes."""
+    num_envs = 4000
+    envs = make_vec_env(FLAT, num_envs, threads=1, copy=copy)
+    envs.reset()
+    still = np.zeros((num_envs, 4), np.float32)
+    envs.step(still)
+    tracemalloc.start()
+    try:
+        envs.step(still)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        envs.step(still)
+        assert makes_arrays == (tracemalloc.get_traced_memory()[1] - before >= num_envs)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("engine", engines_with_worlds())

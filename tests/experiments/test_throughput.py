@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -16,7 +17,7 @@ from agents.rollouts.base import AbstractEngine, OnProgress
 from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 from environments.engines import ENGINES, Engine
-from experiments.throughput import machine, measure, others, ours, start
+from experiments.throughput import machine, measure, others, ours, start, vector
 from experiments.throughput.measure import Case, Measurement, Work, ratios
 from experiments.throughput.report import BenchReport
 from tests.experiments.command_line import Poet
@@ -177,6 +178,46 @@ def test_envpool_steps_are_told_from_its_resets(little: None) -> None:
     assert others.ENVPOOL_WORLDS < work.num_episodes
     assert others.ENVPOOL_WORLDS * (60 + 1) == work.num_steps + work.num_episodes
     assert work.reset_seconds is not None and 0.0 < work.reset_seconds < work.seconds
+
+
+@pytest.fixture
+def few_worlds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two repetitions of two small vector envs, long enough for episodes to end."""
+    monkeypatch.setattr(measure, "NUM_REPEATS", 2)
+    monkeypatch.setattr(vector, "NUM_WORLDS", (3, 5))
+    monkeypatch.setattr(vector, "NUM_STEPS", 150)
+
+
+def test_vector_envs_take_as_many_steps_as_worlds_that_are_not_reset(few_worlds: None) -> None:
+    """Of all calls, those that reset a world are no control steps; what ends in the last one has not begun anew."""
+    for case in [*vector.our_cases(), *(vector.envpool_cases() if find_spec("envpool") else [])]:
+        case.warm_up()
+        work, num_worlds = case.run(), int(case.ground)
+
+        assert num_worlds < work.num_episodes
+        assert num_worlds * (150 + 1) == work.num_steps + work.num_episodes
+        assert work.seconds > 0.0
+
+
+def test_bench_of_vector_envs_compares_equal_numbers_of_worlds(
+    poet: Poet, few_worlds: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A row for each number of worlds and, against others, ratios of these alone; without EnvPool a line says so."""
+    monkeypatch.setattr(others, "find_spec", lambda name: None)
+    ended = poet("bench", "--vector", "--output", tmp_path / "bench.md")
+    refused = poet("bench", "--vector", "--engine", "simd")
+    report = (tmp_path / "bench.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in report.splitlines() if line.startswith("| poet/")]
+    one, other, third = (
+        _measured(who, worlds, [rate]) for who, worlds, rate in (("a", "3", 8.0), ("b", "3", 2.0), ("b", "5", 1.0))
+    )
+    found = vector.VectorReport("", {}, [one], [other, third], {}, None, []).ratios
+
+    assert 0 == ended.code, ended.err
+    assert ["3", "5"] == [row[1] for row in rows]
+    assert others.HOW_TO_INSTALL["envpool"] in ended.out and others.HOW_TO_INSTALL["envpool"] in report
+    assert [(one, other, 4.0)] == [(row.faster, row.slower, row.median) for row in found]
+    assert 2 == refused.code and "leave out --engine" in refused.err
 
 
 def test_what_is_not_installed_is_named(
