@@ -20,6 +20,7 @@ from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read
 from poet.archive.errors import DamageError, explained
 from poet.archive.frames import read_frame, read_rows, read_rows_after, read_spent_after, table_columns
+from poet.archive.grown import read_grown
 from poet.archive.guard import GuardedConnection
 from poet.archive.own import own_tables
 from poet.archive.records import ForkOrigin, Shown, StoredAgent
@@ -418,7 +419,8 @@ class Run:
         with self._turns.turn():
             thetas = partial(read_theta, self._connection)
             retired = partial(retired_values, self._connection)
-            state = decode_state(data, thetas, retired, state_type, optimiser_type, genotype_type)
+            grown = partial(read_grown, self._connection)
+            state = decode_state(data, thetas, retired, grown, state_type, optimiser_type, genotype_type)
             check_state(self._connection, state, wanted)
         return state
 
