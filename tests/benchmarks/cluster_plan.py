@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import io
 import pickle
+import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
@@ -36,6 +38,16 @@ _EPISODES, _CHUNK = 512, 32
 #: Env-steps of an episode: mean and most.
 _MEAN_STEPS, _MOST_STEPS = 900, 2000
 _CORES_A_NODE = 64
+#: Cores, niches, threads of a worker. Today a worker has one; a share for a whole node is what would come next.
+_CASES = (
+    (2, 40, 1),
+    (64, 40, 1),
+    (1000, 1000, 1),
+    (10_000, 1000, 1),
+    (64, 40, 64),
+    (1000, 1000, 64),
+    (10_000, 1000, 64),
+)
 
 
 @dataclass(frozen=True)
@@ -75,18 +87,28 @@ def measured(num_shares: int, steps_per_second: float) -> Costs:
         others = psutil.Process().children(recursive=True)
         own = [process for process in others if process.name() in ("raylet", "gcs_server")]
         before = sum(sum(process.cpu_times()[:2]) for process in own)
-        piece = next(request.chunks(16))
-        share = _cpu(lambda: executor._ray.get(executor._task.remote(piece)), num_shares)
-        ray = (sum(sum(process.cpu_times()[:2]) for process in own) - before) / num_shares
-    return Costs(share, ray, len(pickle.dumps(chunk)), es_step, _record(), steps_per_second)
+        piece, ray = next(request.chunks(16)), executor._ray
+        share = _cpu(lambda: ray.get([executor._task.remote(piece) for _ in range(num_shares)]), 1) / num_shares
+        of_ray = (sum(sum(process.cpu_times()[:2]) for process in own) - before) / num_shares
+    return Costs(share, of_ray, len(pickle.dumps(chunk)), es_step, _record(), steps_per_second)
 
 
 def _record() -> float:
-    """CPU seconds for a niche and iteration of a large run."""
+    """CPU seconds for a niche and iteration: events as in a large run, and an optimiser's arrays as in a state."""
+    arrays = {name: np.zeros((100, MLPPolicy().num_parameters), np.float32) for name in ("centre", "first", "second")}
+
+    def store() -> None:
+        with closing(sqlite3.connect(Path(name) / "states.sqlite")) as connection, connection:
+            buffer = io.BytesIO()
+            np.savez(buffer, **arrays)  # type: ignore[arg-type]
+            connection.execute("INSERT OR REPLACE INTO states VALUES (0, ?)", (buffer.getvalue(),))
+
     with tempfile.TemporaryDirectory() as name, closing(large_run(Path(name) / "run", 100, 30, 100, 100)) as run:
+        with closing(sqlite3.connect(Path(name) / "states.sqlite")) as connection:
+            connection.execute("CREATE TABLE states (id INTEGER PRIMARY KEY, state BLOB)")
         next(run)
         next(run)
-        return _cpu(lambda: next(run), 10) / 100
+        return (_cpu(lambda: next(run), 10) + _cpu(store, 5)) / 100
 
 
 def _cpu(work: Callable[[], object], times: int) -> float:
@@ -96,16 +118,19 @@ def _cpu(work: Callable[[], object], times: int) -> float:
     return (time.process_time() - begun) / times
 
 
-def simulated(costs: Costs, num_cores: int, num_niches: int, seed: int = 0) -> dict[str, float]:
+def simulated(costs: Costs, num_cores: int, num_niches: int, num_threads: int) -> dict[str, float]:
     """Seconds of one iteration, by what the driver does.
 
-    The driver sends and receives one share at a time; when all are back, it takes the ES steps and records them.
+    The driver sends and receives one share at a time; when all are back, it takes the ES steps and records them. A
+    worker has so many threads, which share its episodes evenly.
     """
-    rng, speeds = np.random.default_rng(seed), Speeds()
-    rooms = {str(node): min(_CORES_A_NODE, num_cores) for node in range(-(-num_cores // _CORES_A_NODE))}
+    rng, speeds = np.random.default_rng(0), Speeds()
+    num_workers, speed = num_cores // num_threads, costs.steps_per_second * num_threads
+    a_node = min(_CORES_A_NODE // num_threads, num_workers)
+    rooms = {str(node): a_node for node in range(-(-num_workers // a_node))}
     for place in rooms:
-        speeds.measured(place, round(costs.steps_per_second), 1.0)
-    shares = Shares([_CHUNK] * (num_niches * _EPISODES // _CHUNK), 512, speeds)
+        speeds.measured(place, round(speed), 1.0)
+    shares = Shares([_CHUNK] * (num_niches * _EPISODES // _CHUNK), 512 * num_threads, speeds)
     free = [place for place, room in rooms.items() for _ in range(room)]
     driver, in_work, num_shares, running = 0.0, 0.0, 0, list[tuple[float, int, str]]()
     while True:
@@ -114,7 +139,7 @@ def simulated(costs: Costs, num_cores: int, num_niches: int, seed: int = 0) -> d
             steps = np.minimum(rng.exponential(_MEAN_STEPS, share.num_episodes), _MOST_STEPS).sum()
             in_work += steps / costs.steps_per_second
             num_shares += 1
-            heapq.heappush(running, (driver + steps / costs.steps_per_second, num_shares, free.pop()))
+            heapq.heappush(running, (driver + steps / speed, num_shares, free.pop()))
             shares.started(share, "", driver)
             shares.won(share, _result(share.num_episodes))
         if not running:
@@ -149,12 +174,13 @@ def main() -> None:
     names = ("share", "ray", "es_step", "record")
     print("measured, in ms of a core: " + ", ".join(f"{name} {1e3 * getattr(costs, name):.2f}" for name in names))
     print(f"sent for a share: {costs.share_bytes / 1e3:.0f} kB\n")
-    for number, (cores, niches) in enumerate([(2, 40), (64, 40), (1000, 100), (1000, 1000), (10_000, 1000)]):
-        row = simulated(costs, cores, niches)
+    for number, case in enumerate(_CASES):
+        row = simulated(costs, *case)
         if not number:
-            print("| cores | niches | " + " | ".join(row) + " |")
-            print("|--:" * (2 + len(row)) + "|")
-        print(f"| {cores:,} | {niches:,} | " + " | ".join(f"{value:,.2f}" for value in row.values()) + " |", flush=True)
+            print("| cores | niches | threads a worker | " + " | ".join(row) + " |")
+            print("|--:" * (3 + len(row)) + "|")
+        values = " | ".join([*(f"{of_case:,}" for of_case in case), *(f"{value:,.2f}" for value in row.values())])
+        print(f"| {values} |", flush=True)
 
 
 if __name__ == "__main__":
