@@ -4,10 +4,9 @@ A score is one episode on the environment's own instance, even if ``niche.instan
 terrain decide it, and their digests are its key. So a retired agent is never run again where it was run before, an
 active one's score in its own niche comes from its own evaluation, and equal thetas count as one.
 
-Only scores of retired agents are kept after a reproduction, in ``PoetState.retired_scores``, and so in every stored
-state: one array with 8 bytes per pair, 1.2 MB when 360 of 400 niches have retired, about as much as the optimisers of
-40 active niches, and 31 MB when 1,960 of 2,000 have; it is written in each iteration, and stays in every kept state.
-Scores of active agents are dropped, since the next ES step changes their thetas.
+Only scores of retired agents are kept after a reproduction, in ``PoetState.retired_scores``: 8 bytes per pair, 31 MB
+when 1,960 of 2,000 niches have retired. An archive has each of them once (``poet.archive.grown``). Scores of active
+agents are dropped, since the next ES step changes their thetas.
 """
 
 from __future__ import annotations

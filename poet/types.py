@@ -201,6 +201,10 @@ class RunState:
         """Raise ``ValueError``, with a clause that says why, if a state that was read cannot be one."""
 
 
+#: The metadata of a state's field that holds a table (rows, columns) of float64 of which most stays as it is from one
+#: iteration to the next: each iteration stores what is new of it. See ``poet.archive.grown``.
+GROWS = {"grows": True}
+
 #: The state of some trainer.
 State = TypeVar("State", bound=RunState)
 
@@ -219,7 +223,7 @@ class PoetState(RunState):
 
     next_candidate_id: int = 0
     next_transfer_id: int = 0
-    retired_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    retired_scores: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)), metadata=GROWS)
 
     def evaluated_at(self, max_steps: int) -> Self:
         """See ``RunState``; scores that come from other episodes are dropped."""

@@ -79,7 +79,7 @@ CHANCE_OF = {
 #: Clocks, and who may read them: people want to know how long a run took; no result does.
 CLOCKS = ("time.", "datetime.")
 NO_CLOCK = ("time.sleep", "datetime.timedelta")
-CLOCK_READERS = ("experiments/", "poet/archive/", "agents/evaluation/patience.py")
+CLOCK_READERS = ("experiments/", "poet/archive/", "agents/evaluation/patience.py", "agents/evaluation/ray")
 
 #: Who may ask Numba to compile.
 COMPILERS = ("environments/compiled.py",)
@@ -246,7 +246,7 @@ def test_the_clock_is_read_only_by_those_who_report_it() -> None:
             for name, line in uses(module)
             if name.startswith(CLOCKS) and not _is_in(name, NO_CLOCK)
         ),
-        "Measure time in experiments, or in what poet/archive notes about a session.",
+        "Measure time in experiments, for what Ray's workers are given, or in what poet/archive notes about a session.",
     )
 
 

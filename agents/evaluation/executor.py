@@ -21,11 +21,11 @@ Progress = Callable[[int, int, int], None]
 
 #: The most episodes of a chunk. If they run one after the other, few: chunks balance the workers, and each episode
 #: carries a theta and its terrains (30 KB). If they run side by side, many: the last ones of a chunk leave lanes empty.
-_MOST, _MOST_BATCHED = 64, 512
+MOST, MOST_BATCHED = 64, 512
 #: The fewest chunks per worker where episodes run one after the other, since their lengths differ.
 _CHUNKS_A_WORKER = 8
 #: The fewest episodes of a batched chunk, except the last: the number of lanes on the widest machines.
-_FEWEST_BATCHED = 32
+FEWEST_BATCHED = 32
 
 
 class AbstractExecutor(NotCopied, ABC):
@@ -91,8 +91,8 @@ class AbstractExecutor(NotCopied, ABC):
         """Episodes of each chunk of a request; what each worker takes at once."""
         num = request.num_episodes
         if load_engine(request.engine).is_batched:
-            return max(_FEWEST_BATCHED, even_size(num, _MOST_BATCHED, self.num_workers))
-        return max(1, min(_MOST, num // (_CHUNKS_A_WORKER * self.num_workers)))
+            return max(FEWEST_BATCHED, even_size(num, MOST_BATCHED, self.num_workers))
+        return max(1, min(MOST, num // (_CHUNKS_A_WORKER * self.num_workers)))
 
     def __enter__(self) -> Self:
         return self

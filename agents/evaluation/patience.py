@@ -5,14 +5,19 @@ from __future__ import annotations
 import heapq
 import logging
 import time
+from collections.abc import Hashable
+from typing import Generic, TypeVar
 
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 60.0
 _LONGEST_REASON = 300
 
+#: What can be lost.
+Chunk = TypeVar("Chunk", bound=Hashable)
+
 _log = logging.getLogger(__name__)
 
 
-class Patience:
+class Patience(Generic[Chunk]):
     """Keeps lost chunks until it is time to run them again.
 
     Args:
@@ -21,11 +26,12 @@ class Patience:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._first: dict[int, float] = {}
-        self._waits: dict[int, float] = {}
-        self._waiting: list[tuple[float, int]] = []
+        self._first: dict[Chunk, float] = {}
+        self._waits: dict[Chunk, float] = {}
+        self._waiting: list[tuple[float, int, Chunk]] = []
+        self._num_lost = 0
 
-    def lost(self, chunk: int, reason: str) -> None:
+    def lost(self, chunk: Chunk, reason: str) -> None:
         """Keep a chunk that was lost, and say why.
 
         Raises:
@@ -40,16 +46,17 @@ class Patience:
             )
         wait = self._waits[chunk] = min(2 * self._waits.get(chunk, _FIRST_WAIT / 2), _LONGEST_WAIT)
         wait = min(wait, first + self._seconds - now)
-        heapq.heappush(self._waiting, (now + wait, chunk))
+        self._num_lost += 1  # whoever was lost first comes first
+        heapq.heappush(self._waiting, (now + wait, self._num_lost, chunk))
         _log.warning("episodes were lost and will be run again in %.0f s: Ray says: %s", wait, reason)
 
-    def next(self) -> int | None:
+    def next(self) -> Chunk | None:
         """A chunk that is due; None if there is none."""
         if self._waiting and self._waiting[0][0] <= time.monotonic():
-            return heapq.heappop(self._waiting)[1]
+            return heapq.heappop(self._waiting)[2]
         return None
 
-    def won(self, chunk: int) -> None:
+    def won(self, chunk: Chunk) -> None:
         """Forget a chunk that has been run after all."""
         self._first.pop(chunk, None)
         self._waits.pop(chunk, None)

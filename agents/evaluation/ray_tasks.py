@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from agents.evaluation.shares import Share
+from agents.rollouts import run_chunk
 from agents.rollouts.request import EvaluationRequest
 from agents.rollouts.result import RolloutResult
 
@@ -15,35 +19,61 @@ _POLL = 0.1
 #: Seconds that Ray is given to end what is cancelled.
 _END = 10.0
 
+#: What a worker sends: the result, and the seconds that it took there.
+Timed = tuple[RolloutResult, float]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where chunks run: a node, or an actor with a GPU.
+
+    Attributes:
+        name: of the node or actor.
+        room: how many chunks at the same time.
+        worker: an object with ``remote(chunk)``: a function of Ray's or an actor's method.
+        is_actor: whether work ends only with the actor, by ``ray.kill``.
+    """
+
+    name: str
+    room: int
+    worker: Any
+    is_actor: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Ended:
+    """A try that has ended: with a result and its seconds, or with how it died."""
+
+    place: str
+    share: Share
+    outcome: Timed | str
+
 
 class RayTasks:
-    """One chunk at a time for each worker.
+    """What runs at the moment.
 
     Args:
         ray: the module.
-        workers: objects with ``remote(chunk)``: one function, as often as it may run at once, or methods of actors.
 
     Attributes:
         is_ray_dead: whether this process has lost its Ray and can no longer run anything on it.
     """
 
-    def __init__(self, ray: ModuleType, workers: Sequence[Any]) -> None:
+    def __init__(self, ray: ModuleType) -> None:
         self.is_ray_dead = False
         self._ray = ray
-        self._free = list(reversed(workers))
-        self._running: dict[Any, tuple[int, Any]] = {}
+        self._running: dict[Any, tuple[Place, Share]] = {}
 
-    def has_room(self) -> bool:
-        """Whether a worker is free."""
-        return bool(self._free)
+    def running(self) -> Counter[str]:
+        """How many chunks run at each place."""
+        return Counter(place.name for place, _ in self._running.values())
 
-    def start(self, index: int, chunk: EvaluationRequest) -> None:
-        """Give a chunk to a free worker. ``ended`` reports it under ``index``."""
-        worker = self._free.pop()
-        self._running[worker.remote(chunk)] = index, worker
+    def start(self, place: Place, share: Share, chunk: EvaluationRequest) -> None:
+        """Give a chunk to a free worker."""
+        self._running[place.worker.remote(chunk)] = place, share
 
-    def ended(self) -> Iterator[tuple[int, RolloutResult | str]]:
-        """Wait a moment, and return the chunks that have ended, with their results or with how they died.
+    def ended(self) -> Iterator[Ended]:
+        """Wait a moment, and return the tries that have ended.
 
         Raises:
             Exception: what a worker raised.
@@ -53,36 +83,41 @@ class RayTasks:
             return
         done, _ = self._ray.wait(list(self._running), timeout=_POLL)
         for task in done:
-            index, worker = self._running.pop(task)
-            self._free.append(worker)
-            yield index, self._result(task)
+            place, share = self._running.pop(task)
+            yield Ended(place.name, share, self._result(task))
 
-    def _result(self, task: Any) -> RolloutResult | str:
+    def _result(self, task: Any) -> Timed | str:
         try:
-            result: RolloutResult = self._ray.get(task)
+            timed: Timed = self._ray.get(task)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause from None  # what a worker raised, without Ray's pages around it
         except self._ray.exceptions.RayError as error:
             self.is_ray_dead |= isinstance(error, self._ray.exceptions.LocalRayletDiedError)
             return f"{type(error).__name__}: {error}"
-        return result
+        return timed
 
-    def forget(self) -> list[int]:
-        """The chunks that were running on a Ray that is now dead. Its workers are free for another Ray."""
-        found = [index for index, _ in self._running.values()]
-        self._free += [worker for _, worker in self._running.values()]
+    def forget(self) -> list[Share]:
+        """What was running on a Ray that is now dead."""
+        found = [share for _, share in self._running.values()]
         self._running.clear()
         self.is_ray_dead = False
         return found
 
     def break_off(self) -> None:
-        """Cancel all running chunks. Work on actors ends with the actors, by ``ray.kill``.
+        """Cancel all running chunks, but those of actors.
 
         Returns when this is done: Ray aborts if it is shut down while it is still cancelling.
         """
-        for task, (_, worker) in self._running.items():
-            if isinstance(worker, self._ray.remote_function.RemoteFunction):
+        for task, (place, _) in self._running.items():
+            if not place.is_actor:
                 self._ray.cancel(task, force=True)
         if self._running:
             self._ray.wait(list(self._running), num_returns=len(self._running), timeout=_END)
         self._running.clear()
+
+
+def run_timed(chunk: EvaluationRequest) -> Timed:
+    """Run a chunk in a worker."""
+    begun = time.monotonic()
+    result = run_chunk(chunk)
+    return result, time.monotonic() - begun

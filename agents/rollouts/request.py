@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -77,6 +77,11 @@ class Block:
         sample = Thetas(self.sample.values[rows]) if isinstance(self.sample, Thetas) else self.sample
         rows = np.arange(rows.size) if isinstance(self.sample, Thetas) else rows
         return Block(sample, rows, tuple(self.terrains[t] for t in used), index.astype(np.int64))
+
+
+def joined(chunks: Sequence[EvaluationRequest]) -> EvaluationRequest:
+    """The episodes of chunks of one request as one chunk."""
+    return replace(chunks[0], blocks=tuple(block for chunk in chunks for block in chunk.blocks))
 
 
 def every_row(sample: Sample, terrains: tuple[Terrain, ...]) -> Block:

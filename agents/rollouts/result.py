@@ -35,6 +35,10 @@ class RolloutResult:
         """(B,) float64: the returns, with diverged worlds at -inf, below every other."""
         return np.where(self.outcomes == Outcome.DIVERGED, -np.inf, self.returns)
 
+    def equals(self, other: RolloutResult) -> bool:
+        """Whether another result has the same rows to the bit."""
+        return all(a.tobytes() == b.tobytes() for a, b in zip(vars(self).values(), vars(other).values(), strict=True))
+
     def part(self, start: int, stop: int) -> RolloutResult:
         """Rows start..stop-1."""
         return RolloutResult(self.returns[start:stop], self.lengths[start:stop], self.outcomes[start:stop])

@@ -2,8 +2,9 @@
 
 The optimisers of all active niches are stored together, with each field concatenated along its first axis. Retired
 niches no longer change and are read from the record, see ``poet.archive.retired``. Until archive schema 4 a state
-repeated them, and had only their thetas from the record. The other fields of a trainer's state are stored and read by
-their types; see ``poet.types.RunState``.
+repeated them, and had only their thetas from the record. Tables that grow are stored apart, see
+``poet.archive.grown``; until schema 5 a state repeated these too. The other fields of a trainer's state are stored and
+read by their types; see ``poet.types.RunState``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from environments.errors import InputError
 from environments.terrain.genotype import AbstractGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.errors import DamageError
+from poet.archive.grown import Grown, grown_names
 from poet.archive.retired import Values, check_retired, recorded_order, retired_digest
 from poet.archive.values import load_object
 from poet.types import Evaluation, Niche, RetiredNiche, RunState, State, SuccessRates
@@ -42,7 +44,7 @@ _NICHE = _ANY_NICHE | {"evaluation": dict, "recent_scores": list, "success": dic
 _RETIRED = _ANY_NICHE | {"retired": int, "theta": str}
 _HEADER_KINDS: dict[str, type | UnionType] = {
     "counters": dict, "active": list, "retired": list | None, "retired_digest": str | None, "retired_drawn": list,
-    "others": dict,
+    "grown": dict | None, "others": dict,
 }  # fmt: skip
 _EVALUATION = {
     "score": int | float, "own_return": int | float, "own_length": int, "own_outcome": int, "num_solved": int,
@@ -50,12 +52,13 @@ _EVALUATION = {
 _SUCCESS = {"version_id": int, "pushes": float, "seeds": float}
 
 
-def encode_state(state: RunState, retired_digest: str) -> bytes:
+def encode_state(state: RunState, retired_digest: str, grown: Mapping[str, str]) -> bytes:
     """Encode a state as bytes, from which, with the record, every number can be restored to the bit.
 
     Args:
         state: the state.
         retired_digest: of what the record says of its retired niches.
+        grown: the digest of each of its tables that are stored apart.
 
     Raises:
         ValueError: no niche is active, an array holds Python objects, or a value is not of its field's type.
@@ -63,12 +66,12 @@ def encode_state(state: RunState, retired_digest: str) -> bytes:
     if not state.active:
         raise ValueError("a state needs at least one active niche, but has none")
     try:
-        return _encoded(state, retired_digest)
+        return _encoded(state, retired_digest, grown)
     except _WrongError as error:
         raise ValueError(f"{type(state).__name__} cannot be stored: {error!s:.200}") from error
 
 
-def _encoded(state: RunState, retired_digest: str) -> bytes:
+def _encoded(state: RunState, retired_digest: str, grown: Mapping[str, str]) -> bytes:
     own = _own_fields(type(state))
     joined = concatenate([niche.optimiser for niche in state.active])
     arrays = {_OPTIMISER + field.name: np.asarray(getattr(joined, field.name)) for field in fields(joined)}
@@ -87,6 +90,7 @@ def _encoded(state: RunState, retired_digest: str) -> bytes:
         "retired": _order(state.retired),
         "retired_digest": retired_digest,
         "retired_drawn": [niche.id for niche in state.retired if niche.drawn is not None],
+        "grown": dict(grown),
     }
     if own.others:
         others = {name: _plain(state, name, adapter) for name, adapter in own.others.items()}
@@ -104,6 +108,7 @@ def decode_state(
     data: bytes,
     theta_of: Callable[[str], NDArray[np.float32]],
     retired_at: Callable[[int], list[Values]],
+    grown_at: Callable[[str, int], Grown],
     state_type: type[State],
     optimiser_type: type[StrategyState],
     genotype_type: type[AbstractGenotype],
@@ -114,6 +119,7 @@ def decode_state(
         data: the bytes.
         theta_of: digest to theta (P,) float32, for retired niches.
         retired_at: iteration to what the record says of the niches that had retired by its end.
+        grown_at: name and iteration to a table as it was then.
         state_type: the state class of the run's trainer. A field that is missing, as in an older state, gets its
             default.
         optimiser_type: the state class of the niches' optimisers, such as the strategy's.
@@ -123,7 +129,7 @@ def decode_state(
         InputError: the bytes are damaged, or come from another trainer, strategy or genotype.
     """
     try:
-        return _decoded(data, theta_of, retired_at, state_type, optimiser_type, genotype_type)
+        return _decoded(data, theta_of, retired_at, grown_at, state_type, optimiser_type, genotype_type)
     except _WrongError as error:
         message = f"a stored state is damaged ({error!s:.200}): go on from another kept state by poet fork"
         raise InputError(message) from error
@@ -133,17 +139,21 @@ def _decoded(
     data: bytes,
     theta_of: Callable[[str], NDArray[np.float32]],
     retired_at: Callable[[int], list[Values]],
+    grown_at: Callable[[str, int], Grown],
     state_type: type[State],
     optimiser_type: type[StrategyState],
     genotype_type: type[AbstractGenotype],
 ) -> State:
     own, arrays = _own_fields(state_type), _arrays(data)
-    earlier: dict[str, Any] = {"others": {}, "retired_digest": None, "retired_drawn": []}
+    earlier: dict[str, Any] = {"others": {}, "retired_digest": None, "retired_drawn": [], "grown": None}
     header = _checked("the header", earlier | _header(arrays), _HEADER_KINDS)
     counters = _counters(_defaults(state_type, own.counters) | header["counters"], own)
+    repeated = own.grown if header["grown"] is None else ()  # by archive schema 1 to 4
+    kinds = own.arrays | dict.fromkeys(repeated, np.dtype(np.float64))
     of_state: dict[str, Any] = {
-        name: _array(name, arrays.pop(name), dtype) for name, dtype in own.arrays.items() if name in arrays
+        name: _array(name, arrays.pop(name), dtype) for name, dtype in kinds.items() if name in arrays
     }
+    of_state |= _grown(header["grown"] or {}, own.grown, lambda name: grown_at(name, counters["iteration"]))
     others = {name: _other(name, value, own.others) for name, value in header["others"].items()}
     optimisers = split(_optimiser(arrays, optimiser_type, len(header["active"])))
     active = [_niche(values, o, genotype_type) for values, o in zip(header["active"], optimisers, strict=True)]
@@ -166,21 +176,24 @@ class _OwnFields:
     Attributes:
         counters: integers from 0 on.
         arrays: name to the dtype in the field's type; None for any.
+        grown: tables that are stored apart.
         others: name to the adapter that converts the value to JSON, and checks it when it is read.
     """
 
     counters: tuple[str, ...]
     arrays: dict[str, np.dtype[Any] | None]
+    grown: tuple[str, ...]
     others: dict[str, TypeAdapter[Any]]
 
 
 def _own_fields(state_type: type[RunState]) -> _OwnFields:
     hints = get_type_hints(state_type)
-    names = [field.name for field in fields(state_type) if field.name not in ("active", "retired")]
+    grown = grown_names(state_type)
+    names = [field.name for field in fields(state_type) if field.name not in ("active", "retired", *grown)]
     arrays = {name: _dtype(hints[name]) for name in names if get_origin(hints[name]) is np.ndarray}
     counters = tuple(name for name in names if hints[name] is int)
     others = {name: TypeAdapter(hints[name]) for name in names if name not in arrays and name not in counters}
-    return _OwnFields(counters, arrays, others)
+    return _OwnFields(counters, arrays, grown, others)
 
 
 def _plain(state: RunState, name: str, adapter: TypeAdapter[Any]) -> Any:
@@ -206,6 +219,22 @@ def _array(name: str, array: NDArray[Any], dtype: np.dtype[Any] | None) -> NDArr
     if dtype is not None and array.dtype != dtype:
         raise _WrongError(f"{name} is of {array.dtype}")
     return array
+
+
+def _grown(
+    digests: Mapping[str, Any], names: Sequence[str], table_at: Callable[[str], Grown]
+) -> dict[str, NDArray[np.float64]]:
+    """The tables that are stored apart, if they are as they were when the state was stored."""
+    if unknown := digests.keys() - {*names}:
+        raise _WrongError(f"it has {min(unknown)!r:.60}, which its trainer does not know")
+    try:
+        tables = {name: table_at(name) for name in digests}
+    except DamageError as error:
+        raise _WrongError(error) from error
+    for name, table in tables.items():
+        if table.digest != digests[name]:
+            raise _WrongError(f"{name} is not as it was recorded when the state was stored")
+    return {name: table.values for name, table in tables.items()}
 
 
 def _other(name: str, value: Any, known: Mapping[str, TypeAdapter[Any]]) -> Any:

@@ -34,6 +34,7 @@ _SHARED = {
     "thetas": "digest IN (SELECT theta_digest FROM source.versions WHERE iteration <= :at"
     " UNION SELECT theta_digest FROM source.solved WHERE iteration <= :at)",
     "snapshots": "iteration = :at",
+    "grown": "iteration <= :at",
     "digests": "iteration <= CASE kind WHEN 'config' THEN :at + 1 ELSE :at END",
 }
 

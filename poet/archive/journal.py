@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from os import PathLike
@@ -18,6 +18,7 @@ from poet.archive.database import connect_to_write, create_archive, transaction
 from poet.archive.digests import rows_digest, store_digest
 from poet.archive.errors import ArchiveError, explained
 from poet.archive.folder import archive_path, new_run
+from poet.archive.grown import GrownTables
 from poet.archive.lock import RunTakenError, WriterLock
 from poet.archive.own import insert_own_events
 from poet.archive.records import SessionInfo
@@ -81,6 +82,7 @@ class RunArchive(NotCopied):
         self._turns = Turns(folder)
         self._is_lost = False
         self._retired = RetiredDigests(connection)
+        self._grown = GrownTables(connection)
         self._iteration: int | None = connection.execute(_LAST_ITERATION).fetchone()[0]
         self._config = config_at(connection, self._next_iteration)
         with transaction(connection):
@@ -159,7 +161,7 @@ class RunArchive(NotCopied):
             self._store_new_thetas(state, events)
             if state.iteration % self._config.checkpoint.theta_every == 0:
                 store_thetas(self._connection, (niche.theta for niche in state.active))
-            self._replace_snapshot(state, self._retired.of(state, events))
+            self._replace_snapshot(state, self._retired.of(state, events), self._grown.store(state))
             self._connection.execute(
                 "INSERT INTO iterations (iteration, session_id, seconds, env_steps, episodes) VALUES (?, ?, ?, ?, ?)",
                 clock,
@@ -266,13 +268,13 @@ class RunArchive(NotCopied):
                     raise ValueError(f"{event!r:.200}: must come with its theta, which no ES step finds again")
                 store_thetas(self._connection, [event.theta])
 
-    def _replace_snapshot(self, state: RunState, retired_digest: str) -> None:
+    def _replace_snapshot(self, state: RunState, retired_digest: str, grown: Mapping[str, str]) -> None:
         """Store the state, and delete the last one unless it is a keyframe."""
         self._connection.execute("DELETE FROM snapshots WHERE iteration = ? AND keyframe = 0", (self._iteration,))
         is_keyframe = state.iteration % self._config.checkpoint.keep_every == 0
         self._connection.execute(
             "INSERT INTO snapshots (iteration, keyframe, state) VALUES (?, ?, ?)",
-            (state.iteration, int(is_keyframe), encode_state(state, retired_digest)),
+            (state.iteration, int(is_keyframe), encode_state(state, retired_digest, grown)),
         )
 
 

@@ -20,6 +20,7 @@ from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read
 from poet.archive.errors import DamageError, explained
 from poet.archive.frames import read_frame, read_rows, read_rows_after, read_spent_after, table_columns
+from poet.archive.grown import read_grown
 from poet.archive.guard import GuardedConnection
 from poet.archive.own import own_tables
 from poet.archive.records import ForkOrigin, Shown, StoredAgent
@@ -418,7 +419,8 @@ class Run:
         with self._turns.turn():
             thetas = partial(read_theta, self._connection)
             retired = partial(retired_values, self._connection)
-            state = decode_state(data, thetas, retired, state_type, optimiser_type, genotype_type)
+            grown = partial(read_grown, self._connection)
+            state = decode_state(data, thetas, retired, grown, state_type, optimiser_type, genotype_type)
             check_state(self._connection, state, wanted)
         return state
 
@@ -458,8 +460,10 @@ class Run:
         """The checked id as a Python int, since SQLite would store the bytes of NumPy's integers."""
         niche_id = whole_number("a niche's id", id)
         with self._turns.turn():
+            # Niches are not counted for each question, which would go through all of their terrains.
+            of_niche = "SELECT 1 FROM niches WHERE niche_id = ?"
+            if 0 <= niche_id < 2**63 and self._connection.execute(of_niche, (niche_id,)).fetchall():
+                return niche_id
             ((num_niches,),) = self._connection.execute("SELECT count(*) FROM niches").fetchall()
-        if not 0 <= niche_id < num_niches:
-            known = f"its niches are 0 to {num_niches - 1}" if num_niches else "nothing is recorded yet"
-            raise InputError(f"the run {self._folder} has no niche {niche_id}: {known}")
-        return niche_id
+        known = f"its niches are 0 to {num_niches - 1}" if num_niches else "nothing is recorded yet"
+        raise InputError(f"the run {self._folder} has no niche {niche_id}: {known}")

@@ -210,6 +210,20 @@ CREATE TABLE digests (                   -- SHA-256 of what was written, so that
 ) STRICT, WITHOUT ROWID;
 """
 
+#: What schema 5 adds.
+_ADDED_5 = """
+CREATE TABLE grown (                     -- what an iteration adds to tables of the state; see poet/archive/grown.py
+    name             TEXT NOT NULL,
+    iteration        INTEGER NOT NULL,
+    is_whole         INTEGER NOT NULL,   -- 1: it begins anew
+    num_rows         INTEGER NOT NULL,   -- of the table with it
+    num_columns      INTEGER NOT NULL,
+    added            BLOB NOT NULL,      -- float64, little-endian: new rows, then of earlier rows new columns
+    changed          BLOB NOT NULL,      -- int32 row and column of each earlier number that is another now, then these
+    PRIMARY KEY (name, iteration)
+) STRICT;
+"""
+
 
 def table_names(tables: str) -> list[str]:
     """The names of tables, in the order in which they are created."""
@@ -234,7 +248,8 @@ def _made_anew(tables: str) -> str:
 
 
 #: The tables of the current schema.
-TABLES = f"{_strict(_TABLES_2)}{_ADDED_3}"
+_TABLES_3 = f"{_strict(_TABLES_2)}{_ADDED_3}"
+TABLES = f"{_TABLES_3}{_ADDED_5}"
 
 #: ``MIGRATIONS[i]`` is the SQL that turns schema version i + 1 into i + 2. Released ones are never edited.
 MIGRATIONS: tuple[str, ...] = (
@@ -242,14 +257,17 @@ MIGRATIONS: tuple[str, ...] = (
     f"{_made_anew(_strict(_TABLES_2))}{_ADDED_3}"
     "INSERT INTO digests SELECT 'config', from_iteration, poet_sha256(config) FROM configs;",
     "",
+    _ADDED_5,
 )
 
 #: The schema that this code reads and writes. Schema 4 has the tables of schema 3, but its states have no values of
 #: retired niches (``poet.archive.retired``), which an older POET would take for damage.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 #: The tables of each schema; readers understand all of them.
-TABLES_OF = {1: _TABLES_2.replace(_JUDGEMENTS.strip(), ""), 2: _TABLES_2, 3: TABLES, SCHEMA_VERSION: TABLES}
+TABLES_OF = {
+    1: _TABLES_2.replace(_JUDGEMENTS.strip(), ""), 2: _TABLES_2, 3: _TABLES_3, 4: _TABLES_3, SCHEMA_VERSION: TABLES,
+}  # fmt: skip
 
 #: The columns of each table that hold a JSON object.
 JSON_COLUMNS = {

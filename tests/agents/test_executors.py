@@ -107,7 +107,7 @@ def _numbers(result: RolloutResult) -> list[list[float]]:
 
 def _workers(executor: AbstractExecutor) -> list[psutil.Process]:
     """The processes, also those of another executor of the kind, that run episodes for this one."""
-    names = ("--multiprocessing-fork",) if isinstance(executor, LocalExecutor) else ("ray::run_chunk", "ray::IDLE")
+    names = ("--multiprocessing-fork",) if isinstance(executor, LocalExecutor) else ("ray::run_timed", "ray::IDLE")
     children = psutil.Process().children(recursive=True)
     return [child for child in children if any(name in _command(child) for name in names)]
 

@@ -28,7 +28,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_what_is_lost_comes_again_later_and_later(clock: Clock) -> None:
     """A lost chunk is due after 1, 2, 4, ... seconds, and not before; a chunk that succeeded starts again at 1."""
-    kept = Patience(1000.0)
+    kept = Patience[int](1000.0)
     for wait in (1.0, 2.0, 4.0, 8.0):
         kept.lost(7, "WorkerCrashedError: the worker died")
         clock.now += wait - 0.1
@@ -45,7 +45,7 @@ def test_what_is_lost_comes_again_later_and_later(clock: Clock) -> None:
 
 def test_patience_ends_with_what_was_said_last(clock: Clock) -> None:
     """The last try is when patience is over; then a sentence gives the time and the reason, in one line."""
-    kept = Patience(30.0)
+    kept = Patience[int](30.0)
     for _ in range(5):
         kept.lost(0, "OutOfMemoryError: the node\nis low on memory")
         while kept.next() is None:
@@ -59,7 +59,7 @@ def test_patience_ends_with_what_was_said_last(clock: Clock) -> None:
 def test_a_loss_is_said_with_its_reason(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     """The log says what died, in Ray's words, and that the run goes on."""
     with caplog.at_level(logging.WARNING):
-        Patience(30.0).lost(0, "NodeDiedError: " + "x" * 1000)
+        Patience[int](30.0).lost(0, "NodeDiedError: " + "x" * 1000)
 
     (record,) = caplog.records
     assert record.getMessage().startswith(

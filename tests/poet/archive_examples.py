@@ -17,6 +17,7 @@ from agents.strategies.openai_es import OpenAIES, OpenAIESState
 from environments.terrain.obstacles import ObstacleGenotype
 from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import encode_state
+from poet.archive.grown import grown_names
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import Run, open_run
 from poet.archive.records import SessionInfo
@@ -146,7 +147,7 @@ def recorded(state: RunState) -> list[dict[str, Any]]:
 
 def encoded(state: RunState) -> bytes:
     """A state as bytes, stored beside its record."""
-    return encode_state(state, retired_digest(recorded(state)))
+    return encode_state(state, retired_digest(recorded(state)), dict.fromkeys(grown_names(type(state)), ""))
 
 
 def plain(value: Any) -> Any:

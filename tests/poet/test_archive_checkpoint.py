@@ -19,6 +19,7 @@ from agents.strategies.openai_es import OpenAIESState
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from poet.archive.checkpoint import decode_state
+from poet.archive.grown import Grown
 from poet.types import Evaluation, Niche, PoetState, RetiredNiche, theta_digest
 from tests.poet.archive_examples import encoded, plain, recorded, toy_steps
 
@@ -37,7 +38,10 @@ class OtherState(StrategyState):
 
 def _decode(data: bytes, state: PoetState, state_type: type[StrategyState] = OpenAIESState) -> PoetState:
     thetas = {theta_digest(niche.theta): niche.theta for niche in state.retired}
-    return decode_state(data, thetas.__getitem__, lambda _: recorded(state), PoetState, state_type, ObstacleGenotype)
+    return decode_state(
+        data, thetas.__getitem__, lambda _: recorded(state), lambda name, _: Grown(getattr(state, name)), PoetState,
+        state_type, ObstacleGenotype,
+    )  # fmt: skip
 
 
 @st.composite

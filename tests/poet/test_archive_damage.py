@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import random
 import re
 import shutil
@@ -13,23 +15,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from agents.strategies.openai_es import OpenAIESState
 from environments.errors import InputError
 from environments.terrain.obstacles import ObstacleGenotype
 from poet.archive import guard
-from poet.archive.checkpoint import decode_state
+from poet.archive.checkpoint import decode_state, encode_state
 from poet.archive.database import connect_to_read
 from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
+from poet.archive.grown import read_grown
 from poet.archive.journal import RunArchive
 from poet.archive.reader import open_run
-from poet.archive.retired import retired_values
+from poet.archive.retired import retired_digest, retired_values
 from poet.archive.schema import TABLES_OF, table_names
 from poet.archive.thetas import read_theta
 from poet.archive.verify import find_damage
 from poet.types import PoetState
-from tests.poet.archive_examples import SESSION, encoded, go_on, load, plain, toy_run
+from tests.poet.archive_examples import SESSION, go_on, load, plain, recorded, toy_run
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +56,23 @@ def schema_2(folder: Path, new: Path) -> Path:
         connection.execute("ATTACH ? AS source", (str(folder / "run.sqlite"),))
         for table in table_names(TABLES_OF[2]):
             connection.execute(f"INSERT INTO main.{table} SELECT * FROM source.{table}")
+        with closing(sqlite3.connect(folder / "run.sqlite")) as source:
+            for iteration, data in connection.execute("SELECT iteration, state FROM snapshots").fetchall():
+                state = _with_table(data, read_grown(source, "retired_scores", iteration).values)
+                connection.execute("UPDATE main.snapshots SET state = ? WHERE iteration = ?", (state, iteration))
         connection.executescript("PRAGMA main.application_id = 1347372372; PRAGMA main.user_version = 2;")
     return new
+
+
+def _with_table(data: bytes, scores: NDArray[np.float64]) -> bytes:
+    """A state that repeats its table, as states did until schema 5."""
+    with np.load(io.BytesIO(data)) as arrays:
+        parts = {**arrays, "retired_scores": scores}
+    header = json.loads(parts["header"].tobytes())
+    del header["grown"]
+    buffer = io.BytesIO()
+    np.savez(buffer, **{**parts, "header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    return buffer.getvalue()
 
 
 def change(folder: Path, *statements: str) -> None:
@@ -95,8 +114,8 @@ def test_no_flipped_bit_of_a_state_changes_it(folder: Path) -> None:
         for bit in random.Random(1).sample(range(8 * len(data)), 1000):
             try:
                 state = decode_state(
-                    flipped(data, bit), partial(read_theta, connection), partial(retired_values, connection), PoetState,
-                    OpenAIESState, ObstacleGenotype,
+                    flipped(data, bit), partial(read_theta, connection), partial(retired_values, connection),
+                    partial(read_grown, connection), PoetState, OpenAIESState, ObstacleGenotype,
                 )  # fmt: skip
             except InputError:
                 num_refused += 1
@@ -112,7 +131,9 @@ def test_an_agent_that_was_exchanged_in_a_state_is_found(folder: Path) -> None:
     first = state.active[0]
     other = replace(first, optimiser=replace(first.optimiser, centre=first.optimiser.centre + np.float32(0.5)))
     with closing(sqlite3.connect(folder / "run.sqlite", isolation_level=None)) as connection:
-        data = encoded(replace(state, active=(other, *state.active[1:])))
+        exchanged = replace(state, active=(other, *state.active[1:]))
+        table = read_grown(connection, "retired_scores", state.iteration)
+        data = encode_state(exchanged, retired_digest(recorded(exchanged)), {"retired_scores": table.digest})
         connection.execute("UPDATE snapshots SET state = ? WHERE iteration = ?", (data, state.iteration))
 
     with (

@@ -161,8 +161,8 @@ def test_a_trainer_may_retire_in_any_order(tmp_path: Path) -> None:
 def test_stored_states_do_not_grow(tmp_path: Path) -> None:
     """A hundred iterations retire fifty niches, and the last state is as large as an early one."""
     with create_run(tmp_path / "run", CONFIG, session=SESSION) as archive:
-        for step in toy_steps(100):  # their table of scores does grow, and is another matter
-            archive.append(replace(step.state, retired_scores=np.zeros((0, 0))), step.events, 0.25)
+        for step in toy_steps(100):
+            archive.append(step.state, step.events, 0.25)
     with closing(sqlite3.connect(tmp_path / "run" / "run.sqlite")) as connection:
         sizes = dict(connection.execute("SELECT iteration, length(state) FROM snapshots"))
         ((num_retired,),) = connection.execute("SELECT count(*) FROM retirements")

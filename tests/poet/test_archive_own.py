@@ -22,6 +22,7 @@ from environments.terrain.obstacles import ObstacleGenotype
 from poet.archive.checkpoint import decode_state
 from poet.archive.fingerprint import fingerprint
 from poet.archive.fork import fork_run
+from poet.archive.grown import Grown
 from poet.archive.journal import RunArchive, create_run
 from poet.archive.reader import open_run
 from poet.archive.verify import find_damage
@@ -307,8 +308,12 @@ def _own_state(**values: Any) -> OwnState:
     return OwnState(**_common(), **values)
 
 
+def _no_table(name: str, iteration: int) -> Grown:
+    raise KeyError(name)
+
+
 def _decode(data: bytes) -> OwnState:
-    return decode_state(data, {}.__getitem__, lambda _: [], OwnState, OpenAIESState, ObstacleGenotype)
+    return decode_state(data, {}.__getitem__, lambda _: [], _no_table, OwnState, OpenAIESState, ObstacleGenotype)
 
 
 @pytest.mark.parametrize("values", [{}, FULL])

@@ -1,7 +1,7 @@
 """An archive as SQL, for a test that later versions read it: ``python -m tests.poet.golden.make_archive > FILE``.
 
 Run it with the code whose schema should be preserved, before that schema changes. ``archive_v1.sql`` was made at commit
-bbd10dd, ``archive_v3.sql`` at 1579a56.
+bbd10dd, ``archive_v3.sql`` at 1579a56, ``archive_v4.sql`` at 4d5b86f.
 """
 
 from __future__ import annotations
