@@ -33,6 +33,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "environments/walker/bipedal_walker_vector.py",
         "environments/walker/new_world.py",  # wraps its walker
         "experiments/examples/same_curve.py",  # learns on it
+        "experiments/examples/train_ppo.py",  # films in it, as users do
         "experiments/throughput/others.py",  # measures it
         "experiments/replay/verify_worker.py",  # proves a run through it
         "experiments/suites/__init__.py",  # has its courses as grounds
@@ -44,13 +45,16 @@ DOORS: dict[str, tuple[str, ...]] = {
         "agents/strategies/evotorch.py",
         "agents/networks.py",
         "experiments/walkers/foreign.py",
-        "experiments/examples/same_curve.py",
+        "experiments/examples/",
     ),
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("experiments/examples/",),
     "multiprocessing": ("agents/evaluation/pool.py",),
     "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/simd.py"),
     "sqlite3": ("poet/archive/",),
+    "tensorboard": ("experiments/logs/tensorboard.py",),
+    "wandb": ("experiments/logs/wandb.py",),
+    "mlflow": ("experiments/logs/mlflow.py",),
     "matplotlib": ("environments/terrain/picture.py", "experiments/analysis/"),
     "scipy": (
         "experiments/suites/evaluation.py",
@@ -58,7 +62,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "experiments/comparison/survival.py",
     ),
     "PIL": ("experiments/replay/",),
-    "imageio": ("experiments/replay/",),
+    "imageio": ("experiments/replay/", "experiments/examples/train_ppo.py"),
     "imageio_ffmpeg": ("experiments/replay/",),
     "typer": ("experiments/commands/",),
     "rich": ("experiments/commands/",),
