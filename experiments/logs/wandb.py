@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from environments.registry import import_optional
 from experiments.logs.base import AbstractLogger, LoggedRun, Numbers
 
 wandb = import_optional("wandb", "wandb", "--log wandb")
-from wandb.proto.wandb_internal_pb2 import Record  # noqa: E402 - says what is missing
+from google.protobuf.message import DecodeError  # noqa: E402 - says what is missing
+from wandb.proto.wandb_internal_pb2 import Record  # noqa: E402
 
 #: The file is a log of LevelDB: blocks, in which a header of checksum, length and kind stands before each part of a
 #: record. See github.com/google/leveldb/blob/main/doc/log_format.md; Weights & Biases puts 7 bytes before all.
@@ -34,6 +36,7 @@ class WeightsAndBiases(AbstractLogger):
         self._folder = run.folder if run.place is None else Path(run.place)
         self._last = max(self._steps(), default=-1)
         self._folder.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")  # it takes our package agents for OpenAI's, and advertises
         self._wandb = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "poet"),
             id=run.id,
@@ -61,10 +64,10 @@ class WeightsAndBiases(AbstractLogger):
     def _steps(self) -> Iterator[int]:
         """The steps in the files of all sessions."""
         for path in sorted((self._folder / "wandb").glob(f"*run-*-{self.run.id}/run-{self.run.id}.wandb")):
-            for data in records(path.read_bytes()):
-                record = Record.FromString(data)
-                if record.HasField("history"):
-                    yield record.history.step.num
+            with suppress(DecodeError):  # a kill has cut it off, and another session of the same second went on there
+                for record in map(Record.FromString, records(path.read_bytes())):
+                    if record.HasField("history"):
+                        yield record.history.step.num
 
 
 def records(data: bytes) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -209,6 +210,7 @@ def test_wandb_has_each_iteration_once(tiny_run: Path, tmp_path: Path) -> None:
     log_run(tiny_run, [f"wandb:{tmp_path}"])
     (first,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
     os.truncate(first, first.stat().st_size // 2)
+    time.sleep(1.1)  # sessions are named by the second
     log_run(tiny_run, [f"wandb:{tmp_path}"])
     found: list[tuple[int, dict[str, float]]] = []
     for path in sorted(tmp_path.glob("wandb/offline-run-*/*.wandb")):
