@@ -205,7 +205,7 @@ def test_settings_of_parts_are_shown_with_their_key(poet: Poet) -> None:
 @pytest.mark.parametrize(
     ("word", "keys"),
     [
-        ("lr", ["es.learning_rate", "es.learning_rate_decay", "es.learning_rate_min"]),
+        ("lr", ["es.learning_rate", "es.learning_rate_decay", "es.learning_rate_limit"]),
         ("sigma", ["es.noise_std"]),
         ("Friction", []),
         ("antithetic", ["es.pairs"]),
