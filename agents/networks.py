@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,7 +82,11 @@ def to_onnx(policy: MLPPolicy, theta: Array, path: Path) -> None:
     opset = onnx.helper.make_opsetid("", _OPSET)
     model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION, producer_name="poet")
     onnx.checker.check_model(model)
-    path.write_bytes(model.SerializeToString())
+    # Complete or not at all: the file takes its name when it is written.
+    with TemporaryDirectory(prefix=f".{path.name[:40]}.", suffix=".part", dir=path.parent) as place:
+        draft = Path(place, "draft.onnx")
+        draft.write_bytes(model.SerializeToString())
+        draft.replace(path)
 
 
 def to_sb3(policy: MLPPolicy, theta: Array, env: Any) -> Any:

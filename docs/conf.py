@@ -30,6 +30,7 @@ NAVIGATION = {
         "docs/how-to/configure",
         "docs/how-to/terrains",
         "docs/how-to/watch",
+        "docs/how-to/log",
         "docs/how-to/evaluate",
         "docs/how-to/compare",
         "docs/how-to/take-away",

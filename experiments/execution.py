@@ -20,12 +20,14 @@ class Execution:
         workers: cores that run them; None for all.
         ray_address: of a running Ray cluster; None for a Ray of its own.
         env_steps: the run stops after the iteration that reaches this total; None for no such limit.
+        log: the loggers that take its numbers, see ``experiments.logs.loggers.Loggers``.
     """
 
     executor: str = "local"
     workers: int | None = None
     ray_address: str | None = None
     env_steps: int | None = None
+    log: tuple[str, ...] = ()
 
     def open(self) -> AbstractExecutor:
         """The executor, to be used in a ``with`` block.

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import csv
 import json
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
 from pathlib import Path
@@ -85,6 +86,7 @@ def import_logs(source: Path, output: Path) -> list[str]:
     """
     found = {suffix: dict(_files(source, suffix)) for suffix in (_AGENT, _GENES, _LOG)}
     names = sorted({name for files in found.values() for name in files})
+    _check_apart(names)
     if not names:
         raise InputError(f"{source} holds no file of the released POET, such as NAME.flat{_AGENT} or NAME.flat{_LOG}")
     rows, logs = [], []
@@ -110,6 +112,18 @@ def import_logs(source: Path, output: Path) -> list[str]:
             pd.concat(logs, ignore_index=True).to_csv(draft / "progress.csv", index=False)
     counts = f"{len(found[_AGENT])} agents, {len(found[_GENES])} genotypes and {len(logs)} logs"
     return [f"{output}: {counts} of {len(names)} environments"]
+
+
+def _check_apart(names: list[str]) -> None:
+    """Refuse environments whose files would be one on a disk that tells capitals from small letters by nothing."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
+        if other != name:
+            raise InputError(
+                f"the environments {other!r} and {name!r} differ only in capitals or accents, and some disks hold one "
+                "file for both: rename the files of one of them"
+            )
 
 
 def _files(folder: Path, suffix: str) -> Iterator[tuple[str, Path]]:

@@ -24,6 +24,7 @@ from environments.arithmetic import exact
 from environments.errors import InputError
 from environments.signals import held
 from experiments.interrupts import interrupts, is_interrupt
+from experiments.logs.loggers import Loggers
 from experiments.progress import AbstractDisplay, RunTracker
 from experiments.settings import differences
 from experiments.walkers import load_walker
@@ -65,6 +66,7 @@ def run_experiment(
     executor_name: str = "local",
     env_steps: int | None = None,
     prepare_engine: Callable[[str, AbstractPolicy], None] = prepare,
+    loggers: Loggers | None = None,
 ) -> Stopped:
     """Start a run, or resume the one in ``folder``, until its config's end or ``env_steps`` is reached.
 
@@ -80,9 +82,10 @@ def run_experiment(
         env_steps: stop after the iteration that reaches this total of control steps; None for no limit.
         prepare_engine: compiles what an engine (by name) needs for a policy. It is called before the display starts,
             and after all errors of input.
+        loggers: take the numbers of each iteration once it is on disk, and of earlier ones that they do not have.
 
     Raises:
-        InputError: the folder, the config or the start walker cannot be used.
+        InputError: the folder, the config or the start walker cannot be used, or a logger cannot take the run.
         ArchiveError: an iteration could not be recorded.
     """
     trainer = make_trainer(config)
@@ -109,6 +112,7 @@ def run_experiment(
                     archive = archive or stack.enter_context(create_run(folder, config, session=session))
                     archive.append(first, events, time.perf_counter() - begun)
                     state = first
+            log_new = stack.enter_context((loggers or Loggers()).following(folder))
             tracker.end_iteration(state)
             while not is_done(state, config, env_steps):
                 begun = time.perf_counter()
@@ -118,6 +122,7 @@ def run_experiment(
                     state = following
                 tracker.end_iteration(state)
                 display.iteration_done()
+                log_new()
         except (KeyboardInterrupt, Exception) as error:
             if not is_interrupt(error):
                 raise

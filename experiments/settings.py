@@ -11,7 +11,7 @@ from typing import Any
 
 from environments.errors import InputError, nearest
 from experiments.presets import load_preset
-from experiments.start_terrains import start_terrain_text
+from experiments.start_terrains import num_roots, start_terrain_text
 from experiments.text import shortened, visible
 from poet.config import Config, config_keys, config_value, make_config
 from poet.trainers import unread_keys
@@ -47,6 +47,7 @@ def resolve_config(
     layers += [read_config_file(file)] if file else []
     layers += [parse_assignment(text) for text in assignments]
     layers += [_layer(key, value) for key, value in (flags or {}).items() if value is not None]
+    _check_num_roots(layers, base)
     layers = [with_terrains(layer, start_terrain_text) for layer in layers]
     # A stored config names no files, and none that it might name is read.
     return make_config(*([base.to_json()] if base else []), *layers)
@@ -154,10 +155,27 @@ def with_terrains(layer: Layer, text_of: Callable[[Any], Any]) -> Layer:
         text_of: ``start_terrain_text``, whose text has what is in the files, since these may change or vanish; or
             ``unread_text``.
     """
-    run = layer.get("run")
-    if not isinstance(run, dict) or "start_terrain" not in run:
+    if not _has_terrain(layer):
         return layer
-    return {**layer, "run": {**run, "start_terrain": text_of(run["start_terrain"])}}
+    return {**layer, "run": {**layer["run"], "start_terrain": text_of(layer["run"]["start_terrain"])}}
+
+
+def _check_num_roots(layers: list[Layer], base: Config | None) -> None:
+    """Refuse too many terrains for POET before any of their files is read."""
+    found = max((num_roots(layer["run"]["start_terrain"]) for layer in layers if _has_terrain(layer)), default=1)
+    if found == 1:
+        return
+    from poet.trainers.poet import check_num_roots  # here, so that settings alone do not import NumPy
+
+    others = [with_terrains(layer, lambda _: "") for layer in layers]
+    config = make_config(*([base.to_json()] if base else []), *others)
+    if config.run.trainer == "poet":
+        check_num_roots(found, config)
+
+
+def _has_terrain(layer: Layer) -> bool:
+    run = layer.get("run")
+    return isinstance(run, dict) and "start_terrain" in run
 
 
 def _fits(layer: Layer) -> bool:

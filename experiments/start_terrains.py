@@ -34,6 +34,12 @@ def start_terrain_text(value: Any) -> Any:
         raise InputError(f"run.start_terrain: {error}") from None
 
 
+def num_roots(value: Any) -> int:
+    """How many terrains ``start_terrain_text`` would read, of which it reads none here."""
+    value = _parsed(value) if isinstance(value, str) and value.lstrip()[:1] == "[" else value
+    return len(value) if isinstance(value, list) else 1
+
+
 def unread_text(value: Any) -> Any:
     """What ``start_terrain_text`` takes as text, in which the paths of files are left as they are.
 

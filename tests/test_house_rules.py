@@ -33,6 +33,7 @@ DOORS: dict[str, tuple[str, ...]] = {
         "environments/walker/bipedal_walker_vector.py",
         "environments/walker/new_world.py",  # wraps its walker
         "experiments/examples/same_curve.py",  # learns on it
+        "experiments/examples/train_ppo.py",  # films in it, as users do
         "experiments/throughput/others.py",  # measures it
         "experiments/replay/verify_worker.py",  # proves a run through it
         "experiments/suites/__init__.py",  # has its courses as grounds
@@ -44,22 +45,24 @@ DOORS: dict[str, tuple[str, ...]] = {
         "agents/strategies/evotorch.py",
         "agents/networks.py",
         "experiments/walkers/foreign.py",
-        "experiments/examples/same_curve.py",
+        "experiments/examples/",
         "poet/trainers/sb3.py",
     ),
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("poet/trainers/walkers.py", "experiments/examples/", "poet/trainers/sb3.py"),
+    **dict.fromkeys(("optuna", "ribs"), ("experiments/examples/",)),
+    **{name: (f"experiments/logs/{name}.py",) for name in ("tensorboard", "wandb", "mlflow")},
     "multiprocessing": ("agents/evaluation/pool.py",),
     "concurrent": ("agents/rollouts/chunks.py", "agents/rollouts/simd.py", "environments/walker/"),
     "sqlite3": ("poet/archive/",),
-    "matplotlib": ("environments/terrain/picture.py", "experiments/analysis/"),
+    "matplotlib": ("environments/terrain/picture.py", "experiments/analysis/", "experiments/examples/gaits.py"),
     "scipy": (
         "experiments/suites/evaluation.py",
         "experiments/comparison/statistics.py",
         "experiments/comparison/survival.py",
     ),
     "PIL": ("experiments/replay/",),
-    "imageio": ("experiments/replay/",),
+    "imageio": ("experiments/replay/", "experiments/examples/train_ppo.py"),
     "imageio_ffmpeg": ("experiments/replay/",),
     "typer": ("experiments/commands/",),
     "rich": ("experiments/commands/",),

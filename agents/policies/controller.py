@@ -18,7 +18,7 @@ _FLOAT32 = np.dtype(np.float32)
 
 
 class Controller(CopiedWhole):
-    """A policy with one theta, and the state and buffers of one walker. An action is valid until the next call.
+    """A policy with one theta, and the state and buffers of one walker.
 
     A new controller is ready to begin an episode. If the policy has a state, call ``begin`` before every later episode.
     """
@@ -40,7 +40,7 @@ class Controller(CopiedWhole):
 
     @exact
     def __call__(self, observation: ArrayLike) -> NDArray[np.float32]:
-        """The action (4,) float32 for an observation (24,), which is rounded to float32.
+        """The action (4,) float32 for an observation (24,), which is rounded to float32. It is the caller's to keep.
 
         Raises:
             InputError: the observation has another shape, such as that of a batch, or does not hold numbers.
@@ -56,7 +56,7 @@ class Controller(CopiedWhole):
         self._policy.kernels.act_row(
             self._theta, 0, 1, self._shape, observation, self._state, 0, self._action, self._scratch
         )  # fmt: skip
-        return self._action
+        return self._action.copy()
 
     def _checked(self, observation: ArrayLike) -> NDArray[np.float32]:
         try:

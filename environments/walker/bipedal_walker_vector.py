@@ -116,8 +116,7 @@ class BipedalWalkerVectorEnv(WalkerVectorEnv):
             gymnasium.error.Error: a seed that is negative or no integer.
             ResetNeeded: a first reset that leaves worlds out.
         """
-        mask = (options or {}).get("reset_mask")
-        self._check_reset(mask)
+        mask = self._mask_of(options)
         for i, one in enumerate(self._seeds_from(seed)):
             if one is not None and (mask is None or mask[i]):
                 self._seeded[i] = seeding.np_random(one)

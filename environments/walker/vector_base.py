@@ -152,7 +152,6 @@ class WalkerVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.float32], 
     def _begin(self, mask: NDArray[np.bool_] | None) -> Worlds:
         """Begin an episode in these worlds, None: in all."""
         worlds = self._open("reset")
-        self._check_reset(mask)
         self._reset(worlds, mask)
         self._is_over[... if mask is None else mask] = False
         self._has_begun = True
@@ -358,11 +357,20 @@ class WalkerVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.float32], 
         """What the caller gets of a buffer."""
         return buffer.copy() if self.copy else buffer
 
-    def _check_reset(self, mask: Any) -> None:
-        """Check that worlds can be reset, and the mask that says which."""
+    def _mask_of(self, options: Any) -> NDArray[np.bool_] | None:
+        """Which worlds ``reset`` is to begin anew by its options; None for all.
+
+        Raises:
+            InputError: a world is on its way, the options are no dict, or the mask has another type or shape, or chooses no
+                world.
+            ResetNeeded: a first reset that leaves worlds out.
+        """
         self._check_all_here("reset")
+        if not isinstance(options, Mapping | None):
+            raise InputError(f"options must be a dict, such as {{'reset_mask': mask}}, found {type(options).__name__}")
+        mask = (options or {}).get("reset_mask")
         if mask is None:
-            return
+            return None
         if not isinstance(mask, np.ndarray) or mask.dtype != np.bool_ or mask.shape != (self.num_envs,):
             found = f"{mask.dtype} of shape {mask.shape}" if isinstance(mask, np.ndarray) else type(mask).__name__
             raise InputError(f"options['reset_mask'] must be a bool array of shape ({self.num_envs},), found {found}")
@@ -370,6 +378,7 @@ class WalkerVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.float32], 
             raise InputError("options['reset_mask'] must choose at least one world, but all its values are False")
         if not self._has_begun and not mask.all():
             raise ResetNeeded("the first reset must be of all worlds: call envs.reset() without a reset_mask")
+        return mask
 
 
 def _itself(result: StepResult) -> StepResult:

@@ -149,12 +149,11 @@ class BipedalTerrainVectorEnv(WalkerVectorEnv):
             InputError: the mask has another type or shape, or chooses no world; or as ``set_terrains``.
             ResetNeeded: a first reset that leaves worlds out.
         """
+        mask = self._mask_of(options)
         VectorEnv.reset(self, seed=None if seed is None else whole_number("seed", seed))
-        options = options or {}
-        self._check_reset(options.get("reset_mask"))
-        if "terrains" in options:
+        if options and "terrains" in options:
             self.set_terrains(options["terrains"])
-        return self._observed(self._begin(options.get("reset_mask"))), {}
+        return self._observed(self._begin(mask)), {}
 
     def set_terrains(self, terrains: Mapping[int, Terrain]) -> None:
         """Give worlds other terrains, on which they walk from their next episode on, however that begins.

@@ -265,7 +265,7 @@ def _train_on(
 ) -> None:
     """Make a control of one agent whose goal is the terrain of a niche, or go on with it."""
     from experiments.analysis.success import percentage
-    from experiments.controls.es import BUDGETS, control_config, env_steps_of, goal_of, tried
+    from experiments.controls.es import BUDGETS, control_config, env_steps_of, goal_of, too_short_to_finish, tried
     from experiments.trials import NUM_TRIALS
     from experiments.trust import check_trust
     from poet.archive.reader import open_run
@@ -280,6 +280,8 @@ def _train_on(
         _check_output(output, settings)
         check_trust(run, settings, trust, engine=engine)
         spent = ", ".join(f"{name} {number:,}" for name, number in budgets.items())
+        if sentence := too_short_to_finish(settings):
+            say(sentence)
         say(f"{run} had spent by iteration {goal.iteration}, when it reached niche {niche}: {spent} env-steps")
         steps = budgets[budget] if execution.env_steps is None else execution.env_steps
         go_on(output, settings, replace(execution, env_steps=steps))

@@ -19,6 +19,7 @@ from experiments.commands.options import (
     ExecutorName,
     ExistingRun,
     Iterations,
+    Log,
     Preset,
     RayAddress,
     Trust,
@@ -48,6 +49,7 @@ def run(
     ray_address: RayAddress = None,
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
+    log: Log = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Every random draw is keyed by it.")] = None,
 ) -> None:
     """Start a run in the new or empty folder RUN. Ctrl-C stops it cleanly."""
@@ -61,7 +63,7 @@ def run(
     settings = resolve_config(preset, config, assignments or (), flags)
     if settings.run.reject:
         raise InputError(f"run.reject is for forks, found {list(settings.run.reject)} in a new run: poet fork --reject")
-    go_on(run, settings, Execution(executor, workers, ray_address, env_steps))
+    go_on(run, settings, Execution(executor, workers, ray_address, env_steps, tuple(log or ())))
 
 
 def resume(
@@ -72,9 +74,11 @@ def resume(
     ray_address: RayAddress = None,
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
+    log: Log = None,
     trust: Trust = False,
 ) -> None:
     """Go on with RUN where it stopped. Go further with --iterations; the result is as if it had never stopped."""
+    from experiments.logs.loggers import log_run
     from experiments.settings import resolve_config
     from experiments.trust import check_trust
     from poet.archive.reader import open_run
@@ -84,10 +88,11 @@ def resume(
     settings = resolve_config(flags={"run.iterations": iterations, "evaluation.engine": engine}, base=base)
     if done is not None and done >= settings.run.iterations:
         further = poet_command("resume", run, "--iterations", "N")
+        log_run(run, log or ())
         say(f"{run} is finished: it has done {done} iterations; go further with: {further}")
         return
     check_trust(run, settings, trust, engine=engine)
-    go_on(run, settings, Execution(executor, workers, ray_address, env_steps))
+    go_on(run, settings, Execution(executor, workers, ray_address, env_steps, tuple(log or ())))
 
 
 def fork(
@@ -109,6 +114,7 @@ def fork(
     ray_address: RayAddress = None,
     iterations: Iterations = None,
     env_steps: EnvSteps = None,
+    log: Log = None,
     trust: Trust = False,
 ) -> None:
     """Go on from a state of RUN, with a change. The run in the new folder NEW is an exact counterfactual."""
@@ -150,7 +156,7 @@ def fork(
         changed = describe(differences(settings, base)) or "nothing changed"
         say(f"{new} shares the first {at} iterations of {run}; from there on: {changed}")
 
-    go_on(new, settings, Execution(executor, workers, ray_address, env_steps), prepare)
+    go_on(new, settings, Execution(executor, workers, ray_address, env_steps, tuple(log or ())), prepare)
 
 
 def check_new(folder: Path) -> None:
@@ -204,12 +210,14 @@ def carry_out(
         Where it stopped, and who interrupted it, see ``Interrupts.who``.
     """
     from experiments.commands.display import make_display, prepare_engine
+    from experiments.logs.loggers import Loggers
     from experiments.runner import run_experiment
     from experiments.settings import describe, differences
     from poet.parts import imported_code, make_parts
     from poet.round_cost import costly_round
     from poet.unused import unused_settings
 
+    loggers = Loggers(execution.log)
     with interrupts.stopping_cleanly() as requests, execution.open() as executor:
 
         def begin(engine: str, policy: AbstractPolicy) -> None:
@@ -226,5 +234,7 @@ def carry_out(
 
         if prepare is not None:
             prepare(make_parts(config, executor.evaluate))  # refuses what cannot run, before anything is written
-        stopped = run_experiment(folder, config, executor, make_display, execution.executor, execution.env_steps, begin)
+        stopped = run_experiment(
+            folder, config, executor, make_display, execution.executor, execution.env_steps, begin, loggers
+        )
     return stopped, requests.who()

@@ -70,6 +70,15 @@ Trust = Annotated[
     bool, typer.Option("--trust", help="Import code that the run names as package.module:Name, which may do anything.")
 ]
 Iterations = Annotated[int | None, typer.Option("--iterations", help="Stop after this many iterations in all.")]
+Log = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--log",
+        metavar="LOGGER",
+        help="Take each iteration's numbers to tensorboard, wandb, mlflow or package.module:Name; LOGGER:PLACE says "
+        "where. May be repeated; changes no result.",
+    ),
+]
 EnvSteps = Annotated[
     int | None, typer.Option("--env-steps", help="Stop after the iteration that reaches this many env-steps in all.")
 ]

@@ -17,7 +17,7 @@ def config(
     keys: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY...]", help="A key, such as es.pairs, or a section, such as es; all if not given.",
+            metavar="[KEY...]", help="A key, such as es.pairs, a section, or a word to look for; all if not given.",
             show_default=False, autocompletion=complete_keys,
         ),
     ] = None,

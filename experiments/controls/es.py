@@ -19,7 +19,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from environments.biped import START_X
 from environments.errors import InputError
+from environments.physics.constants import STEPS_PER_SECOND
+from environments.terrain.constants import FINISH_X
 from experiments.analysis.success import rates_by_niche
 from experiments.runner import start_theta
 from experiments.settings import NO_END, for_trainer, resolve_config
@@ -31,6 +34,8 @@ from poet.loop import random_theta
 from poet.roots import drawn_roots
 from poet.types import theta_digest
 
+#: m/s. A hip turns by 4 rad/s at most, and a leg is 2.3 m long: no foot goes back faster under the hull.
+_FASTEST = 10.0
 #: What the control may cost, beginning with the least.
 BUDGETS = ("lineage", "ancestry", "run")
 
@@ -114,6 +119,18 @@ def tried(run: Run, goal: Goal, made: Run) -> tuple[float, float]:
     agents = (made.agent(int(made.niches["niche_id"].max())), run.agent(goal.niche_id, goal.iteration))
     ours, theirs = (num_successes(run, goal.niche_id, agent.theta, "pushes of control es") for agent in agents)
     return ours / NUM_TRIALS, theirs / NUM_TRIALS
+
+
+def too_short_to_finish(config: Config) -> str | None:
+    """A sentence for episodes in which nobody can finish; None for others."""
+    most, metres = config.evaluation.max_steps, FINISH_X - START_X
+    speed = metres / (most / STEPS_PER_SECOND)
+    if speed <= _FASTEST:
+        return None
+    return (
+        f"nobody can finish in evaluation.max_steps={most}: the end is {metres:.0f} m away, which takes {speed:.0f} "
+        "m/s, so no agent succeeds, whatever it learns"
+    )
 
 
 def _check_start(run: Run, config: Config) -> None:

@@ -161,10 +161,11 @@ class Page {
     const archive = this.#archive, { layout, policy } = archive.world;
     const wasm = await unpack(byId('wasm')), walker = await Walker.load(wasm, layout);
     walker.setPolicy(policy);
-    this.#worker = new EpisodeWorker(byId('physics').textContent, archive.world, wasm);
+    const onFailure = (sentence) => { byId('state').textContent = sentence; };
+    this.#worker = new EpisodeWorker(byId('physics').textContent, archive.world, wasm, onFailure);
     this.#player = new Player(archive, walker, byId('player'), (wish) => this.#change(wish));
     this.#openLuck();
-    const crowd = new Crowd(byId('physics').textContent, archive.world, wasm);
+    const crowd = new Crowd(byId('physics').textContent, archive.world, wasm, onFailure);
     this.#drawing = openDrawing(archive, walker, crowd, () => this.#niche.id);
     byId('draw-here').addEventListener('click', () => this.#drawing.show(this.#player.lanes[0].nicheId));
     this.#proof = new Proof(archive, this.#worker, byId('prove'), async (agent) => {

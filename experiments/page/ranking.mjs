@@ -16,9 +16,9 @@ export class Crowd {
   #workers; #turn = 0;
 
   /** See EpisodeWorker; there are as many workers as the reader's processor can bear beside the page. */
-  constructor(source, world, wasm) {
+  constructor(source, world, wasm, onFailure) {
     const size = Math.max(1, (navigator.hardwareConcurrency || 2) - 1);
-    this.#workers = Array.from({ length: size }, () => new EpisodeWorker(source, world, wasm));
+    this.#workers = Array.from({ length: size }, () => new EpisodeWorker(source, world, wasm, onFailure));
   }
 
   get size() { return this.#workers.length; }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -154,6 +155,7 @@ class Record:
         self._run = run
         self._drawn = frozenset(drawn_roots(run.config))
         self._num_versions = self._num_attempts = 0
+        self._targets: dict[int, Any] = {}  # of the periodic attempts of an iteration
         self.iteration = -1
         self.steps: list[int] = []
         self.niches: list[NicheRecord] = []
@@ -167,16 +169,25 @@ class Record:
         Raises:
             InputError: the archive is damaged or cannot be read.
         """
-        with self._run.at_one_moment():
+        return sum(1 for _ in self.follow_each(until)) > 0
+
+    def follow_each(self, until: int | None = None) -> Iterator[int]:
+        """``follow``, iteration by iteration: after each one that it yields, this is the record up to its end."""
+        with self._run.at_one_moment(), self._explained():
             newest = self._run.iteration
             last = newest if until is None or newest is None else min(until, newest)
             if last is None or last <= self.iteration:
-                return False
-            try:
-                self._read(last)
-            except DamageError as error:
-                raise DamageError(f"the archive of the run {self._run.folder} is damaged: {error}") from error
-            return True
+                return
+            new = self._read()
+        for iteration in range(self.iteration + 1, last + 1):
+            with self._explained():
+                self.steps.append(self.steps[-1] if self.steps else 0)
+                for take, rows in new:
+                    for row in rows.pop(iteration, ()):
+                        take(*row)
+            self._targets.clear()
+            self.iteration = iteration
+            yield iteration
 
     def niche(self, niche_id: Any) -> NicheRecord:
         """A niche by its id.
@@ -188,37 +199,34 @@ class Record:
             raise DamageError(f"something happened in niche {niche_id!r:.40}, which does not exist")
         return self.niches[niche_id]
 
-    def _read(self, last: int) -> None:
-        before = self.iteration
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DamageError as error:
+            raise DamageError(f"the archive of the run {self._run.folder} is damaged: {error}") from error
 
-        def new(kind: Any, names: str, first: int = 0) -> Iterator[tuple[Any, ...]]:
-            rows = self._run.rows_after(kind, ["iteration", *names.split()], before, first)
-            return (row for row in rows if row[0] <= last)
+    def _read(self) -> list[tuple[Callable[..., None], dict[int, list[tuple[Any, ...]]]]]:
+        """What is new: who takes it in, in this order within an iteration, and the rows by iteration."""
 
-        for row in new(NicheAdmitted, "niche_id parent_id score terrain_seed genotype", len(self.niches)):
-            self._admit(*row)
-        self._spend(before, last)
-        for row in new(AgentVersion, "id niche_id origin source_id score", self._num_versions):
-            self._version(*row)
-        for iteration, niche_id in new(NicheSolved, "niche_id"):
-            self._touched(niche_id, iteration).solved = iteration
-        for iteration, niche_id in new(NicheRetired, "niche_id"):
-            self._touched(niche_id, iteration).retired = iteration
-        for row in new(NicheJudged, "niche_id num_agents num_retired best_score judgement retired_judgement"):
-            self._judge(*row)
-        names = "niche_id version_id validation_set occasion num_episodes num_successes return_mean"
-        for row in sorted(new(NicheValidated, names), key=lambda row: row[2:4]):
-            self._validate(*row)
-        names = "id target_id candidate_id threshold outcome source_id origin score version_id"
-        first = self._num_attempts
-        attempts = list(new(TransferAttempted, names, first))
-        for row in attempts:
-            self._move(*row)
-        targets = {row[1]: row[2] for row in attempts if row[3] is None}
-        for _, attempt, source_id in new(SourceScored, "transfer_id source_id", first):
-            if attempt in targets:
-                self.tried[source_id, targets[attempt]] += 1
-        self.iteration = last
+        def new(kind: Any, names: str, first: int = 0) -> dict[int, list[tuple[Any, ...]]]:
+            return by_iteration(self._run.rows_after(kind, ["iteration", *names.split()], self.iteration, first))
+
+        measured = new(
+            NicheValidated, "niche_id version_id validation_set occasion num_episodes num_successes return_mean"
+        )
+        attempts = "id target_id candidate_id threshold outcome source_id origin score version_id"
+        return [
+            (self._admit, new(NicheAdmitted, "niche_id parent_id score terrain_seed genotype", len(self.niches))),
+            (self._spend, by_iteration(self._run.spent_after(self.iteration))),
+            (self._version, new(AgentVersion, "id niche_id origin source_id score", self._num_versions)),
+            (self._solve, new(NicheSolved, "niche_id")),
+            (self._retire, new(NicheRetired, "niche_id")),
+            (self._judge, new(NicheJudged, "niche_id num_agents num_retired best_score judgement retired_judgement")),
+            (self._validate, {i: sorted(rows, key=lambda row: row[2:4]) for i, rows in measured.items()}),
+            (self._move, new(TransferAttempted, attempts, self._num_attempts)),
+            (self._try, new(SourceScored, "transfer_id source_id", self._num_attempts)),
+        ]
 
     def _admit(
         self, iteration: int, niche_id: int, parent_id: int | None, score: float, terrain_seed: int, text: str
@@ -233,14 +241,15 @@ class Record:
         if parent_id is not None:
             self._touched(parent_id, iteration).children += 1
 
-    def _spend(self, before: int, last: int) -> None:
-        self.steps += [0] * (last - before)
-        for iteration, niche_id, env_steps in self._run.spent_after(before):
-            if iteration <= last:
-                self.steps[iteration] += env_steps
-                self._touched(niche_id, iteration).env_steps += env_steps
-        for iteration in range(max(1, before + 1), last + 1):
-            self.steps[iteration] += self.steps[iteration - 1]
+    def _spend(self, iteration: int, niche_id: int, env_steps: int) -> None:
+        self.steps[iteration] += env_steps
+        self._touched(niche_id, iteration).env_steps += env_steps
+
+    def _solve(self, iteration: int, niche_id: int) -> None:
+        self._touched(niche_id, iteration).solved = iteration
+
+    def _retire(self, iteration: int, niche_id: int) -> None:
+        self._touched(niche_id, iteration).retired = iteration
 
     def _version(
         self, iteration: int, version_id: int, niche_id: int, origin: str, source_id: int | None, score: float
@@ -295,6 +304,8 @@ class Record:
         version_id: int | None,
     ) -> None:
         self._num_attempts = attempt + 1
+        if candidate_id is None:
+            self._targets[attempt] = target_id
         if outcome != TransferOutcome.ACCEPTED or target_id is None:
             return
         if origin is None or score is None or version_id is None:
@@ -304,7 +315,19 @@ class Record:
             Move(source.id, target.id, iteration, origin, score, threshold, version_id, candidate_id is None)
         )
 
+    def _try(self, iteration: int, attempt: int, source_id: int) -> None:
+        if attempt in self._targets:
+            self.tried[source_id, self._targets[attempt]] += 1
+
     def _touched(self, niche_id: Any, iteration: int) -> NicheRecord:
         niche = self.niche(niche_id)
         niche.changed = max(niche.changed, iteration)
         return niche
+
+
+def by_iteration(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:
+    """Rows that begin with an iteration."""
+    found: defaultdict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        found[row[0]].append(row)
+    return found

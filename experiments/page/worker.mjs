@@ -8,7 +8,8 @@ function serveEpisodes() {
   let loading = null;  // of the walker, which comes with the first message; later ones may arrive meanwhile
   self.onmessage = async ({ data: { wasm, layout, policy, episodes } }) => {
     if (wasm) loading = Walker.load(wasm, layout);
-    const walker = await loading;
+    const walker = await loading.catch((error) => { setTimeout(() => { throw error; }); });  // to the page's onerror
+    if (!walker) return;
     if (wasm) walker.setPolicy(policy);
     for (const { key, terrain, theta, push, maxSteps } of episodes) {
       try {
@@ -24,14 +25,16 @@ if (typeof document === 'undefined') serveEpisodes();
 
 /** A worker that is started with the first episode that it is given. */
 export class EpisodeWorker {
-  #source; #world; #wasm; #worker = null; #waiting = new Map(); #count = 0;
+  #source; #world; #wasm; #onFailure; #worker = null; #waiting = new Map(); #count = 0; #failure = null;
 
   /**
    * @param source the text of the script that holds this class
    * @param world with the module's layout and the policy
    * @param wasm the module's bytes
+   * @param onFailure called with a sentence if the worker fails altogether; then it answers each episode by that
    */
-  constructor(source, world, wasm) {
+  constructor(source, world, wasm, onFailure) {
+    this.#onFailure = onFailure;
     this.#source = source;
     this.#world = world;
     this.#wasm = wasm;
@@ -49,6 +52,7 @@ export class EpisodeWorker {
       this.#waiting.set(key, (answer) => onResult(place, answer));
       return { ...episode, key };
     });
+    if (this.#failure) return this.#fail(this.#failure);
     const isFirst = this.#worker === null;
     if (isFirst) this.#start();
     const { layout, policy } = this.#world;
@@ -63,5 +67,15 @@ export class EpisodeWorker {
       this.#waiting.delete(key);
       tell?.(answer);
     };
+    this.#worker.onerror = ({ message }) => this.#fail(
+      `Nothing can be run beside the page (${message || 'the browser starts no worker'}): load it again, or try another browser.`);
+  }
+
+  #fail(sentence) {
+    this.#failure = sentence;
+    this.#onFailure(sentence);
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const tell of waiting) tell({ error: sentence });
   }
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -45,11 +46,23 @@ def given_by_preset(name: str) -> Given:
     return Given(f"preset {name}", load_preset(name), describe_preset(name).sources)
 
 
+#: What people call some things that keys and their sentences call otherwise.
+_OTHER_WORDS = {
+    "lr": "learning_rate", "alpha": "learning_rate", "sigma": "noise_std", "std": "noise_std", "popsize": "pairs",
+    "population": "pairs", "samples": "pairs", "generations": "iterations", "horizon": "max_steps",
+    "hidden": "layer_sizes", "network": "policy", "optimizer": "strategy", "optimiser": "strategy", "env": "terrain",
+    "environment": "terrain",
+}  # fmt: skip
+
+
 def find_keys(words: Sequence[str]) -> list[str]:
-    """The keys that words name: a ``section.key``, a section, or the end of a key, such as ``pairs``; no word: all.
+    """The keys that words name or that speak of them; no word: all.
+
+    A word is a ``section.key``, a section, or the end of a key, such as ``pairs``. One that is none of these is looked
+    for in the names of keys and in their sentences.
 
     Raises:
-        InputError: there is none of that name.
+        InputError: no key has or knows such a word.
     """
     keys, sections = list(describe_keys()), describe_sections()
     ends = {end: [key for key in keys if key.endswith(f".{end}")] for end in (key.partition(".")[2] for key in keys)}
@@ -59,11 +72,22 @@ def find_keys(words: Sequence[str]) -> list[str]:
             found += [key for key in keys if key.startswith(f"{word}.")]
         elif word in keys or word in ends:
             found += ends.get(word, [word])
+        elif speaking := _keys_speaking_of(word):
+            found += speaking
         else:
             close = get_close_matches(word, [*keys, *sections, *ends], n=1)
             hint = f"did you mean {' or '.join(map(repr, ends.get(close[0], close)))}?" if close else "see poet config"
             raise InputError(f"unknown config key or section {word!r}; {hint}")
     return list(dict.fromkeys(found)) if words else keys
+
+
+def _keys_speaking_of(word: str) -> list[str]:
+    """The keys in whose names a word stands, or what people call otherwise; where there is none, in whose sentences."""
+    sought = [word.casefold(), _OTHER_WORDS.get(word.casefold(), word.casefold())]
+    keys = describe_keys()
+    named = [name for name in keys if any({*one.split("_")} <= {*re.split("[._]", name)} for one in sought)]
+    said = re.compile(rf"\b({'|'.join(re.escape(one) for one in sought)})s?\b", re.IGNORECASE)
+    return named or [name for name, key in keys.items() if said.search(key.about)]
 
 
 def merged_lines(given: Sequence[Given]) -> list[str]:

@@ -18,6 +18,7 @@ from environments.terrain.terrain import Terrain
 from poet.archive.checkpoint import decode_state
 from poet.archive.configs import all_configs, config_at
 from poet.archive.database import connect_to_read
+from poet.archive.digests import text_digest
 from poet.archive.errors import DamageError, explained
 from poet.archive.frames import read_frame, read_rows, read_rows_after, read_spent_after, table_columns
 from poet.archive.grown import read_grown
@@ -25,7 +26,7 @@ from poet.archive.guard import GuardedConnection
 from poet.archive.own import own_tables
 from poet.archive.records import ForkOrigin, Shown, StoredAgent
 from poet.archive.retired import retired_values
-from poet.archive.rows import EVENT_TABLES, OWN_PREFIX, columns, read_version
+from poet.archive.rows import EVENT_TABLES, OWN_PREFIX, canonical_json, columns, read_version
 from poet.archive.snapshots import check_state, kept_iterations, nearest_kept
 from poet.archive.thetas import read_theta
 from poet.archive.turns import Turns
@@ -187,6 +188,13 @@ class Run:
         return self._folder
 
     @property
+    def id(self) -> str:
+        """16 hex digits that name the run in other programs, wherever it lies; a copy of it has the same."""
+        ((created, parent, at),) = self._rows("run", ["created_at", "parent_run", "parent_iteration"])
+        begun_with = self.config_at(0 if at is None else at + 1).to_json()
+        return text_digest(canonical_json([created, parent, at, begun_with]))[:16]
+
+    @property
     def iteration(self) -> int | None:
         """The last iteration recorded; None if not even the start (iteration 0) is."""
         with self._turns.turn():
@@ -334,6 +342,13 @@ class Run:
         """Iteration, niche id and env-steps of all purposes, for the iterations after one; -1 for all."""
         with self._turns.turn():
             return read_spent_after(self._connection, iteration)
+
+    def seconds_after(self, iteration: int) -> list[tuple[int, float]]:
+        """Iteration and wall time of the iterations after one; -1 for all."""
+        return [
+            (i, seconds)
+            for i, seconds in self._rows("iterations", ["iteration", "seconds"], "iteration > ?", iteration)
+        ]
 
     def stored_version_ids(self) -> frozenset[int]:
         """The ids of all agent versions with a stored theta."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from environments.errors import InputError
+from poet.config import Config
 from poet.events import AnyEvent, Event
 from poet.loop import poet_iteration
 from poet.parts import Parts
@@ -24,12 +25,17 @@ class Poet(AbstractTrainer[PoetState]):
 
     def check_roots(self, parts: Parts) -> None:
         """See ``AbstractTrainer``. Each is an active niche."""
-        if len(parts.roots) > (most := parts.config.poet.max_active):
-            raise InputError(
-                f"run.start_terrain names {len(parts.roots)} terrains, but poet.max_active is {most}: raise it, or "
-                "leave terrains out"
-            )
+        check_num_roots(len(parts.roots), parts.config)
 
     def iterate(self, state: PoetState, parts: Parts) -> tuple[PoetState, tuple[AnyEvent, ...]]:
         """See ``AbstractTrainer``."""
         return poet_iteration(state, parts)
+
+
+def check_num_roots(num_roots: int, config: Config) -> None:
+    """Raise ``InputError`` if a run of POET cannot start on so many terrains."""
+    if num_roots > (most := config.poet.max_active):
+        raise InputError(
+            f"run.start_terrain names {num_roots} terrains, but poet.max_active is {most}: raise it, or leave terrains "
+            "out"
+        )

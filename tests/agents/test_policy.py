@@ -71,10 +71,21 @@ def test_a_step_leaves_nothing_behind() -> None:
     policy, stream = MLPPolicy(), Stream(2, "test policy")
     act = policy.controller(_numbers(stream, policy.num_parameters, 0.5))
     observation = _numbers(stream, 24, 1.0)
-    first = act(observation).copy()
+    first = act(observation)
     act(_numbers(stream, 24, 100.0))
 
     assert first.tolist() == act(observation).tolist()
+
+
+def test_actions_may_be_kept() -> None:
+    """A list of actions has those of each step, not the last one many times."""
+    policy, stream = MLPPolicy(), Stream(2, "test policy")
+    act = policy.controller(_numbers(stream, policy.num_parameters, 0.5))
+    observations = [_numbers(stream, 24, 1.0) for _ in range(3)]
+    kept = [act(observation) for observation in observations]
+
+    assert [act(observation).tolist() for observation in observations] == [action.tolist() for action in kept]
+    assert 3 == len({tuple(action.tolist()) for action in kept})
 
 
 def test_a_number_that_is_no_number_reaches_the_action() -> None:

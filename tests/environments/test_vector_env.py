@@ -442,5 +442,16 @@ def test_bad_actions_are_refused(actions: Any, sentence: str) -> None:
 def test_bad_reset_masks_are_refused(mask: Any, sentence: str) -> None:
     """Type, shape and an empty choice each have their sentence."""
     envs = make_vec_env([FLAT, HARD], engine="box2d")
+    before = envs.terrains
     with pytest.raises(InputError, match=r"options\['reset_mask'\] " + sentence):
-        envs.reset(options={"reset_mask": mask})
+        envs.reset(options={"reset_mask": mask, "terrains": {0: HARD}})
+    envs.reset()
+    assert before == envs.terrains
+
+
+@pytest.mark.parametrize("options", [np.array([True, False]), [True, False], True])
+def test_a_mask_in_place_of_options_is_refused(options: Any) -> None:
+    """It says where the mask belongs."""
+    envs = make_vec_env([FLAT, HARD], engine="box2d")
+    with pytest.raises(InputError, match=r"options must be a dict, such as \{'reset_mask': mask\}, found"):
+        envs.reset(options=options)

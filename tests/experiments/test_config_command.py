@@ -203,6 +203,25 @@ def test_settings_of_parts_are_shown_with_their_key(poet: Poet) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "keys"),
+    [
+        ("lr", ["es.learning_rate", "es.learning_rate_decay", "es.learning_rate_limit"]),
+        ("sigma", ["es.noise_std"]),
+        ("Friction", []),
+        ("antithetic", ["es.pairs"]),
+    ],
+)
+def test_a_word_that_is_no_key_is_looked_for(poet: Poet, word: str, keys: list[str]) -> None:
+    """In the names of keys, also of what people call otherwise; then in their sentences."""
+    ended = poet("config", word)
+    found = [line.partition(" = ")[0] for line in ended.out.splitlines() if line and not line.startswith(("#", "["))]
+
+    assert set(keys) <= set(found)
+    assert (0 if keys else 2) == ended.code
+    assert len(found) <= len(keys) + 3
+
+
+@pytest.mark.parametrize(
     ("word", "hint"),
     [
         ("es.pears", "did you mean 'es.pairs'?"),

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from experiments.controls.es import env_steps_of, goal_of
+from experiments.controls.es import env_steps_of, goal_of, too_short_to_finish
 from poet.archive.reader import open_run
 from poet.archive.rows import canonical_json
+from poet.config import make_config
 from poet.events import NicheValidated, Occasion, ValidationSet
 from tests.experiments.command_line import Poet
 from tests.experiments.synthetic_runs import add_events, three_niches
@@ -46,7 +47,15 @@ def test_the_control_is_one_niche_on_the_same_ground(poet: Poet, tiny_run: Path,
     assert spent.iloc[-2] < budgets["lineage"] <= spent.iloc[-1]
     assert (0, 0) == (first.code, again.code)
     assert f"lineage {budgets['lineage']:,}" in again.out
+    assert "nobody can finish in evaluation.max_steps=60: the end is 84 m away, which takes 70 m/s" in again.out
     assert f"under 200 pushes that decided nothing ES alone succeeds 0 % after {spent.iloc[-1]:,}" in again.out
+
+
+def test_episodes_are_long_enough_or_said_to_be_too_short() -> None:
+    """Those of 8.4 m/s are not: a fast walker could do that."""
+    assert [
+        too_short_to_finish(make_config({"evaluation": {"max_steps": most}})) is None for most in (2000, 500, 400)
+    ] == [True, True, False]
 
 
 def test_a_control_may_cost_what_the_run_had_spent_by_then(tmp_path: Path) -> None:

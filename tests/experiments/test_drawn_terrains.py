@@ -261,3 +261,13 @@ def test_a_bad_file_starts_nothing(poet: Poet, tmp_path: Path) -> None:
         ended = poet("run", tmp_path / "run", "--preset", "tiny", "--set", f"run.start_terrain={terrain}")
         assert 2 == ended.code and words in ended.err and 1 == ended.err.count("\n")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("form", ["[{}]", '["{}"]'])
+def test_too_many_terrains_are_refused_before_their_files_are_read(poet: Poet, tmp_path: Path, form: str) -> None:
+    """A hundred files of megabytes would take a while; these are not even there."""
+    text = form.format(('","' if '"' in form else ",").join(f"{i}.json" for i in range(100)))
+    ended = poet("run", tmp_path / "run", "--preset", "tiny", "--set", f"run.start_terrain={text}")
+
+    assert (2, 1) == (ended.code, ended.err.count("\n"))
+    assert "run.start_terrain names 100 terrains, but poet.max_active is" in ended.err

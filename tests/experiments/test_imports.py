@@ -68,6 +68,13 @@ def logs(tmp_path: Path) -> Path:
     return folder
 
 
+def test_names_that_some_disks_take_for_one_are_refused(poet: Poet, logs: Path) -> None:
+    """Capitals alone tell two environments apart: nothing is written over, and one sentence names both."""
+    (logs / "poet_run.Flat.env.json").write_text((logs / f"poet_run.{FLAT}.env.json").read_text())
+    assert_refused(poet("import", logs, logs.parent / "out"), "'Flat' and 'flat' differ only in capitals")
+    assert not (logs.parent / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["poet_run", "renamed"])
 def test_logs_of_the_released_code_are_taken_over(poet: Poet, logs: Path, tmp_path: Path, name: str) -> None:
     """Agents with every bit, genes as ours (their upper number of steps is never drawn), and every row of the logs."""

@@ -301,6 +301,27 @@ def test_a_hostile_archive_stays_text(browser: Browser, tmp_path: Path) -> None:
 
 
 @needs_browser
+@pytest.mark.parametrize("script", ["{fail}", "self.onmessage = () => setTimeout(() => {{ {fail} }});"])
+def test_a_worker_that_fails_is_one_sentence(browser: Browser, page_path: Path, script: str) -> None:
+    """The page says so, and nothing waits for an answer that never comes, also when it is asked again."""
+    broken = json.dumps(script.format(fail="throw new Error('out of luck');"))
+    page = browser.new_page()
+    page.add_init_script(
+        "const Real = Worker; window.Worker = class extends Real { constructor() {"
+        f"super(URL.createObjectURL(new Blob([{broken}]))); }} }};"
+    )
+    page.goto(page_path.as_uri())
+    for _ in range(2):
+        page.get_by_role("button", name="Prove it").click(timeout=60_000)
+        expect(page.locator("#state")).to_contain_text(
+            "Nothing can be run beside the page (Uncaught Error: out of luck)"
+        )
+        expect(page.locator("#prove .result")).to_contain_text("0 of ")
+        expect(page.get_by_role("button", name="Prove it")).to_be_enabled()
+    page.close()
+
+
+@needs_browser
 def test_a_page_without_a_stage_still_shows_the_run(browser: Browser, tmp_path: Path) -> None:
     """The tree and the curves of a run with a user's own policy, and one sentence that says why nobody walks."""
     run = hostile_run(tmp_path / "run", policy={"kind": "no_such_module:Policy"})

@@ -84,6 +84,19 @@ def _sb3(model: Any) -> Act:
     return lambda observations: model.predict(observations, deterministic=True)[0]
 
 
+def test_onnx_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Who reads the file before sees all of the old network, and nothing else is left in the folder."""
+    policy = MLPPolicy((24, 4))
+    path, old = tmp_path / "walker.onnx", tmp_path / "old.onnx"
+    to_onnx(policy, np.zeros(policy.num_parameters, np.float32), path)
+    before = path.read_bytes()
+    old.hardlink_to(path)
+    to_onnx(policy, np.ones(policy.num_parameters, np.float32), path)
+
+    assert before == old.read_bytes() != path.read_bytes()
+    assert [old, path] == sorted(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("policy", POLICIES, ids=lambda policy: policy.description)
 def test_any_perceptron_acts_in_pytorch_and_onnx_as_here(policy: MLPPolicy, tmp_path: Path) -> None:
     """Observations go in as a batch of any size, or one by one in PyTorch; PyTorch's generator draws nothing."""

@@ -95,10 +95,13 @@ def test_seeds_that_the_run_gives_to_several_terrains_differ() -> None:
 
 
 def test_more_roots_than_may_be_active_are_refused() -> None:
-    """The sentence names both numbers."""
-    parts = parts_of(config_of(DRAWN, OTHER, {}, poet__max_active=2))
+    """The sentence names both numbers, to who writes a config and to who makes one of values."""
+    config = config_of(DRAWN, OTHER, {}, poet__max_active=3)
+    fewer = config.model_copy(update={"poet": config.poet.model_copy(update={"max_active": 2})})
     with pytest.raises(InputError, match=r"names 3 terrains, but poet\.max_active is 2"):
-        make_trainer(parts.config).start(parts, None)
+        config_of(DRAWN, OTHER, {}, poet__max_active=2)
+    with pytest.raises(InputError, match=r"names 3 terrains, but poet\.max_active is 2"):
+        make_trainer(fewer).start(parts_of(fewer), None)
 
 
 @pytest.mark.parametrize("trainer", sorted({*TRAINERS} - {"poet", "paced"}))
