@@ -58,13 +58,13 @@ test: lint ## the whole check: lint, types, import order, house rules, tests
 	@$(BIN)/pytest -q --durations 15 --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore=tests/test_house_rules.py || { echo; echo "tests failed: the docstring of each test named above is the behaviour that broke; run one with $(BIN)/pytest FILE::NAME."; exit 1; }
 
 LOWEST := build/lowest
-# With Python 3.11 alone: newer ones have no wheels of the oldest packages. Tests that compare styles and types are left out.
+# With Python 3.11 alone: newer ones have no wheels of the oldest packages. Old packages may call what is deprecated in new ones.
 test-lowest: $(INSTALLED) ## the tests with the lowest versions that setup.cfg allows; TESTS=tests/poet for some
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "the lowest versions have wheels for Python 3.11 alone: make clean, then make $@ PYTHON=python3.11"; exit 1; }
 	@mkdir -p build && $(BIN)/python -m tests.lowest > $(LOWEST).txt
 	@$(BIN)/python -m venv --clear $(LOWEST)
 	@PYTHONWARNINGS=ignore $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint $(LOWEST).txt
-	@$(LOWEST)/bin/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@$(LOWEST)/bin/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -W default::DeprecationWarning -W default::PendingDeprecationWarning $(TESTS)
 
 package: $(INSTALLED) ## sdist and wheel in dist; the wheel is installed with all that it needs in an empty environment, and tried
 	@$(BIN)/python -m tests.package
