@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
@@ -147,10 +146,10 @@ def _live_page(scripts: Path, folder: Path) -> str:
     with subprocess.Popen(command, cwd=folder, env=outside(), stdout=subprocess.PIPE, text=True) as server:
         try:
             _, address = (server.stdout.readline() for _ in range(2)) if server.stdout else ("", "")
-            with urllib.request.urlopen(address.strip(), timeout=60) as answer:
+            with urllib.request.urlopen(address.strip(), timeout=300) as answer:
                 return str(answer.read().decode())
         finally:
-            server.send_signal(signal.SIGINT)
+            server.terminate()  # Ctrl-C would be ignored where this runs in the background of a script
 
 
 if __name__ == "__main__":
