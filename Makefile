@@ -11,11 +11,11 @@ EXTRAS := test
 # Box2D has no wheel for Python 3.14.
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help demo test docs parity bounds lint format bench bench-gpu clean
+.PHONY: help demo test test-lowest package docs parity bounds lint format bench bench-gpu clean
 .DEFAULT_GOAL := help
 
 help: ## list these commands
-	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ' *## *' '/^[a-z-]+:.*##/ { sub(/:.*/, "", $$1); printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@for python in $(PYTHON); do "$$python" -c '$(FITS)' 2>/dev/null && break; python=; done; \
@@ -56,6 +56,18 @@ lint: $(INSTALLED) ## format, style, types, import order and house rules
 test: lint ## the whole check: lint, types, import order, house rules, tests
 	@echo tests
 	@$(BIN)/pytest -q --durations 15 --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder --ignore=tests/test_house_rules.py || { echo; echo "tests failed: the docstring of each test named above is the behaviour that broke; run one with $(BIN)/pytest FILE::NAME."; exit 1; }
+
+LOWEST := build/lowest
+# With Python 3.11 alone: newer ones have no wheels of the oldest packages. Old packages may call what is deprecated in new ones.
+test-lowest: $(INSTALLED) ## the tests with the lowest versions that setup.cfg allows; TESTS=tests/poet for some
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "the lowest versions have wheels for Python 3.11 alone: make clean, then make $@ PYTHON=python3.11"; exit 1; }
+	@mkdir -p build && $(BIN)/python -m tests.lowest > $(LOWEST).txt
+	@$(BIN)/python -m venv --clear $(LOWEST)
+	@PYTHONWARNINGS=ignore $(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]' --constraint $(LOWEST).txt
+	@$(LOWEST)/bin/pytest -q --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -W default::DeprecationWarning -W default::PendingDeprecationWarning $(TESTS)
+
+package: $(INSTALLED) ## sdist and wheel in dist; the wheel is installed with all that it needs in an empty environment, and tried
+	@$(BIN)/python -m tests.package
 
 docs: $(INSTALLED) ## the documentation as a site, in build/site; every warning is an error
 	@$(BIN)/sphinx-build -q -W --keep-going -c docs . build/site

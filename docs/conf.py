@@ -71,7 +71,7 @@ NAVIGATION = {
         "experiments/reports/threshold/README",
         "experiments/reports/longer/README",
     ],
-    "The project": ["README", "CONTRIBUTING", "CHANGELOG"],
+    "The project": ["README", "CONTRIBUTING", "docs/how-to/release", "CHANGELOG"],
 }
 #: What the navigation calls pages whose headings do not tell them apart.
 TITLES = {

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from experiments.commands import bench, control, evolve, record, settings, show, study, trials
+from experiments.commands.example import takes_example
 from experiments.commands.help import examples
 from experiments.commands.quiet import shows_progress
 from experiments.commands.terminal import say
@@ -34,8 +35,8 @@ def _say_version(is_asked: bool) -> None:
 
 @app.callback(
     epilog=examples(
+        "poet replay --example",
         "poet run runs/first --preset demo",
-        "poet status runs/first --watch",
         "poet analyse runs/first",
         "poet COMMAND --help",
     )
@@ -55,13 +56,13 @@ _COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
         "poet run runs/rough --preset desktop --seed 3 --set run.start_terrain='{\"roughness\": 1.2}'",
     ),
     shows_progress(evolve.resume): ("poet resume runs/first", "poet resume runs/first --iterations 200"),
-    show.status: ("poet status runs/first", "poet status runs/first --watch"),
-    shows_progress(show.replay): (
+    takes_example(show.status): ("poet status runs/first", "poet status runs/first --watch"),
+    shows_progress(takes_example(show.replay)): (
+        "poet replay --example",
         "poet replay runs/first --niche 3 --output walk.mp4",
-        "poet replay runs/first --verify",
     ),
-    show.view: ("poet view runs/first", "poet view runs/poet-1 runs/poet-2 runs/dr-1"),
-    shows_progress(show.analyse): (
+    takes_example(show.view): ("poet view --example --open", "poet view runs/poet-1 runs/poet-2 runs/dr-1"),
+    shows_progress(takes_example(show.analyse)): (
         "poet analyse runs/first",
         "poet analyse runs/poet-1 runs/poet-2 runs/poet-3 --output report",
     ),
@@ -81,9 +82,9 @@ _COMMANDS: dict[Callable[..., None], tuple[str, ...]] = {
         "poet config --preset demo --set es.pairs=64 > mine.toml",
     ),
     settings.presets: ("poet presets",),
-    record.fingerprint: ("poet fingerprint runs/first",),
-    record.verify: ("poet verify runs/first",),
-    record.export: (
+    takes_example(record.fingerprint): ("poet fingerprint runs/first",),
+    takes_example(record.verify): ("poet verify runs/first",),
+    takes_example(record.export): (
         "poet export runs/first --output exported",
         "poet export runs/first --output episodes --format minari --niche 3",
     ),

@@ -18,6 +18,8 @@ from experiments.execution import Execution
 _WATCH_SECONDS = 2.0
 #: About how many lines a status has besides those of its niches.
 _LINES_BEFORE_NICHES = 18
+#: The film of the example, where no window can be opened; in the current folder.
+_EXAMPLE_FILM = Path("poet-example.gif")
 
 
 def status(
@@ -81,7 +83,11 @@ def replay(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="A .mp4, .gif or .png to write; a window if not given.")
+        Path | None,
+        typer.Option(
+            "--output",
+            help=f"A .mp4, .gif or .png to write; a window if not given, or {_EXAMPLE_FILM} for --example without one.",
+        ),
     ] = None,
     verify: Annotated[
         bool,
@@ -122,10 +128,14 @@ def _show(
     is_verified: bool,
 ) -> None:
     from experiments.commands.display import counted, prepare_engine
+    from experiments.example import is_example
     from experiments.interrupts import stopping_cleanly
+    from experiments.replay.render import has_display
     from experiments.replay.render import replay as replay_pair
     from poet.archive.reader import open_run
 
+    if is_example(folder) and output is None and not is_verified and not has_display():
+        output = _EXAMPLE_FILM  # the first command that anyone tries shows something, also on a server
     with stopping_cleanly(), open_run(folder, trust) as stored, counted("pictures") as count:
         report = replay_pair(stored, *chosen, output, engine, count, prepare_engine, terrain, is_verified)
     say(*report.lines())
@@ -164,7 +174,9 @@ def analyse(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders of runs.", show_default=False)],
     output: Annotated[
         Path | None,
-        typer.Option("--output", help="Folder of the report; RUN/report if not given, report for several runs."),
+        typer.Option(
+            "--output", help="Folder of the report; RUN/report if not given, report for several runs or --example."
+        ),
     ] = None,
     matrix: Annotated[
         int, typer.Option("--matrix", help="Niches whose agents are all run on each other's terrains; 0 for none.")
@@ -190,6 +202,7 @@ def analyse(
     from experiments.analysis.run_tables import read_tables
     from experiments.analysis.shadow_file import FILE_NAME
     from experiments.commands.display import counted, prepare_engine, print_tables
+    from experiments.example import is_example
     from experiments.files import check_sub_folder, write_text
     from experiments.interrupts import stopping_cleanly
     from experiments.page import FILE_NAME as PAGE_NAME
@@ -205,7 +218,8 @@ def analyse(
     if engine is not None:
         check_engine(engine)
     if output is None:
-        output = check_sub_folder(runs[0] / "report") if len(runs) == 1 else Path("report")
+        has_own = len(runs) == 1 and not is_example(runs[0])
+        output = check_sub_folder(runs[0] / "report") if has_own else Path("report")
     check_output(output, len(runs))
     with stopping_cleanly(), ExitStack() as stack:
         folders = dict(zip(run_names(runs), runs, strict=True))
