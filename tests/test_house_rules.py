@@ -42,11 +42,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pygame": ("environments/walker/",),
     "ray": ("agents/evaluation/ray.py",),
     "torch": (
-        "agents/strategies/evotorch.py",
-        "agents/networks.py",
-        "experiments/walkers/foreign.py",
-        "experiments/examples/",
-        "poet/trainers/sb3.py",
+        *("agents/strategies/evotorch.py", "agents/networks.py", "poet/trainers/sb3.py"),
+        *("experiments/walkers/foreign.py", "experiments/examples/"),
     ),
     "evotorch": ("agents/strategies/evotorch.py",),
     "stable_baselines3": ("poet/trainers/walkers.py", "experiments/examples/", "poet/trainers/sb3.py"),

@@ -361,7 +361,7 @@ class WalkerVectorEnv(CopiedWhole, VectorEnv[Observations, NDArray[np.float32], 
         """Which worlds ``reset`` is to begin anew by its options; None for all.
 
         Raises:
-            InputError: a world is on its way, the options are no dict, or the mask has another type or shape, or chooses
+            InputError: a world is on its way, options are no dict, or the mask has another type or shape, or chooses
                 no world.
             ResetNeeded: a first reset that leaves worlds out.
         """
