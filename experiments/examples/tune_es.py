@@ -32,7 +32,7 @@ VALIDATION, TEST = (range(FIRST_UNSEEN_SEED + start, FIRST_UNSEEN_SEED + start +
 PRESET, ENV_STEPS, NUM_TRIALS = "walker", 5_000_000, 30
 
 
-def main(folder: Path, num_trials: int = NUM_TRIALS, env_steps: int = ENV_STEPS, preset: str = PRESET) -> None:
+def main(folder: Path, num_trials: int = NUM_TRIALS, env_steps: int = ENV_STEPS, *, preset: str = PRESET) -> None:
     """Make trials, or further ones of a study that is there, and say what the best one is worth."""
     folder.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(

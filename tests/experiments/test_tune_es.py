@@ -17,7 +17,7 @@ def test_a_study_scores_each_trial_on_unseen_terrains(tmp_path: Path, capsys: py
     """The first trial has the preset's settings; the study goes on; what it says at the end are other terrains."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     for _ in range(2):
-        tune_es.main(tmp_path, 1, 2000, "tiny")
+        tune_es.main(tmp_path, 1, 2000, preset="tiny")
     first, best = capsys.readouterr().out.splitlines()[-2:]
     study = optuna.load_study(study_name="es", storage=f"sqlite:///{tmp_path / 'study.db'}")
 

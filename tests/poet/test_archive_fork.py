@@ -171,6 +171,23 @@ def test_a_drawn_root_keeps_its_ground_when_it_retires(tmp_path: Path) -> None:
             assert plain(steps[-1].state) == plain(load(run))
 
 
+def test_a_run_has_one_id_for_life_and_its_fork_another(tmp_path: Path) -> None:
+    """Other programs know a run by it when it goes on, lies elsewhere, or has forks."""
+    original = toy_run(tmp_path / "original", 4)
+    ids = []
+    for config in (None, make_config(CONFIG.to_json(), {"poet": {"max_active": 7}})):
+        fork_run(original, tmp_path / f"fork{len(ids)}", 4, config)
+        with open_run(tmp_path / f"fork{len(ids)}") as fork:
+            ids.append(fork.id)
+    with open_run(original) as run:
+        first = run.id
+    go_on(original, 6)
+    with open_run(original.rename(tmp_path / "elsewhere")) as run:
+        assert first == run.id
+    assert 3 == len({first, *ids})
+    assert all(len(one) == 16 and int(one, 16) >= 0 for one in ids)
+
+
 def test_a_fork_changes_nothing_in_its_source(tmp_path: Path) -> None:
     """The source's file keeps every byte."""
     original = toy_run(tmp_path / "original", 10)

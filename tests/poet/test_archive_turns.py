@@ -30,7 +30,7 @@ READINGS: dict[str, Callable[[Run], Any]] = {
     **{name: lambda run, name=name: getattr(run, name).to_csv() for name in FRAMES},  # type: ignore[misc]
     **{
         name: lambda run, name=name: getattr(run, name)
-        for name in ("iteration", "parent", "config", "configs", "keyframes", "recorded", "policy", "engine")
+        for name in ("id", "iteration", "parent", "config", "configs", "keyframes", "recorded", "policy", "engine")
     },  # type: ignore[misc]
     "scores": lambda run: run.scores.to_csv(),
     "own_tables": lambda run: {name: frame.to_csv() for name, frame in run.own_tables.items()},
@@ -42,6 +42,7 @@ READINGS: dict[str, Callable[[Run], Any]] = {
     "num_thetas": lambda run: run.num_thetas,
     "rows_after": lambda run: run.rows_after(AgentVersion, ["id", "niche_id"], 0),
     "spent_after": lambda run: run.spent_after(0),
+    "seconds_after": lambda run: run.seconds_after(0),
     "stored_version_ids": lambda run: sorted(run.stored_version_ids()),
     "terrain": lambda run: run.terrain(0).to_json(),
     "last_scores": lambda run: run.last_scores(),
