@@ -32,6 +32,7 @@ NAVIGATION = {
         "docs/how-to/watch",
         "docs/how-to/evaluate",
         "docs/how-to/compare",
+        "docs/how-to/meta",
         "docs/how-to/take-away",
         "docs/how-to/machines",
     ],
@@ -69,6 +70,7 @@ NAVIGATION = {
         "experiments/reports/arms/README",
         "experiments/reports/threshold/README",
         "experiments/reports/longer/README",
+        "experiments/reports/meta/README",
     ],
     "The project": ["README", "CONTRIBUTING", "CHANGELOG"],
 }

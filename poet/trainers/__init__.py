@@ -24,6 +24,10 @@ TRAINERS = {
     "accel": "poet.trainers.accel:Accel",
     "sfl": "poet.trainers.sfl:Sfl",
     "paced": "poet.trainers.paced:PacedCurriculum",
+    "joint": "poet.trainers.meta:Joint",
+    "reptile": "poet.trainers.reptile:Reptile",
+    "fomaml": "poet.trainers.reptile:Fomaml",
+    "es-maml": "poet.trainers.es_maml:EsMaml",
 }
 
 
