@@ -117,6 +117,8 @@ def curves(
             tasks += run_tasks(stored, name, work.splits[name], Part.TEST)
             starts |= {(name, niche): found for niche, found in of_run.items()}
         check_learners(learners, used, runs)
+        if not tasks:
+            raise InputError(f"no test terrain is left in {', '.join(map(str, runs))}: all are like training terrains")
         table = make_curves(tasks, starts, plan, work.parts, work.show)
         spent = pd.DataFrame([(str(one.folder), one.arm, one.env_steps) for one in learners])
         summary = curves_summary(table)
