@@ -28,6 +28,8 @@ from poet.archive.reader import Run
 from poet.events import AgentVersion
 from poet.parts import Parts
 
+#: Less than this is rounding.
+_NOTHING = 1e-9
 #: What is correlated with creation time, by its column, with its name for people.
 MEASURES = {
     "first": "success before",
@@ -127,7 +129,7 @@ def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
 
 
 def _partial(one: NDArray[np.float64], other: NDArray[np.float64], given: NDArray[np.float64]) -> float:
-    """The rank correlation of two with a third held fixed."""
+    """The rank correlation of two with a third held fixed; NaN where one of the two has the ranks of the third."""
     a, b, c = _spearman(one, other), _spearman(one, given), _spearman(other, given)
     left = (1.0 - b * b) * (1.0 - c * c)
-    return (a - b * c) / float(np.sqrt(left)) if left > 0.0 else np.nan
+    return (a - b * c) / float(np.sqrt(left)) if left > _NOTHING else np.nan

@@ -79,7 +79,8 @@ def shown_curves(summary: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for arm in last.index:
         row = {"arm": arm, **{name: percentage(known.loc[(arm, name), "mean"]) for name in generations}}
-        mean, low, high = (100.0 * float(known.loc[(arm, "gain"), name]) for name in ("mean", "low", "high"))
+        ends = (known.loc[(arm, "gain"), name] for name in ("mean", "low", "high"))
+        mean, low, high = (round(100.0 * float(end), 1) + 0.0 for end in ends)  # no -0.0
         row["gain, points"] = f"{mean:+.1f}" + ("" if math.isnan(low) else f" ({low:+.1f} to {high:+.1f})")
         row["return gain"] = f"{known.loc[(arm, 'return_gain'), 'mean']:+.0f}"
         row["hurt"] = percentage(known.loc[(arm, "is_hurt"), "mean"])
