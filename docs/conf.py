@@ -33,6 +33,7 @@ NAVIGATION = {
         "docs/how-to/log",
         "docs/how-to/evaluate",
         "docs/how-to/compare",
+        "docs/how-to/meta",
         "docs/how-to/take-away",
         "docs/how-to/machines",
     ],
@@ -70,6 +71,7 @@ NAVIGATION = {
         "experiments/reports/arms/README",
         "experiments/reports/threshold/README",
         "experiments/reports/longer/README",
+        "experiments/reports/meta/README",
     ],
     "The project": ["README", "CONTRIBUTING", "docs/how-to/release", "CHANGELOG"],
 }

@@ -1,8 +1,8 @@
 """The file that ``trainer.source`` names: terrains of some run's archive, and frozen agents that judge them.
 
-It is JSON, made by ``poet control paced``, and read once, at the start of a run; from then on the run's state has the
-terrains, so the file may move or vanish. Its place is no part of a fingerprint. What is in it is, since the start of
-the run records it.
+It is JSON, made by ``poet control paced`` or ``poet meta``, and read once, at the start of a run; from then on the
+run's state has the terrains, so the file may move or vanish. Its place is no part of a fingerprint. What is in it is,
+since the start of the run records it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Archived:
 
     Attributes:
         levels: the terrains, whose ids count from 0.
-        panel: the agents that judge them.
+        panel: the agents that judge them; perhaps none.
     """
 
     levels: tuple[Level, ...]
@@ -62,7 +62,7 @@ def file_text(
         genotype: ``terrain.genotype`` of the run that the terrains come from.
         terrains: genotypes, as JSON values, with their terrain seeds.
         policy: the section ``[policy]`` of the config that the agents come from, as JSON values.
-        panel: the agents.
+        panel: the agents; none where nobody judges.
     """
     value = {
         "genotype": genotype,
@@ -88,8 +88,8 @@ def read_archived(name: str, parts: Parts) -> Archived:
     """
     if not name:
         raise InputError(
-            f"the trainer {parts.config.run.trainer!r} trains on terrains of an archive: let poet control paced make "
-            "the run, or name a file that it made by --set trainer.source=FILE"
+            f"the trainer {parts.config.run.trainer!r} trains on terrains of an archive: let poet control paced or "
+            "poet meta make the run, or name a file that one of them made by --set trainer.source=FILE"
         )
     try:
         with Path(name).open("rb") as file:
@@ -129,8 +129,10 @@ def _archived(value: Any, parts: Parts) -> Archived:
         )
     if value["policy"] != config.to_json()["policy"]:
         raise InputError("its agents have another policy than the run: set [policy] to theirs")
-    levels = tuple(_level(i, item, parts) for i, item in enumerate(_items(value["terrains"], "terrains", MAX_TERRAINS)))
-    panel = tuple(_judge(item, len(levels), parts) for item in _items(value["panel"], "panel", MAX_AGENTS))
+    levels = tuple(
+        _level(i, item, parts) for i, item in enumerate(_items(value["terrains"], "terrains", 1, MAX_TERRAINS))
+    )
+    panel = tuple(_judge(item, len(levels), parts) for item in _items(value["panel"], "panel", 0, MAX_AGENTS))
     owners = {judge.own for judge in panel}
     if len(owners) == 1 and None not in owners:
         raise InputError(
@@ -139,9 +141,9 @@ def _archived(value: Any, parts: Parts) -> Archived:
     return Archived(levels, panel)
 
 
-def _items(value: Any, what: str, most: int) -> list[Any]:
-    if not isinstance(value, list) or not 1 <= len(value) <= most:
-        raise InputError(f"its {what} must be a list of 1 to {most:,}")
+def _items(value: Any, what: str, least: int, most: int) -> list[Any]:
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        raise InputError(f"its {what} must be a list of {least} to {most:,}")
     return value
 
 

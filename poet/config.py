@@ -42,8 +42,9 @@ class RunConfig(Section):
         "poet",
         "The main loop: 'poet'; 'es' (ES alone, on one terrain); 'curriculum' (from flat ground straight to one "
         "terrain); 'dr' and 'adr' (domain randomisation, plain and automatic); 'plr', 'accel' and 'sfl' (levels that "
-        "are played again); 'paced' (terrains of an archive, easy ones first); 'ppo' (gradients, on one terrain or "
-        "random ones); or your own 'package.module:Name'.",
+        "are played again); 'paced' (terrains of an archive, easy ones first); 'joint', 'reptile', 'fomaml', 'es-maml' "
+        "(learning to learn, on terrains of an archive); 'ppo' (gradients, on one terrain or random ones); or your own "
+        "'package.module:Name'.",
         "paper 2019",
     )
     start: str = _key(
@@ -72,7 +73,10 @@ class TrainerConfig(Section):
 
     settings: OwnSettings = _key({}, "Settings of the trainer that run.trainer names.", "ours")
     source: str = _key(
-        "", "The file of terrains and agents with which 'paced' starts; poet control paced makes it.", "ours"
+        "",
+        "The file of an archive's terrains with which 'paced' and the trainers of poet meta start; poet control paced "
+        "and poet meta make it.",
+        "ours",
     )
 
 

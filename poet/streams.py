@@ -136,3 +136,18 @@ def order_pushes(seed: int, level_id: int) -> Stream:
 def next_terrain(seed: int, niche_id: int) -> Stream:
     """The genotype of a niche on a direct path, drawn from the last one's, then its terrain seed."""
     return Stream(seed, "curriculum", niche_id)
+
+
+def meta_tasks(seed: int, iteration: int) -> Stream:
+    """The tasks of an iteration of meta-learning, drawn from those of the run."""
+    return Stream(seed, "meta_tasks", iteration)
+
+
+def meta_pushes(seed: int, iteration: int, number: int) -> Stream:
+    """The pushes under which agents adapt to a task of an iteration, by its number among those drawn."""
+    return Stream(seed, "meta_pushes", iteration, number)
+
+
+def meta_sample(seed: int, iteration: int, number: int, generation: int) -> StreamKey:
+    """A generation of the adaptation to a task of an iteration; members of a pair of ES-MAML share it."""
+    return stream_key(seed, "meta_sample", iteration, number, generation)

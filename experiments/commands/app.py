@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.commands import bench, control, evolve, record, settings, show, study, trials
+from experiments.commands import bench, control, evolve, meta, record, settings, show, study, trials
 from experiments.commands.example import takes_example
 from experiments.commands.help import examples
 from experiments.commands.quiet import shows_progress
@@ -97,4 +97,5 @@ app.command(
 )(record.import_)
 app.add_typer(bench.app)
 app.add_typer(control.app)
+app.add_typer(meta.app)
 app.add_typer(study.app)

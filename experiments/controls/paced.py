@@ -28,6 +28,7 @@ from poet.config import Config
 from poet.parts import Parts
 from poet.roots import drawn_roots
 from poet.trainers import make_trainer
+from poet.trainers.meta import AbstractMeta
 from poet.trainers.paced import PacedCurriculum
 from poet.types import theta_digest
 
@@ -134,7 +135,7 @@ def write_source(source: Path, text: str, parts: Parts) -> None:
     Raises:
         InputError: it cannot.
     """
-    cast(PacedCurriculum, make_trainer(parts.config)).check_parts(parts)
+    cast(PacedCurriculum | AbstractMeta, make_trainer(parts.config)).check_parts(parts)
     parse_archived(text.encode(), str(source), parts)
     source.parent.mkdir(parents=True, exist_ok=True)
     write_text(source, text)

@@ -25,6 +25,10 @@ TRAINERS = {
     "sfl": "poet.trainers.sfl:Sfl",
     "paced": "poet.trainers.paced:PacedCurriculum",
     "ppo": "poet.trainers.ppo:Ppo",
+    "joint": "poet.trainers.meta:Joint",
+    "reptile": "poet.trainers.reptile:Reptile",
+    "fomaml": "poet.trainers.reptile:Fomaml",
+    "es-maml": "poet.trainers.es_maml:EsMaml",
 }
 
 

@@ -209,6 +209,11 @@ class PacedCurriculum(AbstractTrainer[PacedState]):
         self.check_parts(parts)
         archived = read_archived(parts.config.trainer.source, parts)
         is_judged = self.order in _JUDGED
+        if is_judged and not archived.panel:
+            raise InputError(
+                f"trainer.source has no agents, but order {self.order!r} needs them to judge its terrains: let poet "
+                "control paced make the file, or set trainer.settings order to 'random'"
+            )
         num_episodes = len(archived.levels) * len(archived.panel) * self.episodes if is_judged else 0
         check_memory(num_episodes, _EPISODE_BYTES, "episodes of the panel")
 

@@ -24,6 +24,7 @@ HEAVY = ("numba", "pandas", "gymnasium", "Box2D", "torch", "ray", "matplotlib", 
 LONG = """
     run resume fork replay analyse evaluate compare bench 'bench inner' 'bench evolution' 'control neutral' 'control es'
     'control curriculum' 'control paced' 'control no-transfer' 'study run' 'study report'
+    'meta curves' 'meta adaptability' 'meta joint' 'meta reptile' 'meta fomaml' 'meta es-maml'
 """
 
 

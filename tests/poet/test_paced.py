@@ -343,7 +343,7 @@ def changed(value: Any, *place: Any, to: Any) -> Any:
         (("terrains", 2, "genotype"), {"roughnes": 1.0}, "did you mean 'roughness'"),
         (("terrains", 2, "genotype", "roughness"), 10**400, "cannot be used"),
         (("terrains", 2, "genotype", "roughness"), math.inf, "cannot be used"),
-        (("panel",), [], "its panel must be a list of 1 to 256"),
+        (("panel",), [], "has no agents, but order"),
         (("panel", 0), {"own": 1}, "each agent of its panel must have own and theta"),
         (("panel", 0, "own"), 6, "own of an agent must be at most 5"),
         (("panel", 0, "theta"), "AAAA", "cannot be used"),
@@ -374,7 +374,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
 
     parts = parts_of(path)
     nameless = replace(parts, config=parts.config.model_copy(update={"trainer": Config().trainer}))
-    assert "let poet control paced make the run" in refusal(nameless)
+    assert "let poet control paced or poet meta make the run" in refusal(nameless)
     assert "must be a readable file" in refusal(parts)
     for data, words in (
         (b"", "cannot be used"),
