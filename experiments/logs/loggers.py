@@ -13,7 +13,6 @@ from environments.registry import load_class
 from environments.signals import left_to_this_process
 from experiments.interrupts import is_interrupt
 from experiments.logs.base import AbstractLogger, LoggedRun, Numbers
-from experiments.logs.numbers import NumbersReader
 from experiments.text import poet_command, visible
 from poet.archive.reader import open_run
 
@@ -81,6 +80,8 @@ class _Following:
     """The open loggers of a run, by name, each with the last iteration that it has."""
 
     def __init__(self, folder: Path, warn: Callable[[str], None]) -> None:
+        from experiments.logs.numbers import NumbersReader  # with pandas, which a run without loggers does not need
+
         self._warn = warn
         self._run = open_run(folder)
         self._reader = NumbersReader(self._run)

@@ -23,7 +23,7 @@ from poet.trainers import TRAINERS
 from tests.experiments.command_line import ROOT, Poet
 
 #: What the source of a default begins with.
-ORIGINS = ("paper 2019", "paper 2020", "both papers", "released code", "ours")
+ORIGINS = ("paper 2019", "paper 2020", "both papers", "released code", "ours", "rl-baselines3-zoo", "Stable-Baselines3")
 #: The keys that name one of several things of ours.
 NAMES = {
     "run.trainer": TRAINERS,

@@ -27,8 +27,11 @@ VALUES: dict[type, tuple[Any, ...]] = {
     tuple: (("roughness",), ("stairs", "roughness"), (24, 9, 4)),
     dict: ({"step_length": 0.1}, {"a b": "it's", "n": 3, "s": "2"}, {"=": "\x1b"}),
 }
-#: The values of keys whose other values say that something is to be read.
-ONLY: dict[str, tuple[Any, ...]] = {"run.start_terrain": ('{"roughness": 1}', '[{"roughness":1},{}]')}
+#: The values of keys whose other values say that something is to be read, or do not go with the other keys' defaults.
+ONLY: dict[str, tuple[Any, ...]] = {
+    "run.start_terrain": ('{"roughness": 1}', '[{"roughness":1},{}]'),
+    "ppo.batch": (64, 128),
+}
 
 
 def configs_of(key: str) -> list[Config]:

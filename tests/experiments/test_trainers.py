@@ -30,6 +30,7 @@ from poet.trainers import TRAINERS, make_trainer
 from poet.trainers.base import AbstractTrainer
 from poet.types import Origin, Purpose, RunState
 from tests.contracts.trainers import TrainerContract
+from tests.experiments import test_meta_trainers
 from tests.experiments.command_line import Poet, begin, end, wait_for
 from tests.poet.builders import DRAWN
 
@@ -309,8 +310,9 @@ class TestClimber(TrainerContract):
 
 
 def test_every_trainer_passes_the_contract() -> None:
-    """A new trainer must be added to the classes above."""
-    tested = {value.trainer for value in globals().values() if isinstance(value, type) and hasattr(value, "trainer")}
+    """A new trainer must be added to the classes above, or to those that learn to learn."""
+    classes = [*globals().values(), *vars(test_meta_trainers).values()]
+    tested = {value.trainer for value in classes if isinstance(value, type) and hasattr(value, "trainer")}
     assert set(TRAINERS) <= tested
     for name in TRAINERS:
         assert name == make_trainer(TestPoet().config(run__trainer=name)).kind
