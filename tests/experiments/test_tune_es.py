@@ -9,6 +9,7 @@ from pathlib import Path
 import optuna
 import pytest
 
+from experiments.commands.display import Nothing
 from experiments.examples import tune_es
 from poet.archive.reader import open_run
 
@@ -42,7 +43,7 @@ def test_a_trial_that_ctrl_c_cut_off_has_no_score(tmp_path: Path, monkeypatch: p
     """It would have fewer env-steps than others. The study ends, and begins with the preset's settings again."""
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(tune_es.Nothing, "iteration_done", lambda _: signal.raise_signal(signal.SIGINT))
+        patch.setattr(Nothing, "iteration_done", lambda _: signal.raise_signal(signal.SIGINT))
         tune_es.main(tmp_path, 2, 2000, preset="tiny")
     tune_es.main(tmp_path, 1, 2000, preset="tiny")
     study = optuna.load_study(study_name="es", storage=f"sqlite:///{tmp_path / 'study.db'}")
