@@ -48,10 +48,10 @@ def sub_folder(path: Path) -> Path:
     return path
 
 
-def check_sub_folder(path: Path) -> Path:
-    """The same folder, without making it; raises like ``sub_folder``."""
+def check_sub_folder(path: Path, option: str = "--output") -> Path:
+    """The same folder, without making it; raises like ``sub_folder``, and says by which option to name another."""
     if path.is_symlink():
-        raise InputError(f"{path} is a link, which may lead anywhere: take it away, or name another folder by --output")
+        raise InputError(f"{path} is a link, which may lead anywhere: take it away, or name another folder by {option}")
     if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file, but a folder must be made there: take it away, or name another --output")
+        raise InputError(f"{path} is a file, but a folder must be made there: take it away, or name another {option}")
     return path

@@ -164,14 +164,13 @@ def adaptability(
     plan = _plan((0, generations), adaptation, pushes, episodes)
     execution = Execution(executor, workers, ray_address)
     with _opened([*runs, *(control or [])], output, assignments or [], engine, execution, trust, len(runs)) as work:
-        poets = {name: work.runs[name] for name in work.splits}
         found = []
         for name, stored in work.runs.items():
-            foreign = foreign_tasks(poets, work.splits, name, tasks)
+            foreign = foreign_tasks(work.runs, work.splits, name, tasks)
             if not foreign:
                 raise InputError(f"{stored.folder}: all test terrains of the other runs are like some of its own")
             table = try_agents(name, stored, foreign, agents, plan, work.parts, work.show)
-            found.append(table.assign(arm="runs" if name in poets else "controls"))
+            found.append(table.assign(arm="runs" if name in work.splits else "controls"))
         every = pd.concat(found, ignore_index=True)
         summary = adaptability_summary(every)
         write_adaptability(every, summary, output)

@@ -71,21 +71,22 @@ def walk(
 
 
 def write(folder: Path, walker: Walker, archive: GridArchive) -> None:
-    """A picture of an archive, and each of its gaits as ``DUTY1-DUTY2.npz``, in percent."""
+    """A picture of an archive, and each of its gaits as ``DUTY1-DUTY2.npz``, the lower ends of its cell in percent."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    gaits = archive.data(["solution", "objective", "measures", "index"])
+    gaits = archive.data(["solution", "objective", "index"])
     returns = np.full((CELLS, CELLS), np.nan)
-    returns[tuple(archive.int_to_grid_index(gaits["index"]).T)] = gaits["objective"]
+    cells = archive.int_to_grid_index(gaits["index"])
+    returns[tuple(cells.T)] = gaits["objective"]
     figure, axes = plt.subplots(figsize=(6.5, 5), layout="constrained")
     figure.colorbar(axes.imshow(returns.T, origin="lower", extent=(0, 1, 0, 1)), label="return")
     axes.set(xlabel="duty factor of leg 1", ylabel="duty factor of leg 2", title=f"{len(archive)} gaits")
     with written(sub_folder(folder) / "gaits.png") as file:
         figure.savefig(file, dpi=120, format="png")
     plt.close(figure)
-    for theta, duty in zip(gaits["solution"], gaits["measures"], strict=True):
-        with written(folder / "{:02.0f}-{:02.0f}.npz".format(*(100 * duty))) as file:
+    for theta, duty in zip(gaits["solution"], 100 * cells // CELLS, strict=True):
+        with written(folder / "{:02}-{:02}.npz".format(*duty)) as file:
             save_walker(file, Walker("a gait", theta.astype(np.float32), walker.config))
     print(f"{len(archive)} gaits as walkers, and a picture of them: {folder / 'gaits.png'}")
 

@@ -39,15 +39,25 @@ def main(folder: Path, num_trials: int = NUM_TRIALS, env_steps: int = ENV_STEPS,
         study_name="es", storage=f"sqlite:///{folder / 'study.db'}", load_if_exists=True, direction="maximize"
     )
     names = ("es.learning_rate", "es.noise_std", "es.pairs")
-    study.enqueue_trial({name: config_value(resolve_config(preset), name) for name in names}, skip_if_exists=True)
+    if not finished(study):  # nor if the first trial was killed
+        study.enqueue_trial({name: config_value(resolve_config(preset), name) for name in names})
     study.optimize(lambda trial: objective(trial, folder, env_steps, preset), num_trials)
-    for what, number in (("first", 0), ("best", study.best_trial.number)):
-        found = study.trials[number]
-        print(f"{what}: {found.params}, {found.value:.1f}; on other terrains {score(run_of(folder, number), TEST):.1f}")
+    for what, found in (("first", finished(study)[0]), ("best", study.best_trial)):
+        on_others = score(run_of(folder, found.number), TEST)
+        print(f"{what}: {found.params}, {found.value:.1f}; on other terrains {on_others:.1f}")
+
+
+def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that came to their end, in order."""
+    return study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
 
 
 def objective(trial: optuna.Trial, folder: Path, env_steps: int, preset: str) -> float:
-    """Train with the settings of a trial, and score what that gave."""
+    """Train with the settings of a trial, and score what that gave.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came; the study counts the trial as failed, and ends.
+    """
     values: dict[str, Any] = {
         "es.learning_rate": trial.suggest_float("es.learning_rate", 0.001, 0.1, log=True),
         "es.noise_std": trial.suggest_float("es.noise_std", 0.01, 0.3, log=True),
@@ -59,7 +69,10 @@ def objective(trial: optuna.Trial, folder: Path, env_steps: int, preset: str) ->
     }
     config = resolve_config(preset, assignments=[assignment(key, value) for key, value in values.items()])
     with make_executor("local") as executor:
-        run_experiment(run_of(folder, trial.number), config, executor, lambda _: Nothing(), env_steps=env_steps)
+        run = run_of(folder, trial.number)
+        stopped = run_experiment(run, config, executor, lambda _: Nothing(), env_steps=env_steps)
+    if stopped.is_interrupted:  # fewer env-steps than others: such a trial has no score
+        raise KeyboardInterrupt
     return score(run_of(folder, trial.number), VALIDATION)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from environments.errors import InputError
 from environments.registry import import_optional
+from experiments.files import check_sub_folder
 from experiments.logs.base import AbstractLogger, LoggedRun, Numbers
 
 import_optional("mlflow", "mlflow", "--log mlflow")
@@ -56,9 +58,18 @@ class MLflow(AbstractLogger):
         place = self.run.place
         if place is not None and "://" in place:
             return MlflowClient(place), None
-        folder = (self.run.folder / "mlflow" if place is None else Path(place)).resolve()
+        folder = Path(place) if place is not None else self._own_folder()
+        folder = folder.resolve()
         folder.mkdir(parents=True, exist_ok=True)
         return MlflowClient(f"sqlite:///{folder / 'mlflow.db'}"), (folder / "artifacts").as_uri()
+
+    def _own_folder(self) -> Path:
+        """Within the run's, which may come from somebody else: nothing there may lead elsewhere."""
+        other = "--log mlflow:FOLDER"
+        folder = check_sub_folder(self.run.folder / "mlflow", other)
+        if (folder / "mlflow.db").is_symlink():
+            raise InputError(f"{folder / 'mlflow.db'} is a link: take it away, or name another folder by {other}")
+        return folder
 
     def _new_run(self, experiment: str) -> str:
         name = self.run.folder.resolve().name

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from environments.errors import InputError
 from environments.registry import import_optional
+from experiments.files import check_sub_folder
 from experiments.logs.base import AbstractLogger, LoggedRun, Numbers
 
 import_optional("tensorboard", "tensorboard", "--log tensorboard")
@@ -24,7 +25,11 @@ class TensorBoard(AbstractLogger):
 
     def __init__(self, run: LoggedRun) -> None:
         super().__init__(run)
-        self._folder = run.folder / "tensorboard" if run.place is None else Path(run.place) / run.folder.resolve().name
+        self._folder = (
+            check_sub_folder(run.folder / "tensorboard", "--log tensorboard:FOLDER")
+            if run.place is None
+            else Path(run.place) / run.folder.resolve().name
+        )
         self._writer: EventFileWriter | None = None
 
     @property

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from environments.registry import import_optional
+from experiments.files import check_sub_folder
 from experiments.logs.base import AbstractLogger, LoggedRun, Numbers
 
 wandb = import_optional("wandb", "wandb", "--log wandb")
@@ -33,6 +34,8 @@ class WeightsAndBiases(AbstractLogger):
 
     def __init__(self, run: LoggedRun) -> None:
         super().__init__(run)
+        if run.place is None:
+            check_sub_folder(run.folder / "wandb", "--log wandb:FOLDER")
         self._folder = run.folder if run.place is None else Path(run.place)
         self._last = max(self._steps(), default=-1)
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -30,6 +30,8 @@ from poet.parts import Parts
 
 #: Less than this is rounding.
 _NOTHING = 1e-9
+#: To which numbers are equal: means of the same rates, added in another order, are one rank.
+_DECIMALS = 9
 #: What is correlated with creation time, by its column, with its name for people.
 MEASURES = {
     "first": "success before",
@@ -49,15 +51,17 @@ def foreign_tasks(runs: Mapping[str, Run], splits: Mapping[str, Split], name: st
     """Test tasks of the other runs, evenly spread over those that are like none of the run's own terrains.
 
     Args:
-        runs, splits: by name; those of controls are not among them.
-        name: of the run whose agents are tried; another name for one that has no part in these runs.
+        runs: by name, also those of controls, which have their ground from some run.
+        splits: by name, of the runs whose test tasks are taken.
+        name: of the run whose agents are tried.
         number: of each other run at most.
     """
-    own = [*runs[name].niches["genotype"]] if name in runs else []
+    own = [*runs[name].niches["genotype"]]
     found: list[Task] = []
-    for other, run in runs.items():
+    for other in splits:
         if other == name:
             continue
+        run = runs[other]
         genotypes = run.niches.set_index("niche_id")["genotype"]
         tasks = [
             task
@@ -123,6 +127,7 @@ def over_runs(found: pd.DataFrame, arm: str) -> pd.DataFrame:
 
 
 def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    one, other = (values.round(_DECIMALS) for values in (one, other))
     if len(one) < 3 or all(a == b for a, b in pairwise(one)) or all(a == b for a, b in pairwise(other)):
         return np.nan
     return float(np.corrcoef(pd.Series(one).rank(), pd.Series(other).rank())[0, 1])

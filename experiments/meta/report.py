@@ -17,6 +17,7 @@ from experiments.files import write_text
 from experiments.meta.adaptability import correlations, over_runs
 from experiments.meta.clades import Split
 from experiments.meta.curves import gains
+from experiments.tables import csv_text
 
 #: Columns of ``gains`` whose means are shown.
 _MEANS = ("gain", "area", "return_gain", "is_hurt", "is_solved")
@@ -92,9 +93,9 @@ def shown_curves(summary: pd.DataFrame) -> pd.DataFrame:
 def write_curves(table: pd.DataFrame, summary: pd.DataFrame, learners: pd.DataFrame, output: Path) -> None:
     """All files or none: curves.csv, summary.csv, learners.csv, curves.png."""
     with new_folder(output) as folder:
-        write_text(folder / "curves.csv", table.to_csv(index=False, float_format="%.6g"))
-        write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.6g"))
-        write_text(folder / "learners.csv", learners.to_csv(index=False))
+        write_text(folder / "curves.csv", csv_text(table))
+        write_text(folder / "summary.csv", csv_text(summary))
+        write_text(folder / "learners.csv", csv_text(learners))
         save_figure(plot_curves(table, summary), folder / "curves.png")
 
 
@@ -118,7 +119,7 @@ def shown_adaptability(summary: pd.DataFrame) -> pd.DataFrame:
 def write_adaptability(table: pd.DataFrame, summary: pd.DataFrame, output: Path) -> None:
     """All files or none: agents.csv, correlations.csv, summary.csv, adaptability.png."""
     with new_folder(output) as folder:
-        write_text(folder / "agents.csv", table.to_csv(index=False, float_format="%.6g"))
-        write_text(folder / "correlations.csv", correlations(table).to_csv(index=False, float_format="%.6g"))
-        write_text(folder / "summary.csv", summary.to_csv(index=False, float_format="%.6g"))
+        write_text(folder / "agents.csv", csv_text(table))
+        write_text(folder / "correlations.csv", csv_text(correlations(table)))
+        write_text(folder / "summary.csv", csv_text(summary))
         save_figure(plot_adaptability(table), folder / "adaptability.png")

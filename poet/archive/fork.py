@@ -21,8 +21,8 @@ _POLICY = {"policy.kind", "policy.layer_sizes", "policy.activations", "policy.se
 #: Config keys that a state already depends on: the types of its numbers, the start values of its optimisers and
 #: terrains, and the kinds of its genotypes and thetas.
 _TAKEN_IN = {
-    "es.strategy", "es.learning_rate", "es.noise_std", "terrain.genotype", "cppn.released_quirks", "run.start_terrain",
-    "run.start_terrain_seed", "run.trainer",
+    "es.strategy", "es.learning_rate", "es.noise_std", "ppo.log_noise", "terrain.genotype", "cppn.released_quirks",
+    "run.start_terrain", "run.start_terrain_seed", "run.trainer",
 } | _POLICY  # fmt: skip
 
 #: The rows that a fork copies from the source; ``:at`` is the last shared iteration. Referenced tables come first.

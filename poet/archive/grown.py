@@ -24,6 +24,8 @@ from poet.types import GROWS, RunState
 
 _NUMBER, _PLACE = np.dtype("<f8"), np.dtype("<i4")
 _CHANGE_BYTES = 2 * _PLACE.itemsize + _NUMBER.itemsize
+#: Rows or columns. Without rows, columns need no bytes, and NumPy refuses too many.
+_MOST = int(np.iinfo(_PLACE).max)
 
 
 def grown_names(state_type: type[RunState]) -> tuple[str, ...]:
@@ -137,7 +139,7 @@ def read_grown(connection: sqlite3.Connection, name: str, iteration: int) -> Gro
         num_added = num_rows * num_columns - rows * columns
         is_first = of_piece == shapes[0][0]
         ((added, changed),) = connection.execute(sizes, (name, of_piece)).fetchall()
-        is_larger = num_rows >= rows and num_columns >= columns
+        is_larger = _MOST >= num_rows >= rows and _MOST >= num_columns >= columns
         if is_whole != is_first or not is_larger or added != num_added * _NUMBER.itemsize or changed % _CHANGE_BYTES:
             raise DamageError(f"{name} does not grow from piece to piece")
         rows, columns = num_rows, num_columns

@@ -98,7 +98,7 @@ class AbstractMeta(AbstractTrainer[MetaState]):
 
     state_type = MetaState
     events = LEARNING | {TaskGiven}
-    unused: ClassVar[tuple[str, ...]] = ("poet", "novelty", "transfer", "mutation", "niche", "es.on_arrival")
+    unused: ClassVar[tuple[str, ...]] = ("poet", "novelty", "transfer", "mutation", "niche", "es.on_arrival", "ppo")
 
     terrains: int = 8
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -188,6 +189,18 @@ def test_events_of_another_run_are_left_alone(poet: Poet, tiny_run: Path, tmp_pa
     assert 2 == ended.code
     assert "is not of the run" in ended.err and "name another place" in ended.err
     assert before == events(tmp_path / "logs" / other.name)
+
+
+def test_nothing_is_logged_through_a_link_of_somebody_elses_run(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:
+    """Such a run may have a link that leads to whatever its maker wants written."""
+    run = shutil.copytree(tiny_run, tmp_path / "run")
+    (tmp_path / "mine").mkdir()
+    (run / "tensorboard").symlink_to(tmp_path / "mine")
+    ended = poet("resume", run, "--log", "tensorboard")
+
+    assert (2, 1) == (ended.code, ended.err.count("\n"))
+    assert "is a link, which may lead anywhere" in ended.err and "--log tensorboard:FOLDER" in ended.err
+    assert not any((tmp_path / "mine").iterdir())
 
 
 def test_a_place_that_cannot_be_written_ends_no_run(poet: Poet, tiny_run: Path, tmp_path: Path) -> None:

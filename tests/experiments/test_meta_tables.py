@@ -42,6 +42,15 @@ def test_correlations_with_the_time_of_creation() -> None:
     assert pytest.approx(-0.1) == means.loc["gain", "mean"] and math.isnan(means.loc["gain", "low"])
 
 
+def test_what_differs_by_rounding_alone_is_one_rank() -> None:
+    """Means over three tasks: what was gained on one and lost on another is no less than nothing."""
+    lost = (0.1 + 0.2 - 0.3) / 3.0
+    (found,) = correlations(agents("a", [0.1, 0.4, 0.2, 0.8], [0.0, 0.2, 0.1, -lost])).to_dict("records")
+    (exact,) = correlations(agents("a", [0.1, 0.4, 0.2, 0.8], [0.0, 0.2, 0.1, 0.0])).to_dict("records")
+
+    assert lost != 0.0 and exact == found
+
+
 def curves_of(runs: dict[str, dict[int, list[float]]]) -> pd.DataFrame:
     """Curves of one arm: the last rates of the tasks of each clade of each run; all begin at 0.5."""
     rows = [

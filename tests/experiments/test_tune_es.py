@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import optuna
 import pytest
 
+from experiments.commands.display import Nothing
 from experiments.examples import tune_es
 from poet.archive.reader import open_run
 
@@ -34,3 +36,17 @@ def test_a_study_scores_each_trial_on_unseen_terrains(tmp_path: Path, capsys: py
     on_others = float(re.findall(r"[-\d.]+", first)[-1])
     assert on_others == pytest.approx(tune_es.score(tmp_path / "trial-0", tune_es.TEST), abs=0.05)
     assert not {*tune_es.VALIDATION} & {*tune_es.TEST}
+
+
+@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+def test_a_trial_that_ctrl_c_cut_off_has_no_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would have fewer env-steps than others. The study ends, and begins with the preset's settings again."""
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Nothing, "iteration_done", lambda _: signal.raise_signal(signal.SIGINT))
+        tune_es.main(tmp_path, 2, 2000, preset="tiny")
+    tune_es.main(tmp_path, 1, 2000, preset="tiny")
+    study = optuna.load_study(study_name="es", storage=f"sqlite:///{tmp_path / 'study.db'}")
+
+    assert [False, True] == [trial.value is not None for trial in study.trials]
+    assert study.trials[0].params == study.trials[1].params

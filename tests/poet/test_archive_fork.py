@@ -275,7 +275,8 @@ def test_a_fork_needs_a_kept_state(tmp_path: Path, at: int, sentence: str) -> No
 
 
 @pytest.mark.parametrize("change", [{"es": {"strategy": "cem"}}, {"terrain": {"genotype": "my:Own"}},
-                                    {"cppn": {"released_quirks": True}}], ids=str)  # fmt: skip
+                                    {"cppn": {"released_quirks": True}}, {"ppo": {"log_noise": -2.0}}],
+                         ids=str)  # fmt: skip
 def test_a_fork_keeps_strategy_and_genotype(tmp_path: Path, change: dict[str, Any]) -> None:
     """A state cannot be converted to another strategy or encoding."""
     original = toy_run(tmp_path / "original", 4)

@@ -123,6 +123,8 @@ def _fail(*_: object) -> bytes:
         "UPDATE grown SET num_rows = num_rows + 1 WHERE iteration = 4",
         "UPDATE grown SET num_rows = 1000000000, num_columns = 1000000000 WHERE iteration = 6",
         "UPDATE grown SET num_rows = 1000000000000, num_columns = 0, added = x'' WHERE iteration = 6",
+        "REPLACE INTO grown VALUES ('retired_scores', 6, 1, 0, 4611686018427387904, x'', x'')",
+        "REPLACE INTO grown VALUES ('retired_scores', 6, 1, 4611686018427387904, 0, x'', x'')",
         "UPDATE grown SET is_whole = 1 WHERE iteration = 6",
         "UPDATE grown SET is_whole = 7 WHERE iteration = 4",
         "UPDATE grown SET changed = x'05000000050000000000000000000000' WHERE iteration = 6",

@@ -128,6 +128,7 @@ def test_presets_load_and_every_value_has_its_source(name):
         ({"validation": {"interval": 5}}, {"validation.episodes = 0": ["validation.interval"]}),
         ({"validation": {"interval": 5, "episodes": 2}}, {}),
         ({"run": {"trainer": "dr"}, "es": {"on_arrival": "kept"}}, {"dr": ["es.on_arrival"]}),
+        ({"run": {"trainer": "joint"}, "ppo": {"epochs": 3}}, {"joint": ["ppo.epochs"]}),
         ({"run": {"trainer": "curriculum"}, "es": {"on_arrival": "kept"}}, {}),
         ({"novelty": {"measure": "pata_ec", "cached": False}}, {}),
         ({"novelty": {"scale": "gene_max"}}, {}),
