@@ -49,7 +49,8 @@ class PpoConfig(Section):
     )
     normalise_observations: bool = _key(
         True,
-        "Whether the network sees each observation by its mean and deviation so far; an agent has it built in.",
+        "Whether the network sees each observation by its mean and deviation so far; an agent has it built in. They "
+        "begin anew, so a walker that run.start names is soon lost: set it to false for one.",
         f"{_ZOO}, which also cuts it at 10 deviations",
     )
     normalise_rewards: bool = _key(
