@@ -65,6 +65,7 @@ NAVIGATION = {
     "Results": [
         "BENCHMARKS",
         "experiments/reports/desktop/README",
+        "experiments/reports/growth/README",
         "experiments/reports/demo/README",
         "experiments/reports/enhanced2020/README",
         "experiments/reports/ceiling/README",
@@ -79,6 +80,7 @@ NAVIGATION = {
 TITLES = {
     "README": "README",
     "experiments/reports/desktop/README": "Three seeds of desktop",
+    "experiments/reports/growth/README": "Three seeds with small steps",
     "experiments/reports/demo/README": "Three seeds of demo",
     "experiments/reports/ceiling/README": "With and without a return ceiling",
     "experiments/reports/arms/README": "Children several mutations away",
