@@ -124,8 +124,10 @@ def film(walker: Walker, terrain: Terrain, path: Path) -> str:
 
 if __name__ == "__main__":
     words = [*sys.argv[1:], *[""] * 4]
-    if not 1 <= len(sys.argv) - 1 <= 4 or not all(word.isdigit() for word in sys.argv[2:4]):
+    if not 1 <= len(sys.argv) - 1 <= 4:
         sys.exit(__doc__)
+    if wrong := [word for word in sys.argv[2:4] if not word.isdigit()]:
+        sys.exit(f"env-steps and niche must be whole numbers before the agent's file, found {wrong[0]!r}")
     try:
         main(
             Path(words[0]), int(words[1] or NUM_STEPS), int(words[2]) if words[2] else None, Path(words[3] or "ppo.zip")

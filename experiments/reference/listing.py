@@ -58,8 +58,8 @@ _OTHER_WORDS = {
 def find_keys(words: Sequence[str]) -> list[str]:
     """The keys that words name or that speak of them; no word: all.
 
-    A word is a ``section.key``, a section, or the end of a key, such as ``pairs``. One that is none of these is looked
-    for in the names of keys and in their sentences.
+    A word is a ``section.key``, a section, or the end of a key, such as ``pairs``; ``criterion`` also brings the keys
+    that begin with it. One that is none of these is looked for in the names of keys and in their sentences.
 
     Raises:
         InputError: no key has or knows such a word.
@@ -71,7 +71,9 @@ def find_keys(words: Sequence[str]) -> list[str]:
         if word in sections:
             found += [key for key in keys if key.startswith(f"{word}.")]
         elif word in keys or word in ends:
-            found += ends.get(word, [word])
+            found += [*ends.get(word, [word]), *(key for key in keys if f".{word}_" in key)]
+        elif (called := _ours(word)) in keys:
+            found.append(called)
         elif speaking := _keys_speaking_of(word):
             found += speaking
         else:
@@ -79,6 +81,12 @@ def find_keys(words: Sequence[str]) -> list[str]:
             hint = f"did you mean {' or '.join(map(repr, ends.get(close[0], close)))}?" if close else "see poet config"
             raise InputError(f"unknown config key or section {word!r}; {hint}")
     return list(dict.fromkeys(found)) if words else keys
+
+
+def _ours(word: str) -> str:
+    """A ``section.key`` whose key people call otherwise, as we call it."""
+    section, _, end = word.partition(".")
+    return f"{section}.{_OTHER_WORDS.get(end, end)}"
 
 
 def _keys_speaking_of(word: str) -> list[str]:

@@ -261,9 +261,13 @@ def _read_state_dict(path: Path, activations: Sequence[str] | None) -> Perceptro
         raise InputError(
             f"a state dict of dense layers has names such as 0.weight and 0.bias, found {list(tensors)[:6]}"
         )
-    if activations is None:
-        raise InputError("a state dict does not say what the activations are: give them by --activations tanh,linear")
     num_layers = len(prefixes)
+    if activations is None:
+        raise InputError(
+            f"a state dict does not say what the activations of its {num_layers} layers are: give one for each by "
+            f"--activations, such as {','.join(['tanh'] * num_layers)} for an agent of ours; of two, the second is the "
+            "last layer's"
+        )
     names = tuple(activations)
     if len(names) == 2 and num_layers > 2:
         names = (*(names[0],) * (num_layers - 1), names[1])

@@ -209,6 +209,8 @@ def test_settings_of_parts_are_shown_with_their_key(poet: Poet) -> None:
         ("sigma", ["es.noise_std"]),
         ("Friction", []),
         ("antithetic", ["es.pairs"]),
+        ("criterion", ["poet.criterion", "poet.criterion_settings", "poet.criterion_lower", "poet.criterion_upper"]),
+        ("es.lr", ["es.learning_rate"]),
     ],
 )
 def test_a_word_that_is_no_key_is_looked_for(poet: Poet, word: str, keys: list[str]) -> None:

@@ -289,7 +289,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path) -> None:
     good = _network((24, 8, 4), torch.nn.Tanh, torch.nn.Tanh)
     path = _state_dict(tmp_path / "walker.pt", good)
     for activations, sentence in (
-        (None, "--activations tanh,linear"),
+        (None, "one for each by --activations, such as tanh,tanh"),
         (["tanh"] * 3, "has 2 layers, but 3 activations"),
         (["gelu"], "activation must be one of"),
     ):
