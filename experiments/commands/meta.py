@@ -267,8 +267,8 @@ def _learn(
     trust: bool,
 ) -> None:
     """Make a run of a trainer on the training clades of another, or go on with it."""
-    from experiments.controls.meta import meta_config, tasks_text
-    from experiments.controls.paced import check_source, write_source
+    from experiments.controls.meta import tasks_text
+    from experiments.controls.paced import archived_config, check_source, write_source
     from experiments.runner import check_settings
     from experiments.trust import check_trust
     from poet.archive.folder import is_free
@@ -276,7 +276,7 @@ def _learn(
 
     source = Path(f"{output}.terrains.json")
     with open_run(run, trust) as stored, stored.at_one_moment():
-        settings = meta_config(stored, trainer, str(source), assignments, seed, engine)
+        settings = archived_config(stored, trainer, str(source), assignments, seed, engine)
         if output.is_dir() and not is_free(output):
             check_settings(output, settings)
         else:

@@ -36,6 +36,35 @@ from poet.types import theta_digest
 NUM_JUDGES = 8
 
 
+def archived_config(
+    run: Run, trainer: str, source: str, assignments: Sequence[str], seed: int | None, engine: str | None
+) -> Config:
+    """The settings of a run on another's terrains: those of the other, with another trainer, from its first walker.
+
+    Args:
+        run: whose terrains these are.
+        trainer: the name of one that trains on the terrains of an archive.
+        source: path of the file that will have them.
+        assignments: ``key=value`` texts.
+        seed: of the new run; None for the other's.
+        engine: None for the other's.
+
+    Raises:
+        InputError: a key or value that does not exist.
+    """
+    flags: dict[str, Any] = {
+        "run.trainer": trainer,
+        "run.iterations": NO_END,
+        "run.reject": [],
+        "run.seed": seed,
+        "trainer.source": source,
+        "evaluation.engine": engine,
+    }
+    if int(run.niches["parent_id"].isna().sum()) > 1:  # its only niche is for the record, and has one terrain
+        flags["run.start_terrain"] = ""
+    return resolve_config(assignments=assignments, flags=flags, base=for_trainer(run.config, trainer))
+
+
 def paced_config(
     run: Run, source: str, order: str | None, assignments: Sequence[str], seed: int | None, engine: str | None
 ) -> Config:
@@ -52,17 +81,7 @@ def paced_config(
     Raises:
         InputError: a key or value that does not exist.
     """
-    flags: dict[str, Any] = {
-        "run.trainer": "paced",
-        "run.iterations": NO_END,
-        "run.reject": [],
-        "run.seed": seed,
-        "trainer.source": source,
-        "evaluation.engine": engine,
-    }
-    if int(run.niches["parent_id"].isna().sum()) > 1:  # its only niche is for the record, and has one terrain
-        flags["run.start_terrain"] = ""
-    config = resolve_config(assignments=assignments, flags=flags, base=for_trainer(run.config, "paced"))
+    config = archived_config(run, "paced", source, assignments, seed, engine)
     if order is None:
         return config
     return resolve_config(flags={"trainer.settings": {**config.trainer.settings, "order": order}}, base=config)
